@@ -1,0 +1,102 @@
+# odmr-agent: one plain GNU Makefile; `make help` lists the targets.
+
+VERSION     := 0.1.0
+prefix      ?= /usr/local
+sbindir     ?= $(prefix)/sbin
+mandir      ?= $(prefix)/share/man
+docdir      ?= $(prefix)/share/doc/odmr-agent
+sysconfdir  ?= /etc
+localstatedir ?= /var
+CC          ?= cc
+PKG_CONFIG  ?= pkg-config
+INSTALL     ?= install
+# PROFILE picks the flags and the folder: release, asan, coverage.
+PROFILE     ?= release
+BUILD       ?= build
+OUT         := $(BUILD)/$(PROFILE)
+
+LAYERS := base protocol net deliver agent
+PKGS   := openssl libcurl yaml-0.1
+
+# A flag is used where the compiler has it: $(call cc_has,FLAG)
+cc_has = $(shell $(CC) $(1) -Werror -x c -c /dev/null -o /dev/null 2>/dev/null && echo '$(1)')
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion \
+	-Wformat=2 -Wundef -Wvla -Wwrite-strings -Wcast-qual -Wcast-align \
+	-Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes \
+	-Wold-style-definition -Wredundant-decls -Wswitch-enum \
+	-Wimplicit-fallthrough -Wnull-dereference -Wdouble-promotion
+# CI turns warnings into errors; a user's newer compiler must not.
+ifeq ($(CI),true)
+WARNINGS += -Werror
+endif
+
+HARDENING_release := -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 \
+	-fstack-protector-strong -fstack-clash-protection \
+	$(call cc_has,-fcf-protection=full) \
+	$(call cc_has,-ftrivial-auto-var-init=zero) -ffunction-sections \
+	-fdata-sections
+HARDENING_asan := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
+	-fno-sanitize-recover=undefined
+HARDENING_coverage := -O0 --coverage
+LINKING_release := -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed \
+	-Wl,--gc-sections
+LINKING_asan := -fsanitize=address,undefined
+LINKING_coverage := --coverage
+
+PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS   := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
+
+# Assertions stay in release builds: a broken invariant must end the session,
+# which loses nothing, and never go on.
+ALL_CPPFLAGS := -Iinclude -D_GNU_SOURCE -DODMR_VERSION='"$(VERSION)"' \
+	-DODMR_SYSCONFDIR='"$(sysconfdir)"' \
+	-DODMR_LOCALSTATEDIR='"$(localstatedir)"' $(PKG_CFLAGS) $(CPPFLAGS)
+ALL_CFLAGS := -std=c11 -g $(WARNINGS) $(HARDENING_$(PROFILE)) -fPIE $(CFLAGS)
+ALL_LDFLAGS := -pie $(LINKING_$(PROFILE)) $(LDFLAGS)
+
+PROGRAM := $(OUT)/odmr-agent
+SRCS    := $(sort $(wildcard $(LAYERS:%=src/%/*.c)))
+MAIN    := src/agent/main.c
+LIBS    := $(LAYERS:%=$(OUT)/lib%.a)
+# The layers from top to bottom, each needing only those behind it.
+LINK_LIBS := $(OUT)/libagent.a $(OUT)/libdeliver.a $(OUT)/libnet.a \
+	$(OUT)/libprotocol.a $(OUT)/libbase.a
+objs_of = $(patsubst %.c,$(OUT)/%.o,$(filter-out $(MAIN),$(wildcard src/$(1)/*.c)))
+
+UNIT_SRCS  := $(sort $(wildcard test/unit/*_test.c))
+UNIT_TESTS := $(UNIT_SRCS:test/unit/%.c=$(OUT)/test/unit/%)
+
+.PHONY: all check integration fuzz bench lint analyze demo deps install \
+	uninstall dist clean help unit-tests
+all: $(PROGRAM)		## build the program
+
+help:			## list the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile
+
+$(PROGRAM): $(MAIN:%.c=$(OUT)/%.o) $(LINK_LIBS)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+define archive
+$(OUT)/lib$(1).a: $(call objs_of,$(1))
+	@rm -f $$@
+	$$(AR) rcs $$@ $$^
+endef
+$(foreach layer,$(LAYERS),$(eval $(call archive,$(layer))))
+
+$(OUT)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(OUT)/test/unit/%: $(OUT)/test/unit/%.o $(LINK_LIBS)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka
+
+unit-tests: $(UNIT_TESTS)
+
+check: $(UNIT_TESTS)	## unit tests of this PROFILE
+	@test/unit/run $(UNIT_TESTS)
+
+clean:			## remove what was built
+	rm -rf $(BUILD)
+
+-include $(SRCS:%.c=$(OUT)/%.d) $(UNIT_SRCS:%.c=$(OUT)/%.d)

@@ -1,0 +1,36 @@
+/*
+ * deadline - a point in monotonic time by which a wait must end.
+ *
+ * Every wait of the program goes through deadline_wait(). After a stop request
+ * (base/stop) a deadline is no later than its grace after the request, so that
+ * one SIGTERM shortens every wait and no wait needs to know of signals.
+ */
+#ifndef ODMR_BASE_DEADLINE_H
+#define ODMR_BASE_DEADLINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct deadline {
+	int64_t at; /* clock_ms() */
+	int64_t grace; /* ms that a stop request leaves to this wait */
+};
+
+enum deadline_result {
+	DEADLINE_READY, /* the descriptor is ready, or has an error to read */
+	DEADLINE_OVER, /* the time is over */
+	DEADLINE_STOPPED, /* the time is over because a stop was requested */
+};
+
+/* Monotonic milliseconds; async-signal-safe. */
+int64_t clock_ms(void);
+struct deadline deadline_in(int64_t ms, int64_t grace_ms);
+/* The earlier of both ends, the shorter of both graces. */
+struct deadline deadline_min(struct deadline a, struct deadline b);
+/* Milliseconds that are left now, never negative; a stop request counts. */
+int64_t deadline_left(const struct deadline *deadline);
+/* Waits until fd has one of events (poll(2)), or the deadline; fd may be -1. */
+enum deadline_result deadline_wait(
+    const struct deadline *deadline, int fd, short events);
+
+#endif

@@ -1,0 +1,101 @@
+/*
+ * delivery - where a message goes: the interface of every kind.
+ *
+ * Order of calls for one message, in which any step may fail and be told in
+ * the answers:
+ *
+ *	begin rcpt+ (send answer*)+ body* (ready finish result* | abort)
+ *
+ * send and rcpt may come again after answers, before the first body. A failure
+ * is never lost: a call that cannot report keeps it for answer or result.
+ * abort may come at any point after begin and means that nothing of the
+ * message may arrive anywhere. After the last result, or abort, the next
+ * message may begin. A route is a delivery over several (deliver/route).
+ */
+#ifndef ODMR_DELIVER_DELIVERY_H
+#define ODMR_DELIVER_DELIVERY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/deadline.h"
+#include "base/error.h"
+#include "protocol/address.h"
+#include "protocol/status.h"
+
+struct delivery;
+
+/* The transaction; it lives from begin to the last result or abort. */
+struct envelope {
+	const struct path *sender;
+	const struct path *const *rcpt; /* grows at its end between calls */
+	size_t rcpts;
+	uint64_t size; /* SIZE= of MAIL in octets, 0 where it had none */
+	bool prdr; /* the provider takes one reply per recipient */
+	bool eightbit; /* BODY=8BITMIME */
+};
+
+/* What probe learns. */
+struct delivery_can {
+	uint64_t size_max; /* octets; 0: no limit is known */
+};
+
+struct delivery_ops {
+	/*
+	 * Before ATRN: is it there? LMTP and SMTP connect and greet, and keep
+	 * the connection. false and err (class ERROR_LOCAL) where it is not.
+	 */
+	bool (*probe)(struct delivery *, struct delivery_can *,
+	    const struct deadline *, struct error *);
+	/* A new message; only noted. The envelope is borrowed. */
+	void (*begin)(struct delivery *, const struct envelope *);
+	/* A recipient, by its index in the envelope; only queued. */
+	void (*rcpt)(struct delivery *, size_t rcpt);
+	/*
+	 * Everything queued goes out: MAIL, RCPT..., and DATA where text_waits,
+	 * in one write.
+	 */
+	void (*send)(struct delivery *, bool text_waits);
+	/*
+	 * The next answer to a queued recipient, in any order. Each recipient
+	 * gets exactly one; false when none is owed. A time-out is an answer
+	 * (4xx). The deadline bounds it further than the delivery's own time.
+	 */
+	bool (*answer)(struct delivery *, size_t *rcpt, struct status *,
+	    const struct deadline *);
+	/*
+	 * Text with CRLF line ends, dots not stuffed, cut anywhere. The trace
+	 * field comes this way too, as the first piece.
+	 */
+	void (*body)(struct delivery *, const char *text, size_t len);
+	/*
+	 * All but the last step: after true, finish alone stands between the
+	 * message and the mailbox. false: it failed, result says how; finish
+	 * must not be called then, but result must.
+	 */
+	bool (*ready)(struct delivery *, const struct deadline *);
+	/* The last step: the final dot, the start of sendmail, the rename. */
+	void (*finish)(struct delivery *, const struct deadline *);
+	/*
+	 * The outcome of the next accepted recipient, as each is known; false
+	 * when every accepted one has had its own.
+	 */
+	bool (*result)(struct delivery *, size_t *rcpt, struct status *,
+	    const struct deadline *);
+	void (*abort)(struct delivery *);
+	/*
+	 * The local side went away and could not be opened again, or the disk
+	 * is full: after this message the session should end (75).
+	 */
+	bool (*gone)(const struct delivery *);
+	void (*free)(struct delivery *);
+};
+
+/* Each kind embeds this first. */
+struct delivery {
+	const struct delivery_ops *ops;
+	const char *name; /* as in the configuration; borrowed */
+};
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * status - one answer of SMTP: code, enhanced status code, text.
+ *
+ * Plain data that deliveries give, the receiver sends and the log shows. The
+ * text is printable ASCII on one line (RFC 5321 4.2), whatever a peer sent.
+ */
+#ifndef ODMR_PROTOCOL_STATUS_H
+#define ODMR_PROTOCOL_STATUS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum {
+	/* A reply line has 512 octets (RFC 5321 4.5.3.1.5), code and CRLF in. */
+	STATUS_TEXT_MAX = 480,
+	STATUS_ENHANCED_MAX = 12, /* "5.123.123" (RFC 3463 2) and a NUL */
+};
+
+struct status {
+	int code; /* 200 to 599; 0: no answer yet */
+	char enhanced[STATUS_ENHANCED_MAX]; /* "" where there is none */
+	char text[STATUS_TEXT_MAX + 1];
+};
+
+/* enhanced may be ""; the text is cut and each odd octet becomes '?'. */
+void status_set(struct status *status, int code, const char *enhanced,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* 2, 3, 4 or 5; 0 for no answer yet. */
+int status_class(const struct status *status);
+/* "250 2.0.0 ok" into out, without CRLF; returns out. */
+char *status_format(const struct status *status, char *out, size_t size);
+/*
+ * Many outcomes to one reply, for a peer without PRDR (interface.md 5): the
+ * first 4xx if there is any, else the first 5xx, else the first 2xx.
+ */
+const struct status *status_reduce(const struct status *each, size_t count);
+/*
+ * The last reply of PRDR: 250 if any is 2xx, else 4xx if any is, else 5xx
+ * (protocol.md 2.17: it overrides the single ones at the client).
+ */
+const struct status *status_overall(const struct status *each, size_t count);
+
+#endif

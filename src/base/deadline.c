@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: ISC */
+#include "base/deadline.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <time.h>
+
+#include "base/stop.h"
+
+int64_t
+clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+struct deadline
+deadline_in(int64_t ms, int64_t grace_ms)
+{
+	return (struct deadline){.at = clock_ms() + ms, .grace = grace_ms};
+}
+
+struct deadline
+deadline_min(struct deadline a, struct deadline b)
+{
+	return (struct deadline){
+	    .at = a.at < b.at ? a.at : b.at,
+	    .grace = a.grace < b.grace ? a.grace : b.grace,
+	};
+}
+
+int64_t
+deadline_left(const struct deadline *deadline)
+{
+	int64_t at = deadline->at;
+
+	if (stop_requested() && stop_since() + deadline->grace < at)
+		at = stop_since() + deadline->grace;
+	int64_t left = at - clock_ms();
+	return left > 0 ? left : 0;
+}
+
+static enum deadline_result
+over(const struct deadline *deadline)
+{
+	return deadline->at > clock_ms() ? DEADLINE_STOPPED : DEADLINE_OVER;
+}
+
+enum deadline_result
+deadline_wait(const struct deadline *deadline, int fd, short events)
+{
+	for (;;) {
+		struct pollfd fds[2] = {
+		    {.fd = fd, .events = events},
+		    /* Once it has fired it would fire for ever. */
+		    {.fd = stop_requested() ? -1 : stop_fd(), .events = POLLIN},
+		};
+		int64_t left = deadline_left(deadline);
+		int ready = poll(fds, 2, left > INT_MAX ? INT_MAX : (int)left);
+		if (ready > 0 && fds[0].revents != 0)
+			return DEADLINE_READY;
+		if (ready < 0 && errno != EINTR && errno != EAGAIN)
+			return DEADLINE_READY; /* the read will say why */
+		if (deadline_left(deadline) == 0)
+			return over(deadline);
+	}
+}

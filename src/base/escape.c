@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+#include "base/escape.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char dots[] = "...";
+enum { ESCAPE_LONGEST = 4 }; /* \xHH */
+
+char *
+escape_text(char *out, size_t size, const char *text, size_t len)
+{
+	size_t used = 0;
+
+	assert(size >= sizeof dots + ESCAPE_LONGEST);
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
+		char one[ESCAPE_LONGEST + 1] = {(char)c};
+
+		if (c == '\\')
+			memcpy(one, "\\\\", 3);
+		else if (c < 0x20 || c > 0x7e)
+			snprintf(one, sizeof one, "\\x%02x", c);
+		size_t more = strlen(one);
+		/* Room for the dots, unless this is the last octet. */
+		size_t spare = i + 1 < len ? sizeof dots : 1;
+		if (used + more + spare > size) {
+			memcpy(out + used, dots, sizeof dots);
+			return out;
+		}
+		memcpy(out + used, one, more);
+		used += more;
+	}
+	out[used] = '\0';
+	return out;
+}
