@@ -1,0 +1,215 @@
+/*
+ * config - the configuration file, read and checked as a whole.
+ *
+ * One table (config_table) drives names, types, ranges, defaults and messages.
+ * Loading never stops at the first fault: all of them are collected with line
+ * and column, warnings too, up to a bound. A configuration with faults must
+ * not be used for anything but showing them. Everything in it lives until
+ * config_free(); only secrets can be wiped earlier.
+ */
+#ifndef ODMR_AGENT_CONFIG_H
+#define ODMR_AGENT_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/deadline.h"
+#include "base/error.h"
+#include "base/secret.h"
+#include "protocol/receiver.h"
+
+enum config_log { CONFIG_LOG_AUTO, CONFIG_LOG_STDERR, CONFIG_LOG_SYSLOG };
+enum config_log_format { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
+enum config_log_level {
+	CONFIG_LOG_ERROR,
+	CONFIG_LOG_WARNING,
+	CONFIG_LOG_INFO,
+	CONFIG_LOG_DEBUG,
+};
+enum config_tls { CONFIG_TLS_STARTTLS, CONFIG_TLS_IMPLICIT, CONFIG_TLS_OFF };
+enum config_soft_bounce {
+	CONFIG_SOFT_BOUNCE_AUTO,
+	CONFIG_SOFT_BOUNCE_YES,
+	CONFIG_SOFT_BOUNCE_NO,
+};
+enum config_ip_version { CONFIG_IP_ANY, CONFIG_IP_4, CONFIG_IP_6 };
+enum config_delivery_kind {
+	CONFIG_LMTP,
+	CONFIG_SMTP,
+	CONFIG_SENDMAIL,
+	CONFIG_MAILDIR,
+};
+
+enum {
+	/* Names become file names with a suffix; NAME_MAX is 255. */
+	CONFIG_NAME_MAX = 200,
+	/* Hexadecimal SHA-256 and a NUL. */
+	CONFIG_FINGERPRINT_SIZE = 65,
+};
+
+/* The index of a delivery that is not fixed: routes are asked. */
+#define CONFIG_BY_ROUTES SIZE_MAX
+
+/* A list of texts; items[count] is NULL, so that it serves as an argv. */
+struct config_texts {
+	const char *const *items;
+	size_t count;
+};
+
+/* A TCP service. */
+struct config_address {
+	const char *host; /* name, IPv4 or IPv6 address without []; ASCII */
+	uint16_t port;
+};
+
+/* One window of `schedule`, in local time. */
+struct config_window {
+	uint8_t days; /* bit n: day n as in tm_wday, bit 0 is Sunday */
+	uint16_t from; /* minutes after midnight, 0 to 1439 */
+	uint16_t to; /* 1 to 1440, not in the window; below from: it wraps */
+	int64_t every; /* ms, 0 where it only names `at` times */
+	const uint16_t *at; /* minutes after midnight, rising */
+	size_t at_count;
+};
+
+struct config_schedule {
+	const struct config_window *windows;
+	size_t count; /* 0: `every` of the account counts */
+};
+
+/* Members are named as the keys; durations are ms. NULL or 0: not set. */
+struct config_account {
+	const char *name;
+	unsigned line, column; /* of the name in the file, from 1 */
+
+	struct config_address provider;
+	enum config_tls tls;
+	const char *tls_ca_file;
+	struct config_texts tls_pins; /* base64 of SHA-256, no "sha256//" */
+	const char *tls_server_name; /* never NULL: the host where not set */
+	const char *tls_cert_file;
+	const char *tls_key_file;
+	const char *user;
+	struct secret password;
+	const char *password_file;
+	const char *password_command;
+	struct config_texts auth; /* upper case; count 0: all safe ones */
+	struct config_texts domains; /* lower case; count 0: `any` */
+	struct config_texts accept; /* lower case, never empty */
+	const char *deliver;
+	size_t delivery; /* the index of `deliver`, or CONFIG_BY_ROUTES */
+	int64_t every;
+	struct config_schedule schedule;
+	int64_t jitter; /* -1: 10 % of the interval, at most a minute */
+	enum config_soft_bounce soft_bounce;
+	int64_t connect_timeout;
+	int64_t provider_timeout;
+	int64_t session_timeout;
+	bool drain;
+	struct secret proxy; /* a URL, which may hold a password */
+	const char *source_address;
+	enum config_ip_version ip_version;
+	bool enabled;
+};
+
+struct config_delivery {
+	const char *name;
+	unsigned line, column;
+
+	enum config_delivery_kind kind;
+	const char *path; /* lmtp: the Unix socket, else NULL; maildir: as
+			   * written, with {user} and {domain} */
+	struct config_address address; /* lmtp, smtp; host NULL: see path */
+	struct config_texts args; /* sendmail: the program and its arguments */
+	bool create; /* maildir */
+	bool sync; /* maildir */
+	bool collect; /* lmtp, smtp */
+	int64_t timeout; /* ms */
+};
+
+struct config_route {
+	struct config_texts recipients; /* patterns; count 0: all */
+	const char *deliver;
+	size_t delivery; /* index into deliveries */
+};
+
+/* A fault or a warning. */
+struct config_message {
+	bool warning;
+	unsigned line, column; /* from 1; 0: of the file as a whole */
+	const char *text;
+};
+
+struct config {
+	const char *path; /* of the file */
+
+	const char *hostname;
+	/* The name has no dot: the address literal of our end of the
+	 * connection stands in its place (RFC 5321 4.1.4). */
+	bool hostname_short;
+	const char *state_dir;
+	const char *spool_dir; /* never NULL: state_dir where not set */
+	uint64_t max_sessions;
+	uint64_t max_message_size; /* octets; 0: no limit of our own */
+	enum receiver_newline bare_newline;
+	enum config_log log;
+	enum config_log_format log_format;
+	enum config_log_level log_level;
+
+	struct config_account *accounts; /* in the order of the file */
+	size_t accounts_count;
+	const struct config_delivery *deliveries;
+	size_t deliveries_count;
+	/* Never empty where an account needs it: with one delivery and no
+	 * `routes`, one route takes all. */
+	const struct config_route *routes;
+	size_t routes_count;
+
+	/* In the order of the file. */
+	const struct config_message *messages;
+	size_t messages_count;
+	size_t faults; /* messages that are no warnings */
+};
+
+/*
+ * Reads and checks the file. Never NULL: a file that cannot be read is a fault
+ * as well. The names that the system knows are looked up without network.
+ */
+struct config *config_load(const char *path);
+/* As config_load(), from a descriptor, which stays the caller's. */
+struct config *config_read(int fd, const char *path);
+/* Wipes all secrets. */
+void config_free(struct config *config);
+
+/* "FILE:LINE:COLUMN: message", without a newline, in out; returns out. */
+char *config_message_format(const struct config *config,
+    const struct config_message *message, char *out, size_t size);
+
+/* NULL where there is none of that name. */
+const struct config_account *config_find_account(
+    const struct config *config, const char *name);
+const struct config_delivery *config_find_delivery(
+    const struct config *config, const char *name);
+
+/*
+ * The password of the account, from the configuration, its file or its
+ * command; empty where it has none. Runs for 30 s at most. false: class
+ * ERROR_SECRET, or ERROR_STOPPED.
+ */
+bool config_read_secret(const struct config_account *account,
+    struct secret *secret, const struct deadline *deadline, struct error *err)
+    __attribute__((warn_unused_result));
+/* Wipes the secrets of all accounts but keep, which may be NULL. */
+void config_wipe_secrets(
+    struct config *config, const struct config_account *keep);
+/*
+ * A keyed digest of all that the account is made of, and of its secret, which
+ * may be empty: it changes when one of them does. Without the key, which the
+ * caller keeps as it would a password, it says nothing about the secret.
+ */
+void config_fingerprint(const struct config_account *account,
+    const struct secret *secret, const void *key, size_t key_len,
+    char out[static CONFIG_FINGERPRINT_SIZE]);
+
+#endif
