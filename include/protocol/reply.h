@@ -1,0 +1,78 @@
+/*
+ * reply - the replies of an SMTP or LMTP server, parsed as they arrive.
+ *
+ * RFC 5321 4.2: several lines with one code, ended by CRLF and by nothing
+ * else. RFC 2034: an enhanced status code of the same class in front of the
+ * text. For the client sides: protocol/customer and protocol/sender. Whatever
+ * the peer sends, the memory used has a maximum.
+ */
+#ifndef ODMR_PROTOCOL_REPLY_H
+#define ODMR_PROTOCOL_REPLY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "protocol/status.h"
+
+struct transcript;
+
+enum {
+	/* RFC 5321 4.5.3.1.5 says 512 octets, CRLF included; some say more. */
+	REPLY_LINE_MAX = 4096,
+	/* A line of an AUTH exchange (RFC 4954 4), CRLF included. */
+	REPLY_AUTH_LINE_MAX = 12288,
+	REPLY_LINES_MAX = 256,
+	/* As many octets as that many lines of the RFC's length have. */
+	REPLY_MAX = REPLY_LINES_MAX * 512,
+};
+
+enum reply_result {
+	REPLY_MORE, /* everything was taken, the reply goes on */
+	REPLY_DONE, /* a reply is whole; what follows was not taken */
+	REPLY_BROKEN, /* not a reply; the connection cannot be used further */
+};
+
+struct reply {
+	/*
+	 * Of the last whole reply: its code, its enhanced code ("" if it has
+	 * none, or one of another class), and the texts of its lines, joined
+	 * by a blank, without the enhanced codes.
+	 */
+	struct status status;
+	size_t lines; /* of the last whole reply */
+	const char *why; /* after REPLY_BROKEN: a clause, "the line ..." */
+	/* Octets of a line with its CRLF; may be changed between replies. */
+	size_t line_max;
+
+	/* The parser's own. */
+	struct buf texts; /* of the lines so far, a NUL behind each */
+	struct buf line; /* the line so far, without its end */
+	bool done; /* the next octet begins a new reply */
+	bool broken;
+	bool cr; /* the last octet was a CR */
+};
+
+/* line_max is REPLY_LINE_MAX. */
+void reply_init(struct reply *reply);
+void reply_clear(struct reply *reply);
+
+/*
+ * Takes octets up to the end of a reply; *used gets how many. After REPLY_DONE
+ * the next call begins a new reply, and what the last one left goes away.
+ * REPLY_BROKEN stays.
+ */
+enum reply_result reply_parse(
+    struct reply *reply, const char *data, size_t len, size_t *used);
+/* Some octets of a reply have come, and its end has not. */
+bool reply_is_partial(const struct reply *reply);
+/*
+ * What stands behind the code in a line of the last whole reply (EHLO
+ * keywords, a challenge), index < reply->lines. Control characters have
+ * become '?'. Lives until the next reply_parse().
+ */
+const char *reply_line(const struct reply *reply, size_t index);
+/* Adds the lines of the last whole reply; a challenge (334) as "***". */
+void reply_trace(const struct reply *reply, struct transcript *transcript);
+
+#endif
