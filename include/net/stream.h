@@ -1,0 +1,86 @@
+/*
+ * stream - one duplex run of octets to a peer, in the clear or under TLS.
+ *
+ * It owns its descriptor, which never blocks: every wait is a deadline's. A
+ * call that fails fills in err: ERROR_AGAIN for a time-out and for a line that
+ * was reset or cut, ERROR_STOPPED when a stop request ended the wait,
+ * ERROR_PROTOCOL for a fault of TLS. The program ignores SIGPIPE.
+ */
+#ifndef ODMR_NET_STREAM_H
+#define ODMR_NET_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct deadline;
+struct error;
+struct ssl_st;
+struct stream;
+
+/*
+ * Takes a connected socket. Over TCP it sets TCP_NODELAY, and keep-alive after
+ * 60 s that finds a dead peer within 3 min.
+ */
+struct stream *stream_new(int fd);
+/* Closes it as it is: no close_notify, no wait; see stream_finish(). */
+void stream_free(struct stream *stream);
+/* For another's poll(2); ask stream_pending() first. */
+int stream_fd(const struct stream *stream);
+
+/*
+ * Waits for octets and gives what is there, at most size of them. 0: the peer
+ * ended the stream in order; -1: failed. TLS that ends without close_notify
+ * was cut, by anyone on the way, and is a failure (ERROR_AGAIN), never an end.
+ */
+ssize_t stream_read(struct stream *stream, char *data, size_t size,
+    const struct deadline *deadline, struct error *err)
+    __attribute__((warn_unused_result));
+/*
+ * Writes all of it. Once it failed the peer may have half of it, so that every
+ * later write fails, too.
+ */
+bool stream_write(struct stream *stream, const char *data, size_t len,
+    const struct deadline *deadline, struct error *err)
+    __attribute__((warn_unused_result));
+
+/* What stream_exchange() may write and where it may read to. */
+struct stream_exchange {
+	const char *out; /* out_len octets to write; 0: nothing */
+	size_t out_len;
+	char *in; /* room for in_size octets; 0: nothing is read */
+	size_t in_size;
+	size_t written; /* from here on filled in by the call */
+	size_t read;
+	bool ended; /* the peer ended the stream in order */
+};
+/*
+ * Writes and reads without waiting for the one while the other can go on, for
+ * a peer that stops reading while nobody reads its replies. Comes back as soon
+ * as anything was written, read or ended. What was offered in out and not yet
+ * written must come first in the next call that writes.
+ */
+bool stream_exchange(struct stream *stream, struct stream_exchange *exchange,
+    const struct deadline *deadline, struct error *err)
+    __attribute__((warn_unused_result));
+
+/* Something can be read now: octets, the end, or a failure. */
+bool stream_pending(struct stream *stream);
+/*
+ * Ends our direction (close_notify, FIN) and reads what still comes until the
+ * peer ends its own, or the deadline, so that our last reply is not lost to a
+ * reset (a close with unread octets sends one). Nothing can be written after.
+ */
+void stream_finish(struct stream *stream, const struct deadline *deadline);
+
+/*
+ * For net/tls: takes the session, also when it fails, ties it to the stream
+ * and shakes hands as the client.
+ */
+bool stream_handshake(struct stream *stream, struct ssl_st *take,
+    const struct deadline *deadline, struct error *err)
+    __attribute__((warn_unused_result));
+/* NULL while the stream is in the clear. */
+struct ssl_st *stream_ssl(const struct stream *stream);
+
+#endif
