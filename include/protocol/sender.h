@@ -1,0 +1,105 @@
+/*
+ * sender - the SMTP or LMTP client towards a local service, as a pure machine.
+ *
+ * Bytes in, bytes and answers out: no descriptor, no clock. Commands may be
+ * given at any time; they go out in groups where PIPELINING is listed (RFC
+ * 2920), else one by one. Each recipient gets exactly one answer, and each
+ * accepted one exactly one result, whatever happens: after EOF, a time-out or
+ * a reply that makes no sense the machine is over, and what is still owed is
+ * told as 451. RFC 5321, 1870, 2033, 2920, 6152.
+ *
+ * Text for a service that does not list 8BITMIME is sent as it is: every
+ * service in use is clean to eight bits, and a rewritten message would break
+ * signatures.
+ */
+#ifndef ODMR_PROTOCOL_SENDER_H
+#define ODMR_PROTOCOL_SENDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "protocol/address.h"
+#include "protocol/status.h"
+
+struct sender;
+struct transcript;
+
+/* Borrowed for the life of the sender. */
+struct sender_options {
+	bool lmtp; /* LHLO, and one reply per recipient behind the final dot */
+	const char *hostname; /* our name in LHLO and EHLO */
+	struct transcript *transcript;
+};
+
+enum sender_event_type {
+	SENDER_ANSWER, /* to a RCPT; a refused MAIL is the answer to each */
+	SENDER_RESULT, /* of an accepted recipient, behind the final dot */
+};
+
+struct sender_event {
+	enum sender_event_type type;
+	size_t rcpt; /* as it was given to sender_rcpt() */
+	struct status status;
+};
+
+struct sender *sender_new(const struct sender_options *options);
+void sender_free(struct sender *sender);
+
+/* Input: read straight into the room, then say how much came. */
+char *sender_room(struct sender *sender, size_t *room);
+void sender_filled(struct sender *sender, size_t len);
+void sender_eof(struct sender *sender);
+/*
+ * The driver gives the connection up (time-out, I/O error); the sender is over,
+ * and owes everyone 451 with this enhanced code and the reason as its text.
+ */
+void sender_fail(
+    struct sender *sender, const char *enhanced, const char *reason);
+
+/* Output: what is to be written, then say how much was. */
+const char *sender_output(const struct sender *sender, size_t *len);
+void sender_written(struct sender *sender, size_t len);
+
+/*
+ * One transaction: mail rcpt+ [data] text* dot, or abort before the dot. The
+ * paths are borrowed until their answer, or abort. size 0: not known.
+ */
+void sender_mail(struct sender *sender, const struct path *from, uint64_t size,
+    bool eightbit);
+void sender_rcpt(struct sender *sender, const struct path *to, size_t rcpt);
+/* May be pipelined behind the recipients; given once, or again where it was
+ * refused for want of an accepted recipient. */
+void sender_data(struct sender *sender);
+/*
+ * Text in CRLF lines without lone CR or LF, dots not stuffed, cut anywhere,
+ * after sender_takes_text(). Returns how much was taken: less than len means
+ * that output must be written first.
+ */
+size_t sender_text(struct sender *sender, const char *text, size_t len);
+void sender_dot(struct sender *sender);
+/* Nothing of the transaction arrives: RSET goes before the next MAIL, or, where
+ * text was asked for, the sender is over. Nothing is owed any more. */
+void sender_abort(struct sender *sender);
+/* QUIT, where it can be said now. */
+void sender_quit(struct sender *sender);
+
+/* Takes the next reply: false: input is wanted, or nothing is owed. */
+bool sender_next(struct sender *sender, struct sender_event *event);
+
+/* Greeted, and EHLO answered. */
+bool sender_is_open(const struct sender *sender);
+/* Close the connection: nothing more can be said on it. */
+bool sender_is_over(const struct sender *sender);
+/* Why it is over; code 0 while it is not. */
+const struct status *sender_failure(const struct sender *sender);
+/* The service answered something since the last sender_mail(). */
+bool sender_was_answered(const struct sender *sender);
+/* A reply is awaited. */
+bool sender_awaits(const struct sender *sender);
+/* DATA was answered, by 354 and not otherwise. */
+bool sender_takes_text(const struct sender *sender);
+/* The limit of SIZE, 0 where none is known (RFC 1870 4). */
+uint64_t sender_size_max(const struct sender *sender);
+
+#endif
