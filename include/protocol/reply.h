@@ -25,6 +25,7 @@ enum {
 	REPLY_LINES_MAX = 256,
 	/* As many octets as that many lines of the RFC's length have. */
 	REPLY_MAX = REPLY_LINES_MAX * 512,
+	REPLY_WHY_MAX = 160, /* a clause and the begin of the line at fault */
 };
 
 enum reply_result {
@@ -41,16 +42,18 @@ struct reply {
 	 */
 	struct status status;
 	size_t lines; /* of the last whole reply */
-	const char *why; /* after REPLY_BROKEN: a clause, "the line ..." */
+	/* After REPLY_BROKEN: "a line without a reply code: SSH-2.0-..." */
+	char why[REPLY_WHY_MAX];
 	/* Octets of a line with its CRLF; may be changed between replies. */
 	size_t line_max;
 
 	/* The parser's own. */
-	struct buf texts; /* of the lines so far, a NUL behind each */
-	struct buf line; /* the line so far, without its end */
+	size_t count; /* lines so far */
+	struct buf texts; /* theirs, a NUL behind each */
+	struct buf line; /* the line that has not ended yet */
+	int code; /* of the lines so far, 0 before the first */
 	bool done; /* the next octet begins a new reply */
 	bool broken;
-	bool cr; /* the last octet was a CR */
 };
 
 /* line_max is REPLY_LINE_MAX. */
