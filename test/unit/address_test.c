@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: ISC */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/address.h"
+
+struct good {
+	const char *in, *mailbox, *domain;
+	bool quoted, plain;
+};
+
+#define X8  "xxxxxxxx"
+#define X64 X8 X8 X8 X8 X8 X8 X8 X8
+
+static const struct good goods[] = {
+    {"<>", "", "", false, true},
+    {"<a@b>", "a@b", "b", false, true},
+    {"<A.b@Example.ORG>", "A.b@Example.ORG", "Example.ORG", false, true},
+    {"<a@sub-1.example.org>", "a@sub-1.example.org", "sub-1.example.org", false,
+	true},
+    {"<a@b_c.example>", "a@b_c.example", "b_c.example", false, true},
+    {"<@x.example:a@b.example>", "a@b.example", "b.example", false, true},
+    {"<@x,@[192.0.2.1]:a@b.example>", "a@b.example", "b.example", false, true},
+    {"<postmaster>", "postmaster", "", false, true},
+    {"<PostMaster>", "PostMaster", "", false, true},
+    {"<\"postmaster\">", "postmaster", "", false, true},
+    {"<a@[192.0.2.1]>", "a@[192.0.2.1]", "[192.0.2.1]", false, true},
+    {"<a@[IPv6:2001:db8::1]>", "a@[IPv6:2001:db8::1]", "[IPv6:2001:db8::1]",
+	false, true},
+    {"<\"abc\"@x>", "abc@x", "x", false, true},
+    {"<\"a\\bc\"@x>", "abc@x", "x", false, true},
+    {"<\"a b\"@x>", "\"a b\"@x", "x", true, false},
+    {"<\"a\\ b\"@x>", "\"a b\"@x", "x", true, false},
+    {"<\"a\\\"b\\\\c\"@x>", "\"a\\\"b\\\\c\"@x", "x", true, false},
+    {"<\"\"@x>", "\"\"@x", "x", true, false},
+    {"<\"a@b\"@x.example>", "\"a@b\"@x.example", "x.example", true, false},
+    {"<\"a>b\"@x>", "\"a>b\"@x", "x", true, false},
+    {"<\".a\"@x>", "\".a\"@x", "x", true, false},
+    {"<\"a..b\"@x>", "\"a..b\"@x", "x", true, false},
+    {"<victim%target@example.org>", "victim%target@example.org", "example.org",
+	false, false},
+    {"<target!victim@example.org>", "target!victim@example.org", "example.org",
+	false, false},
+    {"<\"victim%target\"@example.org>", "victim%target@example.org",
+	"example.org", false, false},
+    {"<-oQ/tmp@x>", "-oQ/tmp@x", "x", false, false},
+    {"</bin/sh@x>", "/bin/sh@x", "x", false, false},
+    {"<|sh@x>", "|sh@x", "x", false, false},
+    {"<a-b/c|d@x>", "a-b/c|d@x", "x", false, true},
+    {"<" X64 "@x>", X64 "@x", "x", false, true},
+};
+
+static void
+test_paths_that_are_taken(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof goods / sizeof *goods; i++) {
+		const struct good *good = &goods[i];
+		struct path path;
+		size_t used = 0, len = strlen(good->in);
+		char *exact = malloc(len); /* no NUL: ASan sees an over-read */
+
+		memcpy(exact, good->in, len);
+		assert_int_equal(path_parse(&path, exact, len, &used), PATH_OK);
+		free(exact);
+		assert_int_equal(used, len);
+		assert_string_equal(path.mailbox, good->mailbox);
+		assert_string_equal(path_domain(&path), good->domain);
+		assert_int_equal(path.quoted, good->quoted);
+		assert_int_equal(path_is_plain(&path), good->plain);
+	}
+}
+
+static void
+test_what_stands_behind_a_path_is_left(void **state)
+{
+	struct path path;
+	size_t used = 0;
+
+	(void)state;
+	assert_int_equal(path_parse(&path, "<a@b> SIZE=1", 12, &used), PATH_OK);
+	assert_int_equal(used, 5);
+}
+
+static const struct {
+	const char *in;
+	enum path_result result;
+} bads[] = {
+    {"", PATH_SYNTAX},
+    {"<", PATH_SYNTAX},
+    {"a@b", PATH_SYNTAX},
+    {"<a@b", PATH_SYNTAX},
+    {"<a>", PATH_SYNTAX},
+    {"<@b>", PATH_SYNTAX},
+    {"<a@>", PATH_SYNTAX},
+    {"<a@b.>", PATH_SYNTAX},
+    {"<a@.b>", PATH_SYNTAX},
+    {"<a@b..c>", PATH_SYNTAX},
+    {"<a@-b>", PATH_SYNTAX},
+    {"<a@b->", PATH_SYNTAX},
+    {"<a@b-.c>", PATH_SYNTAX},
+    {"<a@b@c>", PATH_SYNTAX},
+    {"<a b@c>", PATH_SYNTAX},
+    {"<a@b c>", PATH_SYNTAX},
+    {"<.a@b>", PATH_SYNTAX},
+    {"<a.@b>", PATH_SYNTAX},
+    {"<a..b@c>", PATH_SYNTAX},
+    {"<a@[]>", PATH_SYNTAX},
+    {"<a@[1>", PATH_SYNTAX},
+    {"<a@[a]b>", PATH_SYNTAX},
+    {"<\"a@b>", PATH_SYNTAX},
+    {"<\"a\"b@c>", PATH_SYNTAX},
+    {"<\"a\\", PATH_SYNTAX},
+    {"<\"a\tb\"@c>", PATH_SYNTAX},
+    {"<@x,a@b>", PATH_SYNTAX},
+    {"<@x:@y:a@b>", PATH_SYNTAX},
+    {"<@x>", PATH_SYNTAX},
+    {"< a@b>", PATH_SYNTAX},
+    {"<a(comment)@b>", PATH_SYNTAX},
+    {"<\xc3\xa4@b>", PATH_NON_ASCII},
+    {"<a@\xc3\xa4>", PATH_NON_ASCII},
+    {"<\"\xc3\xa4\"@b>", PATH_NON_ASCII},
+    {"<x" X64 "@x>", PATH_TOO_LONG},
+    {"<a@" X64 X64 X64 X64 ">", PATH_TOO_LONG},
+    {"<" X64 X64 X64 X64 X64 X64 "@b>", PATH_TOO_LONG},
+};
+
+static void
+test_paths_that_are_refused(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof bads / sizeof *bads; i++) {
+		struct path path;
+		size_t used = 0;
+
+		assert_int_equal(
+		    path_parse(&path, bads[i].in, strlen(bads[i].in), &used),
+		    bads[i].result);
+	}
+}
+
+static void
+test_nul_inside_a_path_is_refused(void **state)
+{
+	struct path path;
+	size_t used = 0;
+
+	(void)state;
+	assert_int_equal(path_parse(&path, "<a\0b@c>", 7, &used), PATH_SYNTAX);
+	assert_int_equal(path_parse(&path, "<a@b\0c>", 7, &used), PATH_SYNTAX);
+	assert_int_equal(
+	    path_parse(&path, "<\"a\0\"@c>", 8, &used), PATH_SYNTAX);
+}
+
+static void
+test_domains_for_atrn(void **state)
+{
+	static const struct {
+		const char *text;
+		bool is;
+	} cases[] = {
+	    {"example.org", true},
+	    {"a.b", true},
+	    {"xn--bcher-kva.example", true},
+	    {"1-2.3", true},
+	    {"localhost", false},
+	    {"", false},
+	    {".", false},
+	    {"example.org.", false},
+	    {".example.org", false},
+	    {"a..b", false},
+	    {"-a.b", false},
+	    {"a-.b", false},
+	    {"a.b-", false},
+	    {"a_b.c", false},
+	    {"a.b,c.d", false},
+	    {"[192.0.2.1]", false},
+	    {X64 ".org", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		assert_int_equal(address_is_domain(cases[i].text), cases[i].is);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_paths_that_are_taken),
+	    cmocka_unit_test(test_what_stands_behind_a_path_is_left),
+	    cmocka_unit_test(test_paths_that_are_refused),
+	    cmocka_unit_test(test_nul_inside_a_path_is_refused),
+	    cmocka_unit_test(test_domains_for_atrn),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
