@@ -21,20 +21,10 @@
 
 #include "base/deadline.h"
 #include "base/error.h"
-#include "protocol/address.h"
+#include "protocol/envelope.h"
 #include "protocol/status.h"
 
 struct delivery;
-
-/* The transaction; it lives from begin to the last result or abort. */
-struct envelope {
-	const struct path *sender;
-	const struct path *const *rcpt; /* grows at its end between calls */
-	size_t rcpts;
-	uint64_t size; /* SIZE= of MAIL in octets, 0 where it had none */
-	bool prdr; /* the provider takes one reply per recipient */
-	bool eightbit; /* BODY=8BITMIME */
-};
 
 /* What probe learns. */
 struct delivery_can {

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "protocol/address.h"
+#include "protocol/envelope.h"
 #include "protocol/status.h"
 
 struct receiver;
@@ -31,13 +31,22 @@ struct receiver_options {
 };
 
 enum receiver_event_type {
-	RECEIVER_MAIL, /* a transaction began; sender is in the envelope */
+	RECEIVER_MAIL, /* a transaction began; the envelope has its sender */
 	RECEIVER_RCPT, /* a recipient, to be answered */
-	RECEIVER_TEXT, /* the text begins (DATA answered, or first BDAT) */
-	RECEIVER_BODY, /* a piece of it: text, len */
+	RECEIVER_TEXT, /* the text begins (DATA, or the first BDAT) */
+	RECEIVER_BODY, /* a piece of it */
 	RECEIVER_DONE, /* its end; each accepted recipient wants an answer */
-	RECEIVER_ABORT, /* RSET, EHLO, QUIT, EOF or a fault ended it */
+	RECEIVER_ABORT, /* the transaction ended and must leave no trace */
 	RECEIVER_CLOSE, /* write the output, then close */
+};
+
+/* Why a connection ends. */
+enum receiver_end {
+	RECEIVER_OPEN,
+	RECEIVER_QUIT, /* the provider said so */
+	RECEIVER_EOF, /* the line ended without QUIT */
+	RECEIVER_STOPPED, /* receiver_stop() */
+	RECEIVER_BROKEN, /* too many errors, or out of step: exit 76 */
 };
 
 struct receiver_event {
@@ -45,17 +54,22 @@ struct receiver_event {
 	size_t rcpt; /* RCPT: its index in the envelope */
 	const char *text; /* BODY: lives until the next call on the engine */
 	size_t len;
+	/* ABORT after the text began to be refused by the engine itself: the
+	 * reply that its end will get; NULL where the provider gave it up. */
+	const struct status *refusal;
+	enum receiver_end end; /* CLOSE */
 };
 
 struct receiver *receiver_new(const struct receiver_options *options);
 void receiver_free(struct receiver *receiver);
 
-/* Input: read straight into the room, then say how much came. */
+/* Input: read straight into the room, then say how much came. There is room
+ * whenever receiver_next() returned false and wants no answers. */
 char *receiver_room(struct receiver *receiver, size_t *room);
 void receiver_filled(struct receiver *receiver, size_t len);
 void receiver_eof(struct receiver *receiver);
 
-/* The next event; false: it wants answers, or input. */
+/* The next event; false: it wants answers, its output written, or input. */
 bool receiver_next(struct receiver *receiver, struct receiver_event *event);
 bool receiver_wants_answers(const struct receiver *receiver);
 /* The text of this transaction is already in the input: DATA or BDAT is next,
@@ -68,11 +82,32 @@ bool receiver_text_waits(const struct receiver *receiver);
  */
 void receiver_answer(
     struct receiver *receiver, size_t rcpt, const struct status *status);
+/* recipient rcpt has a 2xx and takes part in the message */
+bool receiver_accepted(const struct receiver *receiver, size_t rcpt);
 /* status, a 421, is the reply to the next command; then RECEIVER_CLOSE. */
 void receiver_stop(struct receiver *receiver, const struct status *status);
+/* Says the 421 of receiver_stop() without waiting for a command. */
+void receiver_hang_up(struct receiver *receiver);
 
 /* Output: what is to be written, then say how much was. */
 const char *receiver_output(struct receiver *receiver, size_t *len);
 void receiver_written(struct receiver *receiver, size_t len);
+
+/* The transaction that is open, NULL between two. */
+const struct envelope *receiver_envelope(const struct receiver *receiver);
+/* Inside the text of a message. */
+bool receiver_in_text(const struct receiver *receiver);
+/* Grows with each command that is complete and each octet of text, so that a
+ * time limit can be per command and not per read. */
+uint64_t receiver_progress(const struct receiver *receiver);
+/* The name of EHLO or HELO, as it came; "" before. */
+const char *receiver_peer_name(const struct receiver *receiver);
+/* The provider said EHLO, not HELO. */
+bool receiver_is_esmtp(const struct receiver *receiver);
+/*
+ * The last reply is a 354 or one to EHLO and no input waits behind it: octets
+ * that come now prove that all replies before it were read (the ledger).
+ */
+bool receiver_awaits_proof(const struct receiver *receiver);
 
 #endif

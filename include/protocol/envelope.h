@@ -1,0 +1,24 @@
+/*
+ * envelope - sender and recipients of one transaction, as all layers see it.
+ */
+#ifndef ODMR_PROTOCOL_ENVELOPE_H
+#define ODMR_PROTOCOL_ENVELOPE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct path;
+
+/* Owned by the receiver; lives from RECEIVER_MAIL to the end of the
+ * transaction. A recipient keeps its index, taken or refused. */
+struct envelope {
+	const struct path *sender;
+	const struct path *const *rcpt; /* grows at its end between calls */
+	size_t rcpts;
+	uint64_t size; /* SIZE= of MAIL in octets, 0 where it had none */
+	bool prdr; /* the provider takes one reply per recipient */
+	bool eightbit; /* BODY=8BITMIME */
+};
+
+#endif
