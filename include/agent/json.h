@@ -1,0 +1,86 @@
+/*
+ * json - writes JSON, and reads the small files that the agent wrote itself.
+ *
+ * What is written is ASCII on one line: octets that are no UTF-8 become
+ * U+FFFD, so a peer's text cannot spoil a file or a terminal. The reader takes
+ * RFC 8259 but is strict and bounded: ASCII only, no name twice in an object,
+ * nothing behind the value. It never takes a file that was cut.
+ */
+#ifndef ODMR_AGENT_JSON_H
+#define ODMR_AGENT_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+
+enum {
+	JSON_DEPTH_MAX = 8,
+	/* A status file of an account with 700 refused domains has half. */
+	JSON_VALUES_MAX = 8192,
+};
+
+/* Writing: key is NULL inside an array and for the outermost value. */
+struct json_writer {
+	struct buf *out; /* borrowed */
+	bool comma; /* a value stands before the next one */
+	bool cut; /* the buffer was full: what is in it is no JSON */
+};
+
+void json_begin(struct json_writer *json, struct buf *out);
+void json_open(struct json_writer *json, const char *key, char bracket);
+void json_close(struct json_writer *json, char bracket);
+/* text NULL is null. */
+void json_text(struct json_writer *json, const char *key, const char *text);
+void json_number(struct json_writer *json, const char *key, int64_t value);
+/* ms as seconds: 812 becomes 0.812. */
+void json_seconds(struct json_writer *json, const char *key, int64_t ms);
+void json_bool(struct json_writer *json, const char *key, bool value);
+/* ms of Unix time as RFC 3339 in UTC; 0 is null. */
+void json_time(struct json_writer *json, const char *key, int64_t ms);
+
+enum json_type {
+	JSON_NULL,
+	JSON_FALSE,
+	JSON_TRUE,
+	JSON_NUMBER,
+	JSON_TEXT,
+	JSON_ARRAY,
+	JSON_OBJECT,
+};
+
+struct json_value {
+	enum json_type type;
+	const char *key; /* in an object, else NULL */
+	const char *text; /* TEXT: decoded, UTF-8; NUMBER: as written, len */
+	size_t len;
+	struct json_value *child; /* ARRAY, OBJECT: the first */
+	struct json_value *next;
+};
+
+struct json;
+
+/* NULL: it is not JSON, or more than is taken. */
+struct json *json_parse(const char *text, size_t len);
+void json_free(struct json *json);
+/* The outermost value; lives until json_free(). */
+const struct json_value *json_root(const struct json *json);
+
+/* NULL where object is NULL or no object, or has no such member. */
+const struct json_value *json_member(
+    const struct json_value *object, const char *key);
+/* The getters give the fallback for a member that is missing or otherwise. */
+const char *json_get_text(
+    const struct json_value *object, const char *key, const char *fallback);
+int64_t json_get_number(
+    const struct json_value *object, const char *key, int64_t fallback);
+bool json_get_bool(
+    const struct json_value *object, const char *key, bool fallback);
+/* Seconds with up to three decimals, as ms. */
+int64_t json_get_seconds(
+    const struct json_value *object, const char *key, int64_t fallback);
+/* RFC 3339 in UTC, as ms of Unix time; 0 for null or anything else. */
+int64_t json_get_time(const struct json_value *object, const char *key);
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * moment - points in time as text, for files, logs and people.
+ *
+ * Times are ms since 1970-01-01T00:00:00Z; files and logs have UTC, people get
+ * local time and words.
+ */
+#ifndef ODMR_AGENT_MOMENT_H
+#define ODMR_AGENT_MOMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	MOMENT_UTC_SIZE = 32, /* "2026-11-23T10:00:00Z" and a NUL, with room */
+	MOMENT_WORDS_SIZE = 48,
+};
+
+/* The wall clock. */
+int64_t moment_now(void);
+/* RFC 3339 in whole seconds; out has MOMENT_UTC_SIZE octets; returns out. */
+char *moment_format_utc(char *out, int64_t ms);
+/* false: not the form of moment_format_utc(), or no such day. */
+bool moment_parse_utc(const char *text, int64_t *ms)
+    __attribute__((warn_unused_result));
+/* "14:00" where it is today, else "2026-11-24 14:00", in local time; out has
+ * MOMENT_WORDS_SIZE octets; returns out. */
+char *moment_format_clock(char *out, int64_t ms, int64_t now);
+/* A span of time with one unit: "45 s", "10 min", "3 h", "2 d". */
+char *moment_format_span(char *out, int64_t ms);
+
+#endif

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/json.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/moment.h"
+#include "base/buf.h"
+
+static void
+put(struct json_writer *json, const char *text, size_t len)
+{
+	if (!json->cut && !buf_append(json->out, text, len))
+		json->cut = true;
+}
+
+/* The octets of the UTF-8 sequence at text, 0 where there is none there. */
+static size_t
+utf8_decode(const unsigned char *text, size_t len, uint32_t *point)
+{
+	static const struct {
+		unsigned char mask, lead;
+		uint32_t least;
+	} forms[] = {{0x80, 0, 0}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800},
+	    {0xf8, 0xf0, 0x10000}};
+
+	for (size_t more = 0; more < sizeof forms / sizeof *forms; more++) {
+		if ((text[0] & forms[more].mask) != forms[more].lead)
+			continue;
+		if (more >= len)
+			return 0;
+		*point = text[0] & (unsigned char)~forms[more].mask;
+		for (size_t i = 1; i <= more; i++) {
+			if ((text[i] & 0xc0) != 0x80)
+				return 0;
+			*point = *point << 6 | (text[i] & 0x3f);
+		}
+		bool surrogate = *point >= 0xd800 && *point <= 0xdfff;
+		if (*point < forms[more].least || *point > 0x10ffff ||
+		    surrogate)
+			return 0;
+		return more + 1;
+	}
+	return 0;
+}
+
+static void
+put_point(struct json_writer *json, uint32_t point)
+{
+	char out[16];
+	int len;
+
+	if (point == '"' || point == '\\')
+		len = snprintf(out, sizeof out, "\\%c", (char)point);
+	else if (point >= 0x20 && point < 0x7f)
+		len = snprintf(out, sizeof out, "%c", (char)point);
+	else if (point < 0x10000)
+		len = snprintf(out, sizeof out, "\\u%04" PRIx32, point);
+	else
+		len = snprintf(out, sizeof out, "\\u%04" PRIx32 "\\u%04" PRIx32,
+		    0xd800 + ((point - 0x10000) >> 10),
+		    0xdc00 + ((point - 0x10000) & 0x3ff));
+	put(json, out, (size_t)len);
+}
+
+static void
+put_text(struct json_writer *json, const char *text)
+{
+	const unsigned char *at = (const unsigned char *)text;
+	size_t left = strlen(text);
+
+	put(json, "\"", 1);
+	while (left > 0) {
+		uint32_t point;
+		size_t used = utf8_decode(at, left, &point);
+		if (used == 0) {
+			used = 1;
+			point = 0xfffd;
+		}
+		put_point(json, point);
+		at += used;
+		left -= used;
+	}
+	put(json, "\"", 1);
+}
+
+static void
+put_key(struct json_writer *json, const char *key)
+{
+	if (json->comma)
+		put(json, ",", 1);
+	json->comma = true;
+	if (key != NULL) {
+		put_text(json, key);
+		put(json, ":", 1);
+	}
+}
+
+void
+json_begin(struct json_writer *json, struct buf *out)
+{
+	*json = (struct json_writer){.out = out};
+}
+
+void
+json_open(struct json_writer *json, const char *key, char bracket)
+{
+	put_key(json, key);
+	put(json, &bracket, 1);
+	json->comma = false;
+}
+
+void
+json_close(struct json_writer *json, char bracket)
+{
+	put(json, &bracket, 1);
+	json->comma = true;
+}
+
+void
+json_text(struct json_writer *json, const char *key, const char *text)
+{
+	put_key(json, key);
+	if (text == NULL)
+		put(json, "null", 4);
+	else
+		put_text(json, text);
+}
+
+void
+json_number(struct json_writer *json, const char *key, int64_t value)
+{
+	char out[24];
+
+	put_key(json, key);
+	int len = snprintf(out, sizeof out, "%" PRId64, value);
+	put(json, out, (size_t)len);
+}
+
+void
+json_seconds(struct json_writer *json, const char *key, int64_t ms)
+{
+	char out[32];
+
+	put_key(json, key);
+	if (ms < 0)
+		ms = 0;
+	int len = snprintf(
+	    out, sizeof out, "%" PRId64 ".%03d", ms / 1000, (int)(ms % 1000));
+	put(json, out, (size_t)len);
+}
+
+void
+json_bool(struct json_writer *json, const char *key, bool value)
+{
+	put_key(json, key);
+	if (value)
+		put(json, "true", 4);
+	else
+		put(json, "false", 5);
+}
+
+void
+json_time(struct json_writer *json, const char *key, int64_t ms)
+{
+	char out[MOMENT_UTC_SIZE];
+
+	json_text(json, key, ms == 0 ? NULL : moment_format_utc(out, ms));
+}
