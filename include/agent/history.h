@@ -1,0 +1,117 @@
+/*
+ * history - what is known of an account from its sessions so far.
+ *
+ * Plain data with rules, no file and no clock: agent/status_file keeps it, the
+ * schedule, `status` and alarms are computed from it. Times are ms of Unix
+ * time, 0 for never.
+ */
+#ifndef ODMR_AGENT_HISTORY_H
+#define ODMR_AGENT_HISTORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/config.h"
+#include "agent/session.h"
+
+enum {
+	HISTORY_OUTCOMES = SESSION_FAILED + 1,
+	/* Some providers just drop the line where there is no mail; a TLS or
+	 * network fault looks the same (interface.md 4). */
+	HISTORY_UNTIDY_MAX = 5,
+	HISTORY_AUTH_SIZE = 32, /* the longest mechanism name has 20 octets */
+	HISTORY_DATE_SIZE = 16,
+	/* Refused domains; each is asked in a call of its own once a day. */
+	HISTORY_DOMAINS_MAX = 1000,
+};
+
+struct history_total {
+	uint64_t sessions[HISTORY_OUTCOMES];
+	uint64_t messages, recipients, bytes, deferred, refused;
+	int64_t elapsed; /* ms */
+};
+
+/* A domain that the provider refused to turn for (450 to ATRN). */
+struct history_domain {
+	char *name;
+	int64_t asked; /* when it was refused last */
+	char *reply;
+};
+
+struct history {
+	bool any; /* there was a session; else only next and since count */
+	struct session_result last;
+	int64_t since; /* the first session; what came before is unknown */
+	unsigned failures_in_a_row, untidy_in_a_row, holds_in_a_row;
+	int64_t last_success; /* end of the last one that did not fail */
+	int64_t last_mail; /* end of the last one with a message taken */
+	int64_t last_failure;
+	char last_error[ERROR_TEXT_MAX]; /* of the last one that failed */
+
+	int64_t hold_until; /* 0: none */
+	char hold_reason[ERROR_TEXT_MAX];
+	enum error_class hold_class;
+	int hold_status; /* exit status of the session that led to it */
+	/* Of configuration and secret when the hold began; "" unless login
+	 * was refused. */
+	char hold_fingerprint[CONFIG_FINGERPRINT_SIZE];
+
+	int64_t next; /* by `run` */
+	int64_t deferred_since; /* each session since then deferred mail */
+	int64_t alarmed; /* the last alarm */
+	char auth_best[HISTORY_AUTH_SIZE]; /* ever offered; "" unknown */
+	bool ask_each; /* a list of domains was refused as a whole */
+	struct history_domain *domains; /* refused ones */
+	size_t domains_count;
+
+	char today[HISTORY_DATE_SIZE]; /* local date of today_messages */
+	uint64_t today_messages;
+	struct history_total total;
+};
+
+void history_init(struct history *history);
+void history_clear(struct history *history);
+
+/*
+ * Adds a session that ended. result is made what it means in the light of the
+ * sessions before: the fifth untidy one in a row becomes a failure (75). A
+ * session that found the account locked (ERROR_BUSY) leaves no trace, and one
+ * that was stopped counts neither as success nor as failure.
+ */
+void history_add(struct history *history, struct session_result *result);
+
+/* Text of result as in status files: "mail", "no-mail" and so on. */
+const char *history_outcome_name(enum session_outcome outcome);
+
+/*
+ * ms from now until the hold ends, 0 where there is none. A hold that ends
+ * later than the longest one there is was written by another clock and does
+ * not count.
+ */
+int64_t history_hold_left(const struct history *history, int64_t now);
+
+/* Messages taken on the local day of now. */
+uint64_t history_messages_today(const struct history *history, int64_t now);
+
+/*
+ * soft_bounce `auto` (interface.md 3): no message was taken yet, so a delivery
+ * set up wrongly must not bounce what the provider holds.
+ */
+bool history_is_new(const struct history *history);
+
+/* After a 450 to a list of domains: each is asked in a call of its own. */
+void history_list_refused(struct history *history);
+/* Each domain of the list was asked: what is not refused goes as a list. */
+void history_list_asked(struct history *history);
+void history_domain_refused(struct history *history, const char *domain,
+    int64_t now, const char *reply);
+void history_domain_served(struct history *history, const char *domain);
+/* NULL where it is not a refused one. */
+const struct history_domain *history_find_domain(
+    const struct history *history, const char *domain);
+/* A refused domain is asked again once a day; any other always. */
+bool history_domain_due(
+    const struct history *history, const char *domain, int64_t now);
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * whole_file - small files read whole, and written whole and renamed.
+ *
+ * Names are single components in a folder that is open, so that no link in
+ * the path can lead elsewhere; a link in place of the file is not followed.
+ * Errors are of class ERROR_SYSTEM and name the file.
+ */
+#ifndef ODMR_AGENT_WHOLE_FILE_H
+#define ODMR_AGENT_WHOLE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+struct buf;
+
+enum whole_file_result {
+	WHOLE_FILE_READ,
+	WHOLE_FILE_MISSING,
+	WHOLE_FILE_FAILED, /* err is set: not a plain file, too large, ... */
+};
+
+/* A folder, -1 on error. With create it is made, 0750, when it is missing. */
+int whole_file_open_folder(
+    int parent, const char *name, bool create, struct error *err);
+/* Appends the content to out, up to the maximum of that buffer. */
+enum whole_file_result whole_file_read(
+    int folder, const char *name, struct buf *out, struct error *err);
+/* NAME.new is written and renamed to NAME; on failure it is taken away. */
+bool whole_file_write(int folder, const char *name, mode_t mode,
+    const void *data, size_t len, struct error *err)
+    __attribute__((warn_unused_result));
+
+#endif

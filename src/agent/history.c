@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/history.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+
+#include "agent/retry.h"
+#include "base/mem.h"
+
+enum { DAY_MS = 86400 * 1000 };
+
+void
+history_init(struct history *history)
+{
+	*history = (struct history){.any = false};
+}
+
+static void
+free_domain(struct history_domain *domain)
+{
+	free(domain->name);
+	free(domain->reply);
+}
+
+void
+history_clear(struct history *history)
+{
+	for (size_t i = 0; i < history->domains_count; i++)
+		free_domain(&history->domains[i]);
+	free(history->domains);
+	history_init(history);
+}
+
+const char *
+history_outcome_name(enum session_outcome outcome)
+{
+	switch (outcome) {
+	case SESSION_MAIL:
+		return "mail";
+	case SESSION_NO_MAIL:
+		return "no-mail";
+	case SESSION_DEFERRED:
+		return "deferred";
+	case SESSION_REFUSED:
+		return "refused";
+	case SESSION_FAILED:
+		return "failed";
+	}
+	return "failed";
+}
+
+static void
+local_date(char out[static HISTORY_DATE_SIZE], int64_t ms)
+{
+	time_t seconds = (time_t)(ms / 1000);
+	struct tm tm;
+
+	if (localtime_r(&seconds, &tm) == NULL ||
+	    strftime(out, HISTORY_DATE_SIZE, "%Y-%m-%d", &tm) == 0)
+		out[0] = '\0';
+}
+
+uint64_t
+history_messages_today(const struct history *history, int64_t now)
+{
+	char date[HISTORY_DATE_SIZE];
+
+	local_date(date, now);
+	return strcmp(date, history->today) == 0 ? history->today_messages : 0;
+}
+
+static void
+add_totals(struct history *history, const struct session_result *result)
+{
+	struct history_total *total = &history->total;
+	uint64_t today = history_messages_today(history, result->ended);
+
+	total->sessions[result->outcome]++;
+	total->messages += result->messages;
+	total->recipients += result->recipients;
+	total->bytes += result->bytes;
+	total->deferred += result->deferred;
+	total->refused += result->refused;
+	total->elapsed += result->elapsed;
+	local_date(history->today, result->ended);
+	history->today_messages = today + result->messages;
+}
+
+static void
+judge_untidy(struct history *history, struct session_result *result)
+{
+	if (result->outcome == SESSION_FAILED)
+		return;
+	if (!result->untidy) {
+		history->untidy_in_a_row = 0;
+		return;
+	}
+	if (++history->untidy_in_a_row < HISTORY_UNTIDY_MAX)
+		return;
+	result->outcome = SESSION_FAILED;
+	error_set(&result->error, ERROR_AGAIN,
+	    "the provider ended the line before the first message, "
+	    "%u sessions in a row",
+	    history->untidy_in_a_row);
+	result->exit_status = error_exit_status(result->error.class);
+}
+
+static void
+end_hold(struct history *history)
+{
+	history->hold_until = 0;
+	history->hold_reason[0] = '\0';
+	history->hold_fingerprint[0] = '\0';
+	history->hold_class = ERROR_NONE;
+	history->hold_status = EX_OK;
+	history->holds_in_a_row = 0;
+}
+
+static void
+begin_hold(struct history *history, const struct session_result *result)
+{
+	int64_t length =
+	    retry_hold(result->error.class, history->holds_in_a_row + 1);
+
+	if (length == 0)
+		return;
+	history->holds_in_a_row++;
+	history->hold_until = result->ended + length;
+	history->hold_class = result->error.class;
+	history->hold_status = result->exit_status;
+	history->hold_fingerprint[0] = '\0';
+	memcpy(history->hold_reason, result->error.text,
+	    sizeof history->hold_reason);
+}
+
+static void
+add_failure(struct history *history, const struct session_result *result)
+{
+	if (result->error.class == ERROR_STOPPED)
+		return;
+	history->failures_in_a_row++;
+	history->last_failure = result->ended;
+	memcpy(history->last_error, result->error.text,
+	    sizeof history->last_error);
+	begin_hold(history, result);
+}
+
+static void
+add_success(struct history *history, const struct session_result *result)
+{
+	history->failures_in_a_row = 0;
+	history->last_success = result->ended;
+	if (result->messages > 0)
+		history->last_mail = result->ended;
+	if (result->deferred == 0)
+		history->deferred_since = 0;
+	else if (history->deferred_since == 0)
+		history->deferred_since = result->ended;
+	end_hold(history);
+}
+
+void
+history_add(struct history *history, struct session_result *result)
+{
+	if (result->outcome == SESSION_FAILED &&
+	    result->error.class == ERROR_BUSY)
+		return;
+	judge_untidy(history, result);
+	if (result->outcome == SESSION_FAILED)
+		add_failure(history, result);
+	else
+		add_success(history, result);
+	add_totals(history, result);
+	history->last = *result;
+	if (history->since == 0)
+		history->since = result->started;
+	history->any = true;
+}
+
+int64_t
+history_hold_left(const struct history *history, int64_t now)
+{
+	int64_t left = history->hold_until - now;
+
+	return left > 0 && left <= RETRY_HOLD_MAX ? left : 0;
+}
+
+bool
+history_is_new(const struct history *history)
+{
+	return history->total.messages == 0;
+}
+
+void
+history_list_refused(struct history *history)
+{
+	history->ask_each = true;
+}
+
+void
+history_list_asked(struct history *history)
+{
+	history->ask_each = false;
+}
+
+static struct history_domain *
+find_domain(const struct history *history, const char *domain)
+{
+	for (size_t i = 0; i < history->domains_count; i++)
+		if (strcmp(history->domains[i].name, domain) == 0)
+			return &history->domains[i];
+	return NULL;
+}
+
+const struct history_domain *
+history_find_domain(const struct history *history, const char *domain)
+{
+	return find_domain(history, domain);
+}
+
+void
+history_domain_refused(
+    struct history *history, const char *domain, int64_t now, const char *reply)
+{
+	struct history_domain *known = find_domain(history, domain);
+
+	if (known == NULL) {
+		if (history->domains_count == HISTORY_DOMAINS_MAX)
+			return;
+		history->domains = xreallocarray(history->domains,
+		    history->domains_count + 1, sizeof *history->domains);
+		known = &history->domains[history->domains_count++];
+		*known = (struct history_domain){.name = xstrdup(domain)};
+	}
+	known->asked = now;
+	free(known->reply);
+	known->reply = xstrdup(reply);
+}
+
+void
+history_domain_served(struct history *history, const char *domain)
+{
+	struct history_domain *known = find_domain(history, domain);
+
+	if (known == NULL)
+		return;
+	free_domain(known);
+	*known = history->domains[--history->domains_count];
+}
+
+bool
+history_domain_due(
+    const struct history *history, const char *domain, int64_t now)
+{
+	const struct history_domain *known = find_domain(history, domain);
+
+	/* A clock that was set back must not silence a domain for years. */
+	return known == NULL || now < known->asked ||
+	       now - known->asked >= DAY_MS;
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/history_json.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/history.h"
+#include "agent/json.h"
+
+static const struct {
+	enum error_class class;
+	const char *name;
+} class_names[] = {
+    {ERROR_NONE, "none"},
+    {ERROR_USAGE, "usage"},
+    {ERROR_UNABLE, "unable"},
+    {ERROR_INTERNAL, "internal"},
+    {ERROR_SYSTEM, "system"},
+    {ERROR_AGAIN, "again"},
+    {ERROR_LOCAL, "local"},
+    {ERROR_BUSY, "busy"},
+    {ERROR_STOPPED, "stopped"},
+    {ERROR_PROTOCOL, "protocol"},
+    {ERROR_CERTIFICATE, "certificate"},
+    {ERROR_REFUSED, "refused"},
+    {ERROR_AUTH, "auth"},
+    {ERROR_SECRET, "secret"},
+    {ERROR_CONFIG, "config"},
+};
+enum { CLASSES = sizeof class_names / sizeof *class_names };
+
+static const char *class_name(enum error_class class)
+{
+	for (size_t i = 0; i < CLASSES; i++)
+		if (class_names[i].class == class)
+			return class_names[i].name;
+	return "internal";
+}
+
+static bool
+class_of(const char *name, enum error_class *class)
+{
+	for (size_t i = 0; i < CLASSES; i++) {
+		if (strcmp(class_names[i].name, name) == 0) {
+			*class = class_names[i].class;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
+outcome_of(const char *name, enum session_outcome *outcome)
+{
+	for (int i = 0; i < HISTORY_OUTCOMES; i++) {
+		*outcome = (enum session_outcome)i;
+		if (strcmp(history_outcome_name(*outcome), name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* "" is null: most of these are not there most of the time. */
+static void
+write_text(struct json_writer *json, const char *key, const char *text)
+{
+	json_text(json, key, text[0] != '\0' ? text : NULL);
+}
+
+static void
+write_count(struct json_writer *json, const char *key, uint64_t count)
+{
+	json_number(json, key, count > INT64_MAX ? INT64_MAX : (int64_t)count);
+}
+
+static void
+write_last(struct json_writer *json, const struct session_result *last)
+{
+	json_text(json, "result", history_outcome_name(last->outcome));
+	json_number(json, "exit_status", last->exit_status);
+	write_text(json, "error", last->error.text);
+	json_text(json, "error_class", class_name(last->error.class));
+	json_time(json, "started", last->started);
+	json_time(json, "ended", last->ended);
+	json_seconds(json, "seconds", last->elapsed);
+	write_count(json, "calls", last->calls);
+	write_count(json, "messages", last->messages);
+	write_count(json, "recipients", last->recipients);
+	write_count(json, "bytes", last->bytes);
+	write_count(json, "deferred", last->deferred);
+	write_count(json, "refused", last->refused);
+	json_bool(json, "more", last->more);
+	json_bool(json, "untidy", last->untidy);
+	json_bool(json, "reached", last->reached);
+}
+
+static void
+write_hold(struct json_writer *json, const struct history *history)
+{
+	json_time(json, "hold_until", history->hold_until);
+	write_text(json, "hold_reason", history->hold_reason);
+	json_text(json, "hold_class", class_name(history->hold_class));
+	json_number(json, "hold_status", history->hold_status);
+	write_text(json, "hold_fingerprint", history->hold_fingerprint);
+}
+
+static void
+write_domains(struct json_writer *json, const struct history *history)
+{
+	json_bool(json, "ask_each", history->ask_each);
+	json_open(json, "refused_domains", '[');
+	for (size_t i = 0; i < history->domains_count; i++) {
+		const struct history_domain *domain = &history->domains[i];
+		json_open(json, NULL, '{');
+		json_text(json, "domain", domain->name);
+		json_time(json, "asked", domain->asked);
+		json_text(json, "reply", domain->reply);
+		json_close(json, '}');
+	}
+	json_close(json, ']');
+}
+
+static void
+write_total(struct json_writer *json, const struct history_total *total)
+{
+	json_open(json, "total", '{');
+	json_open(json, "sessions", '{');
+	for (int i = 0; i < HISTORY_OUTCOMES; i++)
+		write_count(json, history_outcome_name((enum session_outcome)i),
+		    total->sessions[i]);
+	json_close(json, '}');
+	write_count(json, "messages", total->messages);
+	write_count(json, "recipients", total->recipients);
+	write_count(json, "bytes", total->bytes);
+	write_count(json, "deferred", total->deferred);
+	write_count(json, "refused", total->refused);
+	json_seconds(json, "seconds", total->elapsed);
+	json_close(json, '}');
+}
+
+bool
+history_json_format(
+    const char *account, const struct history *history, struct buf *out)
+{
+	struct json_writer json;
+
+	json_begin(&json, out);
+	json_open(&json, NULL, '{');
+	json_number(&json, "version", HISTORY_JSON_VERSION);
+	json_text(&json, "account", account);
+	if (history->any)
+		write_last(&json, &history->last);
+	json_time(&json, "since", history->since);
+	write_count(&json, "failures_in_a_row", history->failures_in_a_row);
+	write_count(&json, "untidy_in_a_row", history->untidy_in_a_row);
+	write_count(&json, "holds_in_a_row", history->holds_in_a_row);
+	json_time(&json, "last_success", history->last_success);
+	json_time(&json, "last_mail", history->last_mail);
+	json_time(&json, "last_failure", history->last_failure);
+	write_text(&json, "last_error", history->last_error);
+	write_hold(&json, history);
+	json_time(&json, "next", history->next);
+	json_time(&json, "deferred_since", history->deferred_since);
+	json_time(&json, "alarmed", history->alarmed);
+	write_text(&json, "auth_best", history->auth_best);
+	write_domains(&json, history);
+	write_text(&json, "today", history->today);
+	write_count(&json, "today_messages", history->today_messages);
+	write_total(&json, &history->total);
+	json_close(&json, '}');
+	return !json.cut;
+}
+
+static uint64_t
+read_count(const struct json_value *object, const char *key)
+{
+	int64_t count = json_get_number(object, key, 0);
+
+	return count > 0 ? (uint64_t)count : 0;
+}
+
+static unsigned
+read_unsigned(const struct json_value *object, const char *key)
+{
+	uint64_t count = read_count(object, key);
+
+	return count > UINT_MAX ? UINT_MAX : (unsigned)count;
+}
+
+static int
+read_exit_status(const struct json_value *object, const char *key)
+{
+	int64_t status = json_get_number(object, key, 0);
+
+	return status > 0 && status < 128 ? (int)status : 0;
+}
+
+static void
+read_text(
+    const struct json_value *object, const char *key, char *out, size_t size)
+{
+	snprintf(out, size, "%s", json_get_text(object, key, ""));
+}
+
+static bool
+read_last(const struct json_value *root, struct history *history)
+{
+	struct session_result *last = &history->last;
+	const char *result = json_get_text(root, "result", NULL);
+
+	if (result == NULL)
+		return true;
+	if (!outcome_of(result, &last->outcome) ||
+	    !class_of(
+		json_get_text(root, "error_class", ""), &last->error.class))
+		return false;
+	history->any = true;
+	read_text(root, "error", last->error.text, sizeof last->error.text);
+	last->exit_status = read_exit_status(root, "exit_status");
+	last->started = json_get_time(root, "started");
+	last->ended = json_get_time(root, "ended");
+	last->elapsed = json_get_seconds(root, "seconds", 0);
+	last->calls = read_unsigned(root, "calls");
+	last->messages = read_count(root, "messages");
+	last->recipients = read_count(root, "recipients");
+	last->bytes = read_count(root, "bytes");
+	last->deferred = read_count(root, "deferred");
+	last->refused = read_count(root, "refused");
+	last->more = json_get_bool(root, "more", false);
+	last->untidy = json_get_bool(root, "untidy", false);
+	last->reached = json_get_bool(root, "reached", false);
+	return true;
+}
+
+static bool
+read_hold(const struct json_value *root, struct history *history)
+{
+	history->hold_until = json_get_time(root, "hold_until");
+	history->hold_status = read_exit_status(root, "hold_status");
+	read_text(root, "hold_reason", history->hold_reason,
+	    sizeof history->hold_reason);
+	read_text(root, "hold_fingerprint", history->hold_fingerprint,
+	    sizeof history->hold_fingerprint);
+	return class_of(
+	    json_get_text(root, "hold_class", "none"), &history->hold_class);
+}
+
+static void
+read_domains(const struct json_value *root, struct history *history)
+{
+	const struct json_value *list = json_member(root, "refused_domains");
+
+	history->ask_each = json_get_bool(root, "ask_each", false);
+	if (list == NULL || list->type != JSON_ARRAY)
+		return;
+	for (const struct json_value *v = list->child; v != NULL; v = v->next) {
+		const char *name = json_get_text(v, "domain", NULL);
+		if (name != NULL)
+			history_domain_refused(history, name,
+			    json_get_time(v, "asked"),
+			    json_get_text(v, "reply", ""));
+	}
+}
+
+static void
+read_total(const struct json_value *root, struct history_total *total)
+{
+	const struct json_value *object = json_member(root, "total");
+	const struct json_value *sessions = json_member(object, "sessions");
+
+	for (int i = 0; i < HISTORY_OUTCOMES; i++)
+		total->sessions[i] = read_count(
+		    sessions, history_outcome_name((enum session_outcome)i));
+	total->messages = read_count(object, "messages");
+	total->recipients = read_count(object, "recipients");
+	total->bytes = read_count(object, "bytes");
+	total->deferred = read_count(object, "deferred");
+	total->refused = read_count(object, "refused");
+	total->elapsed = json_get_seconds(object, "seconds", 0);
+}
+
+static bool
+read_all(const struct json_value *root, struct history *history)
+{
+	if (!read_last(root, history) || !read_hold(root, history))
+		return false;
+	history->since = json_get_time(root, "since");
+	history->failures_in_a_row = read_unsigned(root, "failures_in_a_row");
+	history->untidy_in_a_row = read_unsigned(root, "untidy_in_a_row");
+	history->holds_in_a_row = read_unsigned(root, "holds_in_a_row");
+	history->last_success = json_get_time(root, "last_success");
+	history->last_mail = json_get_time(root, "last_mail");
+	history->last_failure = json_get_time(root, "last_failure");
+	read_text(root, "last_error", history->last_error,
+	    sizeof history->last_error);
+	history->next = json_get_time(root, "next");
+	history->deferred_since = json_get_time(root, "deferred_since");
+	history->alarmed = json_get_time(root, "alarmed");
+	read_text(
+	    root, "auth_best", history->auth_best, sizeof history->auth_best);
+	read_domains(root, history);
+	read_text(root, "today", history->today, sizeof history->today);
+	history->today_messages = read_count(root, "today_messages");
+	read_total(root, &history->total);
+	return true;
+}
+
+bool
+history_json_parse(
+    const char *account, const char *text, size_t len, struct history *history)
+{
+	history_init(history);
+	struct json *json = json_parse(text, len);
+	if (json == NULL)
+		return false;
+	const struct json_value *root = json_root(json);
+	bool taken =
+	    json_get_number(root, "version", 0) == HISTORY_JSON_VERSION &&
+	    strcmp(json_get_text(root, "account", ""), account) == 0 &&
+	    read_all(root, history);
+	json_free(json);
+	if (!taken)
+		history_clear(history);
+	return taken;
+}

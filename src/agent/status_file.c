@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/status_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "agent/history.h"
+#include "agent/history_json.h"
+#include "agent/whole_file.h"
+#include "base/buf.h"
+
+enum { KEY_SIZE = 32, SECRET_WAIT_MS = 1000 };
+
+/* The name of the file; account names have at most CONFIG_NAME_MAX octets. */
+static void
+file_name(char out[static NAME_MAX + 1], const char *account)
+{
+	snprintf(out, NAME_MAX + 1, "%s.json", account);
+}
+
+/* state_dir/status, -1 on error. */
+static int
+open_status_folder(const char *state_dir, bool create, struct error *err)
+{
+	int state = whole_file_open_folder(AT_FDCWD, state_dir, false, err);
+
+	if (state < 0)
+		return -1;
+	int folder = whole_file_open_folder(state, "status", create, err);
+	close(state);
+	return folder;
+}
+
+static bool
+read_folder(
+    int folder, const char *account, struct history *history, struct error *err)
+{
+	char name[NAME_MAX + 1];
+	struct buf text;
+	bool usable = true;
+
+	file_name(name, account);
+	buf_init(&text, STATUS_FILE_MAX);
+	enum whole_file_result result =
+	    whole_file_read(folder, name, &text, err);
+	if (result == WHOLE_FILE_FAILED) {
+		usable = false;
+	} else if (result == WHOLE_FILE_READ &&
+		   !history_json_parse(
+		       account, buf_data(&text), buf_len(&text), history)) {
+		error_set(err, ERROR_SYSTEM,
+		    "the status file %s is cut, or of another version; "
+		    "it is begun anew",
+		    name);
+		usable = false;
+	}
+	buf_clear(&text);
+	return usable;
+}
+
+bool
+status_file_read(const char *state_dir, const char *account,
+    struct history *history, struct error *err)
+{
+	history_init(history);
+	int state = whole_file_open_folder(AT_FDCWD, state_dir, false, err);
+	if (state < 0)
+		return false;
+	if (faccessat(state, "status", F_OK, AT_SYMLINK_NOFOLLOW) != 0 &&
+	    errno == ENOENT) {
+		close(state);
+		return true; /* there was no session yet */
+	}
+	int folder = whole_file_open_folder(state, "status", false, err);
+	close(state);
+	if (folder < 0)
+		return false;
+	bool read = read_folder(folder, account, history, err);
+	close(folder);
+	return read;
+}
+
+bool
+status_file_write(const char *state_dir, const char *account,
+    const struct history *history, struct error *err)
+{
+	char name[NAME_MAX + 1];
+	struct buf text;
+	int folder = open_status_folder(state_dir, true, err);
+
+	if (folder < 0)
+		return false;
+	file_name(name, account);
+	buf_init(&text, STATUS_FILE_MAX);
+	bool written = false;
+	if (!history_json_format(account, history, &text) ||
+	    !buf_append(&text, "\n", 1))
+		error_set(err, ERROR_INTERNAL,
+		    "the status file %s would be too large", name);
+	else
+		written = whole_file_write(
+		    folder, name, 0640, buf_data(&text), buf_len(&text), err);
+	buf_clear(&text);
+	close(folder);
+	return written;
+}
+
+/* Reads state_dir/key or makes it. */
+static bool
+read_key(int state, struct buf *key, struct error *err)
+{
+	char random[KEY_SIZE];
+
+	if (whole_file_read(state, "key", key, err) == WHOLE_FILE_READ &&
+	    buf_len(key) == KEY_SIZE)
+		return true;
+	buf_reset(key);
+	if (getrandom(random, sizeof random, 0) != KEY_SIZE) {
+		error_set_errno(err, ERROR_SYSTEM, errno, "no random numbers");
+		return false;
+	}
+	return buf_append(key, random, sizeof random) &&
+	       whole_file_write(state, "key", 0600, random, sizeof random, err);
+}
+
+bool
+status_file_fingerprint(const char *state_dir,
+    const struct config_account *account,
+    char out[static CONFIG_FINGERPRINT_SIZE], struct error *err)
+{
+	struct secret secret = {.text = NULL};
+	struct deadline deadline = deadline_in(SECRET_WAIT_MS, 0);
+	struct error ignored; /* an unreadable password is an empty one */
+	struct buf key;
+	int state = whole_file_open_folder(AT_FDCWD, state_dir, false, err);
+
+	if (state < 0)
+		return false;
+	buf_init(&key, KEY_SIZE + 1);
+	bool known = read_key(state, &key, err);
+	if (known) {
+		if (account->password_command == NULL)
+			(void)!config_read_secret(
+			    account, &secret, &deadline, &ignored);
+		config_fingerprint(
+		    account, &secret, buf_data(&key), buf_len(&key), out);
+		secret_clear(&secret);
+	}
+	buf_clear(&key);
+	close(state);
+	return known;
+}
+
+bool
+status_file_record(const char *state_dir, const struct config_account *account,
+    struct history *history, struct session_result *result, struct error *err)
+{
+	history_add(history, result);
+	bool login = result->outcome == SESSION_FAILED &&
+		     result->error.class == ERROR_AUTH;
+	if (login && !status_file_fingerprint(
+			 state_dir, account, history->hold_fingerprint, err))
+		return false;
+	return status_file_write(state_dir, account->name, history, err);
+}

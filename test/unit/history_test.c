@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/history.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "agent/history_json.h"
+#include "agent/retry.h"
+#include "base/buf.h"
+
+static const int64_t minute = 60000, hour = 3600000;
+static const int64_t start = 1795428000000; /* 2026-11-23T10:00:00Z */
+
+static struct session_result
+ended(enum session_outcome outcome, enum error_class class, int64_t at)
+{
+	struct session_result result = {.outcome = outcome,
+	    .started = at - 1000,
+	    .ended = at,
+	    .elapsed = 1000,
+	    .calls = 1};
+
+	if (class != ERROR_NONE)
+		error_set(&result.error, class, "because of %d", (int)class);
+	result.exit_status = error_exit_status(class);
+	return result;
+}
+
+static void
+add(struct history *history, enum session_outcome outcome,
+    enum error_class class, int64_t at)
+{
+	struct session_result result = ended(outcome, class, at);
+
+	history_add(history, &result);
+}
+
+static void
+holds_follow_the_table(void **state)
+{
+	static const struct {
+		enum error_class class;
+		int64_t hours[6]; /* after the first, second, ... failure */
+	} rows[] = {
+	    {ERROR_AGAIN, {0}},
+	    {ERROR_LOCAL, {0}},
+	    {ERROR_CERTIFICATE, {0}},
+	    {ERROR_SECRET, {0}},
+	    {ERROR_SYSTEM, {0}},
+	    {ERROR_CONFIG, {0}},
+	    {ERROR_STOPPED, {0}},
+	    {ERROR_INTERNAL, {1, 1, 1, 1, 1, 1}},
+	    {ERROR_UNABLE, {1, 2, 4, 6, 6, 6}},
+	    {ERROR_PROTOCOL, {1, 2, 4, 6, 6, 6}},
+	    {ERROR_REFUSED, {1, 2, 4, 6, 6, 6}},
+	    {ERROR_AUTH, {1, 2, 4, 8, 12, 12}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct history history;
+		int64_t now = start;
+		history_init(&history);
+		for (size_t n = 0; n < 6; n++, now += 24 * hour) {
+			int64_t length = rows[i].hours[n] * hour;
+			add(&history, SESSION_FAILED, rows[i].class, now);
+			assert_int_equal(
+			    history_hold_left(&history, now), length);
+			if (length == 0)
+				continue;
+			assert_int_equal(
+			    history_hold_left(&history, now + length), 0);
+			assert_int_equal(history.hold_status,
+			    error_exit_status(rows[i].class));
+		}
+		history_clear(&history);
+	}
+}
+
+static void
+success_ends_a_hold(void **state)
+{
+	struct history history;
+
+	(void)state;
+	history_init(&history);
+	add(&history, SESSION_FAILED, ERROR_AUTH, start);
+	/* What is no answer to the login leaves the hold as it is. */
+	add(&history, SESSION_FAILED, ERROR_AGAIN, start + minute);
+	assert_int_equal(
+	    history_hold_left(&history, start + minute), 59 * minute);
+	assert_string_equal(history.hold_reason, "because of 12");
+	assert_int_equal(history.failures_in_a_row, 2);
+	add(&history, SESSION_NO_MAIL, ERROR_NONE, start + 2 * minute);
+	assert_int_equal(history_hold_left(&history, start + 2 * minute), 0);
+	assert_int_equal(history.failures_in_a_row, 0);
+	assert_string_equal(history.hold_reason, "");
+	assert_string_equal(history.last_error, "because of 5");
+	assert_int_equal(history.last_failure, start + minute);
+	add(&history, SESSION_FAILED, ERROR_AUTH, start + 3 * minute);
+	assert_int_equal(history.hold_until, start + 3 * minute + hour);
+	history_clear(&history);
+}
+
+static void
+a_hold_of_another_clock_does_not_count(void **state)
+{
+	struct history history;
+
+	(void)state;
+	history_init(&history);
+	add(&history, SESSION_FAILED, ERROR_AUTH, start);
+	assert_int_equal(history_hold_left(&history, 5000), 0);
+	assert_int_equal(history_hold_left(&history, start - 12 * hour), 0);
+	assert_int_equal(
+	    history_hold_left(&history, start - 11 * hour), 12 * hour);
+	history_clear(&history);
+}
+
+static void
+backoff_doubles_and_is_spread(void **state)
+{
+	(void)state;
+	assert_int_equal(retry_backoff(1, 0), minute / 2);
+	assert_int_equal(retry_backoff(1, UINT32_MAX), minute * 3 / 2 - 1);
+	assert_int_equal(retry_backoff(1, 0x80000000), minute);
+	assert_int_equal(retry_backoff(2, 0x80000000), 2 * minute);
+	assert_int_equal(retry_backoff(3, 0x80000000), 4 * minute);
+	assert_int_equal(
+	    retry_backoff(1000, 0x80000000), retry_backoff(11, 0x80000000));
+	assert_true(retry_backoff(UINT32_MAX, UINT32_MAX) > 0);
+}
+
+static void
+the_fifth_untidy_session_fails(void **state)
+{
+	struct history history;
+
+	(void)state;
+	history_init(&history);
+	for (int i = 1; i <= 6; i++) {
+		struct session_result result =
+		    ended(SESSION_NO_MAIL, ERROR_NONE, start + i * minute);
+		result.untidy = true;
+		history_add(&history, &result);
+		assert_int_equal(
+		    result.outcome, i < 5 ? SESSION_NO_MAIL : SESSION_FAILED);
+		assert_int_equal(result.exit_status, i < 5 ? 0 : EX_TEMPFAIL);
+		assert_int_equal(history.failures_in_a_row, i < 5 ? 0 : i - 4);
+	}
+	add(&history, SESSION_NO_MAIL, ERROR_NONE, start + hour);
+	assert_int_equal(history.untidy_in_a_row, 0);
+	assert_int_equal(history.failures_in_a_row, 0);
+	history_clear(&history);
+}
+
+static void
+busy_and_stopped_are_no_failures(void **state)
+{
+	struct history history;
+
+	(void)state;
+	history_init(&history);
+	add(&history, SESSION_FAILED, ERROR_BUSY, start);
+	assert_false(history.any);
+	assert_int_equal(history.total.sessions[SESSION_FAILED], 0);
+	add(&history, SESSION_FAILED, ERROR_STOPPED, start);
+	assert_true(history.any);
+	assert_int_equal(history.failures_in_a_row, 0);
+	assert_int_equal(history.last_failure, 0);
+	assert_int_equal(history.last_success, 0);
+	history_clear(&history);
+}
+
+static void
+mail_is_counted(void **state)
+{
+	struct history history;
+
+	(void)state;
+	setenv("TZ", "UTC0", 1);
+	tzset();
+	history_init(&history);
+	assert_true(history_is_new(&history));
+	for (int i = 0; i < 2; i++) {
+		struct session_result result =
+		    ended(SESSION_DEFERRED, ERROR_NONE, start + i * minute);
+		result.messages = 2;
+		result.recipients = 3;
+		result.bytes = 1000;
+		result.deferred = 1;
+		result.exit_status = EX_TEMPFAIL;
+		history_add(&history, &result);
+	}
+	assert_false(history_is_new(&history));
+	assert_int_equal(history.deferred_since, start);
+	assert_int_equal(history.last_mail, start + minute);
+	assert_int_equal(history.failures_in_a_row, 0);
+	assert_int_equal(history.total.messages, 4);
+	assert_int_equal(history.total.sessions[SESSION_DEFERRED], 2);
+	assert_int_equal(history_messages_today(&history, start), 4);
+	assert_int_equal(
+	    history_messages_today(&history, start + 14 * hour), 0);
+	add(&history, SESSION_NO_MAIL, ERROR_NONE, start + 15 * hour);
+	assert_int_equal(history.deferred_since, 0);
+	assert_int_equal(
+	    history_messages_today(&history, start + 15 * hour), 0);
+	assert_int_equal(history.total.messages, 4);
+	history_clear(&history);
+}
+
+static void
+a_refused_domain_is_asked_once_a_day(void **state)
+{
+	struct history history;
+
+	(void)state;
+	history_init(&history);
+	assert_true(history_domain_due(&history, "a.example", start));
+	history_domain_refused(&history, "a.example", start, "450 no");
+	history_domain_refused(&history, "b.example", start, "450 no");
+	assert_false(history_domain_due(&history, "a.example", start + hour));
+	assert_true(
+	    history_domain_due(&history, "a.example", start + 24 * hour));
+	assert_true(history_domain_due(&history, "a.example", start - 1));
+	history_domain_refused(&history, "a.example", start + hour, "450 x");
+	assert_int_equal(history.domains_count, 2);
+	assert_string_equal(
+	    history_find_domain(&history, "a.example")->reply, "450 x");
+	history_domain_served(&history, "a.example");
+	assert_null(history_find_domain(&history, "a.example"));
+	assert_non_null(history_find_domain(&history, "b.example"));
+	history_clear(&history);
+}
+
+/* A history in which no member has its first value. */
+static void
+fill(struct history *history)
+{
+	struct session_result mail = ended(SESSION_MAIL, ERROR_NONE, start);
+
+	history_init(history);
+	mail.messages = 3;
+	mail.recipients = 4;
+	mail.bytes = 12345678901;
+	mail.refused = 1;
+	mail.more = mail.reached = true;
+	history_add(history, &mail);
+	add(history, SESSION_FAILED, ERROR_AUTH, start + minute);
+	error_set(&history->last.error, ERROR_AUTH, "it said \"\xc3\xa4\x1b\"");
+	history->last.untidy = true;
+	history->untidy_in_a_row = 2;
+	history->next = start + hour;
+	history->deferred_since = start - hour;
+	history->alarmed = start - 2 * hour;
+	snprintf(history->auth_best, sizeof history->auth_best, "SCRAM");
+	snprintf(history->hold_fingerprint, sizeof history->hold_fingerprint,
+	    "0123abcd");
+	history_list_refused(history);
+	history_domain_refused(history, "a.example", start, "450 no");
+	history_domain_refused(history, "b.example", start, "450 \xff");
+}
+
+static void
+json_is_the_whole_history(void **state)
+{
+	struct history history, again;
+	struct buf text, second;
+
+	(void)state;
+	fill(&history);
+	buf_init(&text, 100000);
+	buf_init(&second, 100000);
+	assert_true(history_json_format("office", &history, &text));
+	assert_true(history_json_parse(
+	    "office", buf_data(&text), buf_len(&text), &again));
+	assert_int_equal(again.last.bytes, 0);
+	assert_int_equal(again.total.bytes, 12345678901);
+	assert_int_equal(again.hold_class, ERROR_AUTH);
+	assert_int_equal(again.hold_until, history.hold_until);
+	assert_int_equal(again.domains_count, 2);
+	/* An octet that is no UTF-8 changes the first time only. */
+	assert_true(history_json_format("office", &again, &second));
+	assert_int_equal(buf_len(&second), buf_len(&text));
+	assert_memory_equal(buf_data(&second), buf_data(&text), buf_len(&text));
+	history_clear(&again);
+
+	assert_false(history_json_parse(
+	    "other", buf_data(&text), buf_len(&text), &again));
+	for (size_t len = 0; len < buf_len(&text); len++) {
+		assert_false(
+		    history_json_parse("office", buf_data(&text), len, &again));
+		assert_false(again.any);
+	}
+	buf_clear(&text);
+	buf_clear(&second);
+	history_clear(&history);
+}
+
+static void
+foreign_json_is_refused(void **state)
+{
+	static const struct {
+		const char *in;
+		bool taken;
+	} rows[] = {
+	    {"{\"version\":1,\"account\":\"office\"}", true},
+	    {"{\"version\":2,\"account\":\"office\"}", false},
+	    {"{\"version\":\"1\",\"account\":\"office\"}", false},
+	    {"{\"account\":\"office\"}", false},
+	    {"{\"version\":1}", false},
+	    {"[1]", false},
+	    {"null", false},
+	    {"{\"version\":1,\"account\":\"office\",\"result\":\"odd\"}",
+		false},
+	    {"{\"version\":1,\"account\":\"office\",\"result\":\"mail\","
+	     "\"error_class\":\"odd\"}",
+		false},
+	    {"{\"version\":1,\"account\":\"office\",\"hold_class\":\"odd\"}",
+		false},
+	    {"{\"version\":1,\"account\":\"office\",\"refused_domains\":[1,{}],"
+	     "\"failures_in_a_row\":-3,\"exit_status\":99999,\"total\":[]}",
+		true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct history history;
+		print_message("%s\n", rows[i].in);
+		assert_int_equal(history_json_parse("office", rows[i].in,
+				     strlen(rows[i].in), &history),
+		    rows[i].taken);
+		assert_int_equal(history.failures_in_a_row, 0);
+		assert_int_equal(history.domains_count, 0);
+		history_clear(&history);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(holds_follow_the_table),
+	    cmocka_unit_test(success_ends_a_hold),
+	    cmocka_unit_test(a_hold_of_another_clock_does_not_count),
+	    cmocka_unit_test(backoff_doubles_and_is_spread),
+	    cmocka_unit_test(the_fifth_untidy_session_fails),
+	    cmocka_unit_test(busy_and_stopped_are_no_failures),
+	    cmocka_unit_test(mail_is_counted),
+	    cmocka_unit_test(a_refused_domain_is_asked_once_a_day),
+	    cmocka_unit_test(json_is_the_whole_history),
+	    cmocka_unit_test(foreign_json_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
