@@ -82,5 +82,7 @@ bool stream_handshake(struct stream *stream, struct ssl_st *take,
     __attribute__((warn_unused_result));
 /* NULL while the stream is in the clear. */
 struct ssl_st *stream_ssl(const struct stream *stream);
+/* The first error in OpenSSL's queue as text. */
+const char *stream_tls_reason(void);
 
 #endif
