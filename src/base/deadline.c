@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "base/deadline.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <poll.h>
 #include <time.h>
@@ -62,8 +61,6 @@ deadline_wait(const struct deadline *deadline, int fd, short events)
 		int ready = poll(fds, 2, left > INT_MAX ? INT_MAX : (int)left);
 		if (ready > 0 && fds[0].revents != 0)
 			return DEADLINE_READY;
-		if (ready < 0 && errno != EINTR && errno != EAGAIN)
-			return DEADLINE_READY; /* the read will say why */
 		if (deadline_left(deadline) == 0)
 			return over(deadline);
 	}

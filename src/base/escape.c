@@ -12,6 +12,7 @@ char *
 escape_text(char *out, size_t size, const char *text, size_t len)
 {
 	size_t used = 0;
+	size_t cut = 0; /* where the dots still fit behind */
 
 	assert(size >= sizeof dots + ESCAPE_LONGEST);
 	for (size_t i = 0; i < len; i++) {
@@ -23,14 +24,14 @@ escape_text(char *out, size_t size, const char *text, size_t len)
 		else if (c < 0x20 || c > 0x7e)
 			snprintf(one, sizeof one, "\\x%02x", c);
 		size_t more = strlen(one);
-		/* Room for the dots, unless this is the last octet. */
-		size_t spare = i + 1 < len ? sizeof dots : 1;
-		if (used + more + spare > size) {
-			memcpy(out + used, dots, sizeof dots);
+		if (used + more + 1 > size) {
+			memcpy(out + cut, dots, sizeof dots);
 			return out;
 		}
 		memcpy(out + used, one, more);
 		used += more;
+		if (used + sizeof dots <= size)
+			cut = used;
 	}
 	out[used] = '\0';
 	return out;

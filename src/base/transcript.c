@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "base/transcript.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #include "base/escape.h"
@@ -58,6 +59,8 @@ transcript_flush(struct transcript *transcript)
 	while (buf_len(lines) > 0) {
 		ssize_t n =
 		    write(STDERR_FILENO, buf_data(lines), buf_len(lines));
+		if (n < 0 && errno == EINTR)
+			continue;
 		if (n <= 0)
 			break;
 		buf_consume(lines, (size_t)n);
