@@ -16,6 +16,7 @@
 
 #include "base/deadline.h"
 #include "base/error.h"
+#include "base/pool.h"
 #include "base/secret.h"
 #include "protocol/receiver.h"
 
@@ -63,14 +64,23 @@ struct config_address {
 	uint16_t port;
 };
 
+/* Local time, in minutes after midnight. */
+struct config_hours {
+	uint16_t from; /* 0 to 1439 */
+	uint16_t to; /* 1 to 1440, itself outside; below from: it wraps */
+};
+
+struct config_times {
+	const uint16_t *minutes; /* after midnight, 0 to 1439, rising */
+	size_t count;
+};
+
 /* One window of `schedule`, in local time. */
 struct config_window {
 	uint8_t days; /* bit n: day n as in tm_wday, bit 0 is Sunday */
-	uint16_t from; /* minutes after midnight, 0 to 1439 */
-	uint16_t to; /* 1 to 1440, not in the window; below from: it wraps */
+	struct config_hours hours;
 	int64_t every; /* ms, 0 where it only names `at` times */
-	const uint16_t *at; /* minutes after midnight, rising */
-	size_t at_count;
+	struct config_times at;
 };
 
 struct config_schedule {
@@ -159,17 +169,21 @@ struct config {
 
 	struct config_account *accounts; /* in the order of the file */
 	size_t accounts_count;
-	const struct config_delivery *deliveries;
+	struct config_delivery *deliveries;
 	size_t deliveries_count;
 	/* Never empty where an account needs it: with one delivery and no
 	 * `routes`, one route takes all. */
-	const struct config_route *routes;
+	struct config_route *routes;
 	size_t routes_count;
 
 	/* In the order of the file. */
-	const struct config_message *messages;
+	struct config_message *messages;
 	size_t messages_count;
 	size_t faults; /* messages that are no warnings */
+
+	/* For the module itself. */
+	struct pool pool; /* owns all text and lists */
+	const struct config_account **by_name; /* sorted */
 };
 
 /*
