@@ -1,0 +1,568 @@
+# SPDX-License-Identifier: ISC
+"""
+From the connection to the turn: greeting, EHLO, TLS, AUTH, ATRN, proxies
+(interface.md 1, 2 and 4).
+"""
+import base64
+import os
+import re
+import socket
+import ssl
+
+import mail
+from doubles import HttpProxy, SocksProxy
+from stage import PASSWORD, Skip, deliver, goodbye, hello, one_message, rows
+
+TEXT = mail.message("a message")
+
+
+def no_mail_script(line):
+    hello(line)
+    goodbye(line)
+
+
+# ATRN and the other replies, row by row
+
+@rows(
+    ("greeting 421", {"GREETING": b"421 4.3.2 Too busy"}, 75, "Too busy"),
+    ("greeting 450", {"GREETING": b"450 Not now"}, 75, "Not now"),
+    ("greeting 554", {"GREETING": b"554 No service"}, 69, "No service"),
+    ("greeting 521", {"GREETING": b"521 No mail here"}, 69, "No mail here"),
+    ("greeting eof", {"GREETING": b""}, 75, ""),
+    ("greeting no smtp", {"GREETING": b"SSH-2.0-OpenSSH"}, 76, ""),
+    ("ehlo eof", {"EHLO": b""}, 75, ""),
+    ("ehlo 421", {"EHLO": b"421 4.3.2 Down"}, 75, "Down"),
+    ("no auth", {"EHLO": b"250-provider.example\r\n250 ATRN"}, 69, "AUTH"),
+    ("auth 535", {"AUTH": b"535 5.7.8 Wrong"}, 77, "Wrong"),
+    ("auth 454", {"AUTH": b"454 4.7.0 Database"}, 75, "Database"),
+    ("auth 421", {"AUTH": b"421 4.7.0 Bye"}, 75, "Bye"),
+    ("auth 525", {"AUTH": b"525 5.7.13 Disabled"}, 77, "Disabled"),
+    ("auth all 504", {"AUTH": [b"504 5.5.4 No"] * 9}, 69, ""),
+    ("auth eof", {"AUTH": b""}, 75, ""),
+    ("atrn 450", {"ATRN": b"450 4.7.1 Denied"}, 77, "asked too often"),
+    ("atrn 451", {"ATRN": b"451 4.3.0 Later"}, 75, "Later"),
+    ("atrn 453", {"ATRN": b"453 You have no mail"}, 0, "office: no mail"),
+    ("atrn 421", {"ATRN": b"421 4.3.2 Closing"}, 75, "Closing"),
+    ("atrn 500", {"ATRN": b"500 5.5.1 What"}, 69, "What"),
+    ("atrn 501", {"ATRN": b"501 5.5.4 Syntax"}, 69, "Syntax"),
+    ("atrn 502", {"ATRN": b"502 5.5.1 Never"}, 69, "Never"),
+    ("atrn 504", {"ATRN": b"504 5.5.4 Never"}, 69, "Never"),
+    ("atrn 530", {"ATRN": b"530 5.7.0 Who"}, 77, "Who"),
+    ("atrn 550", {"ATRN": b"550 5.7.1 Policy"}, 77, "Policy"),
+    ("atrn 554", {"ATRN": b"554 5.7.1 Policy"}, 77, "Policy"),
+    ("atrn 251", {"ATRN": b"251 Fine"}, 76, "Fine"),
+    ("atrn 354", {"ATRN": b"354 Go on"}, 76, "Go on"),
+    ("atrn eof", {"ATRN": b""}, 75, ""),
+    ("atrn no reply", {"ATRN": b"hello there"}, 76, ""),
+)
+def test_reply(t, replies, status, words):
+    provider = t.provider(no_mail_script, replies=replies)
+    t.configure(provider)
+    run = t.fetch("office", status=status)
+    t.expect(run, status, words)
+    assert run.out.startswith("office: "), run
+    assert (status == 0) == ("failed" not in run.out), run
+    assert t.status()["exit_status"] == status
+
+
+def test_no_listener(t):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        t.configure("127.0.0.1:%d" % unused.getsockname()[1])
+        t.fetch("office", status=75)
+
+
+def test_unknown_host(t):
+    t.configure("nowhere.invalid:366", connect_timeout="3s")
+    t.expect(t.fetch("office", status=75), 75, "nowhere.invalid")
+
+
+@rows(("greeting", "GREETING"), ("ehlo", "EHLO"), ("atrn", "ATRN"))
+def test_silent(t, verb):
+    provider = t.provider(replies={verb: lambda s, _: s.line.wait_end() and b""})
+    t.configure(provider, provider_timeout="1s")
+    t.fetch("office", status=75)
+
+
+def test_multiline_replies(t):
+    provider = t.provider(no_mail_script, replies={
+        "GREETING": b"220-provider.example\r\n220-hello\r\n220 ready",
+        "ATRN": b"250-turning\r\n250 now"})
+    t.configure(provider)
+    t.expect(t.fetch("office"), 0, "office: no mail")
+
+
+def test_endless_reply(t):
+    """A reply that never ends must not be read for ever."""
+    provider = t.provider(replies={"EHLO": b"250-x\r\n" * 100000 + b"250 y"})
+    t.configure(provider)
+    t.fetch("office", status=76)
+
+
+def test_endless_line(t):
+    provider = t.provider(replies={"GREETING": b"220 " + b"x" * 1000000})
+    t.configure(provider)
+    t.fetch("office", status=76)
+
+
+def test_atrn_not_listed(t):
+    """Middleboxes strip it; it is sent all the same."""
+    provider = t.provider(no_mail_script, replies={
+        "EHLO": b"250-provider.example\r\n250 AUTH CRAM-MD5"})
+    t.configure(provider)
+    t.fetch("office")
+    assert provider.turns()
+
+
+# The list of domains
+
+def test_domains_in_order(t):
+    provider = t.provider(no_mail_script)
+    t.configure(provider, domains=["B.example.org", "a.example.org"])
+    t.fetch("office")
+    assert provider.turns()[0].atrn.lower() == "b.example.org,a.example.org"
+
+
+def test_any_domain(t):
+    provider = t.provider(one_message(TEXT))
+    t.configure(provider, domains="any", accept=["example.org"])
+    t.fetch("office")
+    assert provider.turns()[0].commands[-1].strip() == "ATRN"
+    t.assert_mail("user@example.org", TEXT)
+
+
+def test_700_domains(t):
+    domains = ["customer-%03d.example.org" % n for n in range(700)]
+    asked = []
+
+    def atrn(session, argument):
+        assert len(session.commands[-1]) + 2 <= 512, session.commands[-1]
+        asked.append(argument.lower().split(","))
+        return b"453 You have no mail"
+
+    provider = t.provider(replies={"ATRN": atrn})
+    t.configure(provider, domains=domains)
+    t.expect(t.fetch("office"), 0, "no mail")
+    assert [d for part in asked for d in part] == domains
+    assert len(asked) < 45, "%d calls" % len(asked)
+    assert t.status()["calls"] == len(asked)
+
+
+def test_700_domains_with_mail(t):
+    """Mail of a later piece of the list is fetched as well."""
+    domains = ["customer-%03d.example.org" % n for n in range(700)]
+    held = t.folder_source(
+        ("a@b.example", ["x@customer-003.example.org"], TEXT),
+        ("a@b.example", ["y@customer-698.example.org"], TEXT))
+    provider = t.provider(source=held)
+    t.configure(provider, domains=domains)
+    t.expect(t.fetch("office"), 0, "office: 2 messages")
+    t.assert_mail("x@customer-003.example.org", TEXT)
+    t.assert_mail("y@customer-698.example.org", TEXT)
+
+
+# AUTH
+
+@rows(("CRAM-MD5", "off"), ("PLAIN", "starttls"), ("LOGIN", "starttls"),
+      ("CRAM-MD5 under TLS", "implicit"))
+def test_mechanism(t, tls, name=None):
+    mechanism = {"off": "CRAM-MD5", "implicit": "CRAM-MD5"}.get(tls)
+    for wanted in [mechanism] if mechanism else ["PLAIN", "LOGIN"]:
+        provider = t.provider(no_mail_script, tls=tls, mechanisms=[wanted])
+        t.configure(provider)
+        t.fetch("office")
+        assert provider.turns()[0].mechanism == wanted
+
+
+def test_strongest_first(t):
+    provider = t.provider(no_mail_script, tls="starttls",
+                          mechanisms=["LOGIN", "PLAIN", "CRAM-MD5"])
+    t.configure(provider)
+    t.fetch("office")
+    assert provider.turns()[0].mechanism == "CRAM-MD5"
+
+
+def test_auth_list(t):
+    provider = t.provider(no_mail_script, tls="starttls")
+    t.configure(provider, auth=["LOGIN"])
+    t.fetch("office")
+    assert provider.turns()[0].mechanism == "LOGIN"
+
+
+@rows(("PLAIN",), ("LOGIN",))
+def test_never_in_the_clear(t, mechanism="PLAIN"):
+    """A password does not go over a clear line, whatever is offered."""
+    provider = t.provider(replies={
+        "EHLO": b"250-provider.example\r\n250-AUTH PLAIN LOGIN\r\n250 ATRN"})
+    t.configure(provider)
+    t.fetch("office", status=69)
+    assert not any(c.startswith("AUTH") for c in provider.sessions[0].commands)
+
+
+def test_next_mechanism_after_504(t):
+    provider = t.provider(no_mail_script, tls="starttls",
+                          replies={"AUTH": [b"504 5.5.4 Not that one"]})
+    t.configure(provider)
+    t.fetch("office")
+    commands = [c for c in provider.turns()[0].commands if c.startswith("AUTH")]
+    assert len(commands) == 2, commands
+
+
+def test_535_once(t):
+    """A wrong password is tried once, or the account gets locked."""
+    provider = t.provider(tls="starttls", users={"office": "another-password"})
+    t.configure(provider)
+    t.fetch("office", status=77)
+    commands = [c for s in provider.sessions for c in s.commands]
+    assert len([c for c in commands if c.startswith("AUTH")]) == 1, commands
+    assert not [c for c in commands if c.startswith("ATRN")], commands
+
+
+def test_challenge_of_the_rfc(t):
+    """The sample of RFC 2645: no angle brackets, and a line feed at its end."""
+    challenge = base64.b64decode("MTg5Ni42OTcxNzA5NTJASVNQLkNPTQo=")
+    provider = t.provider(no_mail_script, challenge=challenge)
+    t.configure(provider)
+    t.fetch("office")
+
+
+def test_secrets_in_no_output(t):
+    """Not at any verbosity, with each mechanism, right or wrong."""
+    for mechanism in ("CRAM-MD5", "PLAIN", "LOGIN"):
+        for password in (PASSWORD, PASSWORD + "-wrong"):
+            provider = t.provider(no_mail_script, tls="starttls",
+                                  mechanisms=[mechanism],
+                                  users={"office": PASSWORD})
+            t.configure(provider, password=password,
+                        top={"log_level": "debug"})
+            right = password == PASSWORD
+            run = t.fetch("office", "-v", "--trace", status=0 if right else 77)
+            assert "***" in run.err, run
+            assert PASSWORD not in run.out + run.err, run
+            assert provider.sessions[0].secrets
+
+
+@rows(("config", {"password": PASSWORD}),
+      ("file", {"password_file": "secret"}),
+      ("command", {"password_command": "echo 'geheim-7Kq/wort'; echo more"}))
+def test_password_from(t, keys):
+    t.write("secret", PASSWORD + "\nsecond line\n")
+    if "password_file" in keys:
+        keys = {"password_file": t.path("secret")}
+    provider = t.provider(no_mail_script)
+    t.configure(provider, **dict({"password": None}, **keys))
+    t.fetch("office")
+
+
+def test_password_command_fails(t):
+    provider = t.provider()
+    t.configure(provider, password=None, password_command="exit 3")
+    t.fetch("office", status=77)
+
+
+def test_readable_password_file_is_warned_about(t):
+    t.write("secret", PASSWORD + "\n", mode=0o644)
+    provider = t.provider(no_mail_script)
+    t.configure(provider, password=None, password_file=t.path("secret"))
+    t.expect(t.fetch("office"), 0, "warning.*secret")
+
+
+# TLS
+
+@rows(("starttls",), ("implicit",))
+def test_tls(t, mode="starttls"):
+    for mode in ("starttls", "implicit"):
+        provider = t.provider(one_message(TEXT), tls=mode)
+        t.configure(provider)
+        t.fetch("office")
+    t.assert_mail("user@example.org", TEXT, TEXT)
+
+
+def test_tls_1_2(t):
+    provider = t.provider(one_message(TEXT), tls="starttls",
+                          tls_version=ssl.TLSVersion.TLSv1_2)
+    t.configure(provider)
+    t.fetch("office")
+    t.assert_mail("user@example.org", TEXT)
+
+
+def test_starttls_is_the_default_and_mandatory(t):
+    provider = t.provider()
+    t.configure(provider, tls=None)
+    run = t.fetch("office", status=69)
+    t.expect(run, 69, "STARTTLS", "middlebox", "tls: implicit")
+    assert [c[:4] for c in provider.sessions[0].commands] in (
+        ["EHLO"], ["EHLO", "QUIT"]), provider.sessions[0].commands
+
+
+def test_starttls_454(t):
+    provider = t.provider(tls="starttls", replies={"STARTTLS": b"454 4.7.0 Later"})
+    t.configure(provider)
+    t.fetch("office", status=75)
+    assert not [c for c in provider.sessions[0].commands if c[:4] == "AUTH"]
+
+
+def test_injection_before_tls(t):
+    """Octets behind the reply to STARTTLS are refused (RFC 3207)."""
+    def starttls(session, _):
+        session.line.send(b"220 Go ahead\r\n250-evil\r\n250 AUTH PLAIN\r\n")
+        session.line.wait_end()
+        return b""
+
+    provider = t.provider(tls="starttls", replies={"STARTTLS": starttls})
+    t.configure(provider)
+    t.fetch("office", status=76)
+
+
+def test_ehlo_before_tls_is_forgotten(t):
+    """AUTH that was offered in the clear only is not offered."""
+    provider = t.provider(tls="starttls", replies={"EHLO": [
+        None, b"250-provider.example\r\n250 ATRN"]})
+    t.configure(provider)
+    t.fetch("office", status=69)
+    assert not [c for c in provider.sessions[0].commands if c[:4] == "AUTH"]
+
+
+@rows(("other name", "other_name", {}, 77, "other|name|match"),
+      ("expired", "expired", {}, 77, "expired"),
+      ("self-signed", "alone", {}, 77, "self.signed"),
+      ("wrong pin", "alone", {"tls_pins": ["sha256//" + "A" * 43 + "="]}, 77, "pin"),
+      ("wrong pin on a good one", "good",
+       {"tls_pins": ["sha256//" + "A" * 43 + "="]}, 77, "pin"),
+      ("server name", "good", {"tls_server_name": "www.example"}, 77, ""),
+      ("system's store", "good", {"tls_ca_file": None}, 77, ""))
+def test_certificate_refused(t, which, keys, status, words):
+    for tls in ("starttls", "implicit"):
+        provider = t.provider(tls=tls, certificate=getattr(t.certificates, which))
+        t.configure(provider, **keys)
+        t.expect(t.fetch("office", status=status), status, words)
+        assert not [c for c in provider.sessions[0].commands if c[:4] == "AUTH"]
+
+
+@rows(("self-signed", "alone"), ("expired", "expired"), ("other name", "other_name"))
+def test_pin_decides_alone(t, which):
+    certificate = getattr(t.certificates, which)
+    provider = t.provider(one_message(TEXT), tls="starttls", certificate=certificate)
+    t.configure(provider, tls_ca_file=None, tls_pins=[
+        "sha256//" + "A" * 43 + "=", certificate.pin()])
+    t.fetch("office")
+    t.assert_mail("user@example.org", TEXT)
+
+
+def test_server_name_is_configured(t):
+    provider = t.provider(no_mail_script, tls="starttls",
+                          certificate=t.certificates.other_name)
+    t.configure(provider, tls_server_name="other.example")
+    t.fetch("office")
+
+
+def test_host_name_is_checked(t):
+    provider = t.provider(no_mail_script, tls="starttls")
+    account = t.account("localhost:%d" % provider.port, tls="starttls",
+                        tls_ca_file=t.certificates.authority.cert)
+    t.configure(accounts={"office": account})
+    t.fetch("office")
+
+
+def test_client_certificate(t):
+    authority = t.certificates.authority.cert
+    for keys, status in (
+            ({"tls_cert_file": t.certificates.client.cert,
+              "tls_key_file": t.certificates.client.key}, 0), ({}, 76)):
+        provider = t.provider(no_mail_script, tls="starttls", client_ca=authority)
+        t.configure(provider, **keys)
+        run = t.run("fetch", "office")
+        # TLS 1.3 tells of the refusal only after the handshake: a cut line.
+        assert run.status == status or status and run.status in (75, 76, 77), run
+
+
+def test_pin_before_client_certificate(t):
+    """A server with the wrong key never sees our certificate."""
+    provider = t.provider(tls="implicit", client_ca=t.certificates.authority.cert)
+    t.configure(provider, tls_cert_file=t.certificates.client.cert,
+                tls_key_file=t.certificates.client.key,
+                tls_pins=["sha256//" + "A" * 43 + "="])
+    t.fetch("office", status=77)
+    assert provider.sessions[0].ended and not provider.sessions[0].commands
+
+
+def test_no_tls_behind_the_port(t):
+    """tls: implicit towards a server that speaks in the clear."""
+    provider = t.provider()
+    t.configure(provider, tls="implicit")
+    t.fetch("office", status=76)
+
+
+# The way there
+
+def test_socks_proxy(t):
+    provider = t.provider(one_message(TEXT))
+    proxy = SocksProxy({"provider.invalid": "127.0.0.1"})
+    account = t.account("provider.invalid:%d" % provider.port,
+                        proxy="socks5h://" + proxy.address)
+    t.configure(accounts={"office": account})
+    t.fetch("office", env={"no_proxy": "*", "NO_PROXY": "*"})
+    t.assert_mail("user@example.org", TEXT)
+    assert proxy.asked == ["provider.invalid:%d" % provider.port] * proxy.connections
+
+
+def test_socks_proxy_own_resolver(t):
+    provider = t.provider(no_mail_script)
+    proxy = SocksProxy()
+    t.configure(provider, proxy="socks5://" + proxy.address)
+    t.fetch("office")
+    assert proxy.asked
+
+
+def test_http_proxy(t):
+    provider = t.provider(one_message(TEXT), tls="starttls")
+    proxy = HttpProxy({"provider.example": "127.0.0.1"})
+    account = t.account("provider.example:%d" % provider.port, tls="starttls",
+                        tls_ca_file=t.certificates.authority.cert,
+                        proxy="http://" + proxy.address)
+    t.configure(accounts={"office": account})
+    t.fetch("office")
+    t.assert_mail("user@example.org", TEXT)
+    assert proxy.asked[0] == "CONNECT provider.example:%d" % provider.port
+
+
+def test_proxy_that_is_down(t):
+    provider = t.provider()
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        t.configure(provider, proxy="socks5h://127.0.0.1:%d" % unused.getsockname()[1])
+        t.fetch("office", status=75)
+    assert not provider.sessions
+
+
+def test_environment_is_no_proxy(t):
+    """Proxies of the environment are not for us."""
+    provider = t.provider(no_mail_script)
+    t.configure(provider)
+    t.fetch("office", env={n: "http://127.0.0.1:1" for n in
+                           ("http_proxy", "https_proxy", "all_proxy", "ALL_PROXY")})
+
+
+def test_source_address(t):
+    provider = t.provider(no_mail_script)
+    t.configure(provider, source_address="127.0.0.3")
+    t.fetch("office")
+    assert provider.turns()[0].line.peer[0] == "127.0.0.3"
+
+
+def test_ipv6(t):
+    if not os.path.exists("/proc/net/if_inet6"):
+        raise Skip("this host has no IPv6")
+    provider = t.provider(one_message(TEXT), tls="starttls", host="::1")
+    t.configure(provider, ip_version="6")
+    t.fetch("office")
+    t.assert_mail("user@example.org", TEXT)
+    [trace] = mail.split_top(t.mail("user@example.org")[0])[0][-1:]
+    assert b"[IPv6:::1]" in trace, trace
+
+
+# Calling again
+
+def test_drain(t):
+    """Some providers send one message a call."""
+    texts = [mail.message("number %d" % n) for n in range(4)]
+    provider = t.provider(*[one_message(x) for x in texts])
+    t.configure(provider)
+    t.expect(t.fetch("office"), 0, "office: 4 messages")
+    t.assert_mail("user@example.org", *texts)
+    assert t.status()["calls"] == 5 and t.status()["more"] is False
+
+
+def test_no_drain(t):
+    provider = t.provider(one_message(TEXT), one_message(TEXT))
+    t.configure(provider, drain=False)
+    t.expect(t.fetch("office"), 0, "office: 1 message")
+    assert len(provider.sessions) == 1
+
+
+def test_no_drain_after_a_drop(t):
+    """Exim drops the line after its one message; that is no QUIT."""
+    def drop(line):
+        hello(line)
+        deliver(line, TEXT)
+        line.close()
+
+    provider = t.provider(drop, one_message(TEXT), one_message(TEXT))
+    t.configure(provider, drain=False)
+    t.fetch("office")
+    assert len(provider.sessions) == 2
+    t.assert_mail("user@example.org", TEXT, TEXT)
+
+
+@rows(("450", b"450 4.7.1 Too often"), ("451", b"451 4.3.0 Later"),
+      ("421", b"421 4.3.2 Closing"), ("502", b"502 5.5.1 No"), ("eof", b""))
+def test_second_call_is_no_failure(t, answer):
+    provider = t.provider(one_message(TEXT), replies={"ATRN": [None, answer]})
+    t.configure(provider)
+    t.expect(t.fetch("office"), 0, "office: 1 message")
+    assert t.status()["result"] == "mail"
+    assert len(provider.sessions) == 2
+
+
+def test_deferrals_only(t):
+    """Up to five calls in a row that bring nothing but deferrals."""
+    scripts = [one_message(TEXT, rcpt_expect=250, expect="4") for _ in range(9)]
+    provider = t.provider(*scripts)
+    local = t.local(answers={"END": {"user@example.org": "452 4.2.2 Full"}})
+    t.configure(provider, {"lmtp": local.address})
+    run = t.fetch("office", status=75)
+    assert "deferred" in run.line, run
+    assert len(provider.turns()) == 5, len(provider.turns())
+
+
+def test_early_end_is_no_mail(t):
+    """A line that ends before the first MAIL, until it is the fifth."""
+    for number in range(1, 7):
+        provider = t.provider(lambda line: line.close(),
+                              replies={"ATRN": [None, b"453 No mail"]})
+        t.configure(provider)
+        run = t.run("fetch", "office")
+        assert run.status == (0 if number < 5 else 75), (number, run)
+        if number < 5:
+            t.expect(run, 0, "office: no mail", "warning")
+        assert t.status()["untidy_in_a_row"] >= min(number, 5), t.status()
+    provider = t.provider(no_mail_script)
+    t.configure(provider)
+    t.fetch("office")
+    assert t.status()["untidy_in_a_row"] == 0
+
+
+def test_reset_before_our_221(t):
+    def script(line):
+        hello(line)
+        deliver(line, TEXT)
+        line.send(b"QUIT\r\n")
+        line.reset()
+
+    provider = t.provider(script)
+    t.configure(provider)
+    t.expect(t.fetch("office"), 0, "1 message")
+    t.assert_mail("user@example.org", TEXT)
+
+
+def test_221_arrives(t):
+    """The provider that pipelines past QUIT still gets our 221."""
+    def script(line):
+        hello(line)
+        line.send(b"QUIT\r\n" + b"NOOP\r\n" * 2000)
+        line.expect(221)
+        line.wait_end()
+
+    provider = t.provider(script)
+    t.configure(provider)
+    t.fetch("office")
+
+
+def test_session_line(t):
+    provider = t.provider(source=t.folder_source(
+        ("a@b.example", ["u@example.org"], mail.message("1", b"x" * 2000 + b"\r\n")),
+        ("a@b.example", ["u@example.com"], mail.message("2"))))
+    t.configure(provider)
+    run = t.fetch("office")
+    assert re.fullmatch(r"office: 2 messages, \d+(\.\d+)? (B|kB), \d+\.\d s",
+                        run.line), run.line

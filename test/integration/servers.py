@@ -1,0 +1,415 @@
+# SPDX-License-Identifier: ISC
+"""
+servers - real Dovecot, Postfix and Exim, each in a folder of its own.
+
+Every server listens on loopback or on a Unix socket in its folder, runs in the
+foreground as a child of ours, and is ended by its process id. Where one cannot
+be had, Skip is raised with the reason.
+"""
+import grp
+import os
+import pwd
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import mail
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+EXIM = os.path.join(TOP, "build", "exim", "usr", "sbin", "exim4")
+NOBODY = 65534
+
+
+class Skip(Exception):
+    """This case cannot be run here; the argument says why."""
+
+
+def free_port():
+    """A port that nobody has now, below those that the kernel gives out, so
+    that no outgoing connection takes it meanwhile."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+
+
+def until(condition, seconds=20, what="a condition"):
+    """Waits for a condition; its value is returned."""
+    limit = time.monotonic() + seconds
+    while time.monotonic() < limit:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.01)
+    raise AssertionError("waited %s s for %s" % (seconds, what))
+
+
+def answers(address):
+    """Whether something listens and greets there."""
+    family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+    try:
+        with socket.socket(family) as sock:
+            sock.settimeout(5)
+            sock.connect(address)
+            return sock.recv(3) == b"220"
+    except OSError:
+        return False
+
+
+def write(path, text):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+class Process:
+    """A server in the foreground, in a process group of its own."""
+
+    def __init__(self, command, log):
+        with open(log, "ab") as out:
+            self.child = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                start_new_session=True)
+
+    def end(self):
+        if self.child.poll() is None:
+            self.child.terminate()
+            try:
+                self.child.wait(10)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.child.pid, signal.SIGKILL)
+                self.child.wait()
+
+
+DOVECOT = """\
+base_dir = {folder}/run
+state_dir = {folder}/state
+log_path = {folder}/log
+protocols = lmtp
+ssl = no
+hostname = dovecot.example
+{identity}
+mail_location = maildir:{folder}/mail/%u
+first_valid_uid = 1
+first_valid_gid = 0
+postmaster_address = postmaster@example.org
+{size}
+passdb {{
+  driver = passwd-file
+  args = {folder}/users
+}}
+userdb {{
+  driver = passwd-file
+  args = {folder}/users
+}}
+service lmtp {{
+  unix_listener {folder}/lmtp {{
+    mode = 0666
+  }}
+  inet_listener lmtp {{
+    address = 127.0.0.1
+    port = {port}
+  }}
+}}
+service stats {{
+  unix_listener stats-writer {{
+    mode = 0666
+  }}
+}}
+"""
+
+
+class Dovecot:
+    """LMTP on a Unix socket and on TCP; users are whole addresses."""
+
+    def __init__(self, folder, users):
+        binary = shutil.which("dovecot", path="/usr/sbin:/usr/bin:/sbin:/bin")
+        if not binary:
+            raise Skip("dovecot is not installed")
+        self.folder = folder
+        os.makedirs(os.path.join(folder, "mail"))
+        root = os.geteuid() == 0
+        uid, gid = (NOBODY, NOBODY) if root else (os.getuid(), os.getgid())
+        me = pwd.getpwuid(os.getuid()).pw_name
+        group = grp.getgrgid(os.getgid()).gr_name
+        identity = "" if root else (
+            "default_internal_user = %s\ndefault_internal_group = %s\n"
+            "default_login_user = %s" % (me, group, me))
+        os.chown(os.path.join(folder, "mail"), uid, gid)
+        self.users(users, uid, gid)
+        self.port = free_port()
+        self.socket = os.path.join(folder, "lmtp")
+        config = write(os.path.join(folder, "dovecot.conf"), DOVECOT.format(
+            folder=folder, port=self.port, identity=identity, size=""))
+        self.process = Process([binary, "-F", "-c", config],
+                               os.path.join(folder, "out"))
+        until(lambda: answers(self.socket), what="Dovecot's LMTP")
+
+    def users(self, users, uid=NOBODY, gid=NOBODY):
+        write(os.path.join(self.folder, "users"), "".join(
+            "%s:{PLAIN}x:%d:%d::%s/home/%s::\n" % (u, uid, gid, self.folder, u)
+            for u in users))
+
+    def mail(self, user):
+        return mail.maildir(os.path.join(self.folder, "mail", user))
+
+    def end(self):
+        self.process.end()
+
+
+MAIN_CF = """\
+compatibility_level = 3.6
+queue_directory = {folder}/queue
+data_directory = {folder}/data
+command_directory = {command_directory}
+daemon_directory = {daemon_directory}
+mail_owner = postfix
+setgid_group = postdrop
+maillog_file = {folder}/log
+maillog_file_prefixes = {folder}
+myhostname = postfix.example
+mydestination =
+mynetworks = 127.0.0.0/8
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+alias_maps =
+local_recipient_maps =
+append_dot_mydomain = no
+biff = no
+virtual_mailbox_domains = example.org, example.com
+virtual_mailbox_maps = texthash:{folder}/users
+virtual_mailbox_base = {folder}/mail
+virtual_mailbox_limit = 0
+message_size_limit = 20971520
+virtual_minimum_uid = 1
+virtual_uid_maps = static:{nobody}
+virtual_gid_maps = static:{nobody}
+minimal_backoff_time = 1s
+queue_run_delay = 1s
+initial_destination_concurrency = 1
+default_destination_concurrency_limit = 1
+smtp_tls_security_level = none
+default_transport = {transport}
+relayhost = {relayhost}
+smtp_host_lookup = native
+"""
+
+# "stock" is what the README recommends for the smtp delivery; "open" is what a
+# Postfix does for anybody from 127.0.0.1.
+MASTER_CF = """\
+127.0.0.1:{port} inet n - n - - smtpd
+  -o mynetworks= -o smtpd_relay_restrictions=reject_unauth_destination
+127.0.0.1:{open_port} inet n - n - - smtpd
+pickup unix n - n 1 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 1 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
+showq unix n - n - - showq
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+local unix - n n - - local
+virtual unix - n n - - virtual
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+
+class Postfix:
+    """
+    Takes mail for its virtual users on `port` (as the README recommends), on
+    `open_port` (as from mynetworks) and by sendmail(). Everything else goes to
+    relay, a port of a Join, or stays in the queue.
+    """
+
+    def __init__(self, folder, users=(), relay=None):
+        if not shutil.which("postfix", path="/usr/sbin"):
+            raise Skip("postfix is not installed")
+        if os.geteuid() != 0:
+            raise Skip("only root can start Postfix")
+        self.folder = folder
+        os.makedirs(os.path.join(folder, "mail"))
+        os.chown(os.path.join(folder, "mail"), NOBODY, NOBODY)
+        os.makedirs(os.path.join(folder, "queue"))
+        os.makedirs(os.path.join(folder, "data"))
+        shutil.chown(os.path.join(folder, "data"), "postfix")
+        self.port, self.open_port = free_port(), free_port()
+        write(os.path.join(folder, "users"), "".join(
+            "%s %s/\n" % (u, u) for u in users))
+        write(os.path.join(folder, "main.cf"), MAIN_CF.format(
+            folder=folder, nobody=NOBODY,
+            transport="smtp" if relay else "retry:kept by the test",
+            relayhost="[127.0.0.1]:%d" % relay if relay else "",
+            **{d: self._default(d) for d in ("command_directory",
+                                             "daemon_directory")}))
+        write(os.path.join(folder, "master.cf"), MASTER_CF.format(
+            port=self.port, open_port=self.open_port))
+        self.sendmail = ["/usr/sbin/sendmail", "-C", folder]
+        self.process = Process(
+            ["/usr/sbin/postfix", "-c", folder, "start-fg"],
+            os.path.join(folder, "out"))
+        until(lambda: answers(("127.0.0.1", self.port)), what="Postfix")
+
+    @staticmethod
+    def _default(name):
+        done = subprocess.run(["/usr/sbin/postconf", "-dh", name], check=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        return done.stdout.decode().strip()
+
+    def send(self, sender, rcpts, text):
+        subprocess.run(self.sendmail + ["-i", "-f", sender, "--"] + list(rcpts),
+                       input=mail.stored(text), check=True)
+
+    def flush(self):
+        subprocess.run(["/usr/sbin/postqueue", "-c", self.folder, "-f"], check=True)
+
+    def queue(self):
+        """The queued messages, one JSON object each."""
+        done = subprocess.run(["/usr/sbin/postqueue", "-c", self.folder, "-j"],
+                              check=True, stdout=subprocess.PIPE)
+        return done.stdout.decode().splitlines()
+
+    def log(self):
+        try:
+            with open(os.path.join(self.folder, "log"), encoding="utf-8",
+                      errors="replace") as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
+    def mail(self, user):
+        return mail.maildir(os.path.join(self.folder, "mail", user))
+
+    def arrived(self, user, count=1):
+        """Waits for so many messages of a user; returns them all."""
+        until(lambda: len(self.mail(user)) >= count,
+              what="%d messages for %s in Postfix" % (count, user))
+        return self.mail(user)
+
+    def end(self):
+        """The master is a session of its own, known by its pid file."""
+        try:
+            with open(os.path.join(self.folder, "queue", "pid", "master.pid"),
+                      encoding="ascii") as file:
+                master = int(file.read())
+            os.kill(master, signal.SIGTERM)
+            until(lambda: not os.path.exists("/proc/%d" % master), what="its end")
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+        self.process.end()
+
+
+EXIM_CONF = """\
+exim_path = {exim}
+spool_directory = {folder}/spool
+log_file_path = {folder}/log/%s
+primary_hostname = exim.example
+keep_environment =
+local_interfaces = 127.0.0.1
+queue_only = true
+never_users =
+untrusted_set_sender = *
+qualify_domain = example.org
+begin routers
+{router}
+begin transports
+box:
+  driver = appendfile
+  maildir_format
+  directory = {folder}/mail
+  envelope_to_add
+  user = Debian-exim
+out:
+  driver = smtp
+  port = {relay}
+  allow_localhost
+  hosts_try_chunking = *
+  hosts_try_prdr = *
+  connection_max_messages = 1
+begin retry
+* * F,1d,1s
+"""
+
+
+EXIM_KEEPS = """\
+local:
+  driver = accept
+  domains = example.org : example.com
+  transport = box
+"""
+
+EXIM_RELAYS = """\
+customers:
+  driver = manualroute
+  transport = out
+  route_list = * 127.0.0.1
+  self = send
+"""
+
+
+class Exim:
+    """The second MTA: a client that speaks BDAT and PRDR, and a sendmail. It
+    runs without a daemon; run_queue() drives it."""
+
+    def __init__(self, folder, relay=None):
+        if not os.path.exists(EXIM):
+            raise Skip("Exim is not unpacked in build/exim (test/install-deps)")
+        if os.geteuid() != 0:
+            raise Skip("only root can run Exim from another folder")
+        self.folder = folder
+        owner = pwd.getpwnam("Debian-exim")
+        for part in ("spool", "log", "mail"):
+            os.makedirs(os.path.join(folder, part))
+            os.chown(os.path.join(folder, part), owner.pw_uid, owner.pw_gid)
+        self.config = write(os.path.join(folder, "exim.conf"), EXIM_CONF.format(
+            folder=folder, exim=EXIM, relay=relay or 1,
+            router=EXIM_RELAYS if relay else EXIM_KEEPS))
+        self.sendmail = [EXIM, "-C", self.config]
+
+    def send(self, sender, rcpts, text):
+        subprocess.run(self.sendmail + ["-odq", "-i", "-f", sender, "--"] +
+                       list(rcpts), input=mail.stored(text), check=True)
+
+    def run_queue(self):
+        """One run over the queue, to its end."""
+        subprocess.run(self.sendmail + ["-qff"], check=True, timeout=60)
+
+    def start_queue(self):
+        return Process(self.sendmail + ["-qff"], os.path.join(self.folder, "out"))
+
+    def queued(self):
+        done = subprocess.run(self.sendmail + ["-bpc"], check=True,
+                              stdout=subprocess.PIPE)
+        return int(done.stdout)
+
+    def log(self, name="main"):
+        try:
+            with open(os.path.join(self.folder, "log", name), encoding="utf-8",
+                      errors="replace") as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
+    def mail(self):
+        """What its users got, all in one Maildir."""
+        return mail.maildir(os.path.join(self.folder, "mail"))
+
+    def end(self):
+        """No daemon runs; the queue lies in the folder of the case."""
