@@ -35,6 +35,8 @@ enum path_result path_parse(
     struct path *path, const char *text, size_t len, size_t *used);
 /* The domain or address literal, "" where there is none; inside the path. */
 const char *path_domain(const struct path *path);
+/* Gives a path without domain this one; NULL leaves it as it is. */
+void path_complete(struct path *path, const char *domain);
 /* The local part is a dot-string of RFC 5321 4.1.2, without '%' and '!', and
  * does not begin with '-', '/' or '|': safe where an MTA may read more into
  * it (interface.md 5). */

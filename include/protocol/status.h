@@ -14,6 +14,7 @@ enum {
 	/* A reply line has 512 octets (RFC 5321 4.5.3.1.5), code and CRLF in. */
 	STATUS_TEXT_MAX = 480,
 	STATUS_ENHANCED_MAX = 12, /* "5.123.123" (RFC 3463 2) and a NUL */
+	STATUS_LINE_MAX = 512, /* what status_format() needs at most */
 };
 
 struct status {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "protocol/address.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -271,6 +272,17 @@ path_domain(const struct path *path)
 	const char *end = path->mailbox + path->local_len;
 
 	return *end == '@' ? end + 1 : end;
+}
+
+void
+path_complete(struct path *path, const char *domain)
+{
+	size_t len = path->local_len;
+
+	if (domain == NULL || path->mailbox[len] == '@')
+		return;
+	snprintf(
+	    path->mailbox + len, sizeof path->mailbox - len, "@%s", domain);
 }
 
 bool

@@ -1,0 +1,54 @@
+/*
+ * command - one command line of SMTP, parsed (RFC 5321 4.1.1).
+ *
+ * Pure syntax: what may come when, and whether a size is too large, is for the
+ * receiver to say.
+ */
+#ifndef ODMR_PROTOCOL_COMMAND_H
+#define ODMR_PROTOCOL_COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "protocol/address.h"
+#include "protocol/status.h"
+
+enum command_verb {
+	COMMAND_BDAT,
+	COMMAND_DATA,
+	COMMAND_EHLO,
+	COMMAND_HELO,
+	COMMAND_HELP,
+	COMMAND_MAIL,
+	COMMAND_NOOP,
+	COMMAND_QUIT,
+	COMMAND_RCPT,
+	COMMAND_RSET,
+	COMMAND_VRFY,
+	COMMAND_UNIMPLEMENTED, /* known to RFCs, and not offered here: 502 */
+	COMMAND_UNKNOWN,
+};
+
+struct command {
+	enum command_verb verb;
+	struct path path; /* MAIL, RCPT */
+	uint64_t size; /* MAIL SIZE=, 0 without; huge ones are UINT64_MAX */
+	bool eightbit; /* MAIL BODY=8BITMIME */
+	bool prdr; /* MAIL PRDR */
+	uint64_t chunk; /* BDAT */
+	bool last; /* BDAT ... LAST */
+	const char *name; /* EHLO, HELO: into the line */
+	size_t name_len;
+};
+
+/*
+ * Parses line, len octets without CRLF. false: fault is the reply to send;
+ * command->verb is right even then.
+ */
+bool command_parse(struct command *command, const char *line, size_t len,
+    struct status *fault) __attribute__((warn_unused_result));
+/* The verb that line begins with, as far as it is there. */
+enum command_verb command_verb(const char *line, size_t len);
+
+#endif

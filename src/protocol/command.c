@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: ISC */
+#include "protocol/command.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "protocol/limits.h"
+
+/* What is left of a line. */
+struct scan {
+	const char *at, *end;
+};
+
+struct word {
+	const char *text;
+	size_t len;
+};
+
+typedef bool parse_arguments(
+    struct command *command, struct scan *scan, struct status *fault);
+
+static bool
+word_is(struct word word, const char *name)
+{
+	return word.len == strlen(name) &&
+	       strncasecmp(word.text, name, word.len) == 0;
+}
+
+static bool
+is_space(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static void
+skip_spaces(struct scan *scan)
+{
+	while (scan->at < scan->end && is_space(*scan->at))
+		scan->at++;
+}
+
+/* The octets up to the next space; len 0 at the end of the line. */
+static struct word
+next_word(struct scan *scan)
+{
+	skip_spaces(scan);
+	struct word word = {.text = scan->at};
+	while (scan->at < scan->end && !is_space(*scan->at))
+		scan->at++;
+	word.len = (size_t)(scan->at - word.text);
+	return word;
+}
+
+/* As many digits as there are; false for none. Overflow is UINT64_MAX. */
+static bool
+parse_number(struct word word, uint64_t *number)
+{
+	*number = 0;
+	for (size_t i = 0; i < word.len; i++) {
+		if (word.text[i] < '0' || word.text[i] > '9')
+			return false;
+		uint64_t digit = (uint64_t)(word.text[i] - '0');
+		if (*number > (UINT64_MAX - digit) / 10)
+			*number = UINT64_MAX;
+		else
+			*number = *number * 10 + digit;
+	}
+	return word.len > 0;
+}
+
+static bool
+parse_nothing(struct command *command, struct scan *scan, struct status *fault)
+{
+	(void)command;
+	if (next_word(scan).len == 0)
+		return true;
+	status_set(fault, 501, "5.5.4", "No argument is allowed here");
+	return false;
+}
+
+static bool
+parse_anything(struct command *command, struct scan *scan, struct status *fault)
+{
+	(void)command;
+	(void)scan;
+	(void)fault;
+	return true;
+}
+
+/* Any printable name will do: the provider has our trust already, and some
+ * say what no DNS would (RFC 5321 4.1.4 forbids to refuse a mismatch). */
+static bool
+parse_name(struct command *command, struct scan *scan, struct status *fault)
+{
+	struct word word = next_word(scan);
+
+	if (word.len == 0 || word.len > LIMIT_PEER_NAME) {
+		status_set(fault, 501, "5.5.4", "A host name is needed");
+		return false;
+	}
+	command->name = word.text;
+	command->name_len = word.len;
+	return true;
+}
+
+static bool
+parse_vrfy(struct command *command, struct scan *scan, struct status *fault)
+{
+	(void)command;
+	if (next_word(scan).len > 0)
+		return true;
+	status_set(fault, 501, "5.5.4", "VRFY needs an argument");
+	return false;
+}
+
+static bool
+parse_chunk(struct command *command, struct scan *scan, struct status *fault)
+{
+	struct word last;
+
+	if (parse_number(next_word(scan), &command->chunk) &&
+	    command->chunk <= INT64_MAX) {
+		last = next_word(scan);
+		command->last = word_is(last, "LAST");
+		if ((last.len == 0 || command->last) &&
+		    next_word(scan).len == 0)
+			return true;
+	}
+	status_set(fault, 501, "5.5.4", "Syntax: BDAT octets [LAST]");
+	return false;
+}
+
+/* xtext of RFC 3461 4, which AUTH= carries (RFC 4954 5). */
+static bool
+is_xtext(struct word word)
+{
+	for (size_t i = 0; i < word.len; i++) {
+		char c = word.text[i];
+		if (c < '!' || c > '~' || c == '=')
+			return false;
+		if (c == '+') {
+			for (size_t k = 1; k <= 2; k++)
+				if (i + k >= word.len ||
+				    strchr("0123456789ABCDEF",
+					word.text[i + k]) == NULL)
+					return false;
+			i += 2;
+		}
+	}
+	return word.len > 0;
+}
+
+enum parameter {
+	PARAMETER_AUTH = 1,
+	PARAMETER_BODY = 2,
+	PARAMETER_PRDR = 4,
+	PARAMETER_SIZE = 8,
+};
+
+/* One parameter of MAIL; 0 is not one of ours, *good says whether its value
+ * is right. */
+static enum parameter
+parse_mail_parameter(struct command *command, struct word key,
+    struct word value, bool has_value, bool *good)
+{
+	if (word_is(key, "SIZE")) {
+		/* RFC 1870 5: 1 to 20 digits */
+		*good = value.len <= 20 && parse_number(value, &command->size);
+		return PARAMETER_SIZE;
+	}
+	if (word_is(key, "BODY") && !word_is(value, "BINARYMIME")) {
+		command->eightbit = word_is(value, "8BITMIME");
+		*good = command->eightbit || word_is(value, "7BIT");
+		return PARAMETER_BODY;
+	}
+	if (word_is(key, "AUTH")) {
+		/* Accepted and ignored, as from one who is not trusted. */
+		*good = is_xtext(value);
+		return PARAMETER_AUTH;
+	}
+	if (word_is(key, "PRDR")) {
+		command->prdr = *good = !has_value;
+		return PARAMETER_PRDR;
+	}
+	return (enum parameter)0;
+}
+
+static void
+unknown_parameter(struct status *fault, struct word key)
+{
+	status_set(fault, 555, "5.5.4", "Parameter not supported: %.*s",
+	    key.len < 40 ? (int)key.len : 40, key.text);
+}
+
+static bool
+parse_mail_parameters(
+    struct command *command, struct scan *scan, struct status *fault)
+{
+	unsigned seen = 0;
+
+	for (;;) {
+		struct word key = next_word(scan),
+			    value = {.text = "", .len = 0};
+		if (key.len == 0)
+			return true;
+		const char *equals = memchr(key.text, '=', key.len);
+		if (equals != NULL) {
+			value.text = equals + 1;
+			value.len = key.len - (size_t)(value.text - key.text);
+			key.len = (size_t)(equals - key.text);
+		}
+		bool good = false;
+		enum parameter is = parse_mail_parameter(
+		    command, key, value, equals != NULL, &good);
+		if (is == 0) {
+			unknown_parameter(fault, key);
+			return false;
+		}
+		if (!good || (seen & is) != 0) {
+			status_set(fault, 501, "5.5.4",
+			    "Bad or repeated parameter: %.*s", (int)key.len,
+			    key.text);
+			return false;
+		}
+		seen |= is;
+	}
+}
+
+static const char *const path_faults[] = {
+    [PATH_OK] = "",
+    [PATH_SYNTAX] = "Bad address syntax",
+    [PATH_NON_ASCII] = "Addresses beyond ASCII are not supported",
+    [PATH_TOO_LONG] = "Address too long",
+};
+
+/*
+ * "FROM:" or "TO:" and a path. The space behind the colon that RFC 2645 6
+ * shows, and RFC 5321 3.3 forbids to senders, is taken.
+ */
+static bool
+parse_path(struct command *command, struct scan *scan, const char *keyword,
+    const char *enhanced, struct status *fault)
+{
+	size_t len = strlen(keyword), used = 0;
+
+	skip_spaces(scan);
+	if ((size_t)(scan->end - scan->at) < len ||
+	    strncasecmp(scan->at, keyword, len) != 0) {
+		status_set(fault, 501, "5.5.2", "Syntax: %s<address>", keyword);
+		return false;
+	}
+	scan->at += len;
+	skip_spaces(scan);
+	enum path_result result = path_parse(
+	    &command->path, scan->at, (size_t)(scan->end - scan->at), &used);
+	scan->at += used;
+	if (result == PATH_OK && scan->at < scan->end && !is_space(*scan->at))
+		result = PATH_SYNTAX;
+	if (result == PATH_OK)
+		return true;
+	bool ascii = result != PATH_NON_ASCII;
+	status_set(fault, ascii ? 501 : 553, ascii ? enhanced : "5.6.7", "%s",
+	    path_faults[result]);
+	return false;
+}
+
+static bool
+parse_mail(struct command *command, struct scan *scan, struct status *fault)
+{
+	return parse_path(command, scan, "FROM:", "5.1.7", fault) &&
+	       parse_mail_parameters(command, scan, fault);
+}
+
+static bool
+parse_rcpt(struct command *command, struct scan *scan, struct status *fault)
+{
+	if (!parse_path(command, scan, "TO:", "5.1.3", fault))
+		return false;
+	if (command->path.mailbox[0] == '\0') {
+		status_set(fault, 501, "5.1.3", "A recipient is needed");
+		return false;
+	}
+	struct word parameter = next_word(scan);
+	if (parameter.len == 0)
+		return true;
+	unknown_parameter(fault, parameter);
+	return false;
+}
+
+static const struct {
+	const char *name;
+	enum command_verb verb;
+	parse_arguments *parse;
+} table[] = {
+    {"BDAT", COMMAND_BDAT, parse_chunk},
+    {"DATA", COMMAND_DATA, parse_nothing},
+    {"EHLO", COMMAND_EHLO, parse_name},
+    {"HELO", COMMAND_HELO, parse_name},
+    {"HELP", COMMAND_HELP, parse_anything},
+    {"MAIL", COMMAND_MAIL, parse_mail},
+    {"NOOP", COMMAND_NOOP, parse_anything},
+    {"QUIT", COMMAND_QUIT, parse_nothing},
+    {"RCPT", COMMAND_RCPT, parse_rcpt},
+    {"RSET", COMMAND_RSET, parse_nothing},
+    {"VRFY", COMMAND_VRFY, parse_vrfy},
+    {"ATRN", COMMAND_UNIMPLEMENTED, parse_anything},
+    {"AUTH", COMMAND_UNIMPLEMENTED, parse_anything},
+    {"ETRN", COMMAND_UNIMPLEMENTED, parse_anything},
+    {"EXPN", COMMAND_UNIMPLEMENTED, parse_anything},
+    {"SAML", COMMAND_UNIMPLEMENTED, parse_anything},
+    {"SEND", COMMAND_UNIMPLEMENTED, parse_anything},
+    {"SOML", COMMAND_UNIMPLEMENTED, parse_anything},
+    {"STARTTLS", COMMAND_UNIMPLEMENTED, parse_anything},
+    {"TURN", COMMAND_UNIMPLEMENTED, parse_anything},
+    {"", COMMAND_UNKNOWN, parse_anything},
+};
+
+/* The row of the first word of scan; the last row where there is none. */
+static size_t
+find_row(struct scan *scan)
+{
+	struct word verb = next_word(scan);
+	size_t row = 0;
+
+	while (table[row].name[0] != '\0' && !word_is(verb, table[row].name))
+		row++;
+	return row;
+}
+
+enum command_verb
+command_verb(const char *line, size_t len)
+{
+	struct scan scan = {.at = line, .end = line + len};
+
+	return table[find_row(&scan)].verb;
+}
+
+bool
+command_parse(
+    struct command *command, const char *line, size_t len, struct status *fault)
+{
+	struct scan scan = {.at = line, .end = line + len};
+	size_t row = find_row(&scan);
+
+	*command = (struct command){.verb = table[row].verb};
+	/* A lone LF must not become a second command further on. */
+	for (size_t i = 0; i < len; i++) {
+		if (line[i] == '\n' || line[i] == '\r' || line[i] == '\0') {
+			status_set(fault, 500, "5.5.2",
+			    "Lone CR, lone LF or NUL in a command");
+			return false;
+		}
+	}
+	return table[row].parse(command, &scan, fault);
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: ISC */
+#include "protocol/trace.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "protocol/limits.h"
+
+#define COMMENT "(odmr-agent)"
+
+static const char received[] = "received:";
+
+static char
+lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static bool
+is_name_char(char c)
+{
+	c = lower(c);
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+	       (c != '\0' && strchr("-._:[]", c) != NULL);
+}
+
+/* The name is the peer's word: nothing in it may end the field or a comment. */
+static void
+copy_name(char out[LIMIT_PEER_NAME + 1], const char *name)
+{
+	size_t len = 0;
+
+	for (; name[len] != '\0' && len < LIMIT_PEER_NAME; len++)
+		out[len] = is_name_char(name[len]) ? name[len] : '?';
+	out[len] = '\0';
+}
+
+/* WITH of RFC 3848; never the forms with A, since it is we who logged in. */
+static const char *
+with(const struct trace_field *field)
+{
+	if (!field->esmtp)
+		return "SMTP";
+	return field->cipher != NULL ? "ESMTPS" : "ESMTP";
+}
+
+size_t
+trace_format(const struct trace_field *field, char *out)
+{
+	char name[LIMIT_PEER_NAME + 1], literal[100] = "", rcpt[400] = "";
+	char tls[100] = "";
+
+	copy_name(name, field->peer_name);
+	if (field->peer_addr[0] != '\0')
+		snprintf(literal, sizeof literal, " ([%s%s])",
+		    strchr(field->peer_addr, ':') != NULL ? "IPv6:" : "",
+		    field->peer_addr);
+	if (field->rcpt != NULL)
+		snprintf(rcpt, sizeof rcpt, "\r\n\tfor <%s>", field->rcpt);
+	if (field->cipher != NULL)
+		snprintf(tls, sizeof tls, "\r\n\ttls %s", field->cipher);
+	int len = snprintf(out, TRACE_FIELD_MAX,
+	    "Received: from %s%s\r\n\tby %s " COMMENT " with %s id %s%s%s;"
+	    "\r\n\t%s\r\n",
+	    name, literal, field->hostname, with(field), field->id, rcpt, tls,
+	    field->date);
+	assert(len > 0 && len < TRACE_FIELD_MAX);
+	return (size_t)len;
+}
+
+void
+trace_count_init(struct trace_count *count, const char *hostname)
+{
+	*count = (struct trace_count){.received = 0};
+	snprintf(count->ours, sizeof count->ours, "by %s " COMMENT, hostname);
+	for (char *c = count->ours; *c != '\0'; c++)
+		*c = lower(*c);
+}
+
+/* Looks for our name in a Received field, whatever way it was folded. */
+static void
+match_own(struct trace_count *count, char c)
+{
+	char last = count->matched > 0 ? count->ours[count->matched - 1] : '\0';
+
+	c = c == '\t' || c == '\r' || c == '\n' ? ' ' : lower(c);
+	if (c == ' ' && last == ' ')
+		return; /* folding white space counts once */
+	if (c != count->ours[count->matched])
+		count->matched = 0;
+	if (c == count->ours[count->matched])
+		count->matched++;
+	if (count->ours[count->matched] == '\0') {
+		count->own += !count->found;
+		count->found = true;
+		count->matched = 0;
+	}
+}
+
+/* The first octets of a line decide what it is. */
+static void
+begin_line(struct trace_count *count, char c)
+{
+	if (count->line_len == 0) {
+		if (c == '\r') /* CRLF at once: the empty line */
+			count->in_body = true;
+		if (c != ' ' && c != '\t')
+			count->in_received = false;
+	}
+	count->line[count->line_len++] = lower(c);
+	if (count->line_len == sizeof received - 1 &&
+	    memcmp(count->line, received, count->line_len) == 0) {
+		count->received++;
+		count->in_received = true;
+		count->found = false;
+		count->matched = 0;
+	}
+}
+
+void
+trace_count_text(struct trace_count *count, const char *text, size_t len)
+{
+	const char *at = text, *end = text + len;
+
+	while (at < end && !count->in_body) {
+		bool decided = count->line_len == sizeof received - 1;
+		if (decided && !count->in_received) {
+			at = memchr(at, '\n', (size_t)(end - at));
+			if (at == NULL)
+				return;
+		} else if (!decided && *at != '\n') {
+			begin_line(count, *at);
+		}
+		if (count->in_received)
+			match_own(count, *at);
+		if (*at == '\n')
+			count->line_len = 0;
+		at++;
+	}
+}
