@@ -1,0 +1,47 @@
+/*
+ * child - the process of one session, from the fork to its end.
+ *
+ * Own signal handlers, no core file, no secret of another account; reports to
+ * the parent (agent/process) in records over a pipe, each of one atomic write.
+ */
+#ifndef ODMR_AGENT_CHILD_H
+#define ODMR_AGENT_CHILD_H
+
+#include <limits.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdnoreturn.h>
+#include <sys/types.h>
+
+#include "agent/session.h"
+
+struct config;
+struct config_account;
+
+/* What a child runs; session_run() but in tests. */
+typedef void child_function(const struct config *config,
+    const struct config_account *account, const struct session_options *options,
+    struct session_result *result);
+
+struct child_record {
+	bool ended; /* else what there is so far */
+	struct session_result result;
+};
+/* POSIX: a write of this many octets to a pipe is never split. */
+_Static_assert(sizeof(struct child_record) <= PIPE_BUF, "atomic write");
+
+struct child_job {
+	child_function *run;
+	struct config *config;
+	const struct config_account *account;
+	bool trace, named;
+	pid_t parent;
+	int pipe; /* the end to write to, not blocking */
+};
+
+/* The signals that a program with children handles; blocked over a fork. */
+void child_block_signals(sigset_t *before);
+/* In the new process, with those signals blocked. */
+noreturn void child_main(const struct child_job *job);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * command - what agent/main gives to each command.
+ *
+ * A command prints what it is for on standard output, logs the rest, and
+ * returns the exit status of the program (interface.md 2).
+ */
+#ifndef ODMR_AGENT_COMMAND_H
+#define ODMR_AGENT_COMMAND_H
+
+#include <stdbool.h>
+
+struct config;
+
+struct command_context {
+	/* Without faults, but for `check`, which shows them; `run` replaces
+	 * it when it reads the file again. */
+	struct config *config;
+	const char *config_path;
+	bool verbose, quiet, trace;
+};
+
+/* argv holds what stands behind the command's name; argv[argc] is NULL. */
+typedef int command_function(
+    struct command_context *context, int argc, char **argv);
+
+command_function command_fetch;
+command_function command_run;
+command_function command_status;
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * process - sessions side by side, each in a process of its own.
+ *
+ * The parent does no network and no mail. A session that crashes, hangs or
+ * cannot be started ends in a result like any other, which is then recorded
+ * here; the other sessions do not notice. What a child writes is checked,
+ * since it talked to the provider.
+ */
+#ifndef ODMR_AGENT_PROCESS_H
+#define ODMR_AGENT_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/child.h"
+
+struct process_pool;
+
+struct process_event {
+	void *tag; /* as given to process_start() */
+	bool ended; /* else the result is what there is so far */
+	bool lost; /* the session could not tell its end, nor log it */
+	struct session_result result;
+};
+
+enum process_wait_result {
+	PROCESS_EVENT, /* something came of a session: event is filled in */
+	PROCESS_READY, /* one of the caller's descriptors is readable */
+	PROCESS_OVER, /* the time is over */
+};
+
+/* For at most max sessions at one time. */
+struct process_pool *process_pool_new(size_t max, child_function *run);
+/* No process may be left. */
+void process_pool_free(struct process_pool *pool);
+/* Processes that are left; one goes on a little after its session's end. */
+size_t process_running(const struct process_pool *pool);
+bool process_full(const struct process_pool *pool);
+
+/*
+ * Forks; the pool is not full. The child's run is given config and account,
+ * which need not outlive this call. A fork that is refused becomes the event
+ * of a session that failed (71).
+ */
+void process_start(struct process_pool *pool, struct config *config,
+    const struct config_account *account, bool trace, bool named, void *tag);
+
+/*
+ * Waits until clock_ms() is until (INT64_MAX: for ever) for an event of a
+ * session, or for the first of count descriptors, of which any may be -1.
+ */
+enum process_wait_result process_wait(struct process_pool *pool, int64_t until,
+    const int *fds, size_t count, struct process_event *event);
+/* SIGTERM to every session; each ends in an event still. */
+void process_stop(struct process_pool *pool);
+
+#endif

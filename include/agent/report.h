@@ -1,0 +1,33 @@
+/*
+ * report - what came of a session, in one line for people.
+ */
+#ifndef ODMR_AGENT_REPORT_H
+#define ODMR_AGENT_REPORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/session.h"
+
+struct history;
+
+enum {
+	REPORT_SIZE = ERROR_TEXT_MAX + 256,
+	REPORT_BYTES_SIZE = 32,
+};
+
+/* "812 B", "12.4 kB", "3.1 MB"; powers of 1000; returns out. */
+char *report_bytes(char out[static REPORT_BYTES_SIZE], uint64_t bytes);
+/* "3 messages, 12.4 kB, 0.8 s", "no mail", "failed: ..."; returns out. */
+char *report_result(
+    char out[static REPORT_SIZE], const struct session_result *result);
+/* "3 messages, 12.4 kB, 24.0 kB/s", after ms of it; returns out. */
+char *report_progress(char out[static REPORT_SIZE],
+    const struct session_result *so_far, int64_t ms);
+/* "on hold until 14:00: ..."; returns out. */
+char *report_hold(
+    char out[static REPORT_SIZE], const struct history *history, int64_t now);
+/* The worse of two exit statuses, in the order of interface.md 2. */
+int report_worse_status(int a, int b);
+
+#endif

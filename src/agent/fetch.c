@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: ISC */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "agent/command.h"
+#include "agent/config.h"
+#include "agent/history.h"
+#include "agent/history_json.h"
+#include "agent/hold.h"
+#include "agent/moment.h"
+#include "agent/process.h"
+#include "agent/report.h"
+#include "agent/status_file.h"
+#include "base/buf.h"
+#include "base/deadline.h"
+#include "base/mem.h"
+#include "base/stop.h"
+
+struct job {
+	const struct config_account *account;
+	int64_t begun; /* clock_ms() */
+	bool running, ended;
+	struct session_result so_far;
+};
+
+struct fetch {
+	struct command_context *context;
+	struct process_pool *pool;
+	struct job *jobs; /* count of them, in the order of the fetch */
+	size_t count;
+	bool named, json, live;
+	bool line_shown; /* the live line is on the terminal */
+	int status;
+};
+
+static bool
+has_job(const struct fetch *fetch, const struct config_account *account)
+{
+	for (size_t i = 0; i < fetch->count; i++)
+		if (fetch->jobs[i].account == account)
+			return true;
+	return false;
+}
+
+static void
+add_job(struct fetch *fetch, const struct config_account *account)
+{
+	if (!has_job(fetch, account))
+		fetch->jobs[fetch->count++].account = account;
+}
+
+/* Names and options may be mixed; false: one of them is none. */
+static bool
+read_arguments(struct fetch *fetch, int argc, char **argv)
+{
+	const struct config *config = fetch->context->config;
+
+	fetch->jobs = xcalloc(config->accounts_count, sizeof *fetch->jobs);
+	for (int i = 0; i < argc; i++) {
+		const struct config_account *account;
+		if (strcmp(argv[i], "--json") == 0) {
+			fetch->json = true;
+			continue;
+		}
+		account = config_find_account(config, argv[i]);
+		if (account == NULL) {
+			fprintf(stderr,
+			    argv[i][0] == '-'
+				? "odmr-agent: fetch has no option %s\n"
+				: "odmr-agent: there is no account %s\n",
+			    argv[i]);
+			return false;
+		}
+		fetch->named = true;
+		add_job(fetch, account);
+	}
+	if (fetch->named)
+		return true;
+	for (size_t i = 0; i < config->accounts_count; i++)
+		if (config->accounts[i].enabled)
+			add_job(fetch, &config->accounts[i]);
+	return true;
+}
+
+static void
+hide_live_line(struct fetch *fetch)
+{
+	if (fetch->line_shown)
+		fputs("\r\033[K", stdout);
+	fetch->line_shown = false;
+}
+
+/* Of the only session, or of all that run. */
+static void
+show_live_line(struct fetch *fetch)
+{
+	struct session_result sum = {.messages = 0};
+	const struct job *one = NULL;
+	size_t running = 0;
+	int64_t begun = INT64_MAX;
+	char text[REPORT_SIZE];
+
+	for (size_t i = 0; i < fetch->count; i++) {
+		const struct job *job = &fetch->jobs[i];
+		if (!job->running)
+			continue;
+		running++;
+		one = job;
+		if (job->begun < begun)
+			begun = job->begun;
+		sum.messages += job->so_far.messages;
+		sum.bytes += job->so_far.bytes;
+		sum.deferred += job->so_far.deferred;
+		sum.refused += job->so_far.refused;
+	}
+	hide_live_line(fetch);
+	if (running == 0)
+		return;
+	report_progress(text, &sum, clock_ms() - begun);
+	if (running == 1)
+		printf("%s: %s", one->account->name, text);
+	else
+		printf("%zu sessions: %s", running, text);
+	fetch->line_shown = true;
+	fflush(stdout);
+}
+
+static void
+print_line(struct fetch *fetch, const char *account, const char *text)
+{
+	if (fetch->context->quiet)
+		return;
+	hide_live_line(fetch);
+	printf("%s: %s\n", account, text);
+	fflush(stdout);
+}
+
+static void
+print_json(
+    struct fetch *fetch, const char *account, const struct history *history)
+{
+	struct buf line;
+
+	if (fetch->context->quiet)
+		return;
+	buf_init(&line, STATUS_FILE_MAX);
+	if (history_json_format(account, history, &line))
+		printf("%.*s\n", (int)buf_len(&line), buf_data(&line));
+	fflush(stdout);
+	buf_clear(&line);
+}
+
+/* The account is on hold, and nobody asked for it by its name. */
+static bool
+honour_hold(struct fetch *fetch, const struct config_account *account)
+{
+	const char *state_dir = fetch->context->config->state_dir;
+	int64_t now = moment_now();
+	struct history history;
+	struct error err;
+	char text[REPORT_SIZE];
+
+	/* The session reads it again, and warns. */
+	bool held =
+	    status_file_read(state_dir, account->name, &history, &err) &&
+	    hold_left(state_dir, account, &history, now) > 0;
+	if (held) {
+		if (fetch->json)
+			print_json(fetch, account->name, &history);
+		else
+			print_line(fetch, account->name,
+			    report_hold(text, &history, now));
+		fetch->status =
+		    report_worse_status(fetch->status, history.hold_status);
+	}
+	history_clear(&history);
+	return held;
+}
+
+static void
+print_result(struct fetch *fetch, const char *account,
+    const struct session_result *result)
+{
+	struct history history;
+	struct error err;
+	char text[REPORT_SIZE];
+
+	if (!fetch->json) {
+		print_line(fetch, account, report_result(text, result));
+		return;
+	}
+	(void)!status_file_read(
+	    fetch->context->config->state_dir, account, &history, &err);
+	/* A session that found the account locked left no trace there. */
+	history.last = *result;
+	history.any = true;
+	print_json(fetch, account, &history);
+	history_clear(&history);
+}
+
+static void
+handle_event(struct fetch *fetch, const struct process_event *event)
+{
+	struct job *job = event->tag;
+
+	job->so_far = event->result;
+	if (event->ended) {
+		job->running = false;
+		job->ended = true;
+		print_result(fetch, job->account->name, &event->result);
+		if (event->lost)
+			fprintf(stderr, "odmr-agent: %s: %s\n",
+			    job->account->name, event->result.error.text);
+		fetch->status = report_worse_status(
+		    fetch->status, event->result.exit_status);
+	}
+	if (fetch->live)
+		show_live_line(fetch);
+}
+
+/* Starts what there is room for; the index of the next one. */
+static size_t
+start_jobs(struct fetch *fetch, size_t next)
+{
+	struct command_context *context = fetch->context;
+
+	while (next < fetch->count && !process_full(fetch->pool)) {
+		struct job *job = &fetch->jobs[next++];
+		if (!fetch->named && honour_hold(fetch, job->account))
+			continue;
+		job->running = true;
+		job->begun = clock_ms();
+		process_start(fetch->pool, context->config, job->account,
+		    context->trace, fetch->named, job);
+	}
+	return next;
+}
+
+static void
+fetch_all(struct fetch *fetch)
+{
+	struct process_event event;
+	size_t next = 0;
+	bool stopped = false;
+
+	for (;;) {
+		if (!stopped)
+			next = start_jobs(fetch, next);
+		if (process_running(fetch->pool) == 0 &&
+		    (stopped || next == fetch->count))
+			break;
+		int fd = stopped ? -1 : stop_fd();
+		switch (process_wait(fetch->pool, INT64_MAX, &fd, 1, &event)) {
+		case PROCESS_EVENT:
+			handle_event(fetch, &event);
+			break;
+		case PROCESS_READY:
+			stopped = true;
+			process_stop(fetch->pool);
+			break;
+		case PROCESS_OVER:
+			break;
+		}
+	}
+	if (next < fetch->count)
+		fetch->status = report_worse_status(fetch->status, EX_TEMPFAIL);
+}
+
+static bool
+is_terminal(void)
+{
+	const char *term = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && term != NULL &&
+	       strcmp(term, "dumb") != 0;
+}
+
+int
+command_fetch(struct command_context *context, int argc, char **argv)
+{
+	struct fetch fetch = {.context = context, .status = EX_OK};
+
+	if (!read_arguments(&fetch, argc, argv)) {
+		free(fetch.jobs);
+		return EX_USAGE;
+	}
+	fetch.live = is_terminal() && !fetch.json && !context->quiet;
+	/* A reader of our output that went away must not end a session. */
+	signal(SIGPIPE, SIG_IGN);
+	stop_install();
+	fetch.pool = process_pool_new(
+	    (size_t)context->config->max_sessions, session_run);
+	fetch_all(&fetch);
+	hide_live_line(&fetch);
+	fflush(stdout);
+	process_pool_free(fetch.pool);
+	free(fetch.jobs);
+	return fetch.status;
+}

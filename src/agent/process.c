@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/process.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/config.h"
+#include "agent/history.h"
+#include "agent/moment.h"
+#include "agent/status_file.h"
+#include "base/deadline.h"
+#include "base/mem.h"
+
+enum {
+	HANG_MS = 60 * 1000, /* beyond session_timeout */
+	/* A message that ends within 10 s and an answer that is waited for
+	 * 60 s; systemd kills after 90 s. */
+	STOP_MS = 80 * 1000,
+	/* What is run after a session has a minute of its own each. */
+	FINISH_MS = 180 * 1000,
+	FDS_MAX = 8, /* descriptors of the caller */
+};
+
+struct process {
+	pid_t pid; /* -1: the fork was refused */
+	int fd;
+	void *tag;
+	char *account;
+	char *state_dir;
+	int64_t started; /* Unix time in ms */
+	int64_t begun; /* clock_ms() */
+	int64_t ends; /* clock_ms() by which it must be heard of */
+	int64_t patience; /* ms that each sign of life gives it */
+	int64_t latest; /* clock_ms() that no sign of life goes beyond */
+	bool stopping;
+	bool told; /* its session's end */
+	bool hung;
+	struct error refused; /* with pid -1 */
+};
+
+struct process_pool {
+	child_function *run;
+	size_t max, count;
+	struct process *processes; /* max of them */
+	struct pollfd *fds; /* max + FDS_MAX of them */
+};
+
+struct process_pool *
+process_pool_new(size_t max, child_function *run)
+{
+	struct process_pool *pool = xcalloc(1, sizeof *pool);
+
+	pool->run = run;
+	pool->max = max;
+	pool->processes = xcalloc(max, sizeof *pool->processes);
+	pool->fds = xcalloc(max + FDS_MAX, sizeof *pool->fds);
+	return pool;
+}
+
+void
+process_pool_free(struct process_pool *pool)
+{
+	if (pool == NULL)
+		return;
+	assert(pool->count == 0);
+	free(pool->processes);
+	free(pool->fds);
+	free(pool);
+}
+
+size_t
+process_running(const struct process_pool *pool)
+{
+	return pool->count;
+}
+
+bool
+process_full(const struct process_pool *pool)
+{
+	return pool->count == pool->max;
+}
+
+static void
+close_parents_ends(const struct process_pool *pool)
+{
+	for (size_t i = 0; i < pool->count; i++)
+		if (pool->processes[i].fd >= 0)
+			close(pool->processes[i].fd);
+}
+
+/* Forks; the pipe's end to read from, -1 where pipe or fork is refused. */
+static int
+start_child(struct process_pool *pool, struct child_job *job, pid_t *pid,
+    struct error *err)
+{
+	int ends[2];
+	sigset_t before;
+
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) {
+		error_set_errno(
+		    err, ERROR_SYSTEM, errno, "no pipe for a session");
+		return -1;
+	}
+	job->pipe = ends[1];
+	job->parent = getpid();
+	fflush(NULL); /* or the child would write it again */
+	child_block_signals(&before);
+	*pid = fork();
+	if (*pid == 0) {
+		close_parents_ends(pool);
+		close(ends[0]);
+		child_main(job);
+	}
+	int errnum = errno;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	close(ends[1]);
+	if (*pid > 0)
+		return ends[0];
+	close(ends[0]);
+	error_set_errno(err, ERROR_SYSTEM, errnum, "no process for a session");
+	return -1;
+}
+
+void
+process_start(struct process_pool *pool, struct config *config,
+    const struct config_account *account, bool trace, bool named, void *tag)
+{
+	struct child_job job = {.run = pool->run,
+	    .config = config,
+	    .account = account,
+	    .trace = trace,
+	    .named = named};
+	struct process process = {.pid = -1,
+	    .tag = tag,
+	    .account = xstrdup(account->name),
+	    .state_dir = xstrdup(config->state_dir),
+	    .started = moment_now(),
+	    .begun = clock_ms(),
+	    .patience = account->session_timeout + HANG_MS};
+
+	assert(!process_full(pool));
+	process.ends = process.begun + process.patience;
+	/* The wait for the lock, the session, and its last message each may
+	 * take session_timeout. */
+	process.latest = process.begun + 3 * account->session_timeout + HANG_MS;
+	process.fd = start_child(pool, &job, &process.pid, &process.refused);
+	pool->processes[pool->count++] = process;
+}
+
+/* The child may be in a stranger's hands. */
+static bool
+is_sound(const struct child_record *record)
+{
+	const struct session_result *result = &record->result;
+
+	return (unsigned)result->outcome <= SESSION_FAILED &&
+	       (unsigned)result->error.class <= ERROR_CONFIG &&
+	       memchr(result->error.text, '\0', sizeof result->error.text) !=
+		   NULL &&
+	       result->exit_status >= 0 && result->exit_status < 128;
+}
+
+/* A sign of life moves the time by which the next one must come. */
+static void
+hear(struct process *process, bool told)
+{
+	int64_t now = clock_ms();
+
+	process->told = told;
+	if (told && !process->stopping)
+		process->latest = now + FINISH_MS;
+	process->ends = process->latest;
+	if (!told && now + process->patience < process->latest)
+		process->ends = now + process->patience;
+}
+
+/* true: there was a record. */
+static bool
+read_record(struct process *process, struct process_event *event, bool *gone)
+{
+	struct child_record record;
+	ssize_t got = read(process->fd, &record, sizeof record);
+
+	*gone = false;
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (got != (ssize_t)sizeof record || !is_sound(&record) ||
+	    process->told) {
+		*gone = true;
+		return false;
+	}
+	hear(process, record.ended);
+	*event = (struct process_event){.tag = process->tag,
+	    .ended = record.ended,
+	    .result = record.result};
+	return true;
+}
+
+/* After its pipe ended there is nothing that it could still do for us. */
+static int
+reap(const struct process *process)
+{
+	int status = 0;
+
+	kill(process->pid, SIGKILL);
+	while (waitpid(process->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status;
+}
+
+static void
+explain(const struct process *process, int status, struct error *err)
+{
+	if (process->hung)
+		error_set(
+		    err, ERROR_INTERNAL, "the session hung and was ended");
+	else if (WIFSIGNALED(status))
+		error_set(err, ERROR_INTERNAL,
+		    "the session died of signal %d (%s)", WTERMSIG(status),
+		    strsignal(WTERMSIG(status)));
+	else if (WEXITSTATUS(status) == error_exit_status(ERROR_SYSTEM))
+		error_set(err, ERROR_SYSTEM,
+		    "the session ran out of memory or descriptors");
+	else
+		error_set(err, ERROR_INTERNAL,
+		    "the session ended with status %d and told no result",
+		    WEXITSTATUS(status));
+}
+
+/* What a session that told no result would have written itself. */
+static void
+record_loss(const struct process *process, struct session_result *result)
+{
+	struct history history;
+	struct error err;
+
+	(void)!status_file_read(
+	    process->state_dir, process->account, &history, &err);
+	history_add(&history, result);
+	if (!status_file_write(
+		process->state_dir, process->account, &history, &err))
+		error_prefix(&result->error, "%s", err.text);
+	history_clear(&history);
+}
+
+/* Takes the process off the pool; true: its session's end was not told yet,
+ * and is now. */
+static bool
+remove_process(
+    struct process_pool *pool, size_t index, struct process_event *event)
+{
+	struct process process = pool->processes[index];
+	int status = 0;
+
+	pool->processes[index] = pool->processes[--pool->count];
+	if (process.pid > 0) {
+		close(process.fd);
+		status = reap(&process);
+	}
+	if (!process.told) {
+		struct session_result *result = &event->result;
+		*event = (struct process_event){
+		    .tag = process.tag, .ended = true, .lost = true};
+		result->outcome = SESSION_FAILED;
+		result->started = process.started;
+		result->ended = moment_now();
+		result->elapsed = clock_ms() - process.begun;
+		if (process.pid > 0)
+			explain(&process, status, &result->error);
+		else
+			result->error = process.refused;
+		result->exit_status = error_exit_status(result->error.class);
+		record_loss(&process, result);
+	}
+	free(process.account);
+	free(process.state_dir);
+	return !process.told;
+}
+
+/* Ends those that hang; when the next one would. */
+static int64_t
+end_hung(struct process_pool *pool)
+{
+	int64_t now = clock_ms(), next = INT64_MAX;
+
+	for (size_t i = 0; i < pool->count; i++) {
+		struct process *process = &pool->processes[i];
+		if (process->pid < 0 || process->hung)
+			continue;
+		if (process->ends <= now) {
+			process->hung = true;
+			kill(process->pid, SIGKILL);
+		} else if (process->ends < next) {
+			next = process->ends;
+		}
+	}
+	return next;
+}
+
+/* An event that waits for no descriptor: a fork that was refused. */
+static bool
+find_refused(struct process_pool *pool, struct process_event *event)
+{
+	for (size_t i = 0; i < pool->count; i++)
+		if (pool->processes[i].pid < 0)
+			return remove_process(pool, i, event);
+	return false;
+}
+
+static bool
+find_event(struct process_pool *pool, struct process_event *event)
+{
+	/* From the end, since the last one takes the place of one removed. */
+	for (size_t i = pool->count; i-- > 0;) {
+		bool gone;
+		if (pool->fds[i].revents == 0)
+			continue;
+		if (read_record(&pool->processes[i], event, &gone))
+			return true;
+		if (gone && remove_process(pool, i, event))
+			return true;
+	}
+	return false;
+}
+
+static int
+poll_all(struct process_pool *pool, int64_t until, const int *fds, size_t count)
+{
+	int64_t left = until == INT64_MAX ? INT_MAX : until - clock_ms();
+
+	for (size_t i = 0; i < pool->count; i++)
+		pool->fds[i] = (struct pollfd){
+		    .fd = pool->processes[i].fd, .events = POLLIN};
+	for (size_t i = 0; i < count; i++)
+		pool->fds[pool->count + i] =
+		    (struct pollfd){.fd = fds[i], .events = POLLIN};
+	if (left < 0)
+		left = 0;
+	return poll(pool->fds, (nfds_t)(pool->count + count),
+	    left > INT_MAX ? INT_MAX : (int)left);
+}
+
+static bool
+any_ready(const struct pollfd *fds, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (fds[i].revents != 0)
+			return true;
+	return false;
+}
+
+enum process_wait_result
+process_wait(struct process_pool *pool, int64_t until, const int *fds,
+    size_t count, struct process_event *event)
+{
+	assert(count <= FDS_MAX);
+	for (;;) {
+		if (find_refused(pool, event))
+			return PROCESS_EVENT;
+		int64_t hang = end_hung(pool);
+		int ready =
+		    poll_all(pool, hang < until ? hang : until, fds, count);
+		/* The caller's come first: a SIGTERM waits for nobody. */
+		if (ready > 0 && any_ready(pool->fds + pool->count, count))
+			return PROCESS_READY;
+		if (ready > 0 && find_event(pool, event))
+			return PROCESS_EVENT;
+		if (clock_ms() >= until)
+			return PROCESS_OVER;
+	}
+}
+
+void
+process_stop(struct process_pool *pool)
+{
+	int64_t latest = clock_ms() + STOP_MS;
+
+	for (size_t i = 0; i < pool->count; i++) {
+		struct process *process = &pool->processes[i];
+		if (process->pid < 0)
+			continue;
+		kill(process->pid, SIGTERM);
+		process->stopping = true;
+		if (process->latest > latest)
+			process->latest = latest;
+		if (process->ends > latest)
+			process->ends = latest;
+	}
+}

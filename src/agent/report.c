@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/report.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "agent/history.h"
+#include "agent/moment.h"
+
+char *
+report_bytes(char out[static REPORT_BYTES_SIZE], uint64_t bytes)
+{
+	static const char *const units[] = {"kB", "MB", "GB", "TB", "PB", "EB"};
+	size_t unit = 0;
+
+	if (bytes < 1000) {
+		snprintf(out, REPORT_BYTES_SIZE, "%" PRIu64 " B", bytes);
+		return out;
+	}
+	double value = (double)bytes / 1000;
+	/* 999.95 and more would be printed as 1000.0. */
+	while (value >= 999.95 && unit + 1 < sizeof units / sizeof *units) {
+		value /= 1000;
+		unit++;
+	}
+	snprintf(out, REPORT_BYTES_SIZE, "%.1f %s", value, units[unit]);
+	return out;
+}
+
+/*
+ * The sentence may come from a file or a process that is not to be trusted
+ * with a terminal.
+ */
+static void
+append_sentence(char out[static REPORT_SIZE], const char *text)
+{
+	size_t used = strlen(out);
+
+	for (; *text != '\0' && used + 1 < REPORT_SIZE; text++)
+		out[used++] = *text >= 0x20 && *text < 0x7f ? *text : '?';
+	out[used] = '\0';
+}
+
+/* Appends to out; what does not fit is cut. */
+static void append(char out[static REPORT_SIZE], const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void
+append(char out[static REPORT_SIZE], const char *format, ...)
+{
+	size_t used = strlen(out);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(out + used, REPORT_SIZE - used, format, args);
+	va_end(args);
+}
+
+static void
+append_counts(char out[static REPORT_SIZE], const struct session_result *result)
+{
+	char bytes[REPORT_BYTES_SIZE];
+
+	append(out, "%" PRIu64 " %s", result->messages,
+	    result->messages == 1 ? "message" : "messages");
+	if (result->deferred > 0)
+		append(out, ", %" PRIu64 " deferred", result->deferred);
+	if (result->refused > 0)
+		append(out, ", %" PRIu64 " refused", result->refused);
+	append(out, ", %s", report_bytes(bytes, result->bytes));
+}
+
+char *
+report_result(char out[static REPORT_SIZE], const struct session_result *result)
+{
+	out[0] = '\0';
+	switch (result->outcome) {
+	case SESSION_NO_MAIL:
+		append(out, "no mail");
+		break;
+	case SESSION_MAIL:
+	case SESSION_DEFERRED:
+	case SESSION_REFUSED:
+		append_counts(out, result);
+		append(out, ", %" PRId64 ".%d s", result->elapsed / 1000,
+		    (int)(result->elapsed % 1000 / 100));
+		if (result->more)
+			append(out, ", more to come");
+		break;
+	case SESSION_FAILED:
+		append(out, "failed: ");
+		append_sentence(out, result->error.text);
+		break;
+	}
+	return out;
+}
+
+char *
+report_progress(char out[static REPORT_SIZE],
+    const struct session_result *so_far, int64_t ms)
+{
+	char rate[REPORT_BYTES_SIZE];
+
+	out[0] = '\0';
+	append_counts(out, so_far);
+	if (ms > 0)
+		append(out, ", %s/s",
+		    report_bytes(rate,
+			(uint64_t)((double)so_far->bytes * 1000 / (double)ms)));
+	return out;
+}
+
+char *
+report_hold(
+    char out[static REPORT_SIZE], const struct history *history, int64_t now)
+{
+	char clock[MOMENT_WORDS_SIZE];
+
+	out[0] = '\0';
+	append(out, "on hold until %s: ",
+	    moment_format_clock(clock, history->hold_until, now));
+	append_sentence(out, history->hold_reason);
+	return out;
+}
+
+int
+report_worse_status(int a, int b)
+{
+	static const int worst_first[] = {EX_SOFTWARE, EX_OSERR, EX_CONFIG,
+	    EX_NOPERM, EX_PROTOCOL, EX_UNAVAILABLE, EX_NOUSER, EX_TEMPFAIL,
+	    EX_OK};
+
+	for (size_t i = 0; i < sizeof worst_first / sizeof *worst_first; i++)
+		if (a == worst_first[i] || b == worst_first[i])
+			return worst_first[i];
+	return a;
+}

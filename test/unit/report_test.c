@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/report.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "agent/history.h"
+
+static void
+sizes_are_short(void **state)
+{
+	static const struct {
+		uint64_t bytes;
+		const char *expected;
+	} rows[] = {{0, "0 B"}, {999, "999 B"}, {1000, "1.0 kB"},
+	    {12449, "12.4 kB"}, {999949, "999.9 kB"}, {999950, "1.0 MB"},
+	    {3100000, "3.1 MB"}, {UINT64_MAX, "18.4 EB"}};
+	char out[REPORT_BYTES_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		assert_string_equal(
+		    report_bytes(out, rows[i].bytes), rows[i].expected);
+}
+
+static void
+a_session_is_one_line(void **state)
+{
+	static const struct {
+		struct session_result result;
+		const char *expected;
+	} rows[] = {
+	    {{.outcome = SESSION_NO_MAIL, .elapsed = 800}, "no mail"},
+	    {{.outcome = SESSION_MAIL,
+		 .messages = 3,
+		 .bytes = 12400,
+		 .elapsed = 800},
+		"3 messages, 12.4 kB, 0.8 s"},
+	    {{.outcome = SESSION_MAIL,
+		 .messages = 1,
+		 .bytes = 5,
+		 .elapsed = 12999,
+		 .more = true},
+		"1 message, 5 B, 12.9 s, more to come"},
+	    {{.outcome = SESSION_DEFERRED,
+		 .messages = 2,
+		 .deferred = 1,
+		 .refused = 1,
+		 .bytes = 12400,
+		 .elapsed = 1000},
+		"2 messages, 1 deferred, 1 refused, 12.4 kB, 1.0 s"},
+	    {{.outcome = SESSION_FAILED,
+		 .error = {ERROR_AUTH, "it said \x1b]0;x\x07 \xc2\x9b"}},
+		"failed: it said ?]0;x? ??"},
+	};
+	char out[REPORT_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		assert_string_equal(
+		    report_result(out, &rows[i].result), rows[i].expected);
+}
+
+static void
+progress_has_a_rate(void **state)
+{
+	struct session_result so_far = {.messages = 3, .bytes = 12000};
+	char out[REPORT_SIZE];
+
+	(void)state;
+	assert_string_equal(report_progress(out, &so_far, 500),
+	    "3 messages, 12.0 kB, 24.0 kB/s");
+	assert_string_equal(
+	    report_progress(out, &so_far, 0), "3 messages, 12.0 kB");
+}
+
+static void
+a_hold_names_its_end(void **state)
+{
+	struct history history = {.hold_until = 1795442400000};
+	char out[REPORT_SIZE];
+
+	(void)state;
+	setenv("TZ", "UTC0", 1);
+	tzset();
+	snprintf(history.hold_reason, sizeof history.hold_reason, "535 no");
+	assert_string_equal(
+	    report_hold(out, &history, history.hold_until - 3600000),
+	    "on hold until 14:00: 535 no");
+	assert_string_equal(
+	    report_hold(out, &history, history.hold_until - 24 * 3600000),
+	    "on hold until 2026-11-23 14:00: 535 no");
+}
+
+static void
+the_worst_status_counts(void **state)
+{
+	static const int order[] = {70, 71, 78, 77, 76, 69, 67, 75, 0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+		for (size_t k = 0; k < sizeof order / sizeof *order; k++)
+			assert_int_equal(
+			    report_worse_status(order[i], order[k]),
+			    order[i < k ? i : k]);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(sizes_are_short),
+	    cmocka_unit_test(a_session_is_one_line),
+	    cmocka_unit_test(progress_has_a_rate),
+	    cmocka_unit_test(a_hold_names_its_end),
+	    cmocka_unit_test(the_worst_status_counts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
