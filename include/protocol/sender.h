@@ -4,9 +4,9 @@
  * Bytes in, bytes and answers out: no descriptor, no clock. Commands may be
  * given at any time; they go out in groups where PIPELINING is listed (RFC
  * 2920), else one by one. Each recipient gets exactly one answer, and each
- * accepted one exactly one result, whatever happens: after EOF, a time-out or
- * a reply that makes no sense the machine is over, and what is still owed is
- * told as 451. RFC 5321, 1870, 2033, 2920, 6152.
+ * accepted one exactly one result, whatever happens: after EOF, a time-out, a
+ * 421 or a reply that makes no sense the machine is over, and what is still
+ * owed is told as 451. RFC 5321, 1870, 2033, 2920, 6152.
  *
  * Text for a service that does not list 8BITMIME is sent as it is: every
  * service in use is clean to eight bits, and a rewritten message would break
@@ -32,27 +32,19 @@ struct sender_options {
 	struct transcript *transcript;
 };
 
-enum sender_event_type {
-	SENDER_ANSWER, /* to a RCPT; a refused MAIL is the answer to each */
-	SENDER_RESULT, /* of an accepted recipient, behind the final dot */
-};
-
-struct sender_event {
-	enum sender_event_type type;
-	size_t rcpt; /* as it was given to sender_rcpt() */
-	struct status status;
-};
-
 struct sender *sender_new(const struct sender_options *options);
 void sender_free(struct sender *sender);
 
-/* Input: read straight into the room, then say how much came. */
+/*
+ * Input: read straight into the room, then say how much came. There is none
+ * while answers or results wait to be taken.
+ */
 char *sender_room(struct sender *sender, size_t *room);
 void sender_filled(struct sender *sender, size_t len);
 void sender_eof(struct sender *sender);
 /*
- * The driver gives the connection up (time-out, I/O error); the sender is over,
- * and owes everyone 451 with this enhanced code and the reason as its text.
+ * The driver gives the connection up (time-out, I/O error): the sender is over.
+ * The first failure counts, and its 451 has this enhanced code and reason.
  */
 void sender_fail(
     struct sender *sender, const char *enhanced, const char *reason);
@@ -62,43 +54,56 @@ const char *sender_output(const struct sender *sender, size_t *len);
 void sender_written(struct sender *sender, size_t len);
 
 /*
- * One transaction: mail rcpt+ [data] text* dot, or abort before the dot. The
- * paths are borrowed until their answer, or abort. size 0: not known.
+ * One transaction: mail rcpt+ [data] text* dot, or abort before the dot. Paths
+ * are borrowed up to their answer, or abort. size 0: not known.
  */
 void sender_mail(struct sender *sender, const struct path *from, uint64_t size,
     bool eightbit);
 void sender_rcpt(struct sender *sender, const struct path *to, size_t rcpt);
-/* May be pipelined behind the recipients; given once, or again where it was
- * refused for want of an accepted recipient. */
+/* Asks to give the text, behind the recipients, or later; once is enough. */
 void sender_data(struct sender *sender);
 /*
  * Text in CRLF lines without lone CR or LF, dots not stuffed, cut anywhere,
- * after sender_takes_text(). Returns how much was taken: less than len means
+ * once sender_takes_text(). Returns how much was taken; less than len means
  * that output must be written first.
  */
 size_t sender_text(struct sender *sender, const char *text, size_t len);
 void sender_dot(struct sender *sender);
-/* Nothing of the transaction arrives: RSET goes before the next MAIL, or, where
- * text was asked for, the sender is over. Nothing is owed any more. */
+/*
+ * Nothing of the transaction arrives anywhere, and nothing is owed any more.
+ * Where text was asked for, only the end of the connection says so: the sender
+ * is over. Else RSET goes out before the next MAIL.
+ */
 void sender_abort(struct sender *sender);
 /* QUIT, where it can be said now. */
 void sender_quit(struct sender *sender);
 
-/* Takes the next reply: false: input is wanted, or nothing is owed. */
-bool sender_next(struct sender *sender, struct sender_event *event);
+/*
+ * The next answer to a recipient, as it was given to sender_rcpt(). The
+ * refusal of MAIL is the answer to each. false: input is wanted, or none is
+ * owed.
+ */
+bool sender_answer(struct sender *sender, size_t *rcpt, struct status *status);
+/*
+ * The result of the next accepted recipient, after the dot, or where the
+ * sender does not take text. false: input is wanted, or none is owed.
+ */
+bool sender_result(struct sender *sender, size_t *rcpt, struct status *status);
 
 /* Greeted, and EHLO answered. */
 bool sender_is_open(const struct sender *sender);
-/* Close the connection: nothing more can be said on it. */
+/* Nothing more can be said on this connection: close it. */
 bool sender_is_over(const struct sender *sender);
 /* Why it is over; code 0 while it is not. */
 const struct status *sender_failure(const struct sender *sender);
-/* The service answered something since the last sender_mail(). */
+/* Since sender_mail() the service answered anything. */
 bool sender_was_answered(const struct sender *sender);
-/* A reply is awaited. */
-bool sender_awaits(const struct sender *sender);
-/* DATA was answered, by 354 and not otherwise. */
+bool sender_owes_answers(const struct sender *sender);
+bool sender_owes_results(const struct sender *sender);
+/* 354 came, and the dot did not go out. */
 bool sender_takes_text(const struct sender *sender);
+/* The answer to DATA is awaited. */
+bool sender_awaits_go(const struct sender *sender);
 /* The limit of SIZE, 0 where none is known (RFC 1870 4). */
 uint64_t sender_size_max(const struct sender *sender);
 

@@ -1,0 +1,123 @@
+/*
+ * sender_private - what the sources of protocol/sender share.
+ *
+ * The dialogue is a queue of steps, one for each reply that is awaited or will
+ * be. sender_steps.c moves it on, the table in sender_verbs.c says what each
+ * step sends and what its reply does, sender.c is what the driver sees.
+ */
+#ifndef ODMR_PROTOCOL_SENDER_PRIVATE_H
+#define ODMR_PROTOCOL_SENDER_PRIVATE_H
+
+#include "base/buf.h"
+#include "protocol/dots.h"
+#include "protocol/reply.h"
+#include "protocol/sender.h"
+
+enum {
+	/* A group of answers is read in pieces of this size. */
+	SENDER_INPUT_SIZE = 16 * 1024,
+	/* Text goes out in pieces of this size: few writes, little memory. */
+	SENDER_TEXT_MAX = 64 * 1024,
+	/* MAIL with parameters, or RCPT: verb, path, CRLF. */
+	SENDER_COMMAND_MAX = 512,
+};
+
+/* Every reply that is awaited, or will be once its command went out. */
+enum step_kind {
+	STEP_GREETING,
+	STEP_HELLO,
+	STEP_HELO,
+	STEP_RSET,
+	STEP_MAIL,
+	STEP_RCPT,
+	STEP_DATA,
+	STEP_DOT,
+	STEP_QUIT,
+};
+
+struct step {
+	enum step_kind kind;
+	bool orphan; /* its transaction was aborted */
+	size_t rcpt;
+	const struct path *path;
+};
+
+enum data_state {
+	DATA_NONE,
+	DATA_ASKED,
+	DATA_GO, /* 354 */
+	DATA_ENDED, /* the dot was given */
+	DATA_REFUSED,
+};
+
+/* Reset by one assignment, but for the array. */
+struct transaction {
+	uint64_t size;
+	bool eightbit;
+	enum data_state data;
+	bool answered; /* the service replied to any of it */
+	struct dots dots;
+	unsigned long long octets; /* of the text, for the transcript */
+	size_t answers_owed;
+	struct status refusal; /* of MAIL; code 0: not refused */
+	struct status outcome; /* of all that were accepted; code 0: none */
+	size_t *accepted; /* in the order of their RCPTs (RFC 2033 4.2) */
+	size_t accepted_count, accepted_size;
+	size_t told; /* of the accepted ones, those with a result */
+};
+
+struct sender {
+	struct sender_options options;
+
+	struct step *steps;
+	size_t steps_count, steps_size;
+	size_t first; /* the oldest that is not answered */
+	size_t sent; /* the first that did not go out; not below first */
+
+	struct reply reply;
+	size_t input_start, input_len;
+	bool eof;
+	struct buf output;
+
+	bool open;
+	bool pipelining, takes_size, takes_eightbit; /* as listed */
+	uint64_t size_max;
+
+	bool dirty; /* MAIL went out, and neither RSET nor a dot since */
+	bool over;
+	struct status failure;
+	struct status parting; /* a 421 among the results; code 0: none */
+	struct transaction now;
+	char input[SENDER_INPUT_SIZE];
+};
+
+/* What there is to know of each kind of step. */
+struct verb {
+	const char *name;
+	unsigned replies; /* bit n: nxx makes sense */
+	bool last; /* of its group (RFC 2920 3.1) */
+	void (*write)(struct sender *, const struct step *);
+	/* NULL: somebody pulls it. false: the step goes out once more. */
+	bool (*reply)(struct sender *, const struct step *);
+};
+
+/* By kind of step. */
+extern const struct verb sender_verbs[];
+
+void sender_push_step(struct sender *sender, struct step step);
+void sender_pop_step(struct sender *sender);
+/* Valid while there is one: first < steps_count. */
+const struct step *sender_first_step(const struct sender *sender);
+/* The first step went out. */
+bool sender_awaits_reply(const struct sender *sender);
+/*
+ * Takes the reply to the first step, which went out, into reply.status. false:
+ * it is not there yet, or it ended the dialogue.
+ */
+bool sender_take_reply(struct sender *sender);
+/* Sends what may be sent, and takes replies up to one that is pulled. */
+void sender_process(struct sender *sender);
+/* The dialogue is over, and failure is what is owed. The first one counts. */
+void sender_give_up(struct sender *sender, const struct status *failure);
+
+#endif

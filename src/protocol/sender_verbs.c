@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: ISC */
+#include "protocol/sender_private.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/transcript.h"
+
+static void __attribute__((format(printf, 2, 3)))
+put_line(struct sender *sender, const char *format, ...)
+{
+	char line[SENDER_COMMAND_MAX];
+	va_list args;
+
+	va_start(args, format);
+	int len = vsnprintf(line, sizeof line - 2, format, args);
+	va_end(args);
+	assert(len > 0 && (size_t)len < sizeof line - 2);
+	transcript_line(sender->options.transcript, '>', line, (size_t)len);
+	memcpy(line + len, "\r\n", 2);
+	bool fits = buf_append(&sender->output, line, (size_t)len + 2);
+	assert(fits);
+}
+
+static void
+write_hello(struct sender *sender, const struct step *step)
+{
+	const char *verb = sender->options.lmtp ? "LHLO" : "EHLO";
+
+	if (step->kind == STEP_HELO)
+		verb = "HELO";
+	put_line(sender, "%s %s", verb, sender->options.hostname);
+}
+
+static void
+write_plain(struct sender *sender, const struct step *step)
+{
+	if (step->kind == STEP_RSET)
+		sender->dirty = false;
+	put_line(sender, "%s", sender_verbs[step->kind].name);
+}
+
+static void
+write_mail(struct sender *sender, const struct step *step)
+{
+	char size[32] = "";
+
+	if (sender->takes_size && sender->now.size > 0)
+		snprintf(size, sizeof size, " SIZE=%llu",
+		    (unsigned long long)sender->now.size);
+	sender->dirty = true;
+	put_line(sender, "MAIL FROM:<%s>%s%s", step->path->mailbox, size,
+	    sender->takes_eightbit && sender->now.eightbit ? " BODY=8BITMIME"
+							   : "");
+}
+
+static void
+write_rcpt(struct sender *sender, const struct step *step)
+{
+	put_line(sender, "RCPT TO:<%s>", step->path->mailbox);
+}
+
+static void
+write_dot(struct sender *sender, const struct step *step)
+{
+	(void)step;
+	transcript_octets(sender->options.transcript, '>', sender->now.octets);
+	/* A chunk of BDAT may have ended amid a line. */
+	if (!sender->now.dots.line_start) {
+		bool fits = buf_append(&sender->output, "\r\n", 2);
+		assert(fits);
+	}
+	sender->dirty = false;
+	put_line(sender, ".");
+}
+
+static bool
+refuse_service(struct sender *sender, const struct step *step)
+{
+	const struct status *status = &sender->reply.status;
+	struct status failure;
+
+	if (status_class(status) == 2)
+		return false;
+	status_set(&failure, 451, "4.4.2", "the answer to %s was %d %s",
+	    sender_verbs[step->kind].name, status->code, status->text);
+	sender_give_up(sender, &failure);
+	return true;
+}
+
+static bool
+on_greeting(struct sender *sender, const struct step *step)
+{
+	refuse_service(sender, step);
+	return true;
+}
+
+/* One line of the answer to EHLO: a keyword and its parameters. */
+static void
+note_keyword(struct sender *sender, const char *line)
+{
+	size_t len = strcspn(line, " ");
+	const char *value = line + len + strspn(line + len, " ");
+
+	if (len == 10 && strncasecmp(line, "PIPELINING", len) == 0)
+		sender->pipelining = true;
+	else if (len == 8 && strncasecmp(line, "8BITMIME", len) == 0)
+		sender->takes_eightbit = true;
+	else if (len == 4 && strncasecmp(line, "SIZE", len) == 0) {
+		sender->takes_size = true;
+		/* strtoull() gives its maximum for more digits. */
+		if (*value >= '0' && *value <= '9')
+			sender->size_max = strtoull(value, NULL, 10);
+	}
+}
+
+static bool
+on_hello(struct sender *sender, const struct step *step)
+{
+	/* RFC 5321 3.2: a server without extensions. */
+	if (step->kind == STEP_HELLO && !sender->options.lmtp &&
+	    status_class(&sender->reply.status) == 5) {
+		sender->steps[sender->first].kind = STEP_HELO;
+		sender->sent = sender->first;
+		return false;
+	}
+	if (refuse_service(sender, step))
+		return true;
+	for (size_t i = 1; step->kind == STEP_HELLO && i < sender->reply.lines;
+	     i++)
+		note_keyword(sender, reply_line(&sender->reply, i));
+	sender->open = true;
+	return true;
+}
+
+static bool
+on_rset(struct sender *sender, const struct step *step)
+{
+	(void)sender;
+	(void)step;
+	return true;
+}
+
+static bool
+on_mail(struct sender *sender, const struct step *step)
+{
+	if (!step->orphan && status_class(&sender->reply.status) != 2)
+		sender->now.refusal = sender->reply.status;
+	return true;
+}
+
+static bool
+on_data(struct sender *sender, const struct step *step)
+{
+	struct transaction *now = &sender->now;
+	bool nobody = step->orphan || now->accepted_count == 0;
+
+	if (status_class(&sender->reply.status) == 3) {
+		/* RFC 2920 3.2 would send an empty message to nobody here;
+		 * closing is what no server can take for one. */
+		if (nobody)
+			sender_fail(
+			    sender, "4.3.0", "text was asked for nobody");
+		else
+			now->data = DATA_GO;
+		return true;
+	}
+	if (step->orphan)
+		return true;
+	now->data = nobody ? DATA_NONE : DATA_REFUSED;
+	if (!nobody)
+		now->outcome = sender->reply.status;
+	return true;
+}
+
+enum {
+	POSITIVE = 1 << 2,
+	ANSWER = 1 << 2 | 1 << 4 | 1 << 5,
+	TO_DATA = 1 << 3 | 1 << 4 | 1 << 5,
+};
+
+const struct verb sender_verbs[] = {
+    [STEP_GREETING] = {"the connection", ANSWER, true, NULL, on_greeting},
+    [STEP_HELLO] = {"EHLO or LHLO", ANSWER, true, write_hello, on_hello},
+    [STEP_HELO] = {"HELO", ANSWER, true, write_hello, on_hello},
+    [STEP_RSET] = {"RSET", POSITIVE, false, write_plain, on_rset},
+    [STEP_MAIL] = {"MAIL", ANSWER, false, write_mail, on_mail},
+    [STEP_RCPT] = {"RCPT", ANSWER, false, write_rcpt, NULL},
+    [STEP_DATA] = {"DATA", TO_DATA, true, write_plain, on_data},
+    [STEP_DOT] = {"the end of data", ANSWER, true, write_dot, NULL},
+    [STEP_QUIT] = {"QUIT", ANSWER, true, write_plain, on_rset},
+};
