@@ -20,6 +20,7 @@
 struct stream {
 	int fd;
 	SSL *ssl; /* NULL: in the clear */
+	bool shaken; /* the TLS handshake is over */
 	bool tls_failed; /* OpenSSL must not be asked for a close_notify */
 	bool broken; /* a write ended half-way */
 };
@@ -117,22 +118,24 @@ lost(struct error *err, int errnum)
 static enum step
 tls_broke(struct stream *stream, int code, int errnum, struct error *err)
 {
-	bool cut =
-	    code == SSL_ERROR_SYSCALL || ERR_GET_REASON(ERR_peek_error()) ==
-					     SSL_R_UNEXPECTED_EOF_WHILE_READING;
+	int reason = ERR_GET_REASON(ERR_peek_error());
 
 	stream->tls_failed = true;
 	if (code == SSL_ERROR_SYSCALL && errnum != 0)
 		return lost(err, errnum);
-	if (cut && SSL_in_init(stream->ssl))
-		error_set(err, ERROR_AGAIN,
-		    "the peer closed the connection in the TLS handshake");
-	else if (cut)
-		error_set(err, ERROR_AGAIN,
-		    "the connection was cut: TLS did not end in order");
+	if (code != SSL_ERROR_SYSCALL &&
+	    reason != SSL_R_UNEXPECTED_EOF_WHILE_READING)
+		error_set(err, ERROR_PROTOCOL, "TLS failed: %s%s",
+		    stream_tls_reason(),
+		    !stream->shaken && reason == SSL_R_WRONG_VERSION_NUMBER
+			? ": the peer does not speak TLS at this point"
+			: "");
 	else
-		error_set(
-		    err, ERROR_PROTOCOL, "TLS failed: %s", stream_tls_reason());
+		error_set(err, ERROR_AGAIN, "%s",
+		    stream->shaken
+			? "the connection was cut: TLS did not end in order"
+			: "the peer closed the connection in the TLS "
+			  "handshake");
 	return STEP_FAILED;
 }
 
@@ -373,8 +376,9 @@ stream_handshake(struct stream *stream, SSL *take,
 		enum step step = tls_outcome(stream, ret, &events, err);
 		if (step == STEP_ENDED)
 			step = lost(err, EPIPE);
+		stream->shaken = step == STEP_DONE;
 		if (step != STEP_WAIT)
-			return step == STEP_DONE;
+			return stream->shaken;
 		if (!wait_for(stream->fd, events, deadline, err))
 			return false;
 	}

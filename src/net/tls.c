@@ -102,7 +102,10 @@ verify(X509_STORE_CTX *store, void *argument)
 	return 0;
 }
 
-/* A copy, since OpenSSL spoils its own when the connection ends untidily. */
+/*
+ * Kept and given out as copies: OpenSSL spoils the one that a connection has
+ * when it ends untidily, which many providers do.
+ */
 static int
 keep_session(SSL *ssl, SSL_SESSION *session)
 {
@@ -301,6 +304,19 @@ set_peer(const struct tls_context *context, SSL *ssl)
 	       SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 
+static bool
+offer_session(const struct tls_context *context, SSL *ssl)
+{
+	SSL_SESSION *copy;
+
+	if (context->session == NULL)
+		return true;
+	copy = SSL_SESSION_dup(context->session);
+	bool offered = copy != NULL && SSL_set_session(ssl, copy) == 1;
+	SSL_SESSION_free(copy);
+	return offered;
+}
+
 bool
 tls_start(struct tls_context *context, struct stream *stream,
     const struct deadline *deadline, struct error *err)
@@ -311,8 +327,7 @@ tls_start(struct tls_context *context, struct stream *stream,
 	context->refusal.class = ERROR_NONE;
 	ssl = SSL_new(context->ctx);
 	if (ssl == NULL || !set_peer(context, ssl) ||
-	    (context->session != NULL &&
-		SSL_set_session(ssl, context->session) != 1)) {
+	    !offer_session(context, ssl)) {
 		error_set(err, ERROR_SYSTEM, "TLS cannot be set up: %s",
 		    stream_tls_reason());
 		SSL_free(ssl);
