@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: ISC */
+#include "deliver/writer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "protocol/status.h"
+
+/* Few writes for a large message, and little memory. */
+enum { WRITER_PIECE = 64 * 1024 };
+
+void
+writer_init(struct writer *writer, int fd, enum writer_lines lines)
+{
+	*writer = (struct writer){.fd = fd, .lines = lines};
+}
+
+void
+writer_clear(struct writer *writer)
+{
+	free(writer->data);
+	writer_init(writer, -1, writer->lines);
+}
+
+/* 0, or errno. */
+static int
+write_whole(int fd, const char *data, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, data, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? errno : ENOSPC;
+		data += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static void
+write_out(struct writer *writer)
+{
+	if (writer->errnum == 0)
+		writer->errnum =
+		    write_whole(writer->fd, writer->data, writer->used);
+	writer->used = 0;
+}
+
+static void
+add_as_is(struct writer *writer, const char *text, size_t len)
+{
+	if (writer->data == NULL)
+		writer->data = xmalloc(WRITER_PIECE);
+	writer->size += len;
+	while (len > 0) {
+		size_t room = WRITER_PIECE - writer->used;
+		size_t part = len < room ? len : room;
+		memcpy(writer->data + writer->used, text, part);
+		writer->used += part;
+		text += part;
+		len -= part;
+		if (writer->used == WRITER_PIECE)
+			write_out(writer);
+	}
+}
+
+/* Each CR is held back until the next octet is known, and dropped where that
+ * is LF. */
+static void
+add_as_lf(struct writer *writer, const char *text, size_t len)
+{
+	const char *end = text + len;
+
+	while (text < end) {
+		if (writer->cr && *text != '\n')
+			add_as_is(writer, "\r", 1);
+		writer->cr = false;
+		const char *cr = memchr(text, '\r', (size_t)(end - text));
+		add_as_is(
+		    writer, text, (size_t)((cr != NULL ? cr : end) - text));
+		if (cr == NULL)
+			return;
+		writer->cr = true;
+		text = cr + 1;
+	}
+}
+
+void
+writer_add(struct writer *writer, const char *text, size_t len)
+{
+	if (writer->errnum != 0)
+		return;
+	switch (writer->lines) {
+	case WRITER_CRLF:
+		add_as_is(writer, text, len);
+		break;
+	case WRITER_LF:
+		add_as_lf(writer, text, len);
+		break;
+	}
+}
+
+bool
+writer_flush(struct writer *writer)
+{
+	if (writer->cr)
+		add_as_is(writer, "\r", 1);
+	writer->cr = false;
+	write_out(writer);
+	return writer->errnum == 0;
+}
+
+bool
+writer_copy(int from, int to)
+{
+	char *data = xmalloc(WRITER_PIECE);
+	off_t offset = 0;
+	int errnum = 0;
+	ssize_t n;
+
+	while (
+	    errnum == 0 && (n = pread(from, data, WRITER_PIECE, offset)) != 0) {
+		if (n < 0) {
+			errnum = errno == EINTR ? 0 : errno;
+			continue;
+		}
+		errnum = write_whole(to, data, (size_t)n);
+		offset += n;
+	}
+	free(data);
+	errno = errnum;
+	return errnum == 0;
+}
+
+bool
+writer_full(int errnum)
+{
+	return errnum == ENOSPC || errnum == EDQUOT;
+}
+
+void
+writer_status(struct status *status, const char *name, int errnum)
+{
+	if (writer_full(errnum))
+		status_set(
+		    status, 452, "4.3.1", "%s: %s", name, strerror(errnum));
+	else
+		status_set(
+		    status, 451, "4.3.0", "%s: %s", name, strerror(errnum));
+}
