@@ -13,9 +13,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/error.h"
+#include "protocol/outcome.h"
 #include "protocol/sasl.h"
-#include "protocol/status.h"
 
 struct customer;
 struct transcript;
@@ -23,8 +22,6 @@ struct transcript;
 enum {
 	/* RFC 2645 5.2.1, RFC 5321 4.5.3.1.4: 512 less "ATRN " and CRLF. */
 	CUSTOMER_DOMAINS_MAX = 505,
-	CUSTOMER_NAME_MAX = 255,
-	CUSTOMER_MECHANISMS_MAX = 512,
 };
 
 enum customer_tls { CUSTOMER_STARTTLS, CUSTOMER_IMPLICIT, CUSTOMER_CLEAR };
@@ -44,7 +41,7 @@ struct customer_options {
 	const char *random; /* a nonce, SASL_NONCE_MIN octets or more */
 	/* The best mechanism that this provider ever offered; NULL: unknown */
 	const char *best_before;
-	bool refuse_downgrade; /* a weaker offer than that is an end */
+	bool refuse_downgrade; /* never use a weaker one than was offered */
 	const char *domains; /* parameter of ATRN; NULL or "": none */
 	bool check_only; /* log in, then QUIT without ATRN */
 	struct transcript *transcript;
@@ -52,32 +49,8 @@ struct customer_options {
 
 enum customer_event_type {
 	CUSTOMER_START_TLS, /* shake hands now, then customer_tls_started() */
-	CUSTOMER_DONE, /* the outcome stands; write the output first (QUIT) */
+	CUSTOMER_DONE, /* the outcome stands; go on a little, to say QUIT */
 	CUSTOMER_CLOSE, /* nothing more is to come: close */
-};
-
-enum customer_result {
-	CUSTOMER_PENDING,
-	CUSTOMER_TURNED, /* be the server now; no CUSTOMER_CLOSE follows */
-	CUSTOMER_NO_MAIL, /* 453 */
-	CUSTOMER_CHECKED, /* check_only, and all went well */
-	CUSTOMER_FAILED, /* see error */
-};
-
-struct customer_outcome {
-	enum customer_result result;
-	struct error error; /* FAILED */
-	struct status reply; /* the one that decided; code 0: none did */
-	bool refused_450; /* ATRN got 450: no right to a domain, or too often */
-	bool logged_in; /* 235 came, and the server's proof where it has one */
-	char provider[CUSTOMER_NAME_MAX + 1]; /* its name in the last EHLO */
-	char mechanisms[CUSTOMER_MECHANISMS_MAX]; /* offered, by blanks */
-	bool atrn_listed;
-	/* Names of the sasl table, or NULL. */
-	const char *best_offered; /* the strongest that we could have used */
-	const char *mechanism; /* tried last, so the one used if logged_in */
-	const char *binding; /* channel binding used: its type; else NULL */
-	bool downgraded; /* best_offered is weaker than best_before */
 };
 
 /* Copies the name and data of sasl.h; type NULL: TLS cannot be bound. */

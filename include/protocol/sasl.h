@@ -70,6 +70,8 @@ bool sasl_mechanism_takes(
 /* It needs the password, or it needs the token (for the configuration). */
 bool sasl_mechanism_needs_password(const struct sasl_mechanism *mechanism);
 bool sasl_mechanism_needs_token(const struct sasl_mechanism *mechanism);
+/* It binds the channel (-PLUS). */
+bool sasl_mechanism_binds(const struct sasl_mechanism *mechanism);
 /* It must have TLS: usable with `tls: off` never. */
 bool sasl_mechanism_needs_tls(const struct sasl_mechanism *mechanism);
 
