@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/config_loader.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "protocol/sasl.h"
+
+static void
+check_secret_file(const struct config_section *section, const char *path)
+{
+	struct stat status;
+
+	if (path != NULL && path[0] == '/' && stat(path, &status) == 0 &&
+	    (status.st_mode & (S_IRGRP | S_IROTH)) != 0)
+		config_warn(section->loader,
+		    config_mark_of(section, "password_file"),
+		    "password_file: it can be read by group or others");
+}
+
+static void
+check_secret(const struct config_section *section, bool needed)
+{
+	static const char *const sources[] = {
+	    "password", "password_file", "password_command"};
+	const char *first = NULL;
+
+	for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
+		if (!config_is_set(section, sources[i]))
+			continue;
+		if (first == NULL)
+			first = sources[i];
+		else
+			config_fault(section->loader,
+			    config_mark_of(section, sources[i]),
+			    "%s: \"%s\" is set as well; only one of them"
+			    " counts",
+			    sources[i], first);
+	}
+	if (first == NULL && needed)
+		config_fault(section->loader, section->mark,
+		    "account %s: \"password_file\", \"password_command\" or"
+		    " \"password\" is missing",
+		    section->name);
+}
+
+static void
+check_login(
+    const struct config_section *section, const struct config_account *account)
+{
+	bool password = account->auth.count == 0, tls = false, other = false;
+
+	for (size_t i = 0; i < account->auth.count; i++) {
+		const struct sasl_mechanism *mechanism =
+		    sasl_mechanism_find(account->auth.items[i]);
+		if (mechanism == NULL)
+			continue;
+		if (sasl_mechanism_needs_password(mechanism))
+			password = true;
+		if (sasl_mechanism_needs_tls(mechanism))
+			tls = true;
+		else
+			other = true;
+	}
+	bool external = account->auth.count == 1 &&
+			strcmp(account->auth.items[0], "EXTERNAL") == 0;
+	if (!external && !config_is_set(section, "user"))
+		config_fault(section->loader, section->mark,
+		    "account %s: \"user\" is missing", section->name);
+	check_secret(section, password);
+	if (external && !config_is_set(section, "tls_cert_file"))
+		config_fault(section->loader, config_mark_of(section, "auth"),
+		    "auth: EXTERNAL alone needs \"tls_cert_file\"");
+	if (account->tls == CONFIG_TLS_OFF && tls && !other)
+		config_fault(section->loader, config_mark_of(section, "auth"),
+		    "auth: without TLS none of these is safe to use, and none"
+		    " will be");
+}
+
+static void
+check_tls(
+    const struct config_section *section, const struct config_account *account)
+{
+	static const char *const keys[] = {"tls_ca_file", "tls_pins",
+	    "tls_server_name", "tls_cert_file", "tls_key_file"};
+	bool cert = config_is_set(section, "tls_cert_file");
+	bool key = config_is_set(section, "tls_key_file");
+
+	if (cert != key)
+		config_fault(section->loader,
+		    config_mark_of(
+			section, cert ? "tls_cert_file" : "tls_key_file"),
+		    "%s is missing beside it (one file may be both)",
+		    cert ? "tls_key_file" : "tls_cert_file");
+	if (account->tls != CONFIG_TLS_OFF)
+		return;
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+		if (config_is_set(section, keys[i]))
+			config_warn(section->loader,
+			    config_mark_of(section, keys[i]),
+			    "%s: without effect, since \"tls\" is off",
+			    keys[i]);
+}
+
+static int
+compare_texts(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Mail for a domain that is asked for and not accepted would be refused. */
+static void
+check_accepted(
+    const struct config_section *section, const struct config_account *account)
+{
+	size_t count = account->accept.count;
+
+	if (count == 0 || !config_is_set(section, "accept"))
+		return;
+	const char **sorted = xreallocarray(NULL, count, sizeof *sorted);
+	memcpy(sorted, account->accept.items, count * sizeof *sorted);
+	qsort(sorted, count, sizeof *sorted, compare_texts);
+	for (size_t i = 0; i < account->domains.count; i++)
+		if (bsearch(&account->domains.items[i], sorted, count,
+			sizeof *sorted, compare_texts) == NULL)
+			config_warn(section->loader,
+			    config_mark_of(section, "accept"),
+			    "accept: mail for %s is asked for, and would be"
+			    " refused",
+			    account->domains.items[i]);
+	free(sorted);
+}
+
+static void
+check_times(
+    const struct config_section *section, const struct config_account *account)
+{
+	/* ODMR is meant for sessions that are minutes apart at least. */
+	const int64_t often = INT64_C(60) * 1000;
+	bool every = config_is_set(section, "every");
+	bool schedule = config_is_set(section, "schedule");
+	const char *key = schedule ? "schedule" : "every";
+	bool warn = !schedule && account->every < often;
+
+	if (every && schedule)
+		config_fault(section->loader,
+		    config_mark_of(section, "schedule"),
+		    "schedule: \"every\" is set as well; only one of them"
+		    " counts");
+	for (size_t i = 0; i < account->schedule.count; i++) {
+		int64_t interval = account->schedule.windows[i].every;
+		warn = warn || (interval > 0 && interval < often);
+	}
+	if (warn && config_is_set(section, key))
+		config_warn(section->loader, config_mark_of(section, key),
+		    "%s: providers dislike calls more often than once a"
+		    " minute",
+		    key);
+}
+
+void
+config_check_account(
+    const struct config_section *section, struct config_account *account)
+{
+	const char *const paths[] = {account->tls_ca_file,
+	    account->tls_cert_file, account->tls_key_file,
+	    account->password_file};
+	static const char *const names[] = {
+	    "tls_ca_file", "tls_cert_file", "tls_key_file", "password_file"};
+
+	config_check_required(section);
+	check_tls(section, account);
+	check_login(section, account);
+	if (config_is_set(section, "domains") && account->domains.count == 0 &&
+	    !config_is_set(section, "accept"))
+		config_fault(section->loader,
+		    config_mark_of(section, "domains"),
+		    "domains: \"any\" needs \"accept\", the domains that may"
+		    " come");
+	check_accepted(section, account);
+	check_times(section, account);
+	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+		config_check_access(section,
+		    config_key_index(section->table, names[i]), paths[i]);
+	check_secret_file(section, account->password_file);
+	account->delivery =
+	    config_find_delivery_index(section, account->deliver);
+	const struct config *config = section->loader->config;
+	if (account->deliver == NULL && config->routes_count == 0 &&
+	    config->deliveries_count > 1)
+		config_fault(section->loader, section->mark,
+		    "account %s: with several deliveries it needs \"deliver\","
+		    " or the top level \"routes\"",
+		    section->name);
+}

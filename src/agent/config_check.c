@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/config_loader.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+struct config_mark
+config_mark_of(const struct config_section *section, const char *key)
+{
+	return section->marks->of[config_key_index(section->table, key)];
+}
+
+bool
+config_is_set(const struct config_section *section, const char *key)
+{
+	return config_mark_of(section, key).line != 0;
+}
+
+void
+config_check_required(const struct config_section *section)
+{
+	for (size_t i = 0; i < section->table->count; i++) {
+		const struct config_key *key = &section->table->keys[i];
+		if (key->required && section->marks->of[i].line == 0)
+			config_fault(section->loader, section->mark,
+			    "%s %s: \"%s\" is missing", section->kind,
+			    section->name, key->name);
+	}
+}
+
+/* What a path names is looked at now, so that a slip shows before the first
+ * session; only a warning, since it may be there by then. */
+void
+config_check_access(
+    const struct config_section *section, size_t i, const char *path)
+{
+	const struct config_key *key = &section->table->keys[i];
+	char shown[CONFIG_EXCERPT_SIZE];
+
+	if (path == NULL || path[0] != '/')
+		return;
+	if (faccessat(AT_FDCWD, path, key->access, AT_EACCESS) != 0)
+		config_warn(section->loader, section->marks->of[i],
+		    "%s: \"%s\" cannot be %s: %s", key->name,
+		    config_excerpt(shown, path, strlen(path)),
+		    key->access == X_OK ? "run" : "read", strerror(errno));
+}
+
+/* The index of a delivery, or CONFIG_BY_ROUTES after a fault. */
+size_t
+config_find_delivery_index(
+    const struct config_section *section, const char *name)
+{
+	const struct config *config = section->loader->config;
+	char shown[CONFIG_EXCERPT_SIZE];
+
+	if (name == NULL)
+		return CONFIG_BY_ROUTES;
+	for (size_t i = 0; i < config->deliveries_count; i++)
+		if (strcmp(config->deliveries[i].name, name) == 0)
+			return i;
+	config_fault(section->loader, config_mark_of(section, "deliver"),
+	    "deliver: there is no delivery \"%s\"",
+	    config_excerpt(shown, name, strlen(name)));
+	return CONFIG_BY_ROUTES;
+}
+
+static void
+check_kind(
+    const struct config_section *section, struct config_delivery *delivery)
+{
+	const struct config_table *table = section->table;
+	const struct config_key *kind = NULL;
+
+	for (size_t i = 0; i < table->count; i++) {
+		if (!table->keys[i].names_kind ||
+		    section->marks->of[i].line == 0)
+			continue;
+		if (kind != NULL)
+			config_fault(section->loader, section->marks->of[i],
+			    "%s: the delivery is \"%s\" already; only one of"
+			    " them counts",
+			    table->keys[i].name, kind->name);
+		else {
+			kind = &table->keys[i];
+			delivery->kind = (enum config_delivery_kind)i;
+		}
+	}
+	if (kind == NULL) {
+		config_fault(section->loader, section->mark,
+		    "delivery %s: \"lmtp\", \"smtp\", \"sendmail\" or"
+		    " \"maildir\" is missing",
+		    section->name);
+		return;
+	}
+	for (size_t i = 0; i < table->count; i++)
+		if (section->marks->of[i].line != 0 &&
+		    !table->keys[i].names_kind && table->keys[i].kinds != 0 &&
+		    (table->keys[i].kinds & kind->kinds) == 0)
+			config_fault(section->loader, section->marks->of[i],
+			    "%s: not for a delivery of the kind \"%s\"",
+			    table->keys[i].name, kind->name);
+}
+
+static void
+check_delivery(
+    const struct config_section *section, struct config_delivery *delivery)
+{
+	const struct config *config = section->loader->config;
+
+	check_kind(section, delivery);
+	if (delivery->kind == CONFIG_SENDMAIL && delivery->args.count > 0)
+		config_check_access(section,
+		    config_key_index(section->table, "sendmail"),
+		    delivery->args.items[0]);
+	for (const struct config_delivery *before = config->deliveries;
+	     before < delivery; before++)
+		if (strcmp(before->name, delivery->name) == 0)
+			config_fault(section->loader, section->mark,
+			    "delivery %s: already there in line %u",
+			    delivery->name, before->line);
+}
+
+static void
+check_route(const struct config_section *section, struct config_route *route)
+{
+	const struct config *config = section->loader->config;
+
+	config_check_required(section);
+	route->delivery = config_find_delivery_index(section, route->deliver);
+	if (!config_is_set(section, "recipients") &&
+	    route < config->routes + config->routes_count - 1)
+		config_warn(section->loader, section->mark,
+		    "routes: what stands behind this one is never asked, since"
+		    " it takes every recipient");
+}
+
+static int
+compare_accounts(const void *a, const void *b)
+{
+	const struct config_account *const *one = a, *const *other = b;
+	int order = strcmp((*one)->name, (*other)->name);
+
+	if (order != 0)
+		return order;
+	return (*one)->line < (*other)->line ? -1 : 1;
+}
+
+static void
+index_accounts(struct config_loader *loader)
+{
+	struct config *config = loader->config;
+	size_t count = config->accounts_count;
+
+	config->by_name =
+	    xreallocarray(NULL, count + 1, sizeof *config->by_name);
+	for (size_t i = 0; i < count; i++)
+		config->by_name[i] = &config->accounts[i];
+	qsort(
+	    config->by_name, count, sizeof *config->by_name, compare_accounts);
+	for (size_t i = 1; i < count; i++) {
+		const struct config_account *account = config->by_name[i];
+		const struct config_account *before = config->by_name[i - 1];
+		if (strcmp(account->name, before->name) == 0)
+			config_fault(loader,
+			    (struct config_mark){
+				account->line, account->column},
+			    "account %s: already there in line %u",
+			    account->name, before->line);
+	}
+}
+
+/* A delivery that nothing names is mostly a slip in a name. */
+static void
+check_unused(struct config_loader *loader)
+{
+	const struct config *config = loader->config;
+	bool *used = xcalloc(config->deliveries_count + 1, sizeof *used);
+
+	for (size_t i = 0; i < config->accounts_count; i++)
+		if (config->accounts[i].delivery != CONFIG_BY_ROUTES)
+			used[config->accounts[i].delivery] = true;
+	for (size_t i = 0; i < config->routes_count; i++)
+		if (config->routes[i].delivery != CONFIG_BY_ROUTES)
+			used[config->routes[i].delivery] = true;
+	for (size_t i = 0; i < config->deliveries_count; i++) {
+		const struct config_delivery *delivery = &config->deliveries[i];
+		if (!used[i])
+			config_warn(loader,
+			    (struct config_mark){
+				delivery->line, delivery->column},
+			    "delivery %s: no route and no account delivers to"
+			    " it",
+			    delivery->name);
+	}
+	free(used);
+}
+
+static void
+check_sections(struct config_loader *loader)
+{
+	struct config *config = loader->config;
+	const struct config_marks *marks = loader->deliveries_marks.items;
+
+	for (size_t i = 0; i < config->deliveries_count; i++) {
+		struct config_delivery *delivery = &config->deliveries[i];
+		struct config_section section = {loader, &config_delivery_table,
+		    &marks[i], {delivery->line, delivery->column}, "delivery",
+		    delivery->name};
+		check_delivery(&section, delivery);
+	}
+	marks = loader->routes_marks.items;
+	for (size_t i = 0; i < loader->routes.count; i++) {
+		struct config_section section = {loader, &config_route_table,
+		    &marks[i], marks[i].here, "a", "route"};
+		check_route(&section, &config->routes[i]);
+	}
+	marks = loader->accounts_marks.items;
+	for (size_t i = 0; i < config->accounts_count; i++) {
+		struct config_account *account = &config->accounts[i];
+		struct config_section section = {loader, &config_account_table,
+		    &marks[i], {account->line, account->column}, "account",
+		    account->name};
+		config_check_account(&section, account);
+	}
+}
+
+/* The password of the file is as well kept as the file. */
+static void
+check_mode(struct config_loader *loader)
+{
+	static const struct config_mark nowhere;
+	const struct config *config = loader->config;
+	struct stat status;
+	bool secret = false;
+
+	for (size_t i = 0; i < config->accounts_count; i++)
+		secret =
+		    secret || config->accounts[i].password.len > 0 ||
+		    (config->accounts[i].proxy.len > 0 &&
+			strchr(config->accounts[i].proxy.text, '@') != NULL);
+	if (secret && fstat(loader->fd, &status) == 0 &&
+	    (status.st_mode & (S_IRGRP | S_IROTH)) != 0)
+		config_warn(loader, nowhere,
+		    "it holds a password, and can be read by group or others");
+}
+
+void
+config_check(struct config_loader *loader)
+{
+	static const struct config_mark nowhere;
+	const struct config *config = loader->config;
+	struct config_section top = {loader, &config_top_table, &loader->marks,
+	    loader->marks.here, "the", "configuration"};
+
+	config_check_required(&top);
+	if (config_is_set(&top, "accounts") && config->accounts_count == 0)
+		config_fault(loader, config_mark_of(&top, "accounts"),
+		    "accounts: there is none");
+	if (config_is_set(&top, "deliveries") && config->deliveries_count == 0)
+		config_fault(loader, config_mark_of(&top, "deliveries"),
+		    "deliveries: there is none");
+	if (config->hostname_short)
+		config_warn(loader,
+		    config_is_set(&top, "hostname")
+			? config_mark_of(&top, "hostname")
+			: nowhere,
+		    "hostname: \"%s\" has no dot, so the address literal"
+		    " stands in its place; set \"hostname\" to the full name",
+		    config->hostname);
+	index_accounts(loader);
+	check_sections(loader);
+	check_unused(loader);
+	check_mode(loader);
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/config_loader.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "protocol/address.h"
+
+/* What the table says for the keys that nobody set. */
+static void
+apply_table(struct config_loader *loader, const struct config_table *table,
+    const struct config_marks *marks, void *into)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		const struct config_key *key = &table->keys[i];
+		if (marks->of[i].line != 0 || key->value == NULL)
+			continue;
+		struct config_scalar scalar = {
+		    .text = key->value, .len = strlen(key->value)};
+		bool good = key->convert(
+		    loader, &scalar, key, (char *)into + key->offset);
+		assert(good);
+	}
+}
+
+/* The account sets a key that stands in place of this one. */
+static bool
+is_replaced(const struct config_marks *marks, unsigned group)
+{
+	const struct config_table *table = &config_account_table;
+
+	for (size_t i = 0; group != 0 && i < table->count; i++)
+		if (table->keys[i].group == group && marks->of[i].line != 0)
+			return true;
+	return false;
+}
+
+/* What `defaults` says for the keys that the account does not set. */
+static void
+inherit(const struct config_loader *loader, struct config_account *account,
+    struct config_marks *marks)
+{
+	const struct config_table *table = &config_account_table;
+	const struct config_marks own = *marks;
+
+	for (size_t i = 0; i < table->count; i++) {
+		const struct config_key *key = &table->keys[i];
+		struct config_mark mark = loader->defaults_marks.of[i];
+		char *to = (char *)account + key->offset;
+		const char *from =
+		    (const char *)&loader->defaults + key->offset;
+		if (mark.line == 0 || own.of[i].line != 0 ||
+		    is_replaced(&own, key->group))
+			continue;
+		marks->of[i] = mark;
+		if (key->field == CONFIG_FIELD_SECRET) {
+			struct secret secret;
+			memcpy(&secret, from, sizeof secret);
+			if (secret.text != NULL)
+				secret_set((struct secret *)(void *)to,
+				    secret.text, secret.len);
+		} else
+			memcpy(to, from, key->size);
+	}
+}
+
+static void
+complete_account(struct config_loader *loader, struct config_account *account,
+    struct config_marks *marks)
+{
+	size_t accept = config_key_index(&config_account_table, "accept");
+	size_t jitter = config_key_index(&config_account_table, "jitter");
+
+	inherit(loader, account, marks);
+	apply_table(loader, &config_account_table, marks, account);
+	if (account->tls_server_name == NULL)
+		account->tls_server_name = account->provider.host;
+	if (marks->of[accept].line == 0)
+		account->accept = account->domains;
+	if (marks->of[jitter].line == 0)
+		account->jitter = -1;
+}
+
+/* One line of hosts(5): the first name with a dot, where ours is among them. */
+static const char *
+name_in_line(struct pool *pool, char *line, const char *name)
+{
+	const char *full = NULL;
+	bool ours = false;
+	char *rest = line;
+
+	line[strcspn(line, "#\n")] = '\0';
+	for (char *word; (word = strsep(&rest, " \t")) != NULL;) {
+		if (*word == '\0' || word == line) /* the address */
+			continue;
+		if (full == NULL && strchr(word, '.') != NULL)
+			full = word;
+		ours = ours || strcasecmp(word, name) == 0;
+	}
+	if (!ours || full == NULL || !address_is_domain(full))
+		return NULL;
+	return pool_text(pool, full, strlen(full));
+}
+
+/*
+ * The full name of this host as far as the host itself knows it: the network
+ * may be down, and a look-up by the parent process would stop everything.
+ */
+static const char *
+system_name(struct pool *pool)
+{
+	char name[HOST_NAME_MAX + 1] = "", line[1024];
+	const char *full = NULL;
+
+	if (gethostname(name, sizeof name - 1) != 0 || name[0] == '\0')
+		return "localhost";
+	if (address_is_domain(name))
+		return pool_text(pool, name, strlen(name));
+	FILE *hosts = fopen("/etc/hosts", "re");
+	while (hosts != NULL && full == NULL &&
+	       fgets(line, sizeof line, hosts) != NULL)
+		full = name_in_line(pool, line, name);
+	if (hosts != NULL)
+		fclose(hosts);
+	return full != NULL ? full : pool_text(pool, name, strlen(name));
+}
+
+/* systemd hands over a list where a unit has several folders. */
+static const char *
+default_state_dir(struct pool *pool)
+{
+	const char *given = getenv("STATE_DIRECTORY");
+
+	if (given != NULL && given[0] == '/')
+		return pool_text(pool, given, strcspn(given, ":"));
+	return ODMR_LOCALSTATEDIR "/lib/odmr-agent";
+}
+
+/* With one delivery nothing is to be routed, and all goes there. */
+static void
+complete_routes(struct config *config)
+{
+	if (config->routes_count > 0 || config->deliveries_count != 1)
+		return;
+	free(config->routes);
+	config->routes = xcalloc(1, sizeof *config->routes);
+	config->routes->deliver = config->deliveries[0].name;
+	config->routes_count = 1;
+}
+
+void
+config_apply_defaults(struct config_loader *loader)
+{
+	struct config *config = loader->config;
+	struct config_marks *accounts = loader->accounts_marks.items;
+	const struct config_marks *deliveries = loader->deliveries_marks.items;
+
+	apply_table(loader, &config_top_table, &loader->marks, config);
+	for (size_t i = 0; i < config->accounts_count; i++)
+		complete_account(loader, &config->accounts[i], &accounts[i]);
+	for (size_t i = 0; i < config->deliveries_count; i++)
+		apply_table(loader, &config_delivery_table, &deliveries[i],
+		    &config->deliveries[i]);
+	complete_routes(config);
+	if (config->hostname == NULL)
+		config->hostname = system_name(&config->pool);
+	config->hostname_short = strchr(config->hostname, '.') == NULL;
+	if (config->state_dir == NULL)
+		config->state_dir = default_state_dir(&config->pool);
+	if (config->spool_dir == NULL)
+		config->spool_dir = config->state_dir;
+}

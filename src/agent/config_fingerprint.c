@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/config_loader.h"
+
+#include <assert.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Each piece with its length in front, so that none runs into the next. */
+static void
+add(EVP_MD_CTX *digest, const void *data, size_t len)
+{
+	uint64_t length = len;
+
+	if (EVP_DigestUpdate(digest, &length, sizeof length) != 1 ||
+	    EVP_DigestUpdate(digest, data, len) != 1)
+		abort(); /* SHA-256 has no other way to fail */
+}
+
+static void
+add_text(EVP_MD_CTX *digest, const char *text)
+{
+	if (text == NULL)
+		add(digest, "", 0);
+	else
+		add(digest, text, strlen(text) + 1);
+}
+
+static void
+add_schedule(EVP_MD_CTX *digest, const struct config_schedule *schedule)
+{
+	for (size_t i = 0; i < schedule->count; i++) {
+		const struct config_window *window = &schedule->windows[i];
+		add(digest, &window->days, sizeof window->days);
+		add(digest, &window->hours.from, sizeof window->hours.from);
+		add(digest, &window->hours.to, sizeof window->hours.to);
+		add(digest, &window->every, sizeof window->every);
+		add(digest, window->at.minutes,
+		    window->at.count * sizeof *window->at.minutes);
+	}
+}
+
+static void
+add_key(EVP_MD_CTX *digest, const struct config_key *key, const void *field)
+{
+	const struct config_texts *texts = field;
+	const struct config_address *address = field;
+	const struct secret *secret = field;
+
+	add_text(digest, key->name);
+	switch (key->field) {
+	case CONFIG_FIELD_PLAIN:
+		add(digest, field, key->size);
+		break;
+	case CONFIG_FIELD_TEXT:
+		add_text(digest, *(const char *const *)field);
+		break;
+	case CONFIG_FIELD_TEXTS:
+		for (size_t i = 0; i < texts->count; i++)
+			add_text(digest, texts->items[i]);
+		break;
+	case CONFIG_FIELD_ADDRESS:
+		add_text(digest, address->host);
+		add(digest, &address->port, sizeof address->port);
+		break;
+	case CONFIG_FIELD_SCHEDULE:
+		add_schedule(digest, field);
+		break;
+	case CONFIG_FIELD_SECRET:
+		add(digest, secret->text, secret->len);
+		break;
+	}
+}
+
+void
+config_fingerprint(const struct config_account *account,
+    const struct secret *secret, const void *key, size_t key_len,
+    char out[static CONFIG_FINGERPRINT_SIZE])
+{
+	static const char hex[] = "0123456789abcdef";
+	const struct config_table *table = &config_account_table;
+	unsigned char inner[EVP_MAX_MD_SIZE], outer[EVP_MAX_MD_SIZE];
+	EVP_MD_CTX *digest = EVP_MD_CTX_new();
+	unsigned len = 0;
+
+	if (digest == NULL ||
+	    EVP_DigestInit_ex(digest, EVP_sha256(), NULL) != 1)
+		abort(); /* no memory */
+	for (size_t i = 0; i < table->count; i++)
+		add_key(digest, &table->keys[i],
+		    (const char *)account + table->keys[i].offset);
+	add(digest, secret->text, secret->len);
+	if (EVP_DigestFinal_ex(digest, inner, &len) != 1 ||
+	    HMAC(EVP_sha256(), key, (int)key_len, inner, len, outer, &len) ==
+		NULL)
+		abort();
+	EVP_MD_CTX_free(digest);
+	assert(2 * len + 1 == CONFIG_FINGERPRINT_SIZE);
+	for (unsigned i = 0; i < len; i++) {
+		out[2 * i] = hex[outer[i] >> 4];
+		out[2 * i + 1] = hex[outer[i] & 0xf];
+	}
+	out[2 * len] = '\0';
+	OPENSSL_cleanse(inner, sizeof inner);
+}

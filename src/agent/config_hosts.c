@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/config_loader.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/un.h>
+
+#include "net/dial.h"
+#include "net/tls.h"
+#include "protocol/address.h"
+#include "protocol/sasl.h"
+
+/* RFC 2645 5.1: ODMR has this port; SMTP has the other. */
+enum { PORT_ODMR = 366, PORT_SMTP = 25, PORT_NONE = 0 };
+
+static bool
+refuse(struct config_loader *loader, const struct config_scalar *scalar,
+    const struct config_key *key, const char *wanted)
+{
+	char shown[CONFIG_EXCERPT_SIZE];
+
+	config_fault(loader, scalar->mark, "%s: \"%s\" is not %s", key->name,
+	    config_excerpt(shown, scalar->text, scalar->len), wanted);
+	return false;
+}
+
+/* Names outside ASCII would have to be converted first (RFC 5890 2.3.2.1). */
+static bool
+is_ascii(struct config_loader *loader, const struct config_scalar *scalar,
+    const struct config_key *key)
+{
+	for (size_t i = 0; i < scalar->len; i++)
+		if ((unsigned char)scalar->text[i] > 0x7e)
+			return refuse(loader, scalar, key,
+			    "ASCII; write a name of another script in its"
+			    " xn-- form");
+	return true;
+}
+
+static void
+lower(char *text)
+{
+	for (; *text != '\0'; text++)
+		*text = (char)tolower((unsigned char)*text);
+}
+
+/* Resolvers take "1.2" and "0x7f000001" for addresses, which nobody means. */
+static bool
+is_odd_number(const char *host)
+{
+	const char *dot = strrchr(host, '.');
+	const char *last = dot != NULL ? dot + 1 : host;
+	struct in_addr address;
+
+	return isdigit((unsigned char)*last) &&
+	       (strspn(last, "0123456789") == strlen(last) ||
+		   strncasecmp(last, "0x", 2) == 0) &&
+	       inet_pton(AF_INET, host, &address) != 1;
+}
+
+static bool
+is_host(const char *host)
+{
+	return dial_host_is_valid(host) && !is_odd_number(host);
+}
+
+/* Splits HOST, HOST:PORT, [IPV6] and [IPV6]:PORT in place; false: neither. */
+static bool
+split_address(char *text, char **host, unsigned long *port)
+{
+	char *colon = strrchr(text, ':');
+	char *bracket = strchr(text, ']');
+	struct in6_addr address;
+
+	*host = text;
+	if (*text == '[') {
+		if (bracket == NULL ||
+		    (bracket[1] != '\0' && bracket[1] != ':'))
+			return false;
+		*host = text + 1;
+		*bracket = '\0';
+		if (inet_pton(AF_INET6, *host, &address) != 1)
+			return false;
+		colon = bracket[1] == ':' ? bracket + 1 : NULL;
+	} else if (strchr(text, ':') != colon)
+		return false; /* an IPv6 address without brackets */
+	if (colon == NULL)
+		return true;
+	*colon = '\0';
+	size_t digits = strspn(colon + 1, "0123456789");
+	if (digits == 0 || digits > 5 || colon[1 + digits] != '\0')
+		return false;
+	*port = strtoul(colon + 1, NULL, 10);
+	return *port > 0 && *port <= UINT16_MAX;
+}
+
+/* port is used where the text has none; PORT_NONE: it must have one. */
+static bool
+read_address(struct config_loader *loader, const struct config_scalar *scalar,
+    const struct config_key *key, unsigned long port,
+    struct config_address *address)
+{
+	char *host;
+
+	if (!is_ascii(loader, scalar, key))
+		return false;
+	char *text =
+	    pool_text(&loader->config->pool, scalar->text, scalar->len);
+	if (!split_address(text, &host, &port) || !is_host(host))
+		return refuse(loader, scalar, key,
+		    port == PORT_NONE
+			? "HOST:PORT or [IPV6]:PORT"
+			: "HOST, HOST:PORT, [IPV6] or [IPV6]:PORT");
+	if (port == PORT_NONE)
+		return refuse(loader, scalar, key,
+		    "complete: the port is missing, as in 127.0.0.1:24");
+	*address = (struct config_address){host, (uint16_t)port};
+	return true;
+}
+
+bool
+config_to_provider(struct config_loader *loader,
+    const struct config_scalar *scalar, const struct config_key *key,
+    void *field)
+{
+	return read_address(loader, scalar, key, PORT_ODMR, field);
+}
+
+bool
+config_to_smtp(struct config_loader *loader, const struct config_scalar *scalar,
+    const struct config_key *key, void *field)
+{
+	struct config_delivery *delivery = field;
+
+	return read_address(loader, scalar, key, PORT_SMTP, &delivery->address);
+}
+
+bool
+config_to_lmtp(struct config_loader *loader, const struct config_scalar *scalar,
+    const struct config_key *key, void *field)
+{
+	struct config_delivery *delivery = field;
+
+	if (scalar->text[0] != '/')
+		return read_address(
+		    loader, scalar, key, PORT_NONE, &delivery->address);
+	if (scalar->len >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
+		return refuse(loader, scalar, key,
+		    "short enough for the path of a socket (107 octets)");
+	return config_to_path(loader, scalar, key, &delivery->path);
+}
+
+bool
+config_to_host(struct config_loader *loader, const struct config_scalar *scalar,
+    const struct config_key *key, void *field)
+{
+	if (!is_ascii(loader, scalar, key))
+		return false;
+	if (!is_host(scalar->text))
+		return refuse(loader, scalar, key,
+		    "the name of a host, without a dot at its end");
+	return config_to_text(loader, scalar, key, field);
+}
+
+bool
+config_to_hostname(struct config_loader *loader,
+    const struct config_scalar *scalar, const struct config_key *key,
+    void *field)
+{
+	/* EHLO takes a domain; one label is warned about elsewhere. */
+	char name[ADDRESS_DOMAIN_MAX + 3];
+	struct in_addr address;
+
+	if (!is_ascii(loader, scalar, key))
+		return false;
+	if (scalar->len > ADDRESS_DOMAIN_MAX)
+		return refuse(loader, scalar, key, "as short as names are");
+	memcpy(name, scalar->text, scalar->len + 1);
+	if (strchr(name, '.') == NULL)
+		memcpy(name + scalar->len, ".x", 3);
+	if (!address_is_domain(name) ||
+	    inet_pton(AF_INET, scalar->text, &address) == 1)
+		return refuse(
+		    loader, scalar, key, "a name like mail.example.org");
+	return config_to_text(loader, scalar, key, field);
+}
+
+bool
+config_to_domain(struct config_loader *loader,
+    const struct config_scalar *scalar, const struct config_key *key,
+    void *field)
+{
+	if (!is_ascii(loader, scalar, key))
+		return false;
+	if (!address_is_domain(scalar->text))
+		return refuse(loader, scalar, key, "a domain like example.org");
+	char *text =
+	    pool_text(&loader->config->pool, scalar->text, scalar->len);
+	lower(text);
+	*(const char **)field = text;
+	return true;
+}
+
+bool
+config_to_pattern(struct config_loader *loader,
+    const struct config_scalar *scalar, const struct config_key *key,
+    void *field)
+{
+	if (!is_ascii(loader, scalar, key))
+		return false;
+	if (strpbrk(scalar->text, " <>,") != NULL)
+		return refuse(loader, scalar, key,
+		    "one pattern like *@example.org or example.org");
+	return config_to_text(loader, scalar, key, field);
+}
+
+bool
+config_to_pin(struct config_loader *loader, const struct config_scalar *scalar,
+    const struct config_key *key, void *field)
+{
+	if (!tls_pin_is_valid(scalar->text))
+		return refuse(loader, scalar, key,
+		    "sha256// and 44 characters of base64, as \"check"
+		    " --connect\" prints it");
+	return config_to_text(loader, scalar, key, field);
+}
+
+/* Never repeated in a message: it may hold a password. */
+bool
+config_to_proxy(struct config_loader *loader,
+    const struct config_scalar *scalar, const struct config_key *key,
+    void *field)
+{
+	const char *host = strstr(scalar->text, "://");
+	unsigned long port = PORT_NONE;
+	char *name;
+
+	bool good = dial_proxy_is_valid(scalar->text) &&
+		    strpbrk(scalar->text, " \\#?") == NULL;
+	if (good) {
+		const char *at = strrchr(scalar->text, '@');
+		host = at != NULL ? at + 1 : host + 3;
+		char *copy =
+		    pool_text(&loader->config->pool, host, strcspn(host, "/"));
+		const char *path = strchr(host, '/');
+		good = split_address(copy, &name, &port) && is_host(name) &&
+		       (path == NULL || path[1] == '\0');
+	}
+	if (!good) {
+		config_fault(loader, scalar->mark,
+		    "%s: it must be socks5h://HOST:PORT, socks5://HOST:PORT or"
+		    " http://HOST:PORT, with USER:PASSWORD@ before HOST where"
+		    " the proxy wants that",
+		    key->name);
+		return false;
+	}
+	return config_to_secret(loader, scalar, key, field);
+}
+
+static bool
+tell_mechanisms(struct config_loader *loader,
+    const struct config_scalar *scalar, const struct config_key *key)
+{
+	char shown[CONFIG_EXCERPT_SIZE], known[512] = "";
+	const struct sasl_mechanism *mechanism;
+	size_t used = 0;
+
+	for (size_t i = 0; (mechanism = sasl_mechanism_at(i)) != NULL; i++) {
+		int n = snprintf(known + used, sizeof known - used, "%s%s",
+		    i == 0 ? "" : ", ", sasl_mechanism_name(mechanism));
+		if (n < 0 || (size_t)n >= sizeof known - used)
+			break;
+		used += (size_t)n;
+	}
+	config_fault(loader, scalar->mark,
+	    "%s: the agent has no mechanism \"%s\", but %s", key->name,
+	    config_excerpt(shown, scalar->text, scalar->len), known);
+	return false;
+}
+
+bool
+config_to_mechanism(struct config_loader *loader,
+    const struct config_scalar *scalar, const struct config_key *key,
+    void *field)
+{
+	const struct sasl_mechanism *mechanism =
+	    sasl_mechanism_find(scalar->text);
+
+	if (mechanism == NULL)
+		return tell_mechanisms(loader, scalar, key);
+	*(const char **)field = sasl_mechanism_name(mechanism);
+	return true;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/config_loader.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/escape.h"
+
+char *
+config_excerpt(
+    char out[static CONFIG_EXCERPT_SIZE], const char *text, size_t len)
+{
+	return escape_text(out, CONFIG_EXCERPT_SIZE, text, len);
+}
+
+/* Defaults stand for many accounts: each message is told once. */
+static bool
+is_told(const struct config_loader *loader, struct config_mark mark,
+    const char *text)
+{
+	const struct config_message *messages = loader->messages.items;
+
+	for (size_t i = 0; i < loader->messages.count; i++)
+		if (messages[i].line == mark.line &&
+		    messages[i].column == mark.column &&
+		    strcmp(messages[i].text, text) == 0)
+			return true;
+	return false;
+}
+
+static void tell(struct config_loader *loader, bool warning,
+    struct config_mark mark, const char *format, va_list args)
+    __attribute__((format(printf, 4, 0)));
+
+/* Beyond the bound one last message says so. */
+static void
+tell(struct config_loader *loader, bool warning, struct config_mark mark,
+    const char *format, va_list args)
+{
+	size_t *told = warning ? &loader->warnings : &loader->config->faults;
+	char text[1024];
+
+	if (*told > CONFIG_MESSAGES_MAX)
+		return;
+	int len = vsnprintf(text, sizeof text, format, args);
+	if (len < 0 || is_told(loader, mark, text))
+		return;
+	if (*told == CONFIG_MESSAGES_MAX)
+		snprintf(
+		    text, sizeof text, "there is more, which is not shown");
+	++*told;
+	struct config_message *message = config_array_add(&loader->messages);
+	message->warning = warning;
+	message->line = mark.line;
+	message->column = mark.column;
+	message->text = pool_text(&loader->config->pool, text, strlen(text));
+	loader->full = loader->config->faults > CONFIG_MESSAGES_MAX;
+}
+
+void
+config_fault(struct config_loader *loader, struct config_mark mark,
+    const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	tell(loader, false, mark, format, args);
+	va_end(args);
+}
+
+void
+config_warn(struct config_loader *loader, struct config_mark mark,
+    const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	tell(loader, true, mark, format, args);
+	va_end(args);
+}
+
+/* Those of the whole file first; few enough to be sorted so. */
+void
+config_sort_messages(struct config_loader *loader)
+{
+	struct config_message *all = loader->messages.items;
+
+	for (size_t i = 1; i < loader->messages.count; i++) {
+		struct config_message moved = all[i];
+		size_t j = i;
+		for (; j > 0 && (all[j - 1].line > moved.line ||
+				    (all[j - 1].line == moved.line &&
+					all[j - 1].column > moved.column));
+		     j--)
+			all[j] = all[j - 1];
+		all[j] = moved;
+	}
+}
+
+char *
+config_message_format(const struct config *config,
+    const struct config_message *message, char *out, size_t size)
+{
+	const char *warning = message->warning ? "warning: " : "";
+
+	if (message->line == 0)
+		snprintf(out, size, "%s: %s%s", config->path, warning,
+		    message->text);
+	else
+		snprintf(out, size, "%s:%u:%u: %s%s", config->path,
+		    message->line, message->column, warning, message->text);
+	return out;
+}

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/config_loader.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+void *
+config_array_add(struct config_array *array)
+{
+	if (array->count == array->room) {
+		array->room = array->room == 0 ? 8 : array->room * 2;
+		array->items =
+		    xreallocarray(array->items, array->room, array->each);
+	}
+	void *item = (char *)array->items + array->count++ * array->each;
+	memset(item, 0, array->each);
+	return item;
+}
+
+static const struct config_key *
+find_key(const struct config_table *table, const char *name)
+{
+	for (size_t i = 0; i < table->count; i++)
+		if (strcmp(table->keys[i].name, name) == 0)
+			return &table->keys[i];
+	return NULL;
+}
+
+size_t
+config_key_index(const struct config_table *table, const char *name)
+{
+	const struct config_key *key = find_key(table, name);
+
+	if (key == NULL)
+		abort();
+	return (size_t)(key - table->keys);
+}
+
+/* Edits that make one name of the other (Levenshtein). */
+static size_t
+distance(const char *a, const char *b)
+{
+	size_t row[CONFIG_EXCERPT_SIZE];
+	size_t len = strlen(b);
+
+	if (strlen(a) >= CONFIG_EXCERPT_SIZE || len >= CONFIG_EXCERPT_SIZE)
+		return CONFIG_EXCERPT_SIZE;
+	for (size_t j = 0; j <= len; j++)
+		row[j] = j;
+	for (size_t i = 0; a[i] != '\0'; i++) {
+		size_t diagonal = row[0];
+		row[0] = i + 1;
+		for (size_t j = 0; j < len; j++) {
+			size_t best = diagonal + (a[i] != b[j]);
+			if (best > row[j] + 1)
+				best = row[j] + 1;
+			if (best > row[j + 1] + 1)
+				best = row[j + 1] + 1;
+			diagonal = row[j + 1];
+			row[j + 1] = best;
+		}
+	}
+	return row[len];
+}
+
+/* The key that was probably meant, or NULL. */
+static const struct config_key *
+nearest_key(const struct config_table *table, const char *name)
+{
+	const struct config_key *nearest = NULL;
+	size_t best = CONFIG_EXCERPT_SIZE;
+
+	for (size_t i = 0; i < table->count; i++) {
+		size_t d = distance(name, table->keys[i].name);
+		/* A third of the letters wrong is a slip, more another word. */
+		if (d < best && d <= 1 + strlen(table->keys[i].name) / 3) {
+			best = d;
+			nearest = &table->keys[i];
+		}
+	}
+	return nearest;
+}
+
+static void
+tell_unknown_key(struct config_loader *loader, const struct config_table *table,
+    const struct config_scalar *name)
+{
+	static const struct config_table *const tables[] = {&config_top_table,
+	    &config_account_table, &config_delivery_table, &config_route_table,
+	    &config_window_table};
+	const struct config_key *nearest = nearest_key(table, name->text);
+	char shown[CONFIG_EXCERPT_SIZE];
+
+	config_excerpt(shown, name->text, name->len);
+	for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+		if (find_key(tables[i], name->text) != NULL) {
+			config_fault(loader, name->mark,
+			    "\"%s\" is a key of %s, not of %s", shown,
+			    tables[i]->what, table->what);
+			return;
+		}
+	if (nearest != NULL)
+		config_fault(loader, name->mark,
+		    "%s has no key \"%s\"; is \"%s\" meant?", table->what,
+		    shown, nearest->name);
+	else
+		config_fault(loader, name->mark, "%s has no key \"%s\"",
+		    table->what, shown);
+}
+
+/* Takes the key of a mapping; NULL: a fault was told. */
+static const struct config_key *
+read_key(struct config_loader *loader, const struct config_table *table,
+    struct config_marks *marks)
+{
+	const struct config_key *key = NULL;
+	struct config_scalar name;
+
+	if (!config_at(loader, YAML_SCALAR_EVENT)) {
+		config_refuse(loader, table->what, "a mapping of plain keys");
+		return NULL;
+	}
+	if (config_get_scalar(loader, "a key", &name)) {
+		key = find_key(table, name.text);
+		if (key == NULL)
+			tell_unknown_key(loader, table, &name);
+	}
+	if (key != NULL) {
+		struct config_mark *mark = &marks->of[key - table->keys];
+		if (mark->line != 0) {
+			config_fault(loader, name.mark,
+			    "%s: already set in line %u", key->name,
+			    mark->line);
+			key = NULL;
+		} else
+			*mark = name.mark;
+	}
+	config_next(loader);
+	return key;
+}
+
+void
+config_read_mapping(struct config_loader *loader,
+    const struct config_table *table, void *into, struct config_marks *marks)
+{
+	if (!config_at(loader, YAML_MAPPING_START_EVENT)) {
+		config_refuse(loader, table->what, "a mapping of keys");
+		return;
+	}
+	marks->here = config_here(loader);
+	config_next(loader);
+	while (!loader->ended && !config_at(loader, YAML_MAPPING_END_EVENT)) {
+		const struct config_key *key = read_key(loader, table, marks);
+		if (key == NULL)
+			config_skip(loader);
+		else
+			key->read(loader, key, (char *)into + key->offset);
+	}
+	config_next(loader);
+}
+
+void
+config_each_mapping(struct config_loader *loader, const struct config_key *key,
+    config_read_fn *item, void *context)
+{
+	if (config_at(loader, YAML_MAPPING_START_EVENT)) {
+		item(loader, key, context);
+		return;
+	}
+	if (!config_at(loader, YAML_SEQUENCE_START_EVENT)) {
+		config_refuse(loader, key->name, "a list of mappings");
+		return;
+	}
+	config_next(loader);
+	while (!loader->ended && !config_at(loader, YAML_SEQUENCE_END_EVENT))
+		item(loader, key, context);
+	config_next(loader);
+}
+
+void
+config_read_defaults(
+    struct config_loader *loader, const struct config_key *key, void *field)
+{
+	(void)key;
+	(void)field;
+	config_read_mapping(loader, &config_account_table, &loader->defaults,
+	    &loader->defaults_marks);
+}
+
+/* It becomes a file name, and an argument on the command line. */
+static bool
+is_name(const struct config_scalar *name)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789-_.";
+
+	return name->len <= CONFIG_NAME_MAX &&
+	       strspn(name->text, allowed) == name->len &&
+	       name->text[0] != '.' && name->text[0] != '-';
+}
+
+/* Takes the name of an account or delivery; NULL: a fault was told. */
+static const char *
+read_name(struct config_loader *loader, const struct config_key *key)
+{
+	char shown[CONFIG_EXCERPT_SIZE];
+	struct config_scalar name;
+	const char *result = NULL;
+
+	if (!config_at(loader, YAML_SCALAR_EVENT)) {
+		config_refuse(loader, key->name, "a mapping of names");
+		return NULL;
+	}
+	if (!config_get_scalar(loader, key->name, &name))
+		;
+	else if (!is_name(&name))
+		config_fault(loader, name.mark,
+		    "%s: \"%s\" is no name; it has letters, digits, \"-\","
+		    " \"_\" and \".\", %d at most, and begins with none of"
+		    " \"-\" and \".\"",
+		    key->name, config_excerpt(shown, name.text, name.len),
+		    CONFIG_NAME_MAX);
+	else
+		result = pool_text(&loader->config->pool, name.text, name.len);
+	config_next(loader);
+	return result;
+}
+
+/* false: there are more than anybody has, and reading ends. */
+static bool
+has_room(struct config_loader *loader, const struct config_key *key,
+    const struct config_array *array, size_t max)
+{
+	if (array->count < max)
+		return true;
+	config_fault(
+	    loader, config_here(loader), "%s: more than %zu", key->name, max);
+	config_end(loader);
+	return false;
+}
+
+/* How every thing that has a name begins. */
+struct named {
+	const char *name;
+	unsigned line, column;
+};
+
+#define IS_NAMED(type)                                                         \
+	_Static_assert(                                                        \
+	    offsetof(type, name) == offsetof(struct named, name) &&            \
+		offsetof(type, line) == offsetof(struct named, line) &&        \
+		offsetof(type, column) == offsetof(struct named, column),      \
+	    "begins as struct named")
+IS_NAMED(struct config_account);
+IS_NAMED(struct config_delivery);
+
+static void
+read_named(struct config_loader *loader, const struct config_key *key,
+    const struct config_table *table, struct config_array *array,
+    struct config_array *marks, size_t max)
+{
+	if (!config_at(loader, YAML_MAPPING_START_EVENT)) {
+		config_refuse(loader, key->name, "a mapping of names");
+		return;
+	}
+	config_next(loader);
+	while (!loader->ended && !config_at(loader, YAML_MAPPING_END_EVENT) &&
+	       has_room(loader, key, array, max)) {
+		struct config_mark here = config_here(loader);
+		struct named named = {
+		    read_name(loader, key), here.line, here.column};
+		if (named.name == NULL) {
+			config_skip(loader);
+			continue;
+		}
+		void *item = config_array_add(array);
+		memcpy(item, &named, sizeof named);
+		config_read_mapping(
+		    loader, table, item, config_array_add(marks));
+	}
+	config_next(loader);
+}
+
+void
+config_read_accounts(
+    struct config_loader *loader, const struct config_key *key, void *field)
+{
+	(void)field;
+	read_named(loader, key, &config_account_table, &loader->accounts,
+	    &loader->accounts_marks, CONFIG_ACCOUNTS_MAX);
+}
+
+void
+config_read_deliveries(
+    struct config_loader *loader, const struct config_key *key, void *field)
+{
+	(void)field;
+	read_named(loader, key, &config_delivery_table, &loader->deliveries,
+	    &loader->deliveries_marks, CONFIG_DELIVERIES_MAX);
+}
+
+static void
+read_route(
+    struct config_loader *loader, const struct config_key *key, void *context)
+{
+	(void)context;
+	if (has_room(loader, key, &loader->routes, CONFIG_ROUTES_MAX))
+		config_read_mapping(loader, &config_route_table,
+		    config_array_add(&loader->routes),
+		    config_array_add(&loader->routes_marks));
+}
+
+void
+config_read_routes(
+    struct config_loader *loader, const struct config_key *key, void *field)
+{
+	config_each_mapping(loader, key, read_route, field);
+}
+
+void
+config_parse(struct config_loader *loader)
+{
+	static const struct config_mark nowhere;
+
+	config_next(loader); /* STREAM-START */
+	config_next(loader); /* DOCUMENT-START, or there is none */
+	if (config_at(loader, YAML_STREAM_END_EVENT)) {
+		config_fault(loader, nowhere, "the file is empty");
+		config_end(loader);
+	}
+	config_next(loader);
+	config_read_mapping(
+	    loader, &config_top_table, loader->config, &loader->marks);
+	config_next(loader); /* past DOCUMENT-END */
+	if (!loader->ended && !config_at(loader, YAML_STREAM_END_EVENT)) {
+		config_fault(loader, config_here(loader),
+		    "a second document begins; a configuration is only one");
+		config_end(loader);
+	}
+}

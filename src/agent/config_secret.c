@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/config_loader.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/escape.h"
+#include "base/spawn.h"
+
+/* How long a password_command may take (interface.md 3). */
+enum { COMMAND_MS = 30 * 1000, COMMAND_ERRORS_MAX = 512 };
+
+/* The first line is the secret; a CR before its LF is not part of it. */
+static bool
+take_first_line(
+    struct secret *secret, const char *text, size_t len, struct error *err)
+{
+	const char *end = memchr(text, '\n', len);
+	size_t line = end != NULL ? (size_t)(end - text) : len;
+
+	if (line > 0 && text[line - 1] == '\r')
+		line--;
+	if (line == 0) {
+		error_set(err, ERROR_SECRET, "the first line is empty");
+		return false;
+	}
+	if (line > SECRET_MAX || memchr(text, '\0', line) != NULL) {
+		error_set(err, ERROR_SECRET,
+		    "the first line is no password: %s",
+		    line > SECRET_MAX ? "it is too long" : "it holds a NUL");
+		return false;
+	}
+	secret_set(secret, text, line);
+	return true;
+}
+
+/* Opens an absolute path, or a credential of the service manager. */
+static int
+open_file(const char *name)
+{
+	const char *folder = getenv("CREDENTIALS_DIRECTORY");
+	char path[PATH_MAX];
+	/* A FIFO nobody writes to must not hold us. */
+	const int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+
+	if (name[0] == '/')
+		return open(name, flags);
+	if (folder == NULL) {
+		errno = ENOENT;
+		return -1;
+	}
+	int len = snprintf(path, sizeof path, "%s/%s", folder, name);
+	if (len < 0 || (size_t)len >= sizeof path) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	return open(path, flags);
+}
+
+static bool
+read_file(const char *name, struct secret *secret, struct error *err)
+{
+	char text[SECRET_MAX + 3]; /* CR, LF, and one octet too many */
+	size_t len = 0;
+	ssize_t n = -1;
+	bool good = false;
+
+	int fd = open_file(name);
+	while (fd >= 0 && len < sizeof text &&
+	       (n = read(fd, text + len, sizeof text - len)) > 0)
+		len += (size_t)n;
+	if (n < 0)
+		error_set_errno(err, ERROR_SECRET, errno, "it cannot be read");
+	else
+		good = take_first_line(secret, text, len, err);
+	if (fd >= 0)
+		close(fd);
+	explicit_bzero(text, sizeof text);
+	if (!good)
+		error_prefix(err, "password_file %s", name);
+	return good;
+}
+
+/* What the command said on standard error, on one line behind the error. */
+static void
+add_complaint(struct error *err, const struct buf *errors)
+{
+	char shown[COMMAND_ERRORS_MAX];
+	const char *text = buf_data(errors);
+	size_t len = buf_len(errors);
+
+	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' '))
+		len--;
+	if (len > 0)
+		error_set(err, err->class, "%s: %s", err->text,
+		    escape_text(shown, sizeof shown, text, len));
+}
+
+static bool
+run_command(const char *command, struct secret *secret,
+    const struct deadline *deadline, struct error *err)
+{
+	const char *const argv[] = {"/bin/sh", "-c", command, NULL};
+	struct deadline limit =
+	    deadline_min(*deadline, deadline_in(COMMAND_MS, deadline->grace));
+	struct buf output, errors;
+	struct spawn_options options = {.argv = argv,
+	    .env = (const char *const *)environ,
+	    .input = -1,
+	    .output = &output,
+	    .errors = &errors};
+	char what[SPAWN_DESCRIPTION_MAX];
+	struct spawn_result result;
+	bool good = false;
+
+	buf_init(&output, SECRET_MAX + 2);
+	buf_init(&errors, COMMAND_ERRORS_MAX);
+	spawn_run(&options, &limit, &result);
+	if (result.end == SPAWN_EXITED && result.code == 0)
+		good = take_first_line(
+		    secret, buf_data(&output), buf_len(&output), err);
+	else {
+		error_set(err,
+		    result.end == SPAWN_STOPPED ? ERROR_STOPPED : ERROR_SECRET,
+		    "the command %s", spawn_describe(&result, what));
+		add_complaint(err, &errors);
+	}
+	if (output.data != NULL)
+		explicit_bzero(output.data, output.size);
+	buf_clear(&output);
+	buf_clear(&errors);
+	if (!good)
+		error_prefix(err, "password_command");
+	return good;
+}
+
+bool
+config_read_secret(const struct config_account *account, struct secret *secret,
+    const struct deadline *deadline, struct error *err)
+{
+	secret_clear(secret);
+	if (account->password_file != NULL)
+		return read_file(account->password_file, secret, err);
+	if (account->password_command != NULL)
+		return run_command(
+		    account->password_command, secret, deadline, err);
+	if (account->password.text != NULL)
+		secret_set(
+		    secret, account->password.text, account->password.len);
+	return true;
+}
+
+static void
+wipe_account(struct config_account *account)
+{
+	const struct config_table *table = &config_account_table;
+
+	for (size_t i = 0; i < table->count; i++)
+		if (table->keys[i].field == CONFIG_FIELD_SECRET)
+			secret_clear(
+			    (void *)((char *)account + table->keys[i].offset));
+}
+
+void
+config_wipe_secrets(struct config *config, const struct config_account *keep)
+{
+	for (size_t i = 0; i < config->accounts_count; i++)
+		if (&config->accounts[i] != keep)
+			wipe_account(&config->accounts[i]);
+}
