@@ -27,6 +27,8 @@
 #include "protocol/status.h"
 
 struct ledger;
+struct ledger_book;
+struct ledger_store;
 
 enum {
 	LEDGER_ENTRIES_MAX = 10000, /* the oldest that are not due go first */
@@ -57,6 +59,9 @@ struct ledger_options {
 struct ledger *ledger_open(const char *state_dir, const char *account,
     const struct ledger_options *options, struct error *err)
     __attribute__((warn_unused_result));
+/* The same over a book that is read already and any store; takes both. */
+struct ledger *ledger_new(struct ledger_book *book, struct ledger_store *store,
+    const struct ledger_options *options);
 /* Writes what could wait, and frees. */
 void ledger_close(struct ledger *ledger);
 
@@ -88,10 +93,12 @@ bool ledger_rcpt(struct ledger *ledger, size_t rcpt, const struct path *path,
     bool unsynced, struct status *answer) __attribute__((warn_unused_result));
 /*
  * The delivery's answer to it, after ledger_rcpt() gave true; what is then in
- * answer is told to the provider. A refusal of somebody who may have this very
- * message already (it filled the mailbox, say) becomes 250 here and is told at
- * the end of the text if it is another message: or the provider would bounce
- * what was delivered. The delivery needs no word of it.
+ * answer is told to the provider. The refusal of somebody who may have this
+ * very message already (it filled the mailbox, say) becomes 250 here, and is
+ * told at the end of the text where that is another message: or the provider
+ * would bounce what was delivered. The delivery hears nothing of this; where it
+ * accepted nobody, it need not be given the text, and ledger_judge() will say
+ * LEDGER_ABORT.
  */
 void ledger_rcpt_answer(
     struct ledger *ledger, size_t rcpt, struct status *answer);

@@ -1,0 +1,53 @@
+/*
+ * ledger_file - the file of a ledger: STATE_DIR/ledger/ACCOUNT, 0600.
+ *
+ * Records are appended, each call one write; the file is written anew (to
+ * ACCOUNT~, then renamed) at open only, where enough of it is dead. Whoever
+ * opens it for writing holds the account's lock. No link is ever followed.
+ */
+#ifndef ODMR_AGENT_LEDGER_FILE_H
+#define ODMR_AGENT_LEDGER_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+struct ledger_book;
+
+/* Where records go; a test has one in memory. */
+struct ledger_store {
+	/* Appends whole lines. false and err: nothing of them is there. */
+	bool (*append)(struct ledger_store *, const char *lines, size_t len,
+	    struct error *);
+	/* On disk, by fdatasync(2). */
+	bool (*sync)(struct ledger_store *, struct error *);
+	void (*close)(struct ledger_store *);
+};
+
+/* What was found on opening that the log should tell. */
+struct ledger_damage {
+	size_t lines; /* dropped: cut or scribbled on */
+	char aside[256]; /* the name that a file of an unknown version
+			  * has now; "" */
+	struct error compaction; /* why it could not be written anew */
+};
+
+/*
+ * Reads the file into the book, forgets what is older than keep seconds, and
+ * makes sure that the file can be appended to. NULL and err (ERROR_LOCAL) where
+ * it cannot be read or written.
+ */
+struct ledger_store *ledger_file_open(const char *state_dir,
+    const char *account, struct ledger_book *book, int64_t now, int64_t keep,
+    struct ledger_damage *damage, struct error *err)
+    __attribute__((warn_unused_result));
+
+/* Reads the file into the book and changes nothing, for those who only look;
+ * no file is an empty book. */
+bool ledger_file_read(const char *state_dir, const char *account,
+    struct ledger_book *book, struct error *err)
+    __attribute__((warn_unused_result));
+
+#endif

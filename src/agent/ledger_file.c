@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/ledger_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/ledger_book.h"
+#include "agent/ledger_record.h"
+#include "base/buf.h"
+#include "base/mem.h"
+
+enum {
+	READ_SIZE = 65536,
+	/* Kept free behind the end of the file, so that a full disk shows
+	 * before the provider is called: some twenty outcomes. */
+	RESERVE = 4096,
+	/* Dead lines that are borne before the file is written anew. */
+	DEAD_LINES = 256,
+	/* Names of accounts have at most 200 octets. */
+	NAME_SIZE = 256,
+};
+
+struct ledger_file {
+	struct ledger_store store;
+	int folder, fd;
+	char *name; /* of the account and of the file */
+	char *shown; /* the path, for messages */
+	off_t size;
+};
+
+/* What reading found. */
+struct reading {
+	struct ledger_book *book;
+	char line[LEDGER_LINE_MAX];
+	size_t len; /* of the line so far, or more than fits */
+	size_t lines, bad;
+	bool foreign; /* the first line names an unknown version */
+};
+
+static bool
+fail(struct error *err, const struct ledger_file *file, const char *what)
+{
+	error_set_errno(err, ERROR_LOCAL, errno, "cannot %s the ledger %s",
+	    what, file->shown);
+	return false;
+}
+
+static bool
+open_folder(struct ledger_file *file, const char *state_dir, bool make)
+{
+	int above = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (above < 0)
+		return false;
+	if (make && mkdirat(above, "ledger", 0700) < 0 && errno != EEXIST) {
+		close(above);
+		return false;
+	}
+	file->folder = openat(
+	    above, "ledger", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int saved = errno;
+	close(above);
+	errno = saved;
+	return file->folder >= 0;
+}
+
+/* O_NONBLOCK: a FIFO in its place must not hold us up. */
+static bool
+open_file(struct ledger_file *file, int flags)
+{
+	struct stat found;
+
+	file->fd = openat(file->folder, file->name,
+	    flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
+	if (file->fd < 0 || fstat(file->fd, &found) < 0)
+		return false;
+	if (!S_ISREG(found.st_mode)) {
+		errno = EINVAL;
+		return false;
+	}
+	file->size = found.st_size;
+	return true;
+}
+
+static struct ledger_file *
+new_file(const char *state_dir, const char *account)
+{
+	struct ledger_file *file = xcalloc(1, sizeof *file);
+
+	file->folder = file->fd = -1;
+	file->name = xstrdup(account);
+	file->shown = xasprintf("%s/ledger/%s", state_dir, account);
+	return file;
+}
+
+static void
+close_file(struct ledger_file *file)
+{
+	if (file->fd >= 0)
+		close(file->fd);
+	if (file->folder >= 0)
+		close(file->folder);
+	free(file->name);
+	free(file->shown);
+	free(file);
+}
+
+static void
+take_line(struct reading *reading)
+{
+	struct ledger_record record;
+	bool first = reading->lines++ == 0;
+
+	if (reading->len > sizeof reading->line ||
+	    !ledger_record_parse(&record, reading->line, reading->len))
+		reading->bad++;
+	else if (first && record.type == LEDGER_BEGIN)
+		reading->foreign = record.version != LEDGER_VERSION;
+	else
+		ledger_book_apply(reading->book, &record);
+	reading->len = 0;
+}
+
+static void
+take_piece(struct reading *reading, const char *piece, size_t len)
+{
+	if (reading->len + len <= sizeof reading->line)
+		memcpy(reading->line + reading->len, piece, len);
+	reading->len += len;
+}
+
+static void
+take_octets(struct reading *reading, const char *octets, size_t len)
+{
+	while (len > 0 && !reading->foreign) {
+		const char *end = memchr(octets, '\n', len);
+		size_t piece = end != NULL ? (size_t)(end - octets) : len;
+
+		take_piece(reading, octets, piece);
+		if (end == NULL)
+			return;
+		take_line(reading);
+		octets += piece + 1;
+		len -= piece + 1;
+	}
+}
+
+static bool
+read_lines(struct ledger_file *file, struct reading *reading)
+{
+	char *octets = xmalloc(READ_SIZE);
+	ssize_t len;
+
+	while ((len = read(file->fd, octets, READ_SIZE)) > 0 ||
+	       (len < 0 && errno == EINTR))
+		if (len > 0)
+			take_octets(reading, octets, (size_t)len);
+	int saved = errno;
+	free(octets);
+	errno = saved;
+	if (len < 0)
+		return false;
+	if (reading->len > 0 && !reading->foreign)
+		take_line(reading); /* cut: it has no end */
+	return true;
+}
+
+static bool
+append(
+    struct ledger_file *file, const char *lines, size_t len, struct error *err)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = write(file->fd, lines + done, len - done);
+		if (n < 0 && errno != EINTR)
+			break;
+		if (n > 0)
+			done += (size_t)n;
+	}
+	if (done < len) {
+		(void)fail(err, file, "write to");
+		/* A line without its end would spoil the next one. */
+		if (done > 0 && ftruncate(file->fd, file->size) < 0)
+			error_prefix(err, "with a line cut short");
+		return false;
+	}
+	file->size += (off_t)len;
+	return true;
+}
+
+static bool
+sync_file(struct ledger_file *file, struct error *err)
+{
+	return fdatasync(file->fd) == 0 || fail(err, file, "sync");
+}
+
+static struct ledger_file *
+of_store(struct ledger_store *store)
+{
+	return (struct ledger_file *)store; /* it is the first member */
+}
+
+static bool
+store_append(struct ledger_store *store, const char *lines, size_t len,
+    struct error *err)
+{
+	return append(of_store(store), lines, len, err);
+}
+
+static bool
+store_sync(struct ledger_store *store, struct error *err)
+{
+	return sync_file(of_store(store), err);
+}
+
+static void
+store_close(struct ledger_store *store)
+{
+	close_file(of_store(store));
+}
+
+/* A file that is being written anew. */
+struct rewriting {
+	struct ledger_file *file;
+	struct buf lines;
+	struct error *err;
+};
+
+static bool
+flush_lines(struct rewriting *rewriting)
+{
+	bool ok = append(rewriting->file, buf_data(&rewriting->lines),
+	    buf_len(&rewriting->lines), rewriting->err);
+
+	buf_reset(&rewriting->lines);
+	return ok;
+}
+
+static bool
+write_record(void *context, const struct ledger_record *record)
+{
+	struct rewriting *rewriting = context;
+
+	if (!ledger_record_write(&rewriting->lines, record))
+		return false;
+	return buf_len(&rewriting->lines) < READ_SIZE || flush_lines(rewriting);
+}
+
+static bool
+write_book(
+    struct ledger_file *file, const struct ledger_book *book, struct error *err)
+{
+	static const struct ledger_record begin = {
+	    .type = LEDGER_BEGIN, .version = LEDGER_VERSION};
+	struct rewriting rewriting = {.file = file, .err = err};
+
+	buf_init(&rewriting.lines, READ_SIZE + LEDGER_LINE_MAX);
+	bool ok = write_record(&rewriting, &begin) &&
+		  ledger_book_records(book, write_record, &rewriting) &&
+		  flush_lines(&rewriting) && sync_file(file, err);
+	buf_clear(&rewriting.lines);
+	return ok;
+}
+
+/* Puts a file with what the book holds in the place of the one there is. */
+static bool
+rewrite(
+    struct ledger_file *file, const struct ledger_book *book, struct error *err)
+{
+	struct ledger_file made = {.folder = file->folder, .fd = -1};
+
+	/* '~' is in no account's name. */
+	made.name = xasprintf("%s~", file->name);
+	made.shown = xasprintf("%s~", file->shown);
+	bool ok =
+	    (unlinkat(file->folder, made.name, 0) == 0 || errno == ENOENT) &&
+	    open_file(&made, O_RDWR | O_CREAT | O_EXCL | O_APPEND);
+	if (!ok)
+		(void)fail(err, &made, "create");
+	ok = ok && write_book(&made, book, err);
+	if (ok &&
+	    renameat(made.folder, made.name, file->folder, file->name) < 0)
+		ok = fail(err, &made, "rename");
+	if (ok) {
+		close(file->fd);
+		file->fd = made.fd;
+		file->size = made.size;
+		/* Failing costs no more than a power cut would. */
+		(void)fsync(file->folder);
+	} else if (made.fd >= 0) {
+		close(made.fd);
+		unlinkat(file->folder, made.name, 0);
+	}
+	free(made.name);
+	free(made.shown);
+	return ok;
+}
+
+/* Gives the file a name that no account has. */
+static bool
+set_aside(struct ledger_file *file, int64_t now, struct ledger_damage *damage)
+{
+	snprintf(damage->aside, sizeof damage->aside, "%s~%" PRId64, file->name,
+	    now);
+	return renameat(
+		   file->folder, file->name, file->folder, damage->aside) == 0;
+}
+
+static bool
+count_record(void *context, const struct ledger_record *record)
+{
+	size_t *count = context;
+
+	(void)record;
+	(*count)++;
+	return true;
+}
+
+static bool
+is_worth_rewriting(const struct reading *reading, bool renewed)
+{
+	size_t live = 0;
+
+	(void)ledger_book_records(reading->book, count_record, &live);
+	return reading->lines == 0 || reading->bad > 0 || renewed ||
+	       reading->lines > 2 * live + DEAD_LINES;
+}
+
+/* A file system that cannot promise room will tell at the first write. */
+static bool
+has_room(struct ledger_file *file)
+{
+	return fallocate(file->fd, FALLOC_FL_KEEP_SIZE, file->size, RESERVE) ==
+		   0 ||
+	       (errno != ENOSPC && errno != EDQUOT && errno != EIO);
+}
+
+/* After this the file holds whole lines, and more can be appended. */
+static bool
+make_sound(struct ledger_file *file, const struct reading *reading,
+    bool renewed, struct ledger_damage *damage, struct error *err)
+{
+	if (is_worth_rewriting(reading, renewed) &&
+	    !rewrite(file, reading->book, &damage->compaction)) {
+		if (reading->lines == 0) {
+			*err = damage->compaction;
+			return false;
+		}
+		/* The old file will do; its last line may be cut. */
+		if (reading->bad > 0 && !append(file, "\n", 1, err))
+			return false;
+	}
+	return has_room(file) || fail(err, file, "extend");
+}
+
+/* Nobody else may read who writes to whom. */
+static bool
+make_private(struct ledger_file *file)
+{
+	struct stat found;
+
+	return fstat(file->fd, &found) == 0 &&
+	       ((found.st_mode & 077) == 0 || fchmod(file->fd, 0600) == 0);
+}
+
+static bool
+open_for_append(struct ledger_file *file, const char *state_dir)
+{
+	return open_folder(file, state_dir, true) &&
+	       open_file(file, O_RDWR | O_CREAT | O_APPEND) &&
+	       make_private(file);
+}
+
+static bool
+load(struct ledger_file *file, struct reading *reading, int64_t now,
+    struct ledger_damage *damage, struct error *err)
+{
+	if (!read_lines(file, reading))
+		return fail(err, file, "read");
+	if (!reading->foreign) {
+		damage->lines = reading->bad;
+		return true;
+	}
+	reading->lines = reading->bad = 0;
+	return set_aside(file, now, damage) || fail(err, file, "put aside");
+}
+
+struct ledger_store *
+ledger_file_open(const char *state_dir, const char *account,
+    struct ledger_book *book, int64_t now, int64_t keep,
+    struct ledger_damage *damage, struct error *err)
+{
+	struct ledger_file *file = new_file(state_dir, account);
+	struct reading reading = {.book = book};
+
+	file->store = (struct ledger_store){
+	    .append = store_append, .sync = store_sync, .close = store_close};
+	*damage = (struct ledger_damage){.lines = 0};
+	bool ok = open_for_append(file, state_dir) || fail(err, file, "open");
+	ok = ok && load(file, &reading, now, damage, err);
+	if (ok) {
+		bool renewed = ledger_book_expire(book, now, keep);
+		ok = make_sound(file, &reading, renewed, damage, err);
+	}
+	if (ok)
+		return &file->store;
+	close_file(file);
+	return NULL;
+}
+
+bool
+ledger_file_read(const char *state_dir, const char *account,
+    struct ledger_book *book, struct error *err)
+{
+	struct ledger_file *file = new_file(state_dir, account);
+	struct reading reading = {.book = book};
+
+	bool ok = open_folder(file, state_dir, false) &&
+		  open_file(file, O_RDONLY) && read_lines(file, &reading);
+	if (!ok && errno != ENOENT)
+		(void)fail(err, file, "read");
+	else
+		ok = true;
+	close_file(file);
+	return ok;
+}

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/ledger_record.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+
+/* "xxxxxxxx " in front of each line */
+enum { CHECKSUM_LEN = 8, PREFIX_LEN = CHECKSUM_LEN + 1 };
+
+/* What is left of a line that is taken to pieces. */
+struct scan {
+	char *rest;
+	bool ok;
+};
+
+static const char *const names[] = {
+    [LEDGER_BEGIN] = "odmr-ledger",
+    [LEDGER_TAKEN] = "taken",
+    [LEDGER_REFUSED] = "refused",
+    [LEDGER_DUE] = "due",
+    [LEDGER_TOLD] = "told",
+    [LEDGER_STRUCK] = "struck",
+    [LEDGER_DEFERRED] = "deferred",
+};
+
+static uint32_t
+checksum(const char *text, size_t len)
+{
+	uint32_t crc = UINT32_MAX;
+
+	for (size_t i = 0; i < len; i++) {
+		crc ^= (unsigned char)text[i];
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
+	}
+	return ~crc;
+}
+
+/* A mailbox as one word: its spaces, controls and '%' as %HH. */
+static bool
+write_mailbox(struct buf *buf, const char *mailbox)
+{
+	bool ok = buf_printf(buf, " <");
+
+	for (const char *c = mailbox; ok && *c != '\0'; c++)
+		if (*c <= ' ' || *c > '~' || *c == '%')
+			ok = buf_printf(buf, "%%%02x", (unsigned char)*c);
+		else
+			ok = buf_append(buf, c, 1);
+	return ok && buf_printf(buf, ">");
+}
+
+/* The text stands last: it may have spaces, and never a line end. */
+static bool
+write_reply(struct buf *buf, const struct status *reply)
+{
+	const char *enhanced =
+	    reply->enhanced[0] != '\0' ? reply->enhanced : "-";
+
+	return buf_printf(buf, " %d %s %s", reply->code, enhanced, reply->text);
+}
+
+static bool
+write_outcome(struct buf *buf, const struct ledger_record *record)
+{
+	bool ok = buf_printf(buf,
+	    " %" PRIu64 " %" PRId64 " %016" PRIx64 " %" PRIu64 " ", record->id,
+	    record->time, record->boot, record->size);
+
+	for (size_t i = 0; ok && i < LEDGER_DIGEST; i++)
+		ok = buf_printf(buf, "%02x", record->digest[i]);
+	return ok && write_mailbox(buf, record->sender) &&
+	       write_mailbox(buf, record->rcpt);
+}
+
+static bool
+write_ids(struct buf *buf, const struct ledger_record *record)
+{
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < record->ids_len; i++)
+		ok = buf_printf(buf, " %" PRIu64, record->ids[i]);
+	return ok;
+}
+
+static bool
+write_fields(struct buf *buf, const struct ledger_record *record)
+{
+	switch (record->type) {
+	case LEDGER_BEGIN:
+		return buf_printf(buf, " %u", record->version);
+	case LEDGER_TAKEN:
+		return write_outcome(buf, record);
+	case LEDGER_REFUSED:
+		return write_outcome(buf, record) &&
+		       write_reply(buf, &record->reply);
+	case LEDGER_DUE:
+		return buf_printf(buf, " %" PRId64, record->time) &&
+		       write_ids(buf, record);
+	case LEDGER_TOLD:
+	case LEDGER_STRUCK:
+		return write_ids(buf, record);
+	case LEDGER_DEFERRED:
+		return buf_printf(buf, " %" PRId64 " %" PRIu64 " %" PRIu64,
+			   record->time, record->times, record->size) &&
+		       write_mailbox(buf, record->sender) &&
+		       write_mailbox(buf, record->rcpt) &&
+		       write_reply(buf, &record->reply);
+	}
+	return false;
+}
+
+bool
+ledger_record_write(struct buf *buf, const struct ledger_record *record)
+{
+	struct buf line;
+
+	buf_init(&line, LEDGER_LINE_MAX);
+	bool ok = buf_printf(&line, "%s", names[record->type]) &&
+		  write_fields(&line, record);
+	/* All or nothing: half a line would spoil the next one too. */
+	size_t need = PREFIX_LEN + buf_len(&line) + 1;
+	if (ok && buf->max - buf_len(buf) >= need)
+		ok = buf_printf(buf, "%08" PRIx32 " ",
+			 checksum(buf_data(&line), buf_len(&line))) &&
+		     buf_append(buf, buf_data(&line), buf_len(&line)) &&
+		     buf_append(buf, "\n", 1);
+	else
+		ok = false;
+	buf_clear(&line);
+	return ok;
+}
+
+/* The next word; "" and not ok where there is none. */
+static const char *
+scan_word(struct scan *scan)
+{
+	char *word = scan->rest, *end = strchr(word, ' ');
+
+	scan->ok &= *word != '\0' && *word != ' ';
+	if (end == NULL) {
+		scan->rest = word + strlen(word);
+		return word;
+	}
+	*end = '\0';
+	scan->rest = end + 1;
+	return word;
+}
+
+static uint64_t
+scan_number(struct scan *scan, int base)
+{
+	const char *word = scan_word(scan);
+	char *end;
+
+	errno = 0;
+	uint64_t number = strtoull(word, &end, base);
+	scan->ok &= errno == 0 && *end == '\0' && *word != '-' && *word != '+';
+	return number;
+}
+
+static int64_t
+scan_time(struct scan *scan)
+{
+	uint64_t number = scan_number(scan, 10);
+
+	scan->ok &= number <= INT64_MAX / 2; /* sums of two do not overflow */
+	return scan->ok ? (int64_t)number : 0;
+}
+
+static int
+hex_digit(char c)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *at = c != '\0' ? strchr(digits, c) : NULL;
+
+	return at != NULL ? (int)(at - digits) : -1;
+}
+
+/* The octet of two digits; -1 where they are not. */
+static int
+hex_octet(const char *text)
+{
+	int high = hex_digit(text[0]);
+	int low = high >= 0 ? hex_digit(text[1]) : -1;
+
+	return low >= 0 ? high << 4 | low : -1;
+}
+
+static void
+scan_digest(struct scan *scan, unsigned char digest[LEDGER_DIGEST])
+{
+	const char *word = scan_word(scan);
+
+	scan->ok &= strlen(word) == (size_t)2 * LEDGER_DIGEST;
+	for (size_t i = 0; scan->ok && i < LEDGER_DIGEST; i++) {
+		int octet = hex_octet(word + 2 * i);
+		scan->ok = octet >= 0;
+		digest[i] = (unsigned char)octet;
+	}
+}
+
+static void
+scan_mailbox(struct scan *scan, char mailbox[ADDRESS_MAX + 1])
+{
+	const char *c = scan_word(scan);
+	size_t len = 0;
+
+	scan->ok &= *c == '<';
+	for (c++; scan->ok && *c != '>'; c++) {
+		int octet = (unsigned char)*c;
+		if (*c == '%') {
+			octet = hex_octet(c + 1);
+			c += octet >= 0 ? 2 : 0;
+		}
+		scan->ok = octet > 0 && len < ADDRESS_MAX;
+		if (scan->ok)
+			mailbox[len++] = (char)octet;
+	}
+	scan->ok = scan->ok && c[1] == '\0';
+	mailbox[len] = '\0';
+}
+
+static void
+scan_reply(struct scan *scan, struct status *reply)
+{
+	uint64_t code = scan_number(scan, 10);
+	const char *enhanced = scan_word(scan);
+
+	scan->ok &= code >= 200 && code <= 599 &&
+		    strlen(enhanced) < STATUS_ENHANCED_MAX;
+	if (!scan->ok)
+		return;
+	status_set(reply, (int)code, strcmp(enhanced, "-") == 0 ? "" : enhanced,
+	    "%s", scan->rest);
+	scan->rest += strlen(scan->rest);
+}
+
+static void
+scan_ids(struct scan *scan, struct ledger_record *record)
+{
+	do {
+		scan->ok &= record->ids_len < LEDGER_IDS_MAX;
+		if (!scan->ok)
+			return;
+		record->ids[record->ids_len++] = scan_number(scan, 10);
+	} while (*scan->rest != '\0');
+}
+
+static void
+scan_outcome(struct scan *scan, struct ledger_record *record)
+{
+	record->id = scan_number(scan, 10);
+	record->time = scan_time(scan);
+	record->boot = scan_number(scan, 16);
+	record->size = scan_number(scan, 10);
+	scan_digest(scan, record->digest);
+	scan_mailbox(scan, record->sender);
+	scan_mailbox(scan, record->rcpt);
+}
+
+static void
+scan_deferred(struct scan *scan, struct ledger_record *record)
+{
+	record->time = scan_time(scan);
+	record->times = scan_number(scan, 10);
+	record->size = scan_number(scan, 10);
+	scan_mailbox(scan, record->sender);
+	scan_mailbox(scan, record->rcpt);
+	scan_reply(scan, &record->reply);
+}
+
+static void
+scan_fields(struct scan *scan, struct ledger_record *record)
+{
+	switch (record->type) {
+	case LEDGER_BEGIN:
+		record->version = (unsigned)scan_number(scan, 10);
+		/* What else a later version says there is its own business. */
+		scan->rest += strlen(scan->rest);
+		return;
+	case LEDGER_TAKEN:
+		scan_outcome(scan, record);
+		return;
+	case LEDGER_REFUSED:
+		scan_outcome(scan, record);
+		scan_reply(scan, &record->reply);
+		return;
+	case LEDGER_DUE:
+		record->time = scan_time(scan);
+		scan_ids(scan, record);
+		return;
+	case LEDGER_TOLD:
+	case LEDGER_STRUCK:
+		scan_ids(scan, record);
+		return;
+	case LEDGER_DEFERRED:
+		scan_deferred(scan, record);
+		return;
+	}
+}
+
+static bool
+checksum_holds(const char *line, size_t len)
+{
+	uint32_t given = 0;
+
+	if (len <= PREFIX_LEN || line[CHECKSUM_LEN] != ' ')
+		return false;
+	for (size_t i = 0; i < CHECKSUM_LEN; i++) {
+		int digit = hex_digit(line[i]);
+		if (digit < 0)
+			return false;
+		given = given << 4 | (uint32_t)digit;
+	}
+	return given == checksum(line + PREFIX_LEN, len - PREFIX_LEN);
+}
+
+bool
+ledger_record_parse(struct ledger_record *record, const char *line, size_t len)
+{
+	char words[LEDGER_LINE_MAX + 1];
+	struct scan scan = {.rest = words, .ok = true};
+	size_t type = 0, types = sizeof names / sizeof *names;
+
+	if (len > LEDGER_LINE_MAX || memchr(line, '\0', len) != NULL ||
+	    !checksum_holds(line, len))
+		return false;
+	memcpy(words, line + PREFIX_LEN, len - PREFIX_LEN);
+	words[len - PREFIX_LEN] = '\0';
+	const char *name = scan_word(&scan);
+	while (type < types && strcmp(name, names[type]) != 0)
+		type++;
+	if (type == types)
+		return false;
+	*record = (struct ledger_record){.type = (enum ledger_record_type)type};
+	scan_fields(&scan, record);
+	return scan.ok && *scan.rest == '\0';
+}
