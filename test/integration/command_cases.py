@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: ISC
+"""
+The command line: commands, options, check and status (interface.md 1 to 3).
+"""
+import json
+import os
+import re
+import subprocess
+
+import mail
+from stage import DOMAINS, PASSWORD, goodbye, hello, one_message, rows
+
+TEXT = mail.message("a message")
+
+
+def no_mail(line):
+    hello(line)
+    goodbye(line)
+
+
+@rows(("help", ["help"], 0), ("--help", ["--help"], 0), ("-h", ["-h"], None),
+      ("help fetch", ["help", "fetch"], 0), ("help check", ["help", "check"], 0),
+      ("help of nothing", ["help", "nothing"], 64),
+      ("--version", ["--version"], 0), ("no command", [], 64),
+      ("unknown command", ["fetsch"], 64), ("unknown option", ["--wrong", "fetch"], 64),
+      ("option without its value", ["fetch", "-c"], 64),
+      ("v and q", ["-v", "-q", "fetch"], 64),
+      ("help with words", ["--version", "now"], None))
+def test_usage(t, args, status):
+    child = t.start(command=[t.binary] + args)
+    run = t.finish(child)
+    if status is not None:
+        assert run.status == status, run
+    if status == 0:
+        assert run.out and not run.err, run
+    if run.status == 64:
+        assert run.err and not run.out, run
+
+
+def test_version(t):
+    run = t.finish(t.start(command=[t.binary, "--version"]))
+    assert re.match(r"odmr-agent \d+\.\d+", run.out), run
+
+
+def test_unknown_account(t):
+    provider = t.provider()
+    t.configure(provider)
+    run = t.fetch("office", "offfice", status=64)
+    assert "offfice" in run.err and not provider.sessions, run
+
+
+def test_options_anywhere(t):
+    provider = t.provider(no_mail, no_mail, no_mail)
+    t.configure(provider, drain=False)
+    for args in (["--config", t.config_file, "fetch", "office"],
+                 ["fetch", "office", "-c", t.config_file],
+                 ["fetch", "-c" + t.config_file, "--quiet", "office"],
+                 ["--config=" + t.config_file, "fetch"]):
+        if not provider.source.left:
+            provider.source.left.append(no_mail)
+        run = t.finish(t.start(command=[t.binary] + args))
+        assert run.status == 0, run
+
+
+def test_no_configuration(t):
+    t.config_file = t.path("nothing.yaml")
+    for command in ("fetch", "check", "status"):
+        run = t.run(command)
+        assert run.status == 78 and "nothing.yaml" in run.err, run
+
+
+def test_check_finds_every_fault(t):
+    t.write("odmr-agent.yaml", """\
+hostname: mail.example.org
+max_sessions: many
+accounts:
+    office:
+        provider: odmr.example.net:99999
+        user: office
+        passwort: x
+        domains: [example.org]
+deliveries:
+    local: {lmtp: relative/path}
+""")
+    run = t.run("check")
+    assert run.status == 78, run
+    text = run.out + run.err
+    found = {int(n) for n in re.findall(r"odmr-agent\.yaml:(\d+):\d+: ", text)}
+    assert {2, 5, 7, 10} <= found, (found, run)
+    assert t.run("fetch").status == 78
+
+
+def test_hostile_yaml(t):
+    cases = {
+        "laughs": "a: &a [x, x]\n" + "".join(
+            "%s: &%s [*%s, *%s]\n" % (b, b, a, a)
+            for a, b in zip("abcdefghijklmnopqrst", "bcdefghijklmnopqrstu")),
+        "deep": "[" * 5000, "deeper": "a: " * 1 + "{a: " * 5000,
+        "binary": bytes(range(256)) * 100, "twice": "hostname: a.b\nhostname: c.d\n",
+        "tab": "accounts:\n\toffice: x\n", "empty": "", "list": "- a\n- b\n",
+        "scalar": "hello", "documents": "--- {}\n--- {}\n", "nul": b"a: \0b\n",
+        "long": "hostname: " + "x" * 5000000}
+    for name, text in cases.items():
+        t.write("odmr-agent.yaml", text)
+        run = t.finish(t.start("check"), limit=10)
+        assert run.status == 78 and run.err + run.out, (name, run)
+
+
+def test_check(t):
+    provider = t.provider()
+    t.configure(provider)
+    t.expect(t.run("check"), 0)
+    assert not provider.sessions
+
+
+def test_check_warns(t):
+    t.configure(t.provider(), every="20s")
+    t.expect(t.run("check"), 0, "warning")
+
+
+def test_check_connect(t):
+    """It says what both sides offer, and never turns."""
+    provider = t.provider(tls="starttls")
+    local = t.local(size=1000000)
+    t.configure(provider, {"lmtp": local.address})
+    run = t.run("check", "--connect")
+    t.check_provider()
+    assert run.status == 0, run
+    for words in (r"TLSv?1\.3", "TLS_[A-Z0-9_]+", "provider.example", "2099",
+                  re.escape(t.certificates.good.pin()), "CRAM-MD5", "PLAIN", "ATRN",
+                  "1000000|976", "root|uid"):
+        assert re.search(words, run.out + run.err), (words, run)
+    assert not provider.turns()
+    assert provider.sessions[0].commands[-1] == "QUIT"
+    assert not [c for c in provider.sessions[0].commands if c.startswith("ATRN")]
+    for domain in DOMAINS:
+        assert "RCPT TO:<postmaster@%s>" % domain in local.commands, local.commands
+    assert "MAIL FROM:<>" in [c[:12] for c in local.commands], local.commands
+    assert "RSET" in local.commands and "DATA" not in local.commands
+
+
+def test_check_connect_reports_trouble(t):
+    """Everything is tried, whatever failed before."""
+    provider = t.provider(replies={"AUTH": b"535 5.7.8 Wrong"})
+    other = t.provider()
+    t.configure(accounts={"office": t.account(provider), "branch": t.account(other)},
+                deliver={"lmtp": t.path("nothing")})
+    run = t.run("check", "--connect")
+    assert run.status in (75, 77), run
+    assert provider.sessions and other.sessions, run
+    t.expect(run, run.status, "Wrong", "nothing")
+
+
+def test_check_connect_refused_recipient(t):
+    local = t.local(answers={"RCPT": {"postmaster@example.com": "550 5.1.1 Nobody"}})
+    t.configure(t.provider(), {"lmtp": local.address})
+    run = t.run("check", "--connect")
+    assert "example.com" in run.out + run.err and "Nobody" in run.out + run.err, run
+
+
+def test_status(t):
+    t.configure(accounts={"office": t.account(t.provider(one_message(TEXT))),
+                          "branch": t.account(t.provider(replies={
+                              "ATRN": b"451 4.3.0 Later"}))})
+    t.expect(t.run("status"), 0, "office", "branch")
+    t.fetch(status=75)
+    run = t.expect(t.run("status"), 0, "office", "branch", "Later")
+    found = [json.loads(l) for l in t.run("status", "--json").out.strip().split("\n")]
+    by_name = {f["account"]: f for f in found}
+    assert by_name["office"]["messages"] == 1, found
+    assert by_name["branch"]["exit_status"] == 75, found
+    run = t.run("status", "branch")
+    assert "branch" in run.out and "office" not in run.out, run
+    assert t.run("status", "nobody").status == 64
+
+
+def test_status_needs_nothing(t):
+    """No secret and no write access."""
+    t.write("secret", PASSWORD + "\n")
+    t.configure(t.provider(no_mail), password=None, password_file=t.path("secret"))
+    t.fetch("office")
+    os.unlink(t.path("secret"))
+    os.chmod(t.config_file, 0o644)
+    before = tree(t.path("state"))
+    options = {}
+    if os.geteuid() == 0:
+        os.chmod(t.path("state"), 0o755)
+        for folder, folders, files in os.walk(t.path("state")):
+            for name in folders:
+                os.chmod(os.path.join(folder, name), 0o755)
+            for name in files:
+                os.chmod(os.path.join(folder, name), 0o644)
+        options = {"user": 65534, "group": 65534, "extra_groups": []}
+    run = t.finish(t.start("status", **options))
+    assert run.status == 0 and "office" in run.out, run
+    assert tree(t.path("state")) == before
+
+
+def tree(folder):
+    return sorted(os.path.join(f, n) for f, folders, files in os.walk(folder)
+                  for n in folders + files)
+
+
+def test_example_configuration(t):
+    """The example is a configuration: its only faults are the files it names."""
+    top = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    done = subprocess.run([t.binary, "-c", os.path.join(
+        top, "odmr-agent.yaml.example"), "check"], check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=t.environment())
+    text = done.stdout.decode()
+    assert not re.search(r"unknown key|expected|must be|twice", text), text

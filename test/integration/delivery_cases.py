@@ -1,0 +1,945 @@
+# SPDX-License-Identifier: ISC
+"""
+The deliveries, against the real Dovecot, Postfix and Exim where these can do
+what is asked, and against servers and programs that misbehave on purpose.
+"""
+import os
+import re
+import signal
+import stat
+import time
+
+import mail
+from doubles import DIE, SILENT
+from stage import Skip, deliver, dotted, goodbye, hello, one_message, rows, until
+
+TEXT = mail.message("a message", b"Line one.\r\n..dots\r\n.\r\nLast.\r\n")
+USER = "user@example.org"
+
+
+def transcript(text, rcpt=USER):
+    """A whole turned session as one stream, for cutting."""
+    return (b"EHLO provider.example\r\nMAIL FROM:<sender@remote.example>\r\n"
+            b"RCPT TO:<%s>\r\nDATA\r\n" % rcpt.encode(), dotted(text))
+
+
+# LMTP into Dovecot
+
+@rows(("socket", False), ("tcp", True))
+def test_dovecot(t, tcp):
+    dovecot = t.dovecot("user@example.org", "other@example.com")
+    both = mail.message("for both")
+
+    def script(line):
+        hello(line)
+        deliver(line, TEXT, USER)
+        deliver(line, both, USER, "other@example.com")
+        line.command("MAIL FROM:<s@r.example>", 250)
+        line.command("RCPT TO:<nobody@example.org>", "550 5.1.1")
+        goodbye(line)
+
+    t.configure(t.provider(script, tls="starttls"), {
+        "lmtp": "127.0.0.1:%d" % dovecot.port if tcp else dovecot.socket})
+    t.expect(t.fetch("office"), 0, "2 messages, .*1 refused")
+    assert mail.same(dovecot.mail(USER), [TEXT, both]) is None
+    assert mail.same(dovecot.mail("other@example.com"), [both]) is None
+
+
+@rows(("lockstep", "lockstep"), ("pipelined", "pipelined"), ("bdat", "bdat"))
+def test_dovecot_many(t, mode):
+    dovecot = t.dovecot(USER)
+    texts = [mail.message("number %d" % n, (b".%d\r\n" % n) * (n * 50 + 1))
+             for n in range(40)]
+    source = t.folder_source(*[("s@r.example", [USER], x) for x in texts],
+                             mode=mode, prdr=True)
+    t.configure(t.provider(source=source, tls="starttls"), {"lmtp": dovecot.socket})
+    t.expect(t.fetch("office"), 0, "40 messages")
+    wrong = mail.same(dovecot.mail(USER), texts)
+    assert wrong is None, wrong
+
+
+def test_first_fetch_with_other_users(t):
+    """All users are named otherwise: everything stays with the provider."""
+    dovecot = t.dovecot("user", "other")
+    source = t.folder_source(*[("s@r.example", ["u%d@example.org" % n], TEXT)
+                               for n in range(10)])
+    provider = t.provider(source=source)
+    t.configure(provider, {"lmtp": dovecot.socket}, soft_bounce="auto")
+    run = t.fetch("office", status=75)
+    assert "550" in run.err, "the true reply must be in the log: %r" % run
+    assert len(source.queue()) == 10
+    assert not [o for h in source.queue() for o in h.outcome.values() if o[0] == "5"]
+    # The administrator mends it, and nothing was lost.
+    dovecot.users(["u%d@example.org" % n for n in range(10)])
+    dovecot.process.child.send_signal(signal.SIGHUP)
+    source.retry()
+    t.fetch("office")
+    assert not source.queue()
+    for n in range(10):
+        assert mail.same(dovecot.mail("u%d@example.org" % n), [TEXT]) is None
+    # From now on a refusal is one.
+    source.retry()
+    provider = t.provider(lambda line: (hello(line), line.command(
+        "MAIL FROM:<>", 250), line.command("RCPT TO:<x@example.org>", "550 5.1.1"),
+        goodbye(line)))
+    t.configure(provider, {"lmtp": dovecot.socket}, soft_bounce="auto")
+    t.run("fetch", "office")
+
+
+@rows(("yes", True, "4"), ("no", False, "550 5.1.1"))
+def test_soft_bounce(t, soft, expected):
+    local = t.local(answers={"RCPT": {"b@example.org": "550 5.1.1 No b"},
+                             "END": {"c@example.org": "554 5.7.1 Spam"}})
+
+    def script(line):
+        hello(line)
+        deliver(line, TEXT, "a@example.org")
+        line.command("MAIL FROM:<>", 250)
+        line.command("RCPT TO:<b@example.org>", expected)
+        line.command("RCPT TO:<x@elsewhere.example>", "4" if soft else "550 5.7.1")
+        line.command("RSET", 250)
+        deliver(line, TEXT, "c@example.org", expect="4" if soft else "554 5.7.1")
+        line.command("RCPT SYNTAX", "5")
+        goodbye(line)
+
+    t.configure(t.provider(script), {"lmtp": local.address}, soft_bounce=soft)
+    run = t.run("fetch", "office")
+    t.check_provider()
+    assert "No b" in run.err and "Spam" in run.err, run
+
+
+def test_lmtp_connection_serves_a_session(t):
+    local = t.local()
+    source = t.folder_source(*[("s@r.example", [USER], TEXT) for _ in range(20)])
+    t.configure(t.provider(source=source), {"lmtp": local.address})
+    t.fetch("office")
+    assert len(local.messages) == 20
+    # one for the session; asking before the turn may take another
+    assert local.connections <= 2, local.connections
+
+
+def test_lmtp_reply_to_mail(t):
+    """The delivery's refusal of MAIL is the reply to the first RCPT."""
+    local = t.local(answers={"MAIL": ["451 4.7.1 Greylisted"]})
+
+    def script(line):
+        hello(line)
+        line.command("MAIL FROM:<s@r.example>", 250)
+        line.command("RCPT TO:<user@example.org>", "451 4.7.1 Greylisted")
+        line.command("RSET", 250)
+        deliver(line, TEXT)
+        goodbye(line)
+
+    t.configure(t.provider(script), {"lmtp": local.address}, drain=False)
+    t.fetch("office", status=75)
+    assert len(local.messages) == 1
+
+
+def test_lmtp_multiline_reply(t):
+    local = t.local(answers={"RCPT": {
+        "a@example.org": "550-5.1.1 No such user\r\n550 5.1.1 Really"}})
+
+    def script(line):
+        hello(line)
+        line.command("MAIL FROM:<s@r.example>", 250)
+        reply = line.command("RCPT TO:<a@example.org>", "550 5.1.1")
+        assert "No such user" in reply.text, reply
+        deliver_rest(line)
+
+    def deliver_rest(line):
+        line.command("RCPT TO:<user@example.org>", 250)
+        line.command("DATA", 354)
+        line.send(dotted(TEXT))
+        line.expect(250)
+        goodbye(line)
+
+    t.configure(t.provider(script), {"lmtp": local.address})
+    t.fetch("office")
+    assert local.messages[0][1] == [USER]
+
+
+def test_lmtp_size(t):
+    """SIZE is the smaller of ours and the delivery's."""
+    local = t.local(size=50000)
+
+    def script(line):
+        assert "SIZE 50000" in hello(line)
+        line.command("MAIL FROM:<s@r.example> SIZE=50001", "552 5.3.4")
+        deliver(line, TEXT)
+        goodbye(line)
+
+    t.configure(t.provider(script), {"lmtp": local.address})
+    t.fetch("office")
+
+
+def lmtp_fault(t, answers, script, status, **keys):
+    local = t.local(answers=answers)
+    provider = t.provider(script, replies={"ATRN": [None, b"453 no mail"]})
+    t.configure(provider, dict({"lmtp": local.address, "timeout": "1s"}, **keys))
+    run = t.run("fetch", "office")
+    t.check_provider()
+    assert run.status == status, (status, run)
+    return local, run
+
+
+def test_lmtp_answers_some_and_goes_silent(t):
+    """The one who was answered has the mail; the message stays deferred."""
+    def script(line):
+        hello(line)
+        deliver(line, TEXT, "a@example.org", "b@example.org", expect="451")
+        line.command("QUIT", "221", "421")
+        line.wait_end()
+    lmtp_fault(t, {"END": {"b@example.org": SILENT}}, script, 75)
+
+
+def test_lmtp_answers_some_under_prdr(t):
+    def script(line):
+        hello(line)
+        line.command("MAIL FROM:<s@r.example> PRDR", 250)
+        line.command("RCPT TO:<a@example.org>", 250)
+        line.command("RCPT TO:<b@example.org>", 250)
+        line.command("DATA", 354)
+        line.send(dotted(TEXT))
+        line.expect(353)
+        line.expect(250)
+        line.expect("451 4.4.2")
+        line.expect(250)
+        line.command("QUIT", "221", "421")
+        line.wait_end()
+    lmtp_fault(t, {"END": {"b@example.org": SILENT}}, script, 75)
+
+
+@rows(("RCPT silent", "RCPT", SILENT), ("RCPT dies", "RCPT", DIE),
+      ("DATA silent", "DATA", SILENT), ("DATA dies", "DATA", DIE),
+      ("text dies", "BODY", DIE), ("text silent", "BODY", SILENT),
+      ("END silent", "END", SILENT), ("END dies", "END", DIE),
+      ("END 421", "END", "421 4.3.2 Shutting down"))
+def test_lmtp_fault(t, verb, fault):
+    """451 4.4.2 for this message or recipient; the line stays in step."""
+    def script(line):
+        hello(line)
+        line.command("MAIL FROM:<s@r.example>", 250)
+        reply = line.command("RCPT TO:<user@example.org>", "250", "4")
+        if reply.code == 250:
+            if line.command("DATA", 354, "4").code == 354:
+                line.send(dotted(mail.message("large", b"y" * 78 + b"\r\n" * 90000)))
+                line.expect("4")
+        line.command("NOOP", 250, 421)
+        line.sock.settimeout(20)
+        try:
+            line.command("QUIT", 221, 421)
+        except Exception:  # a 421 to NOOP has ended the line
+            pass
+    local, _ = lmtp_fault(t, {verb: fault}, script, 75)
+    assert local.messages == []
+
+
+def test_lmtp_gone_ends_the_session(t):
+    """A thousand messages must not each be put on the provider's back-off."""
+    served = []
+
+    def script(line):
+        hello(line)
+        served[0].close()
+        line.command("MAIL FROM:<s@r.example>", 250)
+        line.command("RCPT TO:<user@example.org>", "451 4.4.2")
+        line.command("MAIL FROM:<s@r.example>", "421")
+        line.wait_end()
+
+    served.append(t.local())
+    provider = t.provider(script, script)
+    t.configure(provider, {"lmtp": served[0].address})
+    t.fetch("office", status=75)
+    assert len(provider.turns()) == 1
+
+
+def test_lmtp_idle_connection_is_opened_anew(t):
+    """A server that drops idle clients is no failure."""
+    local = t.local(answers={})
+
+    def script(line):
+        hello(line)
+        deliver(line, TEXT)
+        for sock in list(local._open):
+            sock.shutdown(2)
+        deliver(line, TEXT)
+        goodbye(line)
+
+    t.configure(t.provider(script), {"lmtp": local.address})
+    t.expect(t.fetch("office"), 0, "2 messages")
+    assert len(local.messages) == 2
+
+
+def test_collect(t):
+    """The local side is not spoken to before the message is whole."""
+    local = t.local()
+
+    def script(line):
+        hello(line)
+        line.command("MAIL FROM:<s@r.example>", 250)
+        line.command("RCPT TO:<user@example.org>", 250)
+        line.command("DATA", 354)
+        line.send(TEXT)
+        line.delivered()
+        assert not [c for c in local.commands if c == "DATA"], local.commands
+        assert not local.begun.is_set()
+        line.send(b".\r\n")
+        line.expect(250)
+        deliver(line, mail.message("large", b"z" * 1000 + b"\r\n" * 1500000))
+        goodbye(line)
+
+    t.configure(t.provider(script), {"lmtp": local.address, "collect": True})
+    t.fetch("office")
+    assert len(local.messages) == 2
+
+
+# Cut and killed
+
+def cut_deliveries(t):
+    """The deliveries that can be cut, and how to see what arrived."""
+    def sendmail_mail():
+        folder = t.sub("sent")
+        found = []
+        for name in sorted(os.listdir(folder)):
+            with open(os.path.join(folder, name), "rb") as file:
+                found.append(file.read())
+        return found
+
+    t.sub("sent")
+    script = t.write("sendmail", "#!/bin/sh\ncat >%s/new.$$ && mv %s/new.$$ %s/mail.$$\n" % (
+        t.sub("unfinished"), t.path("unfinished"), t.path("sent")), mode=0o755)
+    return {"maildir": (t.maildir(), lambda: t.mail(USER)),
+            "sendmail": ({"sendmail": script}, sendmail_mail)}
+
+
+def cut_at(t, delivery, look, tls="off"):
+    """The line is cut after each octet of a message, in all kinds of ends."""
+    text = mail.message("cut", b"..\r\n.\r\nx\r\n")
+    commands, body = transcript(text)
+    ends = ("close", "cut", "reset")
+    for octet in range(len(body) + 1):
+        def script(line, octet=octet):
+            line.expect(220)
+            line.send(commands)
+            for code in (250, 250, 250, 354):
+                line.expect(code)
+            line.send(body[:octet])
+            if octet == len(body):
+                line.expect(250)
+            else:
+                line.delivered()
+            getattr(line, ends[octet % 3])()
+
+        provider = t.provider(script, tls=tls, replies={"ATRN": [None, b"453 none"]})
+        t.configure(provider, delivery)
+        run = t.run("fetch", "office")
+        t.check_provider()
+        t.providers.pop().close()
+        whole = octet == len(body)
+        assert (run.status == 0) == whole, (octet, run)
+        assert len(look()) == (1 if whole else 0), "after octet %d: %r" % (octet, look())
+    wrong = mail.same(look(), [text])
+    assert wrong is None, wrong
+
+
+def test_cut_dovecot(t):
+    dovecot = t.dovecot(USER)
+    cut_at(t, {"lmtp": dovecot.socket}, lambda: dovecot.mail(USER))
+
+
+def test_cut_dovecot_tls(t):
+    dovecot = t.dovecot(USER)
+    cut_at(t, {"lmtp": dovecot.socket}, lambda: dovecot.mail(USER), tls="implicit")
+
+
+def test_cut_postfix_smtp(t):
+    postfix = t.postfix(USER)
+
+    def look():
+        until(lambda: not postfix.queue(), what="an empty queue")
+        return postfix.mail(USER)
+    cut_at(t, {"smtp": "127.0.0.1:%d" % postfix.port}, look)
+
+
+def test_cut_maildir(t):
+    cut_at(t, *cut_deliveries(t)["maildir"])
+
+
+def test_cut_sendmail(t):
+    cut_at(t, *cut_deliveries(t)["sendmail"])
+
+
+def killed_at(t, delivery, look, step=9):
+    """The agent is killed when it has read so many octets of a message."""
+    text = mail.message("killed", b"..\r\n.\r\nx\r\n")
+    commands, body = transcript(text)
+    for octet in sorted(set(range(0, len(body), step)) | {len(body) - n for n in
+                                                          range(1, 6)}):
+        def script(line, octet=octet):
+            line.expect(220)
+            line.send(commands)
+            for code in (250, 250, 250, 354):
+                line.expect(code)
+            line.send(body[:octet])
+            line.delivered()
+            child.kill()
+            line.wait_end()
+
+        provider = t.provider(script)
+        t.configure(provider, delivery)
+        child = t.start("fetch", "office")
+        t.finish(child, killed=True)
+        t.check_provider()
+        t.providers.pop().close()
+        assert look() == [], "after octet %d: %r" % (octet, look())
+
+
+def test_killed_dovecot(t):
+    dovecot = t.dovecot(USER)
+    killed_at(t, {"lmtp": dovecot.socket}, lambda: dovecot.mail(USER))
+    # nothing of it is delivered later either
+    provider = t.provider(one_message(TEXT))
+    t.configure(provider, {"lmtp": dovecot.socket})
+    t.fetch("office")
+    assert mail.same(dovecot.mail(USER), [TEXT]) is None
+
+
+def test_killed_maildir(t):
+    killed_at(t, *cut_deliveries(t)["maildir"])
+
+
+def test_killed_sendmail(t):
+    killed_at(t, *cut_deliveries(t)["sendmail"])
+
+
+def test_killed_postfix(t):
+    postfix = t.postfix(USER)
+    killed_at(t, {"smtp": "127.0.0.1:%d" % postfix.port},
+              lambda: postfix.mail(USER) + postfix.queue())
+    killed_at(t, {"sendmail": postfix.sendmail},
+              lambda: postfix.mail(USER) + postfix.queue())
+
+
+# sendmail
+
+def sendmail_case(t, shell, script, status, **keys):
+    program = t.write("sendmail", "#!/bin/sh\n" + shell, mode=0o755)
+    t.configure(t.provider(script), dict({"sendmail": program}, **keys), drain=False)
+    run = t.run("fetch", "office")
+    t.check_provider()
+    assert run.status == status, (status, run)
+    return run
+
+
+@rows(("0", "cat >/dev/null", "250 2.0.0", 0),
+      ("67", "cat >/dev/null; exit 67", "550 5.1.1", 67),
+      ("68", "cat >/dev/null; exit 68", "550 5.1.2", 67),
+      ("64", "cat >/dev/null; exit 64", "451 4.3.0", 75),
+      ("75", "cat >/dev/null; exit 75", "451 4.3.0", 75),
+      ("77", "exit 77", "451 4.3.0", 75),
+      ("reads nothing", "exit 0", "451 4.3.0", 75),
+      ("reads a line", "read -r line; exit 0", "451 4.3.0", 75),
+      ("reads half", "head -c 100000 >/dev/null; exit 0", "451 4.3.0", 75),
+      ("dies", "kill -9 $$", "451 4.3.0", 75),
+      ("dies after reading", "cat >/dev/null; kill -15 $$", "451 4.3.0", 75),
+      ("never ends", "exec sleep 1000", "451 4.3.0", 75),
+      ("never ends, reads", "cat >/dev/null; sleep 1000", "451 4.3.0", 75),
+      ("ignores signals", "trap '' TERM INT HUP; cat >/dev/null; "
+                          "while :; do sleep 100; done", "451 4.3.0", 75),
+      ("talks without end", "yes >&2", "451 4.3.0", 75))
+def test_sendmail_end(t, shell, expected, status):
+    text = mail.message("long", b"x" * 77 + b"\r\n" * 200000)
+
+    def script(line):
+        hello(line)
+        deliver(line, text, expect=expected)
+        line.command("QUIT", 221, 421)
+        line.wait_end()
+
+    begun = time.monotonic()
+    sendmail_case(t, shell + "\n", script, status, timeout="1s")
+    assert time.monotonic() - begun < 30
+
+
+def test_sendmail_leaves_no_process(t):
+    """Its children are ended with it."""
+    sendmail_case(t, "sleep 1000 & echo $! >%s\nsleep 1000\n" % t.path("pid"),
+                  one_message(TEXT, expect="451"), 75, timeout="1s")
+    with open(t.path("pid"), encoding="ascii") as file:
+        pid = int(file.read())
+    until(lambda: not os.path.exists("/proc/%d" % pid) or zombie(pid), 10,
+          "the end of sendmail's child")
+
+
+def zombie(pid):
+    try:
+        with open("/proc/%d/stat" % pid, encoding="ascii") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def test_sendmail_with_a_child_that_keeps_stderr(t):
+    """The end of the program counts, not that of its standard error."""
+    run = sendmail_case(t, "cat >/dev/null\nsleep 5 &\nexit 0\n",
+                        one_message(TEXT), 0, timeout="4s")
+    assert float(re.search(r"(\d+\.\d) s$", run.line).group(1)) < 4, run
+
+
+def test_sendmail_is_called_as_promised(t):
+    shell = ('{ for a in "$@"; do printf "%%s\\n" "$a"; done; } >%s\n'
+             'env >%s\nls -l /proc/$$/fd >%s\ncat >%s\n' % tuple(
+                 t.path(n) for n in ("args", "env", "fds", "text")))
+
+    def script(line):
+        hello(line)
+        deliver(line, TEXT, USER, "b@example.com", sender="")
+        goodbye(line)
+
+    os.environ["ODMR_TEST_SECRET"] = "not-for-children"
+    sendmail_case(t, shell, script, 0)
+    read = {}
+    for name in ("args", "env", "fds", "text"):
+        with open(t.path(name), "rb") as file:
+            read[name] = file.read()
+    assert read["args"].decode().split("\n")[:-1] == [
+        "-i", "-oep", "-f", "<>", "--", USER, "b@example.com"], read["args"]
+    assert b"not-for-children" not in read["env"], read["env"]
+    assert b"PATH=" in read["env"], read["env"]
+    numbers = re.findall(rb" (\d+) -> (\S+)", read["fds"])
+    # the shell itself may have its script and ls its folder open
+    assert {n for n, what in numbers if n in (b"0", b"1", b"2")} == {b"0", b"1", b"2"}
+    assert not [w for n, w in numbers if int(n) > 2 and
+                b"/sendmail" not in w and b"/fd" not in w], numbers
+    fields, rest = mail.split_top(read["text"])
+    assert rest == mail.stored(TEXT) and len(fields) == 1, read["text"]
+
+
+def test_sendmail_arguments_of_its_own(t):
+    program = t.write("sendmail", '#!/bin/sh\necho "$@" >%s\ncat >/dev/null\n' %
+                      t.path("args"), mode=0o755)
+    t.configure(t.provider(one_message(TEXT)), {"sendmail": [program, "-C", "/x y"]})
+    t.fetch("office")
+    with open(t.path("args"), encoding="ascii") as file:
+        assert file.read() == "-C /x y -i -oep -f sender@remote.example -- %s\n" % USER
+
+
+def test_sendmail_many_recipients(t):
+    """More than 100 kB of arguments are not tried."""
+    def script(line):
+        hello(line)
+        line.command("MAIL FROM:<s@r.example>", 250)
+        long = "x" * 60
+        taken = 0
+        for number in range(1000):
+            reply = line.command("RCPT TO:<%s%04d@example.org>" % (long, number),
+                                 250, "452 4.5.3")
+            if reply.code == 452:
+                break
+            taken += 1
+        assert 1000 < taken * 78 <= 110000, taken
+        line.command("DATA", 354)
+        line.send(dotted(TEXT))
+        line.expect(250)
+        goodbye(line)
+    sendmail_case(t, "cat >/dev/null\n", script, 75)
+
+
+def test_sendmail_cannot_be_started_later(t):
+    def script(line):
+        hello(line)
+        line.command("MAIL FROM:<s@r.example>", 250)
+        line.command("RCPT TO:<user@example.org>", 250)
+        os.rename(t.path("sendmail"), t.path("sendmail.away"))
+        line.command("DATA", 354)
+        line.send(dotted(TEXT))
+        line.expect("451 4.3.0")
+        line.command("QUIT", 221, 421)
+        line.wait_end()
+    sendmail_case(t, "cat >/dev/null\n", script, 75)
+
+
+def test_sendmail_large(t):
+    """Over 1 MiB it waits in a file of spool_dir that has no name."""
+    text = mail.message("large", b"0123456789" * 7 + b"\r\n" * 1200000)
+    program = t.write("sendmail", "#!/bin/sh\ncat >%s\n" % t.path("text"), mode=0o755)
+    t.configure(t.provider(one_message(text)), {"sendmail": program},
+                top={"spool_dir": t.sub("spool")})
+    t.fetch("office")
+    with open(t.path("text"), "rb") as file:
+        assert mail.same([file.read()], [text]) is None
+    assert os.listdir(t.path("spool")) == []
+
+
+def test_postfix_sendmail(t):
+    postfix = t.postfix(USER, "other@example.com")
+    texts = [TEXT, mail.message("large", b"abc\r\n" * 500000), mail.message("last")]
+
+    def script(line):
+        hello(line)
+        for text in texts:
+            deliver(line, text, USER, "other@example.com")
+        goodbye(line)
+
+    t.configure(t.provider(script, tls="starttls"), {"sendmail": postfix.sendmail})
+    t.expect(t.fetch("office"), 0, "3 messages")
+    for user in (USER, "other@example.com"):
+        wrong = mail.same(postfix.arrived(user, 3), texts)
+        assert wrong is None, wrong
+
+
+def test_exim_sendmail(t):
+    exim = t.exim()
+    texts = [TEXT, mail.message("large", b"abc\r\n" * 500000), mail.message("last")]
+
+    def script(line):
+        hello(line)
+        for text in texts:
+            deliver(line, text, USER, "other@example.com")
+        deliver(line, mail.message("null"), USER, sender="")
+        goodbye(line)
+
+    t.configure(t.provider(script, tls="starttls"), {"sendmail": exim.sendmail})
+    t.expect(t.fetch("office"), 0, "4 messages")
+    exim.run_queue()
+    wrong = mail.same(exim.mail(), texts + [mail.message("null")])
+    assert wrong is None, wrong
+
+
+# Relaying
+
+RELAY = ("victim%target@example.org", "target!victim@example.org",
+         '"victim@target"@example.org', '"victim%target"@example.org',
+         "@example.org", '"-oQ/tmp"@example.org', "-f@example.org",
+         "/etc/passwd@example.org", "|sh@example.org",
+         "@target.example:user@example.org", "user@target.example@example.org")
+
+
+def relay_script(line):
+    hello(line)
+    for rcpt in RELAY:
+        line.command("MAIL FROM:<s@r.example>", 250)
+        if rcpt == "@target.example:user@example.org":
+            line.command("RCPT TO:<%s>" % rcpt, 250)  # the route is taken off
+        else:
+            line.command("RCPT TO:<%s>" % rcpt, "553 5.1.3", "501 5.")
+        line.command("RSET", 250)
+    line.command("QUIT", 221)
+
+
+@rows(("stock smtp", lambda p: {"smtp": "127.0.0.1:%d" % p.port}),
+      ("open smtp", lambda p: {"smtp": "127.0.0.1:%d" % p.open_port}),
+      ("sendmail", lambda p: {"sendmail": p.sendmail}))
+def test_never_relayed(t, delivery_of):
+    postfix = t.postfix(USER)
+    delivery = delivery_of(postfix)
+    t.configure(t.provider(relay_script), delivery)
+    t.run("fetch", "office")
+    t.check_provider()
+    assert not postfix.queue(), postfix.queue()
+    t.configure(t.provider(one_message(TEXT)), delivery)
+    t.fetch("office")
+    assert mail.same(postfix.arrived(USER), [TEXT]) is None
+    assert "target" not in re.sub(r"reject:.*", "", postfix.log()), postfix.log()
+
+
+def test_hostile_sender(t):
+    """A sender that looks like an option, or like shell."""
+    program = t.write("sendmail", '#!/bin/sh\nprintf "%%s\\n" "$@" >>%s\n'
+                      "cat >/dev/null\n" % t.path("args"), mode=0o755)
+    senders = ["-oQ/tmp@r.example", '"$(id)"@r.example', "'; id;'@r.example"]
+
+    def script(line):
+        hello(line)
+        for sender in senders:
+            if line.command("MAIL FROM:<%s>" % sender, 250, "5").code == 250:
+                line.command("RCPT TO:<user@example.org>", 250)
+                line.command("DATA", 354)
+                line.send(dotted(TEXT))
+                line.expect(250)
+        goodbye(line)
+
+    t.configure(t.provider(script), {"sendmail": program})
+    t.run("fetch", "office")
+    t.check_provider()
+    if os.path.exists(t.path("args")):
+        with open(t.path("args"), encoding="utf-8") as file:
+            args = file.read().split("\n")
+        for at, arg in enumerate(args):
+            if arg in senders:
+                assert args[at - 1] == "-f", args
+
+
+# SMTP into Postfix
+
+def test_postfix_smtp(t):
+    postfix = t.postfix(USER, "other@example.com")
+    texts = [TEXT, mail.message("8bit", b"gr\xc3\xbc\xc3\x9fe\r\n"),
+             mail.message("large", b"abc\r\n" * 500000)]
+
+    def script(line):
+        hello(line)
+        for text in texts:
+            deliver(line, text, USER, "other@example.com")
+        line.command("MAIL FROM:<s@r.example>", 250)
+        line.command("RCPT TO:<nobody@example.org>", "550 5.1.1")
+        line.command("RCPT TO:<user@example.org>", 250)
+        line.command("RSET", 250)
+        goodbye(line)
+
+    t.configure(t.provider(script, tls="starttls"),
+                {"smtp": "127.0.0.1:%d" % postfix.port})
+    t.expect(t.fetch("office"), 0, "3 messages", "1 refused")
+    for user in (USER, "other@example.com"):
+        wrong = mail.same(postfix.arrived(user, 3), texts)
+        assert wrong is None, wrong
+
+
+def test_postfix_size(t):
+    """Postfix's message_size_limit is what the provider is told."""
+    postfix = t.postfix(USER)
+
+    def script(line):
+        assert "SIZE 20971520" in hello(line)
+        goodbye(line)
+
+    t.configure(t.provider(script), {"smtp": "127.0.0.1:%d" % postfix.port})
+    t.fetch("office")
+
+
+def test_smtp_one_answer_for_all(t):
+    local = t.local(tcp=True, lmtp=False, answers={"END": ["554 5.6.0 Content"]})
+
+    def script(line):
+        hello(line)
+        deliver(line, TEXT, "a@example.org", "b@example.org", expect="554 5.6.0")
+        deliver(line, TEXT, "a@example.org", "b@example.org")
+        goodbye(line)
+
+    t.configure(t.provider(script), {"smtp": local.address})
+    t.fetch("office")
+    assert len(local.messages) == 1 and len(local.messages[0][1]) == 2
+
+
+def test_smtp_without_pipelining(t):
+    """A server that bears no pipelining gets none."""
+    local = t.local(tcp=True, lmtp=False, keywords=())
+    source = t.folder_source(*[("s@r.example", [USER, "b@example.com"], TEXT)
+                               for _ in range(5)])
+    t.configure(t.provider(source=source), {"smtp": local.address})
+    t.fetch("office")
+    assert [m[2][-len(TEXT):] for m in local.messages] == [TEXT] * 5
+
+
+# Maildir
+
+def test_maildir(t):
+    """Unknown users, modes, Return-Path; no Maildir is made unless asked for."""
+    t.sub("mail/example.org")
+
+    def script(line):
+        hello(line)
+        line.command("MAIL FROM:<s@r.example>", 250)
+        line.command("RCPT TO:<user@example.org>", "550 5.1.1")
+        os.makedirs(t.path("mail/example.org/user"))
+        for part in ("new", "cur", "tmp"):
+            os.makedirs(t.path("mail/example.org/user", part))
+        line.command("RCPT TO:<User@Example.ORG>", 250)
+        line.command("DATA", 354)
+        line.send(dotted(TEXT))
+        line.expect(250)
+        goodbye(line)
+
+    t.configure(t.provider(script), t.maildir(create=False, sync=True))
+    t.fetch("office")
+    t.assert_mail(USER, TEXT)
+    [name] = os.listdir(t.path("mail/example.org/user/new"))
+    status = os.stat(t.path("mail/example.org/user/new", name))
+    assert stat.S_IMODE(status.st_mode) == 0o600, oct(status.st_mode)
+    assert t.mail(USER)[0].startswith(b"Return-Path: <s@r.example>\n")
+    assert os.listdir(t.path("mail/example.org/user/tmp")) == []
+
+
+@rows(("dots", "../x@example.org"), ("slash", "a/b@example.org"),
+      ("leading dot", ".x@example.org"), ("quoted", '"a b"@example.org'),
+      ("percent", "a%b@example.org"), ("bang", "a!b@example.org"),
+      ("dollar", "a$b@example.org"))
+def test_maildir_user_name(t, rcpt):
+    def script(line):
+        hello(line)
+        line.command("MAIL FROM:<s@r.example>", 250)
+        line.command("RCPT TO:<%s>" % rcpt, "553", "501")
+        goodbye(line)
+    t.configure(t.provider(script))
+    t.run("fetch", "office")
+    t.check_provider()
+    assert not [f for _, folders, files in os.walk(t.path("mail")) for f in files]
+
+
+def test_maildir_follows_no_links(t):
+    t.sub("mail/example.org")
+    os.makedirs(t.path("elsewhere/new"))
+    os.makedirs(t.path("elsewhere/tmp"))
+    os.makedirs(t.path("elsewhere/cur"))
+    os.symlink(t.path("elsewhere"), t.path("mail/example.org/user"))
+
+    def script(line):
+        hello(line)
+        line.command("MAIL FROM:<s@r.example>", 250)
+        if line.command("RCPT TO:<user@example.org>", 250, "4", "5").code == 250:
+            line.command("DATA", 354)
+            line.send(dotted(TEXT))
+            line.expect("4", "5")
+        line.command("QUIT", 221, 421)
+
+    t.configure(t.provider(script))
+    t.run("fetch", "office")
+    t.check_provider()
+    assert os.listdir(t.path("elsewhere/new")) == []
+    assert os.listdir(t.path("elsewhere/tmp")) == []
+
+
+def test_maildir_base_vanishes(t):
+    """A disk that is not mounted must not bounce mail."""
+    def script(line):
+        hello(line)
+        os.rename(t.path("mail"), t.path("mail.away"))
+        line.command("MAIL FROM:<s@r.example>", 250)
+        line.command("RCPT TO:<user@example.org>", "451 4.2.1")
+        line.command("QUIT", 221, 421)
+    t.configure(t.provider(script), t.maildir(create=False), drain=False)
+    t.fetch("office", status=75)
+
+
+# Before the turn
+
+def test_local_service_down(t):
+    """Without a place for the mail the provider is not called."""
+    down = {"lmtp socket": {"lmtp": t.path("nothing")},
+            "lmtp tcp": {"lmtp": "127.0.0.1:1"},
+            "smtp": {"smtp": "127.0.0.1:1"},
+            "sendmail": {"sendmail": t.path("nothing")},
+            "maildir": {"maildir": t.path("nothing") + "/{user}"}}
+    for name, delivery in down.items():
+        provider = t.provider(one_message(TEXT))
+        t.configure(provider, delivery)
+        run = t.run("fetch", "office")
+        assert run.status == 75, (name, run)
+        assert not provider.sessions, name
+        assert not t.status()["messages"]
+
+
+@rows(("silent", {"GREETING": SILENT}), ("421", {"GREETING": "421 4.3.2 Down"}),
+      ("LHLO refused", {"LHLO": "550 5.7.1 Not you"}))
+def test_local_service_not_ready(t, wrong):
+    local = t.local(answers=wrong)
+    provider = t.provider(one_message(TEXT))
+    t.configure(provider, {"lmtp": local.address, "timeout": "1s"})
+    t.fetch("office", status=75)
+    assert not provider.sessions
+
+
+def test_one_of_two_deliveries_is_down(t):
+    """The call is made; what has no place now is deferred."""
+    local = t.local()
+
+    def script(line):
+        hello(line)
+        deliver(line, TEXT, "a@example.org")
+        line.command("MAIL FROM:<s@r.example>", 250)
+        line.command("RCPT TO:<a@example.com>", "451 4.4.2")
+        line.command("QUIT", 221, 421)
+
+    t.configure(t.provider(script), {"lmtp": local.address}, drain=False, top={
+        "deliveries": {"local": {"lmtp": local.address},
+                       "down": {"lmtp": t.path("nothing")}},
+        "routes": [{"recipients": "example.com", "deliver": "down"},
+                   {"deliver": "local"}]})
+    t.fetch("office", status=75)
+    assert len(local.messages) == 1
+
+
+# Routes
+
+def test_routes(t):
+    """One message's recipients over three kinds of delivery."""
+    dovecot = t.dovecot("sales-1@example.org")
+    local = t.local()
+    t.configure(
+        t.provider(one_message(TEXT, "Sales-1@example.org", "user@example.com",
+                               "x@example.org")),
+        top={"deliveries": {"shop": {"lmtp": dovecot.socket},
+                            "box": t.maildir(), "rest": {"lmtp": local.address}},
+             "routes": [{"recipients": ["sales*@*", "y@z.example"], "deliver": "shop"},
+                        {"recipients": "EXAMPLE.com", "deliver": "box"},
+                        {"deliver": "rest"}]})
+    t.expect(t.fetch("office"), 0, "1 message")
+    assert mail.same(dovecot.mail("sales-1@example.org"), [TEXT]) is None
+    t.assert_mail("user@example.com", TEXT)
+    assert [m[1] for m in local.messages] == [["x@example.org"]]
+
+
+def test_no_route(t):
+    def script(line):
+        hello(line)
+        line.command("MAIL FROM:<s@r.example>", 250)
+        line.command("RCPT TO:<a@example.com>", "550 5.1.1")
+        line.command("RCPT TO:<a@example.org>", 250)
+        line.command("RSET", 250)
+        goodbye(line)
+    t.configure(t.provider(script), top={
+        "routes": [{"recipients": "example.org", "deliver": "local"}]})
+    t.run("fetch", "office")
+    t.check_provider()
+
+
+def test_account_with_its_own_delivery(t):
+    first, second = t.local("first"), t.local("second")
+    account = t.account(t.provider(one_message(TEXT)), deliver="second")
+    t.configure(accounts={"office": account}, top={
+        "deliveries": {"first": {"lmtp": first.address},
+                       "second": {"lmtp": second.address}},
+        "routes": [{"deliver": "first"}]})
+    t.fetch("office")
+    assert not first.messages and len(second.messages) == 1
+
+
+def test_one_leg_not_ready(t):
+    """A delivery that fails before its last step: no leg is finished."""
+    local = t.local()
+    broken = t.local("broken", answers={"DATA": "451 4.3.0 Not now"})
+
+    def script(line):
+        hello(line)
+        deliver(line, TEXT, "a@example.org", "b@example.com", expect="451")
+        line.command("QUIT", 221, 421)
+
+    t.configure(t.provider(script), drain=False, top={
+        "deliveries": {"good": {"lmtp": local.address},
+                       "bad": {"lmtp": broken.address}},
+        "routes": [{"recipients": "example.com", "deliver": "bad"},
+                   {"deliver": "good"}]})
+    t.fetch("office", status=75)
+    assert not local.messages, local.messages
+
+
+def test_disk_full(t):
+    """452 4.3.1, and the session ends."""
+    if os.geteuid() != 0:
+        raise Skip("only root can mount a small disk")
+    small = t.sub("mail")
+    if os.system("mount -t tmpfs -o size=64k none %s 2>/dev/null" % small) != 0:
+        raise Skip("mounting is not allowed here")
+    t.at_end(lambda: os.system("umount %s" % small))
+
+    def script(line):
+        hello(line)
+        deliver(line, TEXT)
+        deliver(line, mail.message("large", b"x" * 70 + b"\r\n" * 100000),
+                expect="452 4.3.1")
+        line.command("MAIL FROM:<s@r.example>", "421")
+        line.wait_end()
+
+    t.configure(t.provider(script), drain=False)
+    t.fetch("office", status=75)
+    t.assert_mail(USER, TEXT)

@@ -1,0 +1,661 @@
+# SPDX-License-Identifier: ISC
+"""
+Sessions as processes: locks, several accounts, holds, signals, the user that
+it runs as, status files and logs (interface.md 1, 2, 4 and 6).
+"""
+import datetime
+import json
+import os
+import pty
+import re
+import select
+import signal
+import stat
+import threading
+import time
+
+import mail
+from doubles import SILENT
+from stage import PASSWORD, Skip, deliver, dotted, goodbye, hello, one_message, rows, until
+
+TEXT = mail.message("a message")
+USER = "user@example.org"
+
+
+class Gate:
+    """A point that a script waits at until the case opens it."""
+
+    def __init__(self):
+        self.reached = threading.Event()
+        self.opened = threading.Event()
+
+    def wait(self):
+        self.reached.set()
+        assert self.opened.wait(30), "nobody opened the gate"
+
+    def arrived(self):
+        assert self.reached.wait(30), "nobody came to the gate"
+
+
+def no_mail(line):
+    hello(line)
+    goodbye(line)
+
+
+# Locks
+
+def test_account_lock(t):
+    """The account is being fetched: 75 at once, and no second call."""
+    gate = Gate()
+
+    def script(line):
+        hello(line)
+        gate.wait()
+        goodbye(line)
+
+    provider = t.provider(script)
+    t.configure(provider)
+    first = t.start("fetch", "office")
+    gate.arrived()
+    second = t.run("fetch", "office")
+    assert second.status == 75, second
+    assert len(provider.sessions) == 1
+    gate.opened.set()
+    assert t.finish(first).status == 0
+    t.check_provider()
+
+
+def test_lock_of_provider_and_user(t):
+    """Two accounts that share them wait for each other."""
+    gate = Gate()
+    active = []
+
+    def script(line):
+        active.append("in")
+        hello(line)
+        gate.wait()
+        assert active == ["in"]
+        active.pop()
+        goodbye(line)
+
+    def other(line):
+        assert active == [], "two sessions at one time"
+        no_mail(line)
+
+    provider = t.provider(script, other)
+    t.configure(accounts={
+        "office": t.account(provider, domains=["example.org"], drain=False),
+        "branch": t.account(provider, domains=["example.com"], drain=False)})
+    first = t.start("fetch", "office")
+    gate.arrived()
+    second = t.start("fetch", "branch")
+    until(lambda: waits_for_lock(second.pid), what="the second to wait")
+    assert len(provider.sessions) == 1
+    gate.opened.set()
+    assert t.finish(first).status == 0
+    assert t.finish(second).status == 0
+    t.check_provider()
+    assert len(provider.turns()) == 2
+
+
+def waits_for_lock(pid):
+    """Whether a process, or a child of it, has a lock file open and no socket."""
+    pids = [pid] + children(pid)
+    opened = []
+    for one in pids:
+        try:
+            folder = "/proc/%d/fd" % one
+            opened += [os.readlink(os.path.join(folder, n)) for n in os.listdir(folder)]
+        except OSError:
+            continue
+    return len([o for o in opened if "/lock/" in o]) >= 2
+
+
+def children(pid):
+    try:
+        with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as file:
+            return [int(p) for p in file.read().split()]
+    except OSError:
+        return []
+
+
+def test_lock_after_a_kill(t):
+    """A killed agent leaves no lock behind."""
+    gate = Gate()
+
+    def script(line):
+        hello(line)
+        gate.reached.set()
+        line.wait_end()
+
+    provider = t.provider(script, no_mail)
+    t.configure(provider)
+    first = t.start("fetch", "office", start_new_session=True)
+    gate.arrived()
+    os.killpg(first.pid, signal.SIGKILL)
+    t.finish(first, killed=True)
+    t.fetch("office")
+
+
+# Several accounts
+
+def test_several_accounts(t):
+    accounts, providers = {}, []
+    for number in range(6):
+        providers.append(t.provider(one_message(TEXT, "u%d@example.org" % number)))
+        accounts["account-%d" % number] = t.account(providers[-1],
+                                                    domains=["example.org"])
+    t.configure(accounts=accounts)
+    run = t.fetch()
+    lines = sorted(run.out.strip().split("\n"))
+    assert [l.split(":")[0] for l in lines] == sorted(accounts), run
+    for number in range(6):
+        t.assert_mail("u%d@example.org" % number, TEXT)
+
+
+def test_max_sessions(t):
+    lock = threading.Lock()
+    now, most = [0], [0]
+
+    def script(line):
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        hello(line)
+        with lock:
+            now[0] -= 1
+        goodbye(line)
+
+    accounts = {"a%d" % n: t.account(t.provider(script)) for n in range(8)}
+    t.configure(accounts=accounts, top={"max_sessions": 2})
+    t.fetch()
+    assert most[0] <= 2, most
+
+
+@rows(("71 is worse than 75", ["75", "0"], 75), ("77 over 75", ["75", "77", "0"], 77),
+      ("76 over 69", ["69", "76"], 76), ("77 over 76", ["76", "77"], 77),
+      ("69 over 75", ["75", "69"], 69), ("67 over 75", ["75", "67", "0"], 67))
+def test_worst_status(t, wanted, status):
+    """Every account is tried; the worst session gives the status."""
+    replies = {"75": {"ATRN": b"451 4.3.0 Later"}, "77": {"AUTH": b"535 5.7.8 Wrong"},
+               "69": {"ATRN": b"502 5.5.1 No"}, "76": {"ATRN": b"251 Hm"},
+               "0": {}, "67": {}}
+    refused = one_message(mail.message("loop", b"", headers=b"Received: x\r\n" * 100),
+                          expect="554")
+    accounts, providers = {}, []
+    for number, one in enumerate(wanted):
+        provider = t.provider(refused if one == "67" else no_mail,
+                              replies=replies[one])
+        providers.append(provider)
+        accounts["a%d" % number] = t.account(provider)
+    t.configure(accounts=accounts)
+    run = t.fetch(status=status)
+    assert len(run.out.strip().split("\n")) == len(wanted), run
+    assert all(p.sessions for p in providers)
+    for number, one in enumerate(wanted):
+        assert t.status("a%d" % number)["exit_status"] == int(one)
+
+
+def test_disabled_account(t):
+    """Not fetched unless it is named."""
+    provider = t.provider(no_mail, no_mail)
+    other = t.provider(no_mail)
+    t.configure(accounts={"office": t.account(provider, enabled=False),
+                          "branch": t.account(other)})
+    t.fetch()
+    assert not provider.sessions and other.sessions
+    t.fetch("office")
+    assert provider.sessions
+
+
+# Holds
+
+def test_hold(t):
+    """After 535 `fetch` does not call; a named account is called."""
+    provider = t.provider(no_mail, replies={"AUTH": [b"535 5.7.8 Wrong"]})
+    t.configure(provider)
+    t.fetch(status=77)
+    calls = len(provider.sessions)
+    run = t.fetch(status=77)
+    t.expect(run, 77, r"office: on hold until \d\d:\d\d: .*Wrong")
+    assert len(provider.sessions) == calls
+    assert t.status()["hold_until"] and t.status()["hold_reason"]
+    t.fetch("office")
+    assert t.status()["hold_until"] is None, t.status()
+    t.fetch()
+
+
+def test_hold_ends_with_a_new_secret(t):
+    provider = t.provider(no_mail)
+    t.write("secret", "wrong-password\n")
+    t.configure(provider, password=None, password_file=t.path("secret"))
+    t.fetch(status=77)
+    t.write("secret", PASSWORD + "\n")
+    t.fetch()
+
+
+@rows(("451", {"ATRN": b"451 4.3.0 Later"}, 75, False),
+      ("450", {"ATRN": b"450 4.7.1 No"}, 77, True),
+      ("502", {"ATRN": b"502 5.5.1 No"}, 69, True),
+      ("protocol", {"ATRN": b"251 What"}, 76, True),
+      ("greeting 421", {"GREETING": b"421 4.3.2 Down"}, 75, False))
+def test_what_holds(t, replies, status, held):
+    provider = t.provider(replies=replies)
+    t.configure(provider)
+    t.fetch(status=status)
+    assert bool(t.status().get("hold_until")) == held, t.status()
+
+
+def test_certificate_holds_nothing(t):
+    """Nothing secret was sent; often it is a captive portal or the clock."""
+    provider = t.provider(tls="starttls", certificate=t.certificates.expired)
+    t.configure(provider)
+    t.fetch(status=77)
+    assert not t.status().get("hold_until")
+
+
+# Signals
+
+@rows(("TERM", signal.SIGTERM), ("INT", signal.SIGINT))
+def test_signal_between_messages(t, number):
+    """421 to the next command, and what was taken stays taken."""
+    gate = Gate()
+
+    def script(line):
+        hello(line)
+        deliver(line, TEXT)
+        gate.reached.set()
+        reply = line.reply()
+        assert reply.code == 421, reply
+        line.wait_end()
+
+    t.configure(t.provider(script))
+    child = t.start("fetch", "office")
+    gate.arrived()
+    child.send_signal(number)
+    run = t.finish(child, 20)
+    t.check_provider()
+    assert run.status in (0, 75), run
+    t.assert_mail(USER, TEXT)
+
+
+def test_term_in_a_message_that_ends(t):
+    """It is finished within 10 s, then 421."""
+    gate = Gate()
+    text = dotted(TEXT)
+
+    def script(line):
+        hello(line)
+        line.command("MAIL FROM:<s@r.example>", 250)
+        line.command("RCPT TO:<user@example.org>", 250)
+        line.command("DATA", 354)
+        line.send(text[:50])
+        line.delivered()
+        gate.wait()
+        line.send(text[50:])
+        line.expect(250)
+        line.expect(421)
+        line.wait_end()
+
+    t.configure(t.provider(script))
+    child = t.start("fetch", "office")
+    gate.arrived()
+    child.terminate()
+    gate.opened.set()
+    t.finish(child, 20)
+    t.check_provider()
+    t.assert_mail(USER, TEXT)
+
+
+def test_term_in_a_message_that_does_not_end(t):
+    gate = Gate()
+
+    def script(line):
+        hello(line)
+        line.command("MAIL FROM:<s@r.example>", 250)
+        line.command("RCPT TO:<user@example.org>", 250)
+        line.command("DATA", 354)
+        line.send(TEXT)
+        line.delivered()
+        gate.reached.set()
+        line.wait_end()
+
+    t.configure(t.provider(script))
+    child = t.start("fetch", "office")
+    gate.arrived()
+    begun = time.monotonic()
+    child.terminate()
+    run = t.finish(child, 30)
+    t.check_provider()
+    assert run.status == 75, run
+    assert time.monotonic() - begun < 15
+    t.assert_mail(USER)
+
+
+def test_term_while_the_delivery_thinks(t):
+    """Once its end went to the delivery, the answer is waited for."""
+    gate = Gate()
+
+    def end(_server, _rcpt):
+        gate.wait()
+        return "250 2.0.0 Taken after all"
+
+    def script(line):
+        hello(line)
+        reply = deliver(line, TEXT)
+        assert "Taken after all" in reply.text, reply
+        line.expect(421)
+        line.wait_end()
+
+    local = t.local(answers={"END": end})
+    t.configure(t.provider(script), {"lmtp": local.address})
+    child = t.start("fetch", "office")
+    gate.arrived()
+    child.terminate()
+    gate.opened.set()
+    t.finish(child, 20)
+    t.check_provider()
+    assert len(local.messages) == 1
+
+
+@rows(("greeting", "GREETING"), ("atrn", "ATRN"))
+def test_term_while_the_provider_is_silent(t, verb):
+    gate = Gate()
+
+    def silent(session, _):
+        gate.reached.set()
+        session.line.wait_end()
+        return b""
+
+    t.configure(t.provider(replies={verb: silent}))
+    child = t.start("fetch", "office")
+    gate.arrived()
+    child.terminate()
+    begun = time.monotonic()
+    run = t.finish(child, 15)
+    assert time.monotonic() - begun < 10
+    assert run.status == 75, run
+
+
+def test_term_while_the_local_side_is_silent(t):
+    local = t.local(answers={"GREETING": SILENT})
+    t.configure(t.provider(no_mail), {"lmtp": local.address})
+    child = t.start("fetch", "office")
+    until(lambda: local.connections, what="the connection")
+    child.terminate()
+    begun = time.monotonic()
+    t.finish(child, 15)
+    assert time.monotonic() - begun < 10
+
+
+def test_term_ends_all_sessions(t):
+    gates = [Gate(), Gate()]
+
+    def scripted(gate):
+        def script(line):
+            hello(line)
+            gate.reached.set()
+            line.expect(421)
+            line.wait_end()
+        return script
+
+    t.configure(accounts={"a%d" % n: t.account(t.provider(scripted(gate)))
+                          for n, gate in enumerate(gates)})
+    child = t.start("fetch")
+    for gate in gates:
+        gate.arrived()
+    child.terminate()
+    t.finish(child, 20)
+    t.check_provider()
+
+
+def test_ignored_sigchld(t):
+    """A parent that ignores SIGCHLD must not cost us exit statuses."""
+    program = t.write("sendmail", "#!/bin/sh\ncat >/dev/null\n", mode=0o755)
+    t.configure(t.provider(one_message(TEXT)), {"sendmail": program})
+    child = t.start("fetch", command=["/bin/sh", "-c", "trap '' CHLD; exec \"$@\"",
+                                      "sh"] + t.command("fetch"))
+    assert t.finish(child).status == 0
+
+
+def test_closed_descriptors(t):
+    t.configure(t.provider(one_message(TEXT)))
+    child = t.start("fetch", command=["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-',
+                                      "sh"] + t.command("fetch"))
+    assert t.finish(child).status == 0
+    t.assert_mail(USER, TEXT)
+
+
+def test_full_stdout(t):
+    """Nowhere to print the line does not undo the session."""
+    t.configure(t.provider(one_message(TEXT)))
+    with open("/dev/full", "wb") as full:
+        child = t.start("fetch", stdout=full)
+    t.finish(child)
+    t.check_provider()
+    t.assert_mail(USER, TEXT)
+
+
+# The user that it runs as
+
+def test_root_then_the_services_user(t):
+    """Started by root it becomes the owner of state_dir; nothing is left that
+    the service's user could not write afterwards."""
+    if os.geteuid() != 0:
+        raise Skip("only root can become another user")
+    nobody = 65534
+    os.chown(t.sub("state"), nobody, nobody)
+    os.chown(t.sub("mail"), nobody, nobody)
+    t.write("secret", PASSWORD + "\n", mode=0o600)  # root's alone
+    provider = t.provider(one_message(TEXT), one_message(TEXT))
+    t.configure(provider, password=None, password_file=t.path("secret"), drain=False)
+    t.fetch("office")
+    for folder, folders, files in os.walk(t.path("state")):
+        for name in folders + files:
+            assert os.stat(os.path.join(folder, name)).st_uid == nobody, name
+    for folder, folders, files in os.walk(t.path("mail")):
+        for name in folders + files:
+            assert os.stat(os.path.join(folder, name)).st_uid == nobody, name
+    t.configure(provider, drain=False)
+    os.chmod(t.config_file, 0o644)
+    child = t.start("fetch", "office", user=nobody, group=nobody, extra_groups=[])
+    t.expect(t.finish(child), 0)
+    t.assert_mail(USER, TEXT, TEXT)
+
+
+def test_root_drops_groups_too(t):
+    if os.geteuid() != 0:
+        raise Skip("only root can become another user")
+    nobody = 65534
+    os.chown(t.sub("state"), nobody, nobody)
+    program = t.write("sendmail", "#!/bin/sh\nid >%s\ncat >/dev/null\n" %
+                      os.path.join(t.sub("out"), "id"), mode=0o755)
+    os.chmod(t.path("out"), 0o777)
+    t.configure(t.provider(one_message(TEXT)), {"sendmail": program})
+    t.fetch("office")
+    with open(t.path("out", "id"), encoding="ascii") as file:
+        said = file.read()
+    assert "uid=65534" in said and "gid=65534" in said, said
+    assert "root" not in said and "=0" not in said, said
+
+
+# Status and logs
+
+KEYS = {"version", "account", "result", "exit_status", "error", "started", "ended",
+        "seconds", "calls", "messages", "recipients", "bytes", "deferred",
+        "refused", "more", "failures_in_a_row", "untidy_in_a_row",
+        "last_success", "last_mail", "hold_until", "hold_reason", "total"}
+
+
+def test_status_file(t):
+    text = mail.message("sized", b"x" * 100 + b"\r\n")
+    provider = t.provider(one_message(text, USER, "b@example.com"))
+    t.configure(provider)
+    t.fetch("office")
+    status = t.status()
+    assert not KEYS - set(status), KEYS - set(status)
+    assert (status["account"], status["result"], status["exit_status"]) == (
+        "office", "mail", 0), status
+    assert (status["messages"], status["recipients"], status["bytes"]) == (
+        1, 2, len(text)), status
+    for key in ("started", "ended", "last_success", "last_mail"):
+        moment = datetime.datetime.strptime(status[key], "%Y-%m-%dT%H:%M:%SZ")
+        now = datetime.datetime.utcnow()
+        assert abs((now - moment).total_seconds()) < 120, (key, status)
+    provider = t.provider(one_message(text), replies={"ATRN": [None, b"421 x"]})
+    t.configure(provider)
+    t.fetch("office")
+    assert t.status()["total"]["messages"] == 2, t.status()
+    modes = {"state": 0o750, "state/status/office.json": 0o640}
+    for name in os.listdir(t.path("state", "lock")):
+        modes["state/lock/" + name] = 0o600
+    os.umask(0)
+    for name, mode in modes.items():
+        if name != "state":  # made by the case itself
+            found = stat.S_IMODE(os.stat(t.path(name)).st_mode)
+            assert found == mode, "%s: %o" % (name, found)
+
+
+def test_state_dir_is_made(t):
+    t.configure(t.provider(no_mail), top={"state_dir": t.path("new")})
+    t.fetch("office")
+    assert stat.S_IMODE(os.stat(t.path("new")).st_mode) == 0o750
+
+
+def test_failures_are_counted(t):
+    for number in range(1, 4):
+        t.configure(t.provider(replies={"ATRN": b"451 4.3.0 Later"}))
+        t.fetch("office", status=75)
+        assert t.status()["failures_in_a_row"] == number
+    t.configure(t.provider(no_mail))
+    t.fetch("office")
+    assert t.status()["failures_in_a_row"] == 0
+
+
+def test_broken_status_file(t):
+    """It is told of, and does not stop the mail."""
+    os.makedirs(t.path("state/status"))
+    for broken in (b"", b"{", b"\xff\xfe\0", b"[" * 100000, b'{"version": 99}'):
+        t.write("state/status/office.json", broken)
+        t.configure(t.provider(no_mail))
+        t.fetch("office")
+        assert t.status()["result"] == "no-mail"
+
+
+def test_json(t):
+    t.configure(t.provider(one_message(TEXT)))
+    run = t.fetch("--json", "office")
+    found = json.loads(run.out)
+    assert found == {k: v for k, v in t.status().items() if k in found}
+    assert found["result"] == "mail" and found["messages"] == 1
+
+
+def test_quiet(t):
+    t.configure(t.provider(one_message(TEXT)))
+    run = t.fetch("-q", "office")
+    assert run.out == "" and run.err == "", run
+    t.configure(t.provider(replies={"AUTH": b"535 5.7.8 Wrong"}))
+    run = t.fetch("-q", "office", status=77)
+    assert run.out == "" and "Wrong" in run.err, run
+
+
+def test_log_text(t):
+    def script(line):
+        hello(line)
+        deliver(line, TEXT)
+        line.command("MAIL FROM:<s@r.example>", 250)
+        line.command("RCPT TO:<a@elsewhere.example>", "550")
+        goodbye(line)
+    t.configure(t.provider(script))
+    run = t.fetch("office")
+    [message] = [l for l in run.err.split("\n") if " message " in l]
+    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ info office: message ", message)
+    for part in ("from=<sender@remote.example>", "to=<user@example.org>",
+                 "delivery=local", 'reply="250 ', "size=", "seconds=", "id="):
+        assert part in message, (part, message)
+    assert re.search(r"warning office: refused .*a@elsewhere.example", run.err), run
+    assert re.search(r"info office: end ", run.err), run
+
+
+def test_log_json(t):
+    t.configure(t.provider(one_message(TEXT)), top={"log_format": "json",
+                                                    "log_level": "debug"})
+    run = t.fetch("office")
+    entries = [json.loads(l) for l in run.err.strip().split("\n")]
+    for entry in entries:
+        assert {"time", "level"} <= set(entry), entry
+    events = [e.get("event") for e in entries if e.get("account") == "office"]
+    for event in ("start", "connected", "auth", "turned", "message", "end"):
+        assert event in events, (event, events)
+
+
+def test_log_is_escaped(t):
+    """What the peer says cannot forge a line or steer a terminal."""
+    evil = b"\x1b[31mred\x07 \xc2\x9b2J \r forged"
+    t.configure(t.provider(replies={"ATRN": b"550 5.7.1 " + evil + b" end"}))
+    run = t.fetch("office", "-v", "--trace", status=77)
+    for text in (run.out, run.err, json.dumps(t.status(), ensure_ascii=False)):
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", text), repr(text)
+
+
+def test_trace(t):
+    """Lines of both peers; of a message the count of its octets only."""
+    local = t.local()
+    text = mail.message("secret subject", b"secret body\r\n" * 50)
+    t.configure(t.provider(one_message(text), tls="starttls"), {"lmtp": local.address})
+    run = t.fetch("--trace", "office")
+    for words in ("EHLO", "STARTTLS", "AUTH CRAM-MD5", "ATRN example.org", "MAIL FROM:",
+                  "LHLO", "QUIT", "221", r"\*\*\*", "octets|bytes"):
+        assert re.search(words, run.err), (words, run)
+    assert "secret" not in run.err, run
+
+
+def test_live_line(t):
+    """On a terminal: a line that is rewritten meanwhile, then the last one."""
+    gate = Gate()
+
+    def script(line):
+        hello(line)
+        deliver(line, TEXT)
+        deliver(line, TEXT)
+        gate.wait()
+        goodbye(line)
+
+    t.configure(t.provider(script))
+    master, slave = pty.openpty()
+    child = t.start("fetch", "office", stdout=slave, env={"TERM": "xterm"})
+    os.close(slave)
+    gate.arrived()
+    shown = b""
+
+    def more():
+        nonlocal shown
+        if select.select([master], [], [], 0.05)[0]:
+            try:
+                shown += os.read(master, 4096)
+            except OSError:
+                return True
+        return b"2 messages" in shown
+    until(more, 10, "the live line")
+    assert b"\r" in shown.rstrip(b"\r\n"), shown
+    gate.opened.set()
+    until(lambda: child.poll() is not None, what="its end")
+    while select.select([master], [], [], 0.05)[0]:
+        try:
+            data = os.read(master, 4096)
+        except OSError:
+            break
+        if not data:
+            break
+        shown += data
+    os.close(master)
+    t.finish(child)
+    t.check_provider()
+    assert re.search(rb"office: 2 messages, [^\r\n]* s", shown.split(b"\r")[-2]
+                     + shown.split(b"\r")[-1]), shown
+
+
+def test_no_live_line_in_a_file(t):
+    t.configure(t.provider(one_message(TEXT)))
+    run = t.fetch("office")
+    assert "\r" not in run.out and run.out.count("\n") == 1, run
