@@ -9,11 +9,12 @@
 #define ODMR_AGENT_CALL_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "protocol/customer.h"
+#include "net/dial.h"
+#include "net/tls.h"
+#include "protocol/outcome.h"
 
 struct call;
 struct config;
@@ -28,25 +29,30 @@ struct call_options {
 	const struct config_account *account;
 	const struct secret *password; /* NULL or empty: there is none */
 	const struct secret *token; /* likewise */
-	const char *best_before; /* from the status file; NULL: unknown */
+	/* The best mechanism ever offered, from the status file; NULL or "":
+	 * unknown. Where a weaker one may not be used: refuse_downgrade. */
+	const char *best_before;
+	bool refuse_downgrade;
 	bool check_only; /* QUIT in place of ATRN */
 	struct transcript *transcript;
 };
 
 struct call_result {
-	/* result CUSTOMER_FAILED and error for whatever failed, also before
-	 * and outside the dialogue: no connection, TLS, time-out. */
+	/* CUSTOMER_FAILED and error for whatever failed, also before and
+	 * outside the dialogue: no connection, TLS, time-out. */
 	struct customer_outcome outcome;
-	bool connected;
-	/* CUSTOMER_TURNED: the caller owns the connection. Else, under
-	 * check_only, NULL as well: what is to be known of TLS is in tls. */
+	/* Owned by the result; NULL: no connection came about. Only after
+	 * CUSTOMER_TURNED is there anything to say on it. */
 	struct stream *stream;
-	struct buf early; /* octets behind the 250, for the receiver */
-	char address[64]; /* of the provider, "192.0.2.1" */
+	struct buf early; /* TURNED: octets behind the 250, for the receiver */
+	char address[DIAL_PEER_SIZE]; /* of the provider; "" behind a proxy */
+	bool secured;
+	struct tls_info tls; /* secured */
 };
 
 /* NULL and err: certificates or keys of the configuration cannot be read. */
-struct call *call_new(const struct call_options *options, struct error *err);
+struct call *call_new(const struct call_options *options, struct error *err)
+    __attribute__((warn_unused_result));
 void call_free(struct call *call);
 /*
  * Calls and asks for these domains (customer_join_domains(); NULL: no
@@ -54,7 +60,7 @@ void call_free(struct call *call);
  */
 void call_run(
     struct call *call, const char *domains, struct call_result *result);
-/* Closes what the result still owns. */
+/* Closes the connection as it is (see stream_finish()). */
 void call_result_clear(struct call_result *result);
 
 #endif

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/call.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "agent/config.h"
+#include "base/base64.h"
+#include "base/deadline.h"
+#include "base/mem.h"
+#include "base/transcript.h"
+#include "net/stream.h"
+#include "protocol/customer.h"
+
+enum {
+	HANDSHAKE_MS = 60 * 1000, /* slow lines, slow routers */
+	/* For QUIT and its answer, when all that matters has been said. */
+	GOODBYE_MS = 3 * 1000,
+	RANDOM_OCTETS = 18, /* of a nonce; no two sessions have the same */
+	EARLY_MAX = 65536, /* as much as the customer's input can hold */
+	LITERAL_SIZE = sizeof "[IPv6:]" + INET6_ADDRSTRLEN,
+};
+
+struct call {
+	struct call_options options;
+	struct tls_context *tls; /* NULL: without TLS */
+};
+
+/* One call under way. */
+struct conversation {
+	struct call *call;
+	struct call_result *result;
+	struct customer *customer;
+	struct deadline deadline; /* of the reply that is waited for */
+};
+
+/* A signal ends the wait at once: nothing is under way that could be lost. */
+static struct deadline
+limit(int64_t ms)
+{
+	return deadline_in(ms, 0);
+}
+
+struct call *
+call_new(const struct call_options *options, struct error *err)
+{
+	const struct config_account *account = options->account;
+	struct tls_options tls = {
+	    .server_name = account->tls_server_name,
+	    .ca_file = account->tls_ca_file,
+	    .pins = account->tls_pins.items,
+	    .pins_len = account->tls_pins.count,
+	    .cert_file = account->tls_cert_file,
+	    .key_file = account->tls_key_file,
+	};
+	struct tls_context *context = NULL;
+
+	if (account->tls != CONFIG_TLS_OFF) {
+		context = tls_context_new(&tls, err);
+		if (context == NULL)
+			return NULL;
+	}
+	struct call *call = xcalloc(1, sizeof *call);
+	call->options = *options;
+	call->tls = context;
+	return call;
+}
+
+void
+call_free(struct call *call)
+{
+	if (call == NULL)
+		return;
+	tls_context_free(call->tls);
+	free(call);
+}
+
+void
+call_result_clear(struct call_result *result)
+{
+	stream_free(result->stream);
+	result->stream = NULL;
+	buf_clear(&result->early);
+}
+
+/* Copied, since the customer goes away at the end. */
+static void
+note_outcome(struct conversation *conversation)
+{
+	struct customer_outcome *outcome = &conversation->result->outcome;
+
+	*outcome = *customer_outcome(conversation->customer);
+}
+
+/* A failure outside the dialogue; an outcome that stands already stays. */
+static void
+fail(struct conversation *conversation, const struct error *err)
+{
+	struct customer_outcome *outcome = &conversation->result->outcome;
+
+	if (conversation->customer != NULL)
+		note_outcome(conversation);
+	if (outcome->result == CUSTOMER_PENDING) {
+		outcome->result = CUSTOMER_FAILED;
+		outcome->error = *err;
+	}
+}
+
+/* Dialogue */
+
+static bool
+start_tls(struct conversation *conversation)
+{
+	struct call_result *result = conversation->result;
+	struct deadline deadline = limit(HANDSHAKE_MS);
+	struct customer_binding binding = {.type = NULL};
+	struct tls_binding bound;
+	struct error err;
+
+	if (!tls_start(
+		conversation->call->tls, result->stream, &deadline, &err)) {
+		fail(conversation, &err);
+		return false;
+	}
+	result->secured = tls_info(result->stream, &result->tls);
+	if (tls_binding(result->stream, &bound)) {
+		binding.type = bound.name;
+		memcpy(binding.data, bound.data, bound.len);
+		binding.len = bound.len;
+	}
+	customer_tls_started(conversation->customer, &binding);
+	return true;
+}
+
+/* false: there is no way on. */
+static bool
+take_events(struct conversation *conversation)
+{
+	struct transcript *transcript = conversation->call->options.transcript;
+	enum customer_event_type event;
+
+	while (customer_next(conversation->customer, &event)) {
+		transcript_flush(transcript);
+		note_outcome(conversation);
+		switch (event) {
+		case CUSTOMER_START_TLS:
+			if (!start_tls(conversation))
+				return false;
+			break;
+		case CUSTOMER_DONE:
+			conversation->deadline = limit(GOODBYE_MS);
+			break;
+		case CUSTOMER_CLOSE:
+			return false;
+		}
+	}
+	transcript_flush(transcript);
+	return conversation->result->outcome.result != CUSTOMER_TURNED;
+}
+
+/* Whoever gets a command has the whole time for the reply. */
+static bool
+write_output(struct conversation *conversation)
+{
+	const struct config_account *account =
+	    conversation->call->options.account;
+	bool pending = conversation->result->outcome.result == CUSTOMER_PENDING;
+	struct error err;
+	size_t len;
+	const char *output = customer_output(conversation->customer, &len);
+
+	if (len == 0)
+		return true;
+	if (pending)
+		conversation->deadline = limit(account->provider_timeout);
+	if (!stream_write(conversation->result->stream, output, len,
+		&conversation->deadline, &err)) {
+		error_prefix(&err, "writing to the provider");
+		fail(conversation, &err);
+		return false;
+	}
+	customer_written(conversation->customer, len);
+	return true;
+}
+
+static bool
+read_input(struct conversation *conversation)
+{
+	struct customer *customer = conversation->customer;
+	struct error err;
+	size_t room;
+	char *to = customer_room(customer, &room);
+
+	ssize_t n = stream_read(conversation->result->stream, to, room,
+	    &conversation->deadline, &err);
+	if (n < 0) {
+		error_prefix(
+		    &err, "waiting for %s", customer_waits_for(customer));
+		fail(conversation, &err);
+		return false;
+	}
+	if (n == 0)
+		customer_eof(customer);
+	else
+		customer_filled(customer, (size_t)n);
+	return true;
+}
+
+static void
+converse(struct conversation *conversation)
+{
+	const struct config_account *account =
+	    conversation->call->options.account;
+
+	if (account->tls == CONFIG_TLS_IMPLICIT && !start_tls(conversation))
+		return;
+	conversation->deadline = limit(account->provider_timeout);
+	while (take_events(conversation) && write_output(conversation) &&
+	       read_input(conversation))
+		continue;
+}
+
+/* Set-up */
+
+/* Our name for EHLO; a short one gives way to our address (RFC 5321 4.1.4). */
+static const char *
+own_name(const struct config *config, const struct stream *stream,
+    char literal[LITERAL_SIZE])
+{
+	struct sockaddr_storage name;
+	socklen_t len = sizeof name;
+	char text[INET6_ADDRSTRLEN];
+	const void *address;
+
+	if (!config->hostname_short ||
+	    getsockname(stream_fd(stream), (struct sockaddr *)&name, &len) != 0)
+		return config->hostname;
+	if (name.ss_family == AF_INET)
+		address = &((const struct sockaddr_in *)&name)->sin_addr;
+	else if (name.ss_family == AF_INET6)
+		address = &((const struct sockaddr_in6 *)&name)->sin6_addr;
+	else
+		return config->hostname;
+	if (inet_ntop(name.ss_family, address, text, sizeof text) == NULL)
+		return config->hostname;
+	snprintf(literal, LITERAL_SIZE, "[%s%s]",
+	    name.ss_family == AF_INET6 ? "IPv6:" : "", text);
+	return literal;
+}
+
+static enum customer_tls
+tls_mode(enum config_tls tls)
+{
+	switch (tls) {
+	case CONFIG_TLS_STARTTLS:
+		return CUSTOMER_STARTTLS;
+	case CONFIG_TLS_IMPLICIT:
+		return CUSTOMER_IMPLICIT;
+	case CONFIG_TLS_OFF:
+		return CUSTOMER_CLEAR;
+	}
+	return CUSTOMER_STARTTLS;
+}
+
+static struct stream *
+dial(const struct config_account *account, char address[DIAL_PEER_SIZE],
+    struct error *err)
+{
+	static const enum dial_family families[] = {
+	    [CONFIG_IP_ANY] = DIAL_ANY,
+	    [CONFIG_IP_4] = DIAL_IPV4,
+	    [CONFIG_IP_6] = DIAL_IPV6,
+	};
+	struct dial_options options = {
+	    .host = account->provider.host,
+	    .port = account->provider.port,
+	    .proxy = account->proxy.text,
+	    .source_address = account->source_address,
+	    .family = families[account->ip_version],
+	};
+	struct deadline deadline = limit(account->connect_timeout);
+	int fd = dial_open(&options, &deadline, address, err);
+
+	return fd < 0 ? NULL : stream_new(fd);
+}
+
+static bool
+make_nonce(char nonce[BASE64_SIZE(RANDOM_OCTETS)], struct error *err)
+{
+	unsigned char octets[RANDOM_OCTETS];
+
+	if (getentropy(octets, sizeof octets) != 0) {
+		error_set(err, ERROR_SYSTEM, "the system has no randomness");
+		return false;
+	}
+	base64_encode(nonce, octets, sizeof octets);
+	return true;
+}
+
+static void
+talk(struct conversation *conversation, const char *nonce, const char *domains)
+{
+	const struct call_options *options = &conversation->call->options;
+	const struct config_account *account = options->account;
+	struct call_result *result = conversation->result;
+	char literal[LITERAL_SIZE];
+	struct customer_options dialogue = {
+	    .hostname = own_name(options->config, result->stream, literal),
+	    .tls = tls_mode(account->tls),
+	    .host = account->provider.host,
+	    .port = account->provider.port,
+	    .user = account->user,
+	    .password = options->password,
+	    .token = options->token,
+	    .certificate = account->tls_cert_file != NULL,
+	    .mechanisms = account->auth.count > 0 ? account->auth.items : NULL,
+	    .random = nonce,
+	    .best_before = options->best_before,
+	    .refuse_downgrade = options->refuse_downgrade,
+	    .domains = domains,
+	    .check_only = options->check_only,
+	    .transcript = options->transcript,
+	};
+
+	conversation->customer = customer_new(&dialogue);
+	converse(conversation);
+	if (result->outcome.result == CUSTOMER_TURNED) {
+		size_t len;
+		const char *rest = customer_rest(conversation->customer, &len);
+		bool fits = buf_append(&result->early, rest, len);
+
+		assert(fits);
+	}
+	customer_free(conversation->customer);
+}
+
+/* Leaves in order, where the provider did nothing wrong. */
+static void
+say_goodbye(const struct call_result *result)
+{
+	struct deadline deadline = limit(GOODBYE_MS);
+
+	if (result->outcome.result == CUSTOMER_NO_MAIL ||
+	    result->outcome.result == CUSTOMER_CHECKED)
+		stream_finish(result->stream, &deadline);
+}
+
+void
+call_run(struct call *call, const char *domains, struct call_result *result)
+{
+	struct conversation conversation = {.call = call, .result = result};
+	char nonce[BASE64_SIZE(RANDOM_OCTETS)];
+	struct error err;
+
+	*result = (struct call_result){.secured = false};
+	buf_init(&result->early, EARLY_MAX);
+	if (!make_nonce(nonce, &err)) {
+		fail(&conversation, &err);
+		return;
+	}
+	result->stream = dial(call->options.account, result->address, &err);
+	if (result->stream == NULL) {
+		fail(&conversation, &err);
+		return;
+	}
+	talk(&conversation, nonce, domains);
+	say_goodbye(result);
+}
