@@ -206,7 +206,7 @@ kit_small_disk(const char *folder, unsigned kib)
 
 	snprintf(option, sizeof option, "size=%uk", kib);
 	return kit_own_mounts() &&
-	       mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	       mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0 &&
 	       mount("none", folder, "tmpfs", 0, option) == 0;
 }
 

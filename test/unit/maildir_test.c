@@ -1,0 +1,629 @@
+/* SPDX-License-Identifier: ISC */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <dirent.h>
+#include <signal.h>
+
+#include "deliver/folder.h"
+#include "deliver/maildir.h"
+#include "delivery_kit.h"
+
+static const char message[] =
+    "Received: by us\r\nSubject: x\r\n\r\n.\r\nend\r\n";
+static const char stored[] = "Return-Path: <s@example.net>\n"
+			     "Received: by us\nSubject: x\n\n.\nend\n";
+
+static const char *const two_rcpts[] = {
+    "anna@example.org", "ben@example.org", NULL};
+
+/* The template stands below the scratch folder. */
+static void
+use_maildir(struct kit *kit, const char *template, bool create)
+{
+	static struct maildir_options options;
+	static char path[256];
+
+	snprintf(path, sizeof path, "%s/%s", kit->folder, template);
+	options = (struct maildir_options){
+	    .name = "disk",
+	    .path = path,
+	    .create = create,
+	    .sync = true,
+	    .hostname = "mail/a:b",
+	};
+	if (kit->delivery != NULL)
+		kit->delivery->ops->free(kit->delivery);
+	kit->delivery = maildir_new(&options);
+}
+
+static void
+make_folder(const struct kit *kit, const char *name)
+{
+	char *path = kit_join(kit->folder, name);
+
+	assert_int_equal(mkdir(path, 0700), 0);
+	free(path);
+}
+
+static void
+make_maildir(const struct kit *kit, const char *name)
+{
+	static const char *const inside[] = {"tmp", "new", "cur"};
+
+	make_folder(kit, name);
+	for (size_t i = 0; i < 3; i++) {
+		char *path = kit_join(name, inside[i]);
+		make_folder(kit, path);
+		free(path);
+	}
+}
+
+static void
+make_both(const struct kit *kit)
+{
+	make_maildir(kit, "anna");
+	make_maildir(kit, "ben");
+}
+
+/* How many files a folder has, -1 where there is none; path gets the last. */
+static int
+count_files(const struct kit *kit, const char *name, char path[512])
+{
+	char *folder = kit_join(kit->folder, name);
+	DIR *dir = opendir(folder);
+	const struct dirent *entry;
+	int count = 0;
+
+	if (dir == NULL)
+		count = -1;
+	while (dir != NULL && (entry = readdir(dir)) != NULL)
+		if (entry->d_name[0] != '.') {
+			snprintf(path, 512, "%s/%s", folder, entry->d_name);
+			count++;
+		}
+	if (dir != NULL)
+		closedir(dir);
+	free(folder);
+	return count;
+}
+
+static void
+expect_count(const struct kit *kit, const char *name, int expected)
+{
+	char path[512];
+
+	assert_int_equal(count_files(kit, name, path), expected);
+}
+
+/* One message in new, and nothing left in tmp. */
+static void
+expect_message(const struct kit *kit, const char *maildir, const char *expected)
+{
+	char path[512];
+	struct stat st;
+	size_t len;
+	char *new = kit_join(maildir, "new"), *tmp = kit_join(maildir, "tmp");
+
+	assert_int_equal(count_files(kit, new, path), 1);
+	char *text = kit_read(path, &len);
+	assert_non_null(text);
+	assert_string_equal(text, expected);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(st.st_nlink, 1);
+	assert_non_null(strstr(path, ".mail\\057a\\072b"));
+	expect_count(kit, tmp, 0);
+	free(text);
+	free(new);
+	free(tmp);
+}
+
+static void
+deliver(struct kit *kit, const char *const *rcpts, size_t piece)
+{
+	kit_ask(kit, "s@example.net", rcpts);
+	kit_body(kit, message, strlen(message), piece);
+	kit_end(kit);
+}
+
+static void
+test_message_for_two(void **state)
+{
+	struct kit *kit = *state;
+
+	use_maildir(kit, "{user}", false);
+	make_both(kit);
+	deliver(kit, two_rcpts, 1);
+	expect_message(kit, "anna", stored);
+	expect_message(kit, "ben", stored);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(kit->results[i].code, 250);
+		assert_string_equal(kit->results[i].enhanced, "2.0.0");
+	}
+}
+
+static void
+test_two_recipients_of_one_maildir(void **state)
+{
+	struct kit *kit = *state;
+	static const char *const rcpts[] = {
+	    "anna@example.org", "ANNA@example.com", NULL};
+
+	use_maildir(kit, "{user}", false);
+	make_both(kit);
+	deliver(kit, rcpts, 9);
+	expect_count(kit, "anna/new", 2);
+	expect_count(kit, "anna/tmp", 0);
+	expect_count(kit, "ben/new", 0);
+}
+
+static void
+test_null_sender_and_many_messages(void **state)
+{
+	struct kit *kit = *state;
+	static const char *const rcpts[] = {"anna@example.org", NULL};
+
+	use_maildir(kit, "{user}", false);
+	make_both(kit);
+	kit_ask(kit, "", rcpts);
+	kit_body(kit, "a\r\n", 3, 1);
+	assert_true(kit_end(kit));
+	expect_message(kit, "anna", "Return-Path: <>\na\n");
+	for (int i = 0; i < 20; i++)
+		deliver(kit, rcpts, 100);
+	expect_count(kit, "anna/new", 21);
+	expect_count(kit, "anna/tmp", 0);
+}
+
+static void
+test_large_message(void **state)
+{
+	struct kit *kit = *state;
+	static char text[300000], expected[300000 + 64];
+
+	memset(text, 'x', sizeof text);
+	memcpy(text + sizeof text - 2, "\r\n", 2);
+	snprintf(expected, sizeof expected,
+	    "Return-Path: <s@example.net>\n%.*s\n", (int)sizeof text - 2, text);
+	use_maildir(kit, "{user}", false);
+	make_both(kit);
+	kit_ask(kit, "s@example.net", two_rcpts);
+	kit_body(kit, text, sizeof text, 65536);
+	assert_true(kit_end(kit));
+	expect_message(kit, "anna", expected);
+	expect_message(kit, "ben", expected);
+}
+
+static const struct name_case {
+	const char *template, *rcpt, *name;
+} names[] = {
+    {"/b/{user}", "anna@example.org", "anna"},
+    {"/b/{user}", "Anna+Tag=1_2-3.x@example.org", "anna+tag=1_2-3.x"},
+    {"/b/{domain}/{user}/Maildir", "A@Example.ORG", "example.org/a/Maildir"},
+    {"/b/x-{user}", "anna@example.org", "x-anna"},
+    {"/b/{user}@{domain}", "anna@b-c.de", "anna@b-c.de"},
+    {"/b/all", "an!na@[192.0.2.1]", ""},
+    {"/b/{user}", "anna@[192.0.2.1]", "anna"},
+    {"/b/{user}", "POSTMASTER", "postmaster"},
+    {"/b/{other}/{user}", "anna@example.org", "{other}/anna"},
+    {"/b/{domain}", "anna@[192.0.2.1]", NULL},
+    {"/b/{domain}", "postmaster", NULL},
+    {"/b/{user}", "\"..\"@example.org", NULL},
+    {"/b/{user}", "\".anna\"@example.org", NULL},
+    {"/b/{user}", "../anna@example.org", NULL},
+    {"/b/{user}", "a/b@example.org", NULL},
+    {"/b/{user}", "\"a/b\"@example.org", NULL},
+    {"/b/{user}", "\"\"@example.org", NULL},
+    {"/b/{user}", "a%b@example.org", NULL},
+    {"/b/{user}", "a!b@example.org", NULL},
+    {"/b/{user}", "a|b@example.org", NULL},
+    {"/b/{user}", "a{user}@example.org", NULL},
+    {"/b/{user}", "\"a b\"@example.org", NULL},
+    {"/b/{user}", "~anna@example.org", NULL},
+};
+
+static void
+test_names(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		struct path path;
+		char text[ADDRESS_MAX + 3];
+		size_t used;
+		snprintf(text, sizeof text, "<%s>", names[i].rcpt);
+		/* What does not even parse never gets here. */
+		if (path_parse(&path, text, strlen(text), &used) != PATH_OK) {
+			assert_null(names[i].name);
+			continue;
+		}
+		char *name = folder_name(names[i].template, &path);
+		if (names[i].name == NULL)
+			assert_null(name);
+		else
+			assert_string_equal(name, names[i].name);
+		free(name);
+	}
+}
+
+static void
+test_base(void **state)
+{
+	static const char *const cases[][2] = {
+	    {"/b/c/{user}", "/b/c/"},
+	    {"/b/c-{user}/{domain}", "/b/"},
+	    {"/b/c", "/b/c"},
+	    {"/{user}", "/"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char *base = folder_base(cases[i][0]);
+		assert_string_equal(base, cases[i][1]);
+		free(base);
+	}
+}
+
+static const struct answer_case {
+	const char *name, *template;
+	bool create;
+	const char *rcpt, *reply;
+	bool gone;
+} answers[] = {
+    {"there", "{user}", false, "anna@a.example", "250 2.1.5 ok", false},
+    {"no such user", "{user}", false, "carl@a.example",
+	"550 5.1.1 no such mailbox", false},
+    {"no such user below another", "{domain}/{user}", false, "carl@a.example",
+	"550 5.1.1 no such mailbox", false},
+    {"made", "{user}", true, "carl@a.example", "250 2.1.5 ok", false},
+    {"made with what is above", "{domain}/{user}/Maildir", true,
+	"carl@a.example", "250 2.1.5 ok", false},
+    {"a name that leads elsewhere", "{user}", true, "\"..\"@a.example",
+	"553 5.1.3 this address cannot be the name of a mailbox", false},
+    {"no base", "none/{user}", false, "anna@a.example",
+	"451 4.2.1 disk: FOLDER/none/: No such file or directory", true},
+    {"no base to be made", "none/{user}", true, "anna@a.example",
+	"451 4.2.1 disk: FOLDER/none/: No such file or directory", true},
+    {"one Maildir for all", "anna", false, "carl@a.example", "250 2.1.5 ok",
+	false},
+    {"none for all", "none", true, "carl@a.example",
+	"451 4.2.1 disk: FOLDER/none: No such file or directory", true},
+    {"a folder that is no Maildir", "{user}", false, "plain@a.example",
+	"451 4.2.1 disk: cannot write to the mailbox: No such file or "
+	"directory",
+	false},
+    {"a folder that becomes one", "{user}", true, "plain@a.example",
+	"250 2.1.5 ok", false},
+    {"a link to another's", "{user}", false, "link@a.example",
+	"451 4.2.1 disk: cannot write to the mailbox: Not a directory", false},
+    {"a link inside", "{user}", false, "inside@a.example",
+	"451 4.2.1 disk: cannot write to the mailbox: Not a directory", false},
+    {"a base behind a link", "link/../{user}", false, "anna@a.example",
+	"250 2.1.5 ok", false},
+    {"a file in the way", "{user}", false, "file@a.example",
+	"451 4.2.1 disk: cannot write to the mailbox: Not a directory", false},
+};
+
+static void
+make_hostile_folders(const struct kit *kit)
+{
+	char *link = kit_join(kit->folder, "link");
+	char *inside = kit_join(kit->folder, "inside/new");
+	char *file = kit_join(kit->folder, "file");
+
+	make_both(kit);
+	make_folder(kit, "plain");
+	make_maildir(kit, "inside");
+	assert_int_equal(symlink("anna", link), 0);
+	assert_int_equal(rmdir(inside), 0);
+	assert_int_equal(symlink("../anna/new", inside), 0);
+	close(open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	free(link);
+	free(inside);
+	free(file);
+}
+
+/* The reply, with the scratch folder as FOLDER. */
+static void
+general_reply(const struct kit *kit, const struct status *status, char *out)
+{
+	char reply[STATUS_TEXT_MAX];
+	size_t len = strlen(kit->folder);
+
+	status_format(status, reply, sizeof reply);
+	const char *at = strstr(reply, kit->folder);
+	if (at == NULL)
+		snprintf(out, STATUS_TEXT_MAX, "%s", reply);
+	else
+		snprintf(out, STATUS_TEXT_MAX, "%.*sFOLDER%s",
+		    (int)(at - reply), reply, at + len);
+}
+
+static void
+test_answers(void **state)
+{
+	struct kit *kit = *state;
+
+	make_hostile_folders(kit);
+	for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+		const struct answer_case *wanted = &answers[i];
+		const char *const rcpts[] = {wanted->rcpt, NULL};
+		char reply[STATUS_TEXT_MAX];
+		use_maildir(kit, wanted->template, wanted->create);
+		kit_ask(kit, "s@example.net", rcpts);
+		general_reply(kit, &kit->answers[0], reply);
+		if (strcmp(reply, wanted->reply) != 0)
+			print_error("%s\n", wanted->name);
+		assert_string_equal(reply, wanted->reply);
+		assert_int_equal(
+		    kit->delivery->ops->gone(kit->delivery), wanted->gone);
+		kit->delivery->ops->abort(kit->delivery);
+		/* carl is new to each of them. */
+		char *made = kit_join(kit->folder, "carl");
+		nftw(made, kit_remove, 16, FTW_DEPTH | FTW_PHYS);
+		free(made);
+	}
+	expect_count(kit, "anna/new", 0);
+}
+
+static void
+test_made_maildir_is_whole(void **state)
+{
+	struct kit *kit = *state;
+	static const char *const rcpts[] = {"carl@a.example", NULL};
+
+	use_maildir(kit, "{domain}/{user}", true);
+	deliver(kit, rcpts, 5);
+	expect_message(kit, "a.example/carl", stored);
+	expect_count(kit, "a.example/carl/cur", 0);
+}
+
+static void
+test_refused_recipients_get_nothing(void **state)
+{
+	struct kit *kit = *state;
+	static const char *const rcpts[] = {"none@example.org",
+	    "anna@example.org", "a!b@example.org", "ben@example.org", NULL};
+
+	use_maildir(kit, "{user}", false);
+	make_both(kit);
+	deliver(kit, rcpts, 5);
+	assert_int_equal(kit->results[0].code, 0);
+	assert_int_equal(kit->results[1].code, 250);
+	assert_int_equal(kit->results[2].code, 0);
+	assert_int_equal(kit->results[3].code, 250);
+	expect_message(kit, "anna", stored);
+	expect_message(kit, "ben", stored);
+}
+
+static void
+test_abort_leaves_nothing(void **state)
+{
+	struct kit *kit = *state;
+	struct deadline deadline = kit_deadline();
+
+	use_maildir(kit, "{user}", false);
+	make_both(kit);
+	kit_ask(kit, "s@example.net", two_rcpts);
+	kit->delivery->ops->abort(kit->delivery);
+	kit_ask(kit, "s@example.net", two_rcpts);
+	kit_body(kit, message, strlen(message), 3);
+	expect_count(kit, "anna/tmp", 1);
+	kit->delivery->ops->abort(kit->delivery);
+	expect_count(kit, "anna/tmp", 0);
+	kit_ask(kit, "s@example.net", two_rcpts);
+	kit_body(kit, message, strlen(message), 3);
+	assert_true(kit->delivery->ops->ready(kit->delivery, &deadline));
+	expect_count(kit, "ben/tmp", 1);
+	kit->delivery->ops->abort(kit->delivery);
+	expect_count(kit, "anna/tmp", 0);
+	expect_count(kit, "ben/tmp", 0);
+	expect_count(kit, "anna/new", 0);
+	expect_count(kit, "ben/new", 0);
+}
+
+/* Killed after each piece, and between the last two steps. */
+static void
+test_killed_agent_leaves_no_half(void **state)
+{
+	struct kit *kit = *state;
+
+	use_maildir(kit, "{user}", false);
+	make_both(kit);
+	for (size_t cut = 0; cut <= strlen(message); cut++) {
+		pid_t pid = fork();
+		if (pid == 0) {
+			struct deadline deadline = kit_deadline();
+			kit_ask(kit, "s@example.net", two_rcpts);
+			kit_body(kit, message, cut, 1);
+			if (cut == strlen(message))
+				(void)!kit->delivery->ops->ready(
+				    kit->delivery, &deadline);
+			raise(SIGKILL);
+		}
+		int status;
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status));
+	}
+	expect_count(kit, "anna/new", 0);
+	expect_count(kit, "ben/new", 0);
+}
+
+/* Each recipient has its own outcome; what was there at RCPT and is not any
+ * more is no reason to bounce. */
+static void
+test_mailbox_that_vanishes(void **state)
+{
+	struct kit *kit = *state;
+	struct deadline deadline = kit_deadline();
+	char *ben = kit_join(kit->folder, "ben");
+	char *away = kit_join(kit->folder, "away");
+
+	use_maildir(kit, "{user}", false);
+	make_both(kit);
+	kit_ask(kit, "s@example.net", two_rcpts);
+	kit_body(kit, message, strlen(message), 3);
+	assert_true(kit->delivery->ops->ready(kit->delivery, &deadline));
+	assert_int_equal(rename(ben, away), 0);
+	kit->delivery->ops->finish(kit->delivery, &deadline);
+	kit_results(kit);
+	assert_int_equal(kit->results[0].code, 250);
+	assert_int_equal(kit->results[1].code, 451);
+	assert_string_equal(kit->results[1].enhanced, "4.2.1");
+	expect_message(kit, "anna", stored);
+	expect_count(kit, "away/new", 0);
+	/* Before the text: then nobody gets it yet. */
+	assert_int_equal(rename(away, ben), 0);
+	kit_ask(kit, "s@example.net", two_rcpts);
+	assert_int_equal(rename(ben, away), 0);
+	kit_body(kit, message, strlen(message), 3);
+	assert_false(kit_end(kit));
+	assert_int_equal(kit->results[0].code, 451);
+	assert_int_equal(kit->results[1].code, 451);
+	expect_message(kit, "anna", stored);
+	free(ben);
+	free(away);
+}
+
+/* Returns 0 where it behaved; runs in a child that has its own small disk. */
+static int
+deliver_to_full_disk(struct kit *kit, size_t octets)
+{
+	static char text[1024 * 1024];
+	char path[512];
+
+	if (!kit_small_disk(kit->folder, 1500))
+		return KIT_SKIPPED;
+	make_both(kit);
+	memset(text, 'x', sizeof text);
+	kit_ask(kit, "s@example.net", two_rcpts);
+	for (; octets > sizeof text; octets -= sizeof text)
+		kit_body(kit, text, sizeof text, 65536);
+	kit_body(kit, text, octets, 65536);
+	bool ready = kit_end(kit);
+	return ready || kit->results[0].code != 452 ||
+	       kit->results[1].code != 452 ||
+	       strcmp(kit->results[0].enhanced, "4.3.1") != 0 ||
+	       !kit->delivery->ops->gone(kit->delivery) ||
+	       count_files(kit, "anna/new", path) != 0 ||
+	       count_files(kit, "anna/tmp", path) != 0 ||
+	       count_files(kit, "ben/new", path) != 0 ||
+	       count_files(kit, "ben/tmp", path) != 0;
+}
+
+static void
+test_full_disk(void **state)
+{
+	struct kit *kit = *state;
+	/* Full at the first file, and at the copy. */
+	static const size_t octets[] = {2 * 1024 * 1024, 1024 * 1024};
+
+	use_maildir(kit, "{user}", false);
+	for (size_t i = 0; i < 2; i++) {
+		pid_t pid = fork();
+		if (pid == 0)
+			_exit(deliver_to_full_disk(kit, octets[i]));
+		kit_expect_child(pid);
+	}
+}
+
+static bool
+probe(struct kit *kit, char out[ERROR_TEXT_MAX])
+{
+	struct deadline deadline = kit_deadline();
+	struct delivery_can can;
+	struct error err = {0};
+	bool there =
+	    kit->delivery->ops->probe(kit->delivery, &can, &deadline, &err);
+
+	assert_int_equal(err.class, there ? ERROR_NONE : ERROR_LOCAL);
+	memcpy(out, err.text, sizeof err.text);
+	return there;
+}
+
+static void
+test_probe(void **state)
+{
+	struct kit *kit = *state;
+	char text[ERROR_TEXT_MAX];
+
+	use_maildir(kit, "{user}", true);
+	assert_true(probe(kit, text));
+	use_maildir(kit, "none/{user}", true);
+	assert_false(probe(kit, text));
+	assert_non_null(strstr(text, "delivery disk: cannot write to /tmp/"));
+	assert_non_null(strstr(text, "/none/: No such file or directory"));
+}
+
+static void
+test_probe_of_a_disk_that_is_read_only(void **state)
+{
+	struct kit *kit = *state;
+	char text[ERROR_TEXT_MAX];
+
+	use_maildir(kit, "{user}", false);
+	pid_t pid = fork();
+	if (pid == 0) {
+		if (!kit_small_disk(kit->folder, 100) ||
+		    mount("none", kit->folder, "tmpfs", MS_REMOUNT | MS_RDONLY,
+			NULL) != 0)
+			_exit(KIT_SKIPPED);
+		_exit(probe(kit, text) ||
+		      strstr(text, "Read-only file system") == NULL);
+	}
+	kit_expect_child(pid);
+}
+
+/* A folder that others made for themselves is no reason to bounce either. */
+static void
+test_mailbox_of_somebody_else(void **state)
+{
+	struct kit *kit = *state;
+	char *new = kit_join(kit->folder, "ben/new");
+
+	use_maildir(kit, "{user}", false);
+	make_both(kit);
+	assert_int_equal(chmod(new, 0500), 0);
+	free(new);
+	assert_int_equal(chmod(kit->folder, 0711), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		if (geteuid() == 0 && (chown(kit->folder, 65534, 65534) != 0 ||
+					  setresuid(65534, 65534, 65534) != 0))
+			_exit(KIT_SKIPPED);
+		kit_ask(kit, "s@example.net", two_rcpts);
+		_exit(kit->answers[1].code != 451);
+	}
+	kit_expect_child(pid);
+}
+
+#define kit_test(function)                                                     \
+	cmocka_unit_test_setup_teardown(function, kit_setup, kit_teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_names),
+	    cmocka_unit_test(test_base),
+	    kit_test(test_message_for_two),
+	    kit_test(test_two_recipients_of_one_maildir),
+	    kit_test(test_null_sender_and_many_messages),
+	    kit_test(test_large_message),
+	    kit_test(test_answers),
+	    kit_test(test_made_maildir_is_whole),
+	    kit_test(test_refused_recipients_get_nothing),
+	    kit_test(test_abort_leaves_nothing),
+	    kit_test(test_killed_agent_leaves_no_half),
+	    kit_test(test_mailbox_that_vanishes),
+	    kit_test(test_full_disk),
+	    kit_test(test_probe),
+	    kit_test(test_probe_of_a_disk_that_is_read_only),
+	    kit_test(test_mailbox_of_somebody_else),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
