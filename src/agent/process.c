@@ -43,6 +43,7 @@ struct process {
 	bool stopping;
 	bool told; /* its session's end */
 	bool hung;
+	bool garbled; /* it wrote what no session writes */
 	struct error refused; /* with pid -1 */
 };
 
@@ -195,6 +196,7 @@ read_record(struct process *process, struct process_event *event, bool *gone)
 	if (got != (ssize_t)sizeof record || !is_sound(&record) ||
 	    process->told) {
 		*gone = true;
+		process->garbled = got > 0;
 		return false;
 	}
 	hear(process, record.ended);
@@ -222,6 +224,9 @@ explain(const struct process *process, int status, struct error *err)
 	if (process->hung)
 		error_set(
 		    err, ERROR_INTERNAL, "the session hung and was ended");
+	else if (process->garbled)
+		error_set(err, ERROR_INTERNAL,
+		    "the session told a result that makes no sense");
 	else if (WIFSIGNALED(status))
 		error_set(err, ERROR_INTERNAL,
 		    "the session died of signal %d (%s)", WTERMSIG(status),

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/process.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agent/config.h"
+#include "agent/history.h"
+#include "agent/status_file.h"
+#include "base/deadline.h"
+#include "base/stop.h"
+
+enum { WAIT_MS = 20000 };
+
+static char state_dir[] = "/tmp/process_test.XXXXXX";
+static struct config_account accounts[] = {
+    {.name = "office", .session_timeout = 60000},
+    {.name = "shop", .session_timeout = 60000},
+};
+static struct config config = {
+    .state_dir = state_dir, .accounts = accounts, .accounts_count = 2};
+
+static int
+make_state(void **state)
+{
+	(void)state;
+	return mkdtemp(state_dir) != NULL ? 0 : -1;
+}
+
+static void
+remove_status(void)
+{
+	static const char *const names[] = {
+	    "status/office.json", "status/shop.json", "status"};
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		snprintf(path, sizeof path, "%s/%s", state_dir, names[i]);
+		remove(path);
+	}
+}
+
+static int
+remove_state(void **state)
+{
+	(void)state;
+	remove_status();
+	return rmdir(state_dir);
+}
+
+/* What the child does; each is a session of its own kind. */
+static void
+bring_mail(const struct config *cfg, const struct config_account *account,
+    const struct session_options *options, struct session_result *result)
+{
+	(void)cfg;
+	(void)options;
+	result->outcome = SESSION_MAIL;
+	result->messages = strlen(account->name);
+}
+
+static void
+tell_progress(const struct config *cfg, const struct config_account *account,
+    const struct session_options *options, struct session_result *result)
+{
+	result->bytes = 77;
+	options->progress(options->progress_context, result);
+	bring_mail(cfg, account, options, result);
+}
+
+static void
+crash(const struct config *cfg, const struct config_account *account,
+    const struct session_options *options, struct session_result *result)
+{
+	(void)cfg;
+	(void)account;
+	(void)options;
+	(void)result;
+	raise(SIGKILL);
+}
+
+static void
+end_early(const struct config *cfg, const struct config_account *account,
+    const struct session_options *options, struct session_result *result)
+{
+	(void)cfg;
+	(void)account;
+	(void)options;
+	(void)result;
+	_exit(EX_OSERR);
+}
+
+static void
+end_quietly(const struct config *cfg, const struct config_account *account,
+    const struct session_options *options, struct session_result *result)
+{
+	(void)cfg;
+	(void)account;
+	(void)options;
+	(void)result;
+	_exit(3);
+}
+
+static void
+hang(const struct config *cfg, const struct config_account *account,
+    const struct session_options *options, struct session_result *result)
+{
+	(void)cfg;
+	(void)account;
+	(void)options;
+	(void)result;
+	for (;;)
+		pause();
+}
+
+static void
+lie(const struct config *cfg, const struct config_account *account,
+    const struct session_options *options, struct session_result *result)
+{
+	(void)cfg;
+	(void)account;
+	(void)options;
+	result->outcome = (enum session_outcome)99;
+	memset(result->error.text, 'x', sizeof result->error.text);
+}
+
+static void
+wait_for_stop(const struct config *cfg, const struct config_account *account,
+    const struct session_options *options, struct session_result *result)
+{
+	struct deadline deadline = deadline_in(WAIT_MS, 0);
+
+	options->progress(options->progress_context, result);
+	if (deadline_wait(&deadline, -1, 0) == DEADLINE_STOPPED)
+		bring_mail(cfg, account, options, result);
+}
+
+/* How the process stands; told as counts. */
+static void
+look_around(const struct config *cfg, const struct config_account *account,
+    const struct session_options *options, struct session_result *result)
+{
+	struct rlimit core;
+	sigset_t blocked;
+
+	bring_mail(cfg, account, options, result);
+	getrlimit(RLIMIT_CORE, &core);
+	sigprocmask(SIG_SETMASK, NULL, &blocked);
+	result->recipients = core.rlim_cur;
+	result->refused = (uint64_t)prctl(PR_GET_DUMPABLE);
+	result->deferred = (uint64_t)sigismember(&blocked, SIGTERM) +
+			   (uint64_t)sigismember(&blocked, SIGHUP);
+	result->calls = cfg->accounts[0].password.text != NULL;
+	result->more = cfg->accounts[1].password.text != NULL;
+}
+
+static struct process_event
+next_event(struct process_pool *pool)
+{
+	struct process_event event;
+
+	assert_int_equal(
+	    process_wait(pool, clock_ms() + WAIT_MS, NULL, 0, &event),
+	    PROCESS_EVENT);
+	return event;
+}
+
+/* Until the process is gone as well, which tells nothing. */
+static void
+end_pool(struct process_pool *pool)
+{
+	struct process_event event;
+
+	while (process_running(pool) > 0)
+		assert_int_not_equal(
+		    process_wait(pool, clock_ms() + 10, NULL, 0, &event),
+		    PROCESS_EVENT);
+	process_pool_free(pool);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	assert_int_equal(errno, ECHILD);
+}
+
+static void
+a_result_comes_back(void **state)
+{
+	struct process_pool *pool = process_pool_new(1, bring_mail);
+	int tag;
+
+	(void)state;
+	process_start(pool, &config, &accounts[0], false, false, &tag);
+	assert_true(process_full(pool));
+	struct process_event event = next_event(pool);
+	assert_ptr_equal(event.tag, &tag);
+	assert_true(event.ended);
+	assert_false(event.lost);
+	assert_int_equal(event.result.outcome, SESSION_MAIL);
+	assert_int_equal(event.result.messages, 6);
+	end_pool(pool);
+}
+
+static void
+progress_comes_first(void **state)
+{
+	struct process_pool *pool = process_pool_new(1, tell_progress);
+
+	(void)state;
+	process_start(pool, &config, &accounts[0], false, false, NULL);
+	struct process_event event = next_event(pool);
+	assert_false(event.ended);
+	assert_int_equal(event.result.bytes, 77);
+	event = next_event(pool);
+	assert_true(event.ended);
+	end_pool(pool);
+}
+
+/* One account's misfortune is recorded; the other does not notice. */
+static void
+check_loss(child_function *run, int64_t session_timeout, int exit_status,
+    const char *why)
+{
+	struct process_pool *pool = process_pool_new(2, run);
+	struct config_account account = accounts[1];
+	struct history history;
+	struct error err;
+
+	account.session_timeout = session_timeout;
+	process_start(pool, &config, &account, false, false, NULL);
+	struct process_event event = next_event(pool);
+	assert_true(event.ended);
+	assert_true(event.lost);
+	assert_int_equal(event.result.outcome, SESSION_FAILED);
+	assert_int_equal(event.result.exit_status, exit_status);
+	assert_string_equal(event.result.error.text, why);
+	end_pool(pool);
+
+	assert_true(status_file_read(state_dir, "shop", &history, &err));
+	assert_string_equal(history.last_error, why);
+	assert_int_equal(history_hold_left(&history, history.last.ended),
+	    exit_status == EX_SOFTWARE ? 3600000 : 0);
+	history_clear(&history);
+	remove_status();
+}
+
+static void
+a_lost_session_is_a_failure(void **state)
+{
+	(void)state;
+	check_loss(
+	    crash, 60000, EX_SOFTWARE, "the session died of signal 9 (Killed)");
+	check_loss(end_early, 60000, EX_OSERR,
+	    "the session ran out of memory or descriptors");
+	check_loss(lie, 60000, EX_SOFTWARE,
+	    "the session told a result that makes no sense");
+	check_loss(end_quietly, 60000, EX_SOFTWARE,
+	    "the session ended with status 3 and told no result");
+	/* A minute beyond session_timeout. */
+	check_loss(hang, -59800, EX_SOFTWARE, "the session hung and was ended");
+}
+
+static void
+others_do_not_notice(void **state)
+{
+	struct process_pool *pool = process_pool_new(2, wait_for_stop);
+	int good, bad;
+
+	(void)state;
+	process_start(pool, &config, &accounts[0], false, false, &good);
+	struct config_account hanging = accounts[1];
+	hanging.session_timeout = -59000;
+	process_start(pool, &config, &hanging, false, false, &bad);
+	struct process_event event;
+	do
+		event = next_event(pool);
+	while (!event.ended);
+	assert_ptr_equal(event.tag, &bad);
+	process_stop(pool);
+	do
+		event = next_event(pool);
+	while (!event.ended);
+	assert_ptr_equal(event.tag, &good);
+	assert_int_equal(event.result.outcome, SESSION_MAIL);
+	end_pool(pool);
+}
+
+static void
+what_cannot_start_is_told(void **state)
+{
+	struct process_pool *pool = process_pool_new(1, bring_mail);
+	struct rlimit before, none;
+
+	(void)state;
+	getrlimit(RLIMIT_NOFILE, &before);
+	none = before;
+	none.rlim_cur = 0;
+	setrlimit(RLIMIT_NOFILE, &none);
+	process_start(pool, &config, &accounts[0], false, false, NULL);
+	setrlimit(RLIMIT_NOFILE, &before);
+	struct process_event event = next_event(pool);
+	assert_true(event.ended && event.lost);
+	assert_int_equal(event.result.exit_status, EX_OSERR);
+	assert_string_equal(event.result.error.text,
+	    "no pipe for a session: Too many open files");
+	end_pool(pool);
+}
+
+static void
+a_child_keeps_its_secrets(void **state)
+{
+	struct process_pool *pool = process_pool_new(1, look_around);
+
+	(void)state;
+	secret_set(&accounts[0].password, "one", 3);
+	secret_set(&accounts[1].password, "two", 3);
+	process_start(pool, &config, &accounts[0], false, false, NULL);
+	struct process_event event = next_event(pool);
+	assert_int_equal(event.result.recipients, 0);
+	assert_int_equal(event.result.refused, 0);
+	assert_int_equal(event.result.deferred, 0);
+	assert_int_equal(event.result.calls, 1);
+	assert_false(event.result.more);
+	end_pool(pool);
+	secret_clear(&accounts[0].password);
+	secret_clear(&accounts[1].password);
+}
+
+static void
+the_callers_descriptors_wake(void **state)
+{
+	struct process_pool *pool = process_pool_new(1, wait_for_stop);
+	struct process_event event;
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(
+	    process_wait(pool, clock_ms(), ends, 1, &event), PROCESS_OVER);
+	assert_int_equal(write(ends[1], "", 1), 1);
+	assert_int_equal(
+	    process_wait(pool, INT64_MAX, ends, 1, &event), PROCESS_READY);
+	close(ends[0]);
+	close(ends[1]);
+	process_pool_free(pool);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_result_comes_back),
+	    cmocka_unit_test(progress_comes_first),
+	    cmocka_unit_test(a_lost_session_is_a_failure),
+	    cmocka_unit_test(others_do_not_notice),
+	    cmocka_unit_test(what_cannot_start_is_told),
+	    cmocka_unit_test(a_child_keeps_its_secrets),
+	    cmocka_unit_test(the_callers_descriptors_wake),
+	};
+
+	return cmocka_run_group_tests(tests, make_state, remove_state);
+}
