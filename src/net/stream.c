@@ -168,7 +168,7 @@ plain_outcome(short event, short *events, struct error *err)
 {
 	if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
 		return lost(err, errno);
-	*events |= event;
+	*events = (short)(*events | event);
 	return STEP_WAIT;
 }
 

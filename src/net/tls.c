@@ -179,7 +179,8 @@ is_hashed(const char *folder)
 
 /*
  * A hashed folder is read one file at a time, as needed; a bundle is parsed
- * whole, which costs a hundred times as long and a megabyte.
+ * whole, which costs a hundred times as long and a megabyte. The environment
+ * (SSL_CERT_FILE) has no say: cron and a shell must trust the same.
  */
 static bool
 trust_system(SSL_CTX *ctx)
@@ -192,9 +193,6 @@ trust_system(SSL_CTX *ctx)
 	};
 	const char *folder = X509_get_default_cert_dir();
 
-	if (getenv(X509_get_default_cert_file_env()) != NULL ||
-	    getenv(X509_get_default_cert_dir_env()) != NULL)
-		return SSL_CTX_set_default_verify_paths(ctx) == 1;
 	bool has_folder = SSL_CTX_load_verify_dir(ctx, folder) == 1;
 	if (has_folder && is_hashed(folder))
 		return true;

@@ -415,18 +415,28 @@ files_that_are_no_good(void **state)
 	}
 }
 
+/* Neither does the environment choose whom the system trusts. */
 static void
-system_store_is_found(void **state)
+the_system_decides(void **state)
 {
 	const struct tls_options options = {.server_name = host};
+	struct deadline deadline = deadline_in(LONG_MS, 0);
 	struct error err = {.text = ""};
-	struct tls_context *context = tls_context_new(&options, &err);
 
 	(void)state;
+	setenv("SSL_CERT_FILE", made.ca_file, 1);
+	struct tls_context *context = tls_context_new(&options, &err);
 	if (context == NULL && access("/etc/ssl/certs", R_OK) != 0)
 		skip();
 	assert_non_null(context);
+	SSL_CTX *ctx = server_ctx(&made.good, TLS1_3_VERSION);
+	struct peer peer = start_peer(ctx, NULL);
+	assert_false(tls_start(context, peer.stream, &deadline, &err));
+	assert_int_equal(err.class, ERROR_CERTIFICATE);
+	end_peer(&peer);
 	tls_context_free(context);
+	SSL_CTX_free(ctx);
+	unsetenv("SSL_CERT_FILE");
 }
 
 static void
@@ -1037,7 +1047,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(verification),
 	    cmocka_unit_test(files_that_are_no_good),
-	    cmocka_unit_test(system_store_is_found),
+	    cmocka_unit_test(the_system_decides),
 	    cmocka_unit_test(pins),
 	    cmocka_unit_test(broken_handshakes),
 	    cmocka_unit_test(old_tls_is_refused),
