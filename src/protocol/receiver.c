@@ -231,7 +231,7 @@ answer_rcpt(struct receiver *r, size_t rcpt, const struct status *status)
 		slots_flush(r);
 		return;
 	}
-	assert(!"an answer that nobody waits for");
+	assert(false && "an answer that nobody waits for");
 }
 
 /* A reply to nonsense; too many of them end the session. */
