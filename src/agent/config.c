@@ -93,7 +93,8 @@ finish(struct config_loader *loader)
 	config->deliveries =
 	    take_items(&loader->deliveries, &config->deliveries_count);
 	config->routes = take_items(&loader->routes, &config->routes_count);
-	if (!loader->ended) {
+	/* What was not read cannot be missed. */
+	if (!loader->ended && loader->marks.here.line != 0) {
 		config_apply_defaults(loader);
 		config_check(loader);
 	}

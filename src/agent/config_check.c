@@ -213,13 +213,15 @@ check_sections(struct config_loader *loader)
 		struct config_section section = {loader, &config_delivery_table,
 		    &marks[i], {delivery->line, delivery->column}, "delivery",
 		    delivery->name};
-		check_delivery(&section, delivery);
+		if (marks[i].here.line != 0)
+			check_delivery(&section, delivery);
 	}
 	marks = loader->routes_marks.items;
 	for (size_t i = 0; i < loader->routes.count; i++) {
 		struct config_section section = {loader, &config_route_table,
 		    &marks[i], marks[i].here, "a", "route"};
-		check_route(&section, &config->routes[i]);
+		if (marks[i].here.line != 0)
+			check_route(&section, &config->routes[i]);
 	}
 	marks = loader->accounts_marks.items;
 	for (size_t i = 0; i < config->accounts_count; i++) {
@@ -227,7 +229,8 @@ check_sections(struct config_loader *loader)
 		struct config_section section = {loader, &config_account_table,
 		    &marks[i], {account->line, account->column}, "account",
 		    account->name};
-		config_check_account(&section, account);
+		if (marks[i].here.line != 0) /* else a fault was told */
+			config_check_account(&section, account);
 	}
 }
 

@@ -107,7 +107,7 @@ config_read_domains(
 	if (has_any && domains->count > 1)
 		config_fault(loader, here,
 		    "%s: \"any\" stands alone or not at all", key->name);
-	if (has_any)
+	else if (has_any)
 		domains->count = 0;
 }
 

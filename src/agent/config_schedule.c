@@ -175,7 +175,7 @@ read_window(
 		window->hours = (struct config_hours){0, DAY_MINUTES};
 	size_t at = config_key_index(&config_window_table, "at");
 	size_t every = config_key_index(&config_window_table, "every");
-	if (of[at].line == 0 && of[every].line == 0 && !loader->ended)
+	if (marks.here.line != 0 && of[at].line == 0 && of[every].line == 0)
 		config_fault(loader, here,
 		    "%s: a window needs \"every\" or \"at\"", key->name);
 	check_times(loader, window, of[at]);

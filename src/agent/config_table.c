@@ -116,7 +116,7 @@ static const struct config_key delivery_keys[] = {
     {MEMBER("sendmail", struct config_delivery, args),
 	.field = CONFIG_FIELD_TEXTS, .read = config_read_program,
 	.convert = config_to_argument, .names_kind = true,
-	.kinds = KIND(CONFIG_SENDMAIL)},
+	.kinds = KIND(CONFIG_SENDMAIL), .access = X_OK},
     {MEMBER("maildir", struct config_delivery, path), TEXT(config_to_maildir),
 	.names_kind = true, .kinds = KIND(CONFIG_MAILDIR)},
     {DELIVERY(create), YES_NO, .value = "no", .kinds = KIND(CONFIG_MAILDIR)},
