@@ -88,12 +88,11 @@ check_tls(
 	bool cert = config_is_set(section, "tls_cert_file");
 	bool key = config_is_set(section, "tls_key_file");
 
+	const char *there = cert ? "tls_cert_file" : "tls_key_file";
 	if (cert != key)
-		config_fault(section->loader,
-		    config_mark_of(
-			section, cert ? "tls_cert_file" : "tls_key_file"),
-		    "%s is missing beside it (one file may be both)",
-		    cert ? "tls_key_file" : "tls_cert_file");
+		config_fault(section->loader, config_mark_of(section, there),
+		    "%s: \"%s\" is missing beside it (one file may be both)",
+		    there, cert ? "tls_key_file" : "tls_cert_file");
 	if (account->tls != CONFIG_TLS_OFF)
 		return;
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
@@ -142,7 +141,7 @@ check_times(
 	bool every = config_is_set(section, "every");
 	bool schedule = config_is_set(section, "schedule");
 	const char *key = schedule ? "schedule" : "every";
-	bool warn = !schedule && account->every < often;
+	bool warn = !schedule && account->every > 0 && account->every < often;
 
 	if (every && schedule)
 		config_fault(section->loader,

@@ -263,10 +263,10 @@ config_check(struct config_loader *loader)
 	    loader->marks.here, "the", "configuration"};
 
 	config_check_required(&top);
-	if (config_is_set(&top, "accounts") && config->accounts_count == 0)
+	if (config->faults == 0 && config->accounts_count == 0)
 		config_fault(loader, config_mark_of(&top, "accounts"),
 		    "accounts: there is none");
-	if (config_is_set(&top, "deliveries") && config->deliveries_count == 0)
+	if (config->faults == 0 && config->deliveries_count == 0)
 		config_fault(loader, config_mark_of(&top, "deliveries"),
 		    "deliveries: there is none");
 	if (config->hostname_short)
