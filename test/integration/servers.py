@@ -100,7 +100,6 @@ mail_location = maildir:{folder}/mail/%u
 first_valid_uid = 1
 first_valid_gid = 0
 postmaster_address = postmaster@example.org
-{size}
 passdb {{
   driver = passwd-file
   args = {folder}/users
@@ -141,21 +140,23 @@ class Dovecot:
         group = grp.getgrgid(os.getgid()).gr_name
         identity = "" if root else (
             "default_internal_user = %s\ndefault_internal_group = %s\n"
-            "default_login_user = %s" % (me, group, me))
+            "default_login_user = %s\nservice anvil {\n  chroot =\n}" % (
+                me, group, me))
         os.chown(os.path.join(folder, "mail"), uid, gid)
-        self.users(users, uid, gid)
+        self.owner = (uid, gid)
+        self.users(users)
         self.port = free_port()
         self.socket = os.path.join(folder, "lmtp")
         config = write(os.path.join(folder, "dovecot.conf"), DOVECOT.format(
-            folder=folder, port=self.port, identity=identity, size=""))
+            folder=folder, port=self.port, identity=identity))
         self.process = Process([binary, "-F", "-c", config],
                                os.path.join(folder, "out"))
         until(lambda: answers(self.socket), what="Dovecot's LMTP")
 
-    def users(self, users, uid=NOBODY, gid=NOBODY):
+    def users(self, users):
         write(os.path.join(self.folder, "users"), "".join(
-            "%s:{PLAIN}x:%d:%d::%s/home/%s::\n" % (u, uid, gid, self.folder, u)
-            for u in users))
+            "%s:{PLAIN}x:%d:%d::%s/home/%s::\n" % (
+                (u,) + self.owner + (self.folder, u)) for u in users))
 
     def mail(self, user):
         return mail.maildir(os.path.join(self.folder, "mail", user))

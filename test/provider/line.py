@@ -205,7 +205,7 @@ class Line:
         self.log.note("*", "close")
         try:
             if self.tls:
-                self.sock.settimeout(1)
+                self.sock.settimeout(0.2)  # for the peer's close_notify
                 self.sock = self.sock.unwrap()
         except (OSError, ValueError):
             pass

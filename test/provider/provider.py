@@ -247,8 +247,8 @@ class Provider:
         except Unexpected as why:
             self.failures.append(str(why))
             self.log.note("*", "UNEXPECTED: %s" % why)
-        except Exception:  # a fault of the script itself must be seen
-            self.failures.append(traceback.format_exc())
+        except Exception as why:  # an assertion or a fault of the script
+            self.failures.append("%s: %s" % (type(why).__name__, why))
             self.log.note("*", traceback.format_exc())
         finally:
             session.line.close()
