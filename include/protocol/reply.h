@@ -75,7 +75,10 @@ bool reply_is_partial(const struct reply *reply);
  * become '?'. Lives until the next reply_parse().
  */
 const char *reply_line(const struct reply *reply, size_t index);
-/* Adds the lines of the last whole reply; a challenge (334) as "***". */
+/*
+ * Adds the lines of the last whole reply, a challenge (334) as "***", or after
+ * REPLY_BROKEN what could not be taken.
+ */
 void reply_trace(const struct reply *reply, struct transcript *transcript);
 
 #endif

@@ -398,6 +398,7 @@ on_reply(struct customer *customer)
 static void
 on_broken(struct customer *customer)
 {
+	reply_trace(&customer->reply, customer->options.transcript);
 	if (customer->outcome.result == CUSTOMER_PENDING)
 		outcome_failed(&customer->outcome, ERROR_PROTOCOL, "%s is %s",
 		    customer->state->waits_for, customer->reply.why);

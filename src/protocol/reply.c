@@ -231,6 +231,9 @@ reply_trace(const struct reply *reply, struct transcript *transcript)
 
 	if (!transcript->on)
 		return;
+	if (reply->broken)
+		transcript_line(transcript, '<', buf_data(&reply->line),
+		    buf_len(&reply->line));
 	for (size_t i = 0; i < reply->lines; i++) {
 		/* A challenge and a dictionary may give the password away. */
 		int len = snprintf(line, sizeof line, "%d%c%s",
