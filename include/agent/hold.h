@@ -2,16 +2,29 @@
  * hold - whether an account is on hold now.
  *
  * As the history has it, but a hold after a refused login ends at once when
- * configuration or secret of the account changed (interface.md 3).
+ * configuration or secret of the account changed (interface.md 3). Of the
+ * secret a keyed digest is kept; its key is state_dir/key, for us alone.
  */
 #ifndef ODMR_AGENT_HOLD_H
 #define ODMR_AGENT_HOLD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-struct config_account;
-struct history;
+#include "agent/config.h"
 
+struct history;
+struct error;
+
+/*
+ * The digest of what the account is made of and of its secret, which does not
+ * count where it comes out of a command, since none is run just to compare.
+ * The key is made where it is missing. false: no key.
+ */
+bool hold_fingerprint(const char *state_dir,
+    const struct config_account *account, const struct secret *secret,
+    char out[static CONFIG_FINGERPRINT_SIZE], struct error *err)
+    __attribute__((warn_unused_result));
 /* ms from now until the hold ends, 0 where there is none. May read the
  * account's password file. */
 int64_t hold_left(const char *state_dir, const struct config_account *account,

@@ -34,6 +34,10 @@ enum process_wait_result {
 struct process_pool *process_pool_new(size_t max, child_function *run);
 /* No process may be left. */
 void process_pool_free(struct process_pool *pool);
+/* Fewer than now run at first changes nothing of those. */
+void process_set_max(struct process_pool *pool, size_t max);
+/* fd is closed in each child: a lock, or what wakes the parent alone. */
+void process_keep_private(struct process_pool *pool, int fd);
 /* Processes that are left; one goes on a little after its session's end. */
 size_t process_running(const struct process_pool *pool);
 bool process_full(const struct process_pool *pool);

@@ -26,7 +26,8 @@ struct schedule_clock {
 };
 
 struct schedule_input {
-	int64_t begun; /* of the last session; 0: never, or not since start */
+	bool starting; /* fetch at once where a window holds */
+	int64_t begun; /* of the last session; 0: never */
 	int64_t ended;
 	enum error_class failed; /* why the last one failed, or ERROR_NONE */
 	unsigned failures_in_a_row;

@@ -11,7 +11,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "agent/config.h"
 #include "base/error.h"
 
 struct history;
@@ -34,22 +33,13 @@ bool status_file_write(const char *state_dir, const char *account,
     const struct history *history, struct error *err)
     __attribute__((warn_unused_result));
 /*
- * What a session does at its end, with the lock held: history_add(), the
- * fingerprint where login was refused, status_file_write().
+ * What a session does at its end, with the lock held: history_add(), then
+ * status_file_write(). fingerprint is what hold_fingerprint() told when the
+ * session read its secret, or "".
  */
-bool status_file_record(const char *state_dir,
-    const struct config_account *account, struct history *history,
-    struct session_result *result, struct error *err)
-    __attribute__((warn_unused_result));
-
-/*
- * For a hold after login was refused: the digest of what the account is made
- * of and of its password, where that can be read without running a command.
- * Its key is state_dir/key, made when it is missing. false: no key.
- */
-bool status_file_fingerprint(const char *state_dir,
-    const struct config_account *account,
-    char out[static CONFIG_FINGERPRINT_SIZE], struct error *err)
+bool status_file_record(const char *state_dir, const char *account,
+    struct history *history, struct session_result *result,
+    const char *fingerprint, struct error *err)
     __attribute__((warn_unused_result));
 
 #endif

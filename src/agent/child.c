@@ -73,6 +73,17 @@ report_end(int fd, const struct session_result *result)
 			return;
 }
 
+void
+child_guard(void)
+{
+	struct rlimit no_core = {.rlim_cur = 0, .rlim_max = 0};
+
+	setrlimit(RLIMIT_CORE, &no_core);
+	prctl(PR_SET_DUMPABLE, 0);
+	/* A parent that was killed cannot pass on the next SIGTERM. */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+}
+
 static void
 take_own_signals(pid_t parent)
 {
@@ -84,22 +95,11 @@ take_own_signals(pid_t parent)
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGUSR1, SIG_IGN);
 	stop_install();
-	/* A parent that was killed cannot pass on the next SIGTERM. */
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	child_guard();
 	if (getppid() != parent)
 		stop_request();
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-static void
-guard_secrets(const struct child_job *job)
-{
-	struct rlimit no_core = {.rlim_cur = 0, .rlim_max = 0};
-
-	setrlimit(RLIMIT_CORE, &no_core);
-	prctl(PR_SET_DUMPABLE, 0);
-	config_wipe_secrets(job->config, job->account);
 }
 
 void
@@ -115,7 +115,7 @@ child_main(const struct child_job *job)
 	struct session_result result = {.outcome = SESSION_FAILED};
 
 	take_own_signals(job->parent);
-	guard_secrets(job);
+	config_wipe_secrets(job->config, job->account);
 	job->run(job->config, job->account, &options, &result);
 	report_end(job->pipe, &result);
 	_exit(EX_OK);

@@ -26,7 +26,8 @@ enum {
 	STOP_MS = 80 * 1000,
 	/* What is run after a session has a minute of its own each. */
 	FINISH_MS = 180 * 1000,
-	FDS_MAX = 8, /* descriptors of the caller */
+	FDS_MAX = 8, /* descriptors that the caller waits for */
+	PRIVATE_MAX = 8, /* those that a child must not keep */
 };
 
 struct process {
@@ -44,14 +45,17 @@ struct process {
 	bool told; /* its session's end */
 	bool hung;
 	bool garbled; /* it wrote what no session writes */
-	struct error refused; /* with pid -1 */
+	struct error *refused; /* with pid -1 */
 };
 
 struct process_pool {
 	child_function *run;
 	size_t max, count;
-	struct process *processes; /* max of them */
-	struct pollfd *fds; /* max + FDS_MAX of them */
+	struct process *processes; /* size of them */
+	size_t size; /* of the arrays: max, and what it was before */
+	struct pollfd *fds; /* size + FDS_MAX of them */
+	int private[PRIVATE_MAX];
+	size_t private_count;
 };
 
 struct process_pool *
@@ -60,10 +64,27 @@ process_pool_new(size_t max, child_function *run)
 	struct process_pool *pool = xcalloc(1, sizeof *pool);
 
 	pool->run = run;
-	pool->max = max;
-	pool->processes = xcalloc(max, sizeof *pool->processes);
-	pool->fds = xcalloc(max + FDS_MAX, sizeof *pool->fds);
+	process_set_max(pool, max);
 	return pool;
+}
+
+void
+process_set_max(struct process_pool *pool, size_t max)
+{
+	pool->max = max;
+	if (max <= pool->size)
+		return;
+	pool->size = max;
+	pool->processes =
+	    xreallocarray(pool->processes, max, sizeof *pool->processes);
+	pool->fds = xreallocarray(pool->fds, max + FDS_MAX, sizeof *pool->fds);
+}
+
+void
+process_keep_private(struct process_pool *pool, int fd)
+{
+	assert(pool->private_count < PRIVATE_MAX);
+	pool->private[pool->private_count++] = fd;
 }
 
 void
@@ -86,7 +107,7 @@ process_running(const struct process_pool *pool)
 bool
 process_full(const struct process_pool *pool)
 {
-	return pool->count == pool->max;
+	return pool->count >= pool->max;
 }
 
 static void
@@ -95,6 +116,8 @@ close_parents_ends(const struct process_pool *pool)
 	for (size_t i = 0; i < pool->count; i++)
 		if (pool->processes[i].fd >= 0)
 			close(pool->processes[i].fd);
+	for (size_t i = 0; i < pool->private_count; i++)
+		close(pool->private[i]);
 }
 
 /* Forks; the pipe's end to read from, -1 where pipe or fork is refused. */
@@ -148,11 +171,17 @@ process_start(struct process_pool *pool, struct config *config,
 	    .patience = account->session_timeout + HANG_MS};
 
 	assert(!process_full(pool));
+	struct error err;
+
 	process.ends = process.begun + process.patience;
 	/* The wait for the lock, the session, and its last message each may
 	 * take session_timeout. */
 	process.latest = process.begun + 3 * account->session_timeout + HANG_MS;
-	process.fd = start_child(pool, &job, &process.pid, &process.refused);
+	process.fd = start_child(pool, &job, &process.pid, &err);
+	if (process.pid < 0) {
+		process.refused = xmalloc(sizeof err);
+		*process.refused = err;
+	}
 	pool->processes[pool->count++] = process;
 }
 
@@ -281,12 +310,13 @@ remove_process(
 		if (process.pid > 0)
 			explain(&process, status, &result->error);
 		else
-			result->error = process.refused;
+			result->error = *process.refused;
 		result->exit_status = error_exit_status(result->error.class);
 		record_loss(&process, result);
 	}
 	free(process.account);
 	free(process.state_dir);
+	free(process.refused);
 	return !process.told;
 }
 

@@ -221,7 +221,8 @@ next_regular(const struct config_account *account,
 
 	/* At the start every window that holds counts, so that an account of
 	 * `at` times alone shows as well that it works. */
-	if (input->begun == 0 && schedule_holds(account, from))
+	if ((input->starting || input->begun == 0) &&
+	    schedule_holds(account, from))
 		next = min(
 		    next, delayed(account, from,
 			      spread(jitter_of_at(account), input->random)));

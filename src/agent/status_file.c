@@ -6,15 +6,12 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "agent/history.h"
 #include "agent/history_json.h"
 #include "agent/whole_file.h"
 #include "base/buf.h"
-
-enum { KEY_SIZE = 32, SECRET_WAIT_MS = 1000 };
 
 /* The name of the file; account names have at most CONFIG_NAME_MAX octets. */
 static void
@@ -110,61 +107,15 @@ status_file_write(const char *state_dir, const char *account,
 	return written;
 }
 
-/* Reads state_dir/key or makes it. */
-static bool
-read_key(int state, struct buf *key, struct error *err)
-{
-	char random[KEY_SIZE];
-
-	if (whole_file_read(state, "key", key, err) == WHOLE_FILE_READ &&
-	    buf_len(key) == KEY_SIZE)
-		return true;
-	buf_reset(key);
-	if (getrandom(random, sizeof random, 0) != KEY_SIZE) {
-		error_set_errno(err, ERROR_SYSTEM, errno, "no random numbers");
-		return false;
-	}
-	return buf_append(key, random, sizeof random) &&
-	       whole_file_write(state, "key", 0600, random, sizeof random, err);
-}
-
 bool
-status_file_fingerprint(const char *state_dir,
-    const struct config_account *account,
-    char out[static CONFIG_FINGERPRINT_SIZE], struct error *err)
-{
-	struct secret secret = {.text = NULL};
-	struct deadline deadline = deadline_in(SECRET_WAIT_MS, 0);
-	struct error ignored; /* an unreadable password is an empty one */
-	struct buf key;
-	int state = whole_file_open_folder(AT_FDCWD, state_dir, false, err);
-
-	if (state < 0)
-		return false;
-	buf_init(&key, KEY_SIZE + 1);
-	bool known = read_key(state, &key, err);
-	if (known) {
-		if (account->password_command == NULL)
-			(void)!config_read_secret(
-			    account, &secret, &deadline, &ignored);
-		config_fingerprint(
-		    account, &secret, buf_data(&key), buf_len(&key), out);
-		secret_clear(&secret);
-	}
-	buf_clear(&key);
-	close(state);
-	return known;
-}
-
-bool
-status_file_record(const char *state_dir, const struct config_account *account,
-    struct history *history, struct session_result *result, struct error *err)
+status_file_record(const char *state_dir, const char *account,
+    struct history *history, struct session_result *result,
+    const char *fingerprint, struct error *err)
 {
 	history_add(history, result);
-	bool login = result->outcome == SESSION_FAILED &&
-		     result->error.class == ERROR_AUTH;
-	if (login && !status_file_fingerprint(
-			 state_dir, account, history->hold_fingerprint, err))
-		return false;
-	return status_file_write(state_dir, account->name, history, err);
+	if (result->outcome == SESSION_FAILED &&
+	    result->error.class == ERROR_AUTH)
+		snprintf(history->hold_fingerprint,
+		    sizeof history->hold_fingerprint, "%s", fingerprint);
+	return status_file_write(state_dir, account, history, err);
 }

@@ -120,6 +120,7 @@ struct row {
 	unsigned failures;
 	const char *hold_until;
 	bool more;
+	bool starting;
 };
 
 static const struct row rows[] = {
@@ -246,6 +247,16 @@ static const struct row rows[] = {
     {"more waits for the window", "work", "2026-11-23T16:59:59Z",
 	"2026-11-23T17:10:00Z", "2026-11-24T07:00:00Z", ERROR_NONE, 0, NULL,
 	true},
+
+    {"a restart fetches at once", "5m", "2026-11-23T10:00:00Z",
+	"2026-11-23T10:00:30Z", "2026-11-23T10:00:30Z", .starting = true},
+    {"a restart outside of the windows", "work", "2026-11-23T16:00:00Z",
+	"2026-11-23T18:00:00Z", "2026-11-24T07:00:00Z", .starting = true},
+    {"a restart after a missed at time", "weekend", "2026-11-28T08:00:00Z",
+	"2026-11-30T10:00:00Z", "2026-11-30T10:00:00Z", .starting = true},
+    {"a restart honours a hold", "5m", "2026-11-23T10:00:00Z",
+	"2026-11-23T10:00:30Z", "2026-11-23T11:00:01Z", ERROR_AUTH, 1,
+	"2026-11-23T11:00:01Z", .starting = true},
 };
 
 static void
@@ -261,6 +272,7 @@ the_next_session_is_told(void **state)
 		    .failures_in_a_row = row->failures,
 		    .hold_until = utc(row->hold_until),
 		    .more = row->more,
+		    .starting = row->starting,
 		    .random = HALF,
 		};
 		char text[MOMENT_UTC_SIZE];

@@ -184,9 +184,17 @@ record_refused_login(const struct config_account *account)
 	struct history history;
 	struct error err;
 
-	history_init(&history);
+	char fingerprint[CONFIG_FINGERPRINT_SIZE];
+	struct secret secret = {.text = NULL};
+	struct deadline deadline = deadline_in(1000, 0);
+
+	assert_true(config_read_secret(account, &secret, &deadline, &err));
 	assert_true(
-	    status_file_record(folder, account, &history, &result, &err));
+	    hold_fingerprint(folder, account, &secret, fingerprint, &err));
+	secret_clear(&secret);
+	history_init(&history);
+	assert_true(status_file_record(
+	    folder, account->name, &history, &result, fingerprint, &err));
 	history_clear(&history);
 }
 

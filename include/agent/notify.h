@@ -1,0 +1,21 @@
+/*
+ * notify - tells systemd how the service stands, as sd_notify(3) does.
+ *
+ * Without libsystemd: one datagram for each message to $NOTIFY_SOCKET. Nothing
+ * happens, and nothing fails, where nobody listens.
+ */
+#ifndef ODMR_AGENT_NOTIFY_H
+#define ODMR_AGENT_NOTIFY_H
+
+#include <stdint.h>
+
+/* state: lines of NAME=value; one that is cut or not taken is dropped. */
+void notify_send(const char *state);
+/* "STATUS=text". */
+void notify_status(const char *text);
+/* With the time that Type=notify-reload asks for; READY=1 ends it. */
+void notify_reloading(void);
+/* ms between two WATCHDOG=1, half of what systemd waits; 0: none wanted. */
+int64_t notify_watchdog(void);
+
+#endif

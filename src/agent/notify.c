@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/notify.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { STATE_MAX = 512 };
+
+/* The length of the address, 0 where there is none that can be used. */
+static socklen_t
+find_socket(struct sockaddr_un *address)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+
+	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
+	if (path == NULL || (path[0] != '/' && path[0] != '@'))
+		return 0;
+	size_t len = strlen(path);
+	if (len < 2 || len >= sizeof address->sun_path)
+		return 0;
+	memcpy(address->sun_path, path, len);
+	/* An abstract one: no file, and not NUL-terminated. */
+	if (path[0] == '@')
+		address->sun_path[0] = '\0';
+	else
+		len++;
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
+}
+
+void
+notify_send(const char *state)
+{
+	struct sockaddr_un address;
+	socklen_t len = find_socket(&address);
+
+	if (len == 0)
+		return;
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return;
+	ssize_t sent = sendto(fd, state, strlen(state), MSG_NOSIGNAL,
+	    (const struct sockaddr *)&address, len);
+	(void)sent;
+	close(fd);
+}
+
+void
+notify_status(const char *text)
+{
+	char state[STATE_MAX];
+
+	snprintf(state, sizeof state, "STATUS=%s", text);
+	notify_send(state);
+}
+
+void
+notify_reloading(void)
+{
+	struct timespec now;
+	char state[STATE_MAX];
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
+	    (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+	notify_send(state);
+}
+
+static int64_t
+number_of(const char *name)
+{
+	const char *text = getenv(name);
+	char *end;
+
+	if (text == NULL)
+		return 0;
+	errno = 0;
+	int64_t number = strtoimax(text, &end, 10);
+	return errno == 0 && *end == '\0' && number > 0 ? number : 0;
+}
+
+int64_t
+notify_watchdog(void)
+{
+	if (getenv("WATCHDOG_PID") != NULL &&
+	    number_of("WATCHDOG_PID") != (int64_t)getpid())
+		return 0;
+	return number_of("WATCHDOG_USEC") / 1000 / 2;
+}
