@@ -10,13 +10,16 @@
 #include <stdbool.h>
 
 struct delivery;
+struct path;
+struct status;
 
 struct collect_options {
 	const char *spool_dir; /* borrowed */
-	bool plain; /* recipients must be plain (path_is_plain()) */
+	/* What must not be accepted unseen: true, and why. NULL: nothing. */
+	bool (*refuses)(const struct path *rcpt, struct status *status);
 };
 
-/* Takes the inner delivery over and frees it. */
+/* Takes the inner delivery over, frees it with itself, and has its name. */
 struct delivery *collect_new(
     struct delivery *take_inner, const struct collect_options *options);
 

@@ -55,8 +55,7 @@ sender_fail(struct sender *sender, const char *enhanced, const char *reason)
 	struct status failure;
 
 	if (sender_awaits_reply(sender))
-		status_set(&failure, 451, enhanced,
-		    "%s (awaiting the answer to %s)", reason,
+		status_set(&failure, 451, enhanced, "%s (at %s)", reason,
 		    sender_verbs[sender_first_step(sender)->kind].name);
 	else
 		status_set(&failure, 451, enhanced, "%s%s", reason,

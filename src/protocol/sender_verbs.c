@@ -86,7 +86,7 @@ refuse_service(struct sender *sender, const struct step *step)
 
 	if (status_class(status) == 2)
 		return false;
-	status_set(&failure, 451, "4.4.2", "the answer to %s was %d %s",
+	status_set(&failure, 451, "4.4.2", "refused at %s: %d %s",
 	    sender_verbs[step->kind].name, status->code, status->text);
 	sender_give_up(sender, &failure);
 	return true;
@@ -184,7 +184,7 @@ enum {
 };
 
 const struct verb sender_verbs[] = {
-    [STEP_GREETING] = {"the connection", ANSWER, true, NULL, on_greeting},
+    [STEP_GREETING] = {"connect", ANSWER, true, NULL, on_greeting},
     [STEP_HELLO] = {"EHLO or LHLO", ANSWER, true, write_hello, on_hello},
     [STEP_HELO] = {"HELO", ANSWER, true, write_hello, on_hello},
     [STEP_RSET] = {"RSET", POSITIVE, false, write_plain, on_rset},

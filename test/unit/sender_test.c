@@ -79,10 +79,10 @@ static const struct dialogue dialogues[] = {
 	"< 250 local\nopen\nmail\n> MAIL FROM:<a@b.example>\n>\n"},
     {"lmtp does not fall back", false,
 	"< 220 local\n> LHLO me\n< 500 5.5.1 what\nover\nmail\nrcpt 0\n"
-	"answer 0 451 4.4.2 the answer to EHLO or LHLO was 500 what\n"},
+	"answer 0 451 4.4.2 refused at EHLO or LHLO: 500 what\n"},
     {"greeting refuses", true,
 	"< 554 no service\nover\nmail\nrcpt 7\nowes 1 0\n"
-	"answer 7 451 4.4.2 the answer to the connection was 554 no service\n"
+	"answer 7 451 4.4.2 refused at connect: 554 no service\n"
 	"owes 0 0\nwait\n"},
     {"greeting of 421", true,
 	"< 421 4.3.2 busy\nover\nmail\nrcpt 0\nanswer 0 451 4.3.2 busy\n"},
@@ -135,8 +135,7 @@ static const struct dialogue dialogues[] = {
 	LMTP_HELLO GROUP
 	"< 250 ok\n< 250 ok\n< 250 ok\n< 250 ok\n"
 	"answer 0 250 ok\nanswer 1 250 ok\nover\n"
-	"result 0 451 4.3.0 a reply 250 makes no sense (awaiting the answer to "
-	"DATA)\nresult 1 451 4.3.0\nowes 0 0\n"},
+	"result 0 451 4.3.0 a reply 250 makes no sense (at DATA)\nresult 1 451 4.3.0\nowes 0 0\n"},
     {"354 to RCPT", true,
 	LOCKSTEP_HELLO
 	"mail\nrcpt 0\n> MAIL FROM:<a@b.example>\n< 250 ok\n"
@@ -150,11 +149,11 @@ static const struct dialogue dialogues[] = {
 			 "over\nowes 0 0\n"},
     {"closed before the greeting", false,
 	"<eof\nover\nmail\nrcpt 0\nanswer 0 451 4.4.2 connection closed "
-	"(awaiting the answer to the connection)\n"},
+	"(at connect)\n"},
     {"closed amid the answers", false,
 	LMTP_HELLO GROUP
 	"< 250 ok\n< 250 ok\n<eof\nanswer 0 250 ok\n"
-	"answer 1 451 4.4.2 connection closed (awaiting the answer to RCPT)\n"
+	"answer 1 451 4.4.2 connection closed (at RCPT)\n"
 	"result 0 451 4.4.2 connection closed\nowes 0 0\nover\n"},
     {"closed amid the text", false,
 	LMTP_HELLO GROUP TAKEN
@@ -164,13 +163,12 @@ static const struct dialogue dialogues[] = {
     {"closed amid the results", false,
 	LMTP_HELLO GROUP TAKEN
 	"text x|\ndot\n> x\n> .\n< 250 ok\n<eof\n"
-	"result 0 250 ok\nresult 1 451 4.4.2 connection closed (awaiting the "
-	"answer to the end of data)\nover\n"},
+	"result 0 250 ok\nresult 1 451 4.4.2 connection closed (at the end of data)\nover\n"},
     {"one reply for two, then silence", false,
 	LMTP_HELLO GROUP TAKEN
 	"text x|\ndot\n> x\n> .\n< 552 5.3.4 too big\n"
 	"result 0 552 5.3.4 too big\nwait\ntimeout\nresult 1 451 4.4.2 time-out "
-	"(awaiting the answer to the end of data)\nover\n"},
+	"(at the end of data)\nover\n"},
     {"closed right behind the last result", false,
 	LMTP_HELLO GROUP TAKEN
 	"text x|\ndot\n> x\n> .\n< 250 ok\n< 550 no\n"
@@ -239,9 +237,8 @@ static const struct dialogue dialogues[] = {
 			       "text y|\ndot\n> y\n> .\n< 250 ok\n< 250 ok\n"
 			       "result 0 250 ok\nresult 1 250 ok\nalive\n"},
     {"time-out", false,
-	LMTP_HELLO GROUP
-	"< 250 ok\ntimeout\nanswer 0 451 4.4.2 time-out "
-	"(awaiting the answer to RCPT)\nanswer 1 451 4.4.2\nover\n"},
+	LMTP_HELLO GROUP "< 250 ok\ntimeout\nanswer 0 451 4.4.2 time-out "
+			 "(at RCPT)\nanswer 1 451 4.4.2\nover\n"},
 };
 
 struct player {

@@ -1,0 +1,814 @@
+/* SPDX-License-Identifier: ISC */
+#include "deliver/mailer.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/deadline.h"
+#include "base/error.h"
+#include "deliver/delivery.h"
+#include "protocol/address.h"
+#include "protocol/envelope.h"
+#include "protocol/status.h"
+
+/*
+ * A local service that plays a script, a line for each move:
+ *	> LINE		says so; "|" is CRLF
+ *	<		reads a line, and notes it
+ *	<.		reads lines up to a single dot, and notes them
+ *	<eof		reads up to the end, and notes that nothing came: "eof"
+ *	close		closes; what follows is played on the next connection
+ *	flood		1 MB of reply lines, as far as the other side reads
+ *	many N		reads N lines, and says a long 250 to each, with so small
+ *			a buffer that it stops until somebody reads them
+ *	<count		as "<.", but notes the octets alone
+ *	wait		until the test says so
+ *	greet		greeting and LHLO or EHLO, not noted, with PIPELINING
+ */
+struct service {
+	const char *script;
+	char folder[32];
+	char path[48];
+	int listener, fd;
+	FILE *in;
+	char heard[65536]; /* lines, '|' behind each; "(" begins a connection */
+	size_t heard_len;
+	pthread_t thread;
+	bool joined;
+	pthread_mutex_t mutex;
+	pthread_cond_t cond;
+	bool go_on;
+};
+
+static void
+note(struct service *service, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len < sizeof service->heard - service->heard_len) {
+		memcpy(service->heard + service->heard_len, text, len + 1);
+		service->heard_len += len;
+	}
+}
+
+static bool
+next_line(struct service *service, char *line, size_t size)
+{
+	if (fgets(line, (int)size, service->in) == NULL)
+		return false;
+	line[strcspn(line, "\r\n")] = '\0';
+	return true;
+}
+
+static void
+hear(struct service *service)
+{
+	char line[2000];
+
+	note(service, next_line(service, line, sizeof line) ? line : "eof");
+	note(service, "|");
+}
+
+static void
+hear_text(struct service *service)
+{
+	char line[2000];
+
+	while (next_line(service, line, sizeof line)) {
+		note(service, line);
+		note(service, "|");
+		if (strcmp(line, ".") == 0)
+			return;
+	}
+	note(service, "eof|");
+}
+
+static void
+say(struct service *service, const char *text, size_t len)
+{
+	char out[2000];
+	size_t n = 0;
+
+	for (; len > 0; text++, len--) {
+		if (*text == '|')
+			out[n++] = '\r';
+		out[n++] = *text == '|' ? '\n' : *text;
+	}
+	out[n++] = '\r';
+	out[n++] = '\n';
+	while (send(service->fd, out, n, MSG_NOSIGNAL) < 0)
+		return;
+}
+
+static void
+hang_up(struct service *service)
+{
+	if (service->in != NULL)
+		fclose(service->in);
+	service->in = NULL;
+	service->fd = -1;
+}
+
+static void
+pick_up(struct service *service)
+{
+	service->fd = accept(service->listener, NULL, NULL);
+	if (service->fd < 0)
+		return;
+	service->in = fdopen(service->fd, "r");
+	note(service, "(");
+}
+
+static void
+flood(struct service *service)
+{
+	char line[1024];
+
+	memset(line, 'x', sizeof line);
+	memcpy(line, "250-", 4);
+	memcpy(line + sizeof line - 2, "\r\n", 2);
+	for (int i = 0; i < 1024; i++)
+		if (send(service->fd, line, sizeof line, MSG_NOSIGNAL) < 0)
+			return;
+}
+
+static void
+answer_many(struct service *service, int count)
+{
+	int size = 1;
+	char line[2000], reply[400];
+
+	setsockopt(service->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+	memset(reply, 'x', sizeof reply);
+	memcpy(reply, "250 ", 4);
+	while (count-- > 0 && next_line(service, line, sizeof line))
+		say(service, reply, sizeof reply);
+}
+
+static void
+count_text(struct service *service)
+{
+	char line[2000];
+	unsigned long count = 0;
+
+	while (fgets(line, sizeof line, service->in) != NULL &&
+	       strcmp(line, ".\r\n") != 0)
+		count += strlen(line);
+	snprintf(line, sizeof line, "%lu|", count);
+	note(service, line);
+}
+
+static void
+play_line(struct service *service, const char *line, size_t len)
+{
+	char ignored[2000];
+
+	if (len > 2 && line[0] == '>')
+		say(service, line + 2, len - 2);
+	else if (strncmp(line, "<\n", 2) == 0)
+		hear(service);
+	else if (strncmp(line, "<.", 2) == 0)
+		hear_text(service);
+	else if (strncmp(line, "<eof", 4) == 0)
+		note(service, next_line(service, ignored, sizeof ignored)
+				  ? ignored
+				  : "eof|");
+	else if (strncmp(line, "close", 5) == 0)
+		hang_up(service);
+	else if (strncmp(line, "<count", 6) == 0)
+		count_text(service);
+	else if (strncmp(line, "many ", 5) == 0)
+		answer_many(service, (int)strtol(line + 5, NULL, 10));
+	else if (strncmp(line, "flood", 5) == 0)
+		flood(service);
+	else if (strncmp(line, "greet", 5) == 0) {
+		say(service, "220 local", 9);
+		next_line(service, ignored, sizeof ignored);
+		say(service, "250-local|250 PIPELINING", 24);
+	} else if (strncmp(line, "wait", 4) == 0) {
+		pthread_mutex_lock(&service->mutex);
+		while (!service->go_on)
+			pthread_cond_wait(&service->cond, &service->mutex);
+		service->go_on = false;
+		pthread_mutex_unlock(&service->mutex);
+	}
+}
+
+static void *
+serve(void *context)
+{
+	struct service *service = context;
+
+	for (const char *at = service->script; *at != '\0';) {
+		size_t len = strcspn(at, "\n");
+		if (service->fd < 0)
+			pick_up(service);
+		if (service->fd < 0)
+			break;
+		play_line(service, at, len);
+		at += len + 1;
+	}
+	hang_up(service);
+	return NULL;
+}
+
+static void
+service_start(struct service *service, const char *script)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	*service = (struct service){.script = script,
+	    .fd = -1,
+	    .mutex = PTHREAD_MUTEX_INITIALIZER,
+	    .cond = PTHREAD_COND_INITIALIZER};
+	snprintf(service->folder, sizeof service->folder, "/tmp/mailer-XXXXXX");
+	assert_non_null(mkdtemp(service->folder));
+	snprintf(service->path, sizeof service->path, "%s/s", service->folder);
+	snprintf(
+	    address.sun_path, sizeof address.sun_path, "%s", service->path);
+	service->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(service->listener, (struct sockaddr *)&address,
+			     sizeof address),
+	    0);
+	assert_int_equal(listen(service->listener, 4), 0);
+	assert_int_equal(
+	    pthread_create(&service->thread, NULL, serve, service), 0);
+}
+
+static void
+service_go_on(struct service *service)
+{
+	pthread_mutex_lock(&service->mutex);
+	service->go_on = true;
+	pthread_cond_signal(&service->cond);
+	pthread_mutex_unlock(&service->mutex);
+}
+
+/* Until the script is played. */
+static void
+service_join(struct service *service)
+{
+	if (!service->joined)
+		pthread_join(service->thread, NULL);
+	service->joined = true;
+}
+
+/* After this, what it heard can be looked at. */
+static void
+service_end(struct service *service)
+{
+	shutdown(service->listener, SHUT_RDWR);
+	service_join(service);
+	close(service->listener);
+	unlink(service->path);
+	rmdir(service->folder);
+}
+
+enum { PATHS = 1000 };
+static struct path sender_path = {.mailbox = "a@b.example", .local_len = 1};
+static struct path paths[PATHS];
+static const struct path *rcpts[PATHS];
+
+/* The longer the domain, the more there is to write. */
+static void
+name_recipients(const char *domain)
+{
+	for (int i = 0; i < PATHS; i++) {
+		int len = snprintf(
+		    paths[i].mailbox, sizeof paths[i].mailbox, "n%d", i);
+		paths[i].local_len = (size_t)len;
+		snprintf(paths[i].mailbox + len,
+		    sizeof paths[i].mailbox - (size_t)len, "@%s", domain);
+		rcpts[i] = &paths[i];
+	}
+}
+
+/* How one message is handed over, and what is told of it. */
+struct message {
+	size_t rcpts;
+	bool text_waits;
+	const char *text;
+	bool abort; /* in place of ready */
+	struct service *joins; /* before ready, where not NULL */
+	char told[600]; /* "250 550 / ready / 250 " */
+};
+
+static void
+tell(struct message *message, const char *word)
+{
+	size_t len = strlen(message->told);
+
+	snprintf(message->told + len, sizeof message->told - len, "%s ", word);
+}
+
+/* Of a crowd only the end is told. */
+static void
+tell_code(struct message *message, const struct status *status)
+{
+	char code[16];
+
+	snprintf(code, sizeof code, "%d", status->code);
+	if (message->rcpts < 20)
+		tell(message, code);
+}
+
+static void
+tell_results(struct delivery *delivery, struct message *message)
+{
+	struct deadline long_time = deadline_in(20000, 0);
+	struct status status;
+	size_t rcpt;
+
+	while (delivery->ops->result(delivery, &rcpt, &status, &long_time)) {
+		assert_true(rcpt < message->rcpts);
+		tell_code(message, &status);
+	}
+}
+
+static void
+hand_over(struct delivery *delivery, struct message *message)
+{
+	struct deadline long_time = deadline_in(20000, 0);
+	struct envelope envelope = {
+	    .sender = &sender_path, .rcpt = rcpts, .rcpts = message->rcpts};
+	struct status status;
+	size_t rcpt, taken = 0;
+
+	message->told[0] = '\0';
+	delivery->ops->begin(delivery, &envelope);
+	for (size_t i = 0; i < message->rcpts; i++)
+		delivery->ops->rcpt(delivery, i);
+	delivery->ops->send(delivery, message->text_waits);
+	while (delivery->ops->answer(delivery, &rcpt, &status, &long_time)) {
+		assert_true(rcpt < message->rcpts);
+		taken += status.code < 300 ? 1 : 0;
+		tell_code(message, &status);
+	}
+	if (taken > 0)
+		delivery->ops->body(
+		    delivery, message->text, strlen(message->text));
+	if (taken == 0 || message->abort) {
+		delivery->ops->abort(delivery);
+		return;
+	}
+	if (message->joins != NULL)
+		service_join(message->joins);
+	if (delivery->ops->ready(delivery, &long_time)) {
+		tell(message, "/ ready");
+		delivery->ops->finish(delivery, &long_time);
+	} else {
+		tell(message, "/");
+	}
+	tell_results(delivery, message);
+}
+
+static struct mailer_options
+options_for(const struct service *service)
+{
+	return (struct mailer_options){
+	    .name = "local",
+	    .lmtp = true,
+	    .path = service->path,
+	    .timeout = 10000,
+	    .hostname = "me",
+	    .spool_dir = "/tmp",
+	};
+}
+
+static struct delivery *
+new_mailer(const struct service *service, bool smtp, int64_t timeout)
+{
+	struct mailer_options options = options_for(service);
+
+	options.lmtp = !smtp;
+	options.timeout = timeout;
+	return mailer_new(&options);
+}
+
+#define GROUP    "<\n<\n<\n<\n"
+#define GROUP_OK GROUP "> 250 ok|250 ok|250 ok|354 go\n"
+#define HEARD                                                                  \
+	"MAIL FROM:<a@b.example>|RCPT TO:<n0@c.example>|"                      \
+	"RCPT TO:<n1@c.example>|DATA|"
+
+/* One message to two recipients, its text waiting. */
+struct scenario {
+	const char *name;
+	bool smtp;
+	bool silent; /* the time-out is short, since it will be met */
+	bool ends_first; /* the script is played before ready */
+	const char *script;
+	const char *told;
+	const char *heard;
+};
+
+static const struct scenario scenarios[] = {
+    {"all well", false, false, false,
+	"greet\n" GROUP_OK "<.\n> 250 a|250 b\n<\n", "250 250 / ready 250 250 ",
+	"(" HEARD "hello|..dot|.|QUIT|"},
+    {"one of two", false, false, false,
+	"greet\n" GROUP "> 250 ok|550 no|250 ok|354 go\n<.\n> 452 b\n<\n",
+	"550 250 / ready 452 ", "(" HEARD "hello|..dot|.|QUIT|"},
+    {"none of two", false, false, false,
+	"greet\n" GROUP "> 250 ok|550 no|550 no|503 no\n<\n", "550 550 ",
+	"(" HEARD "QUIT|"},
+    {"smtp, pipelined", true, false, false,
+	"greet\n" GROUP_OK "<.\n> 250 queued\n<\n", "250 250 / ready 250 250 ",
+	"(" HEARD "hello|..dot|.|QUIT|"},
+    {"smtp, in lockstep", true, false, false,
+	"> 220 local\n<\n> 250 local\n<\n> 250 ok\n<\n> 250 ok\n<\n> 550 no\n"
+	"<\n> 354 go\n<.\n> 250 queued\n<\n",
+	"250 550 / ready 250 ", "(EHLO me|" HEARD "hello|..dot|.|QUIT|"},
+    {"smtp without EHLO", true, false, false,
+	"> 220 local\n<\n> 502 no\n<\n> 250 local\n<\n> 550 no\n<\n",
+	"550 550 ", "(EHLO me|HELO me|MAIL FROM:<a@b.example>|QUIT|"},
+    {"closes at once", false, false, false, "close\n", "451 451 ", "("},
+    {"closes after the greeting", false, false, false, "> 220 local\nclose\n",
+	"451 451 ", "("},
+    {"refuses service", false, false, false, "> 554 no\n<eof\n", "451 451 ",
+	"(eof|"},
+    {"closes after LHLO", false, false, false, "greet\nclose\n", "451 451 ",
+	"("},
+    {"closes after MAIL", false, false, false,
+	"greet\n" GROUP "> 250 ok\nclose\n", "451 451 ", "(" HEARD},
+    {"closes after the first RCPT", false, false, false,
+	"greet\n" GROUP "> 250 ok|250 ok\nclose\n", "250 451 / 451 ",
+	"(" HEARD},
+    {"closes after DATA", false, false, false,
+	"greet\n" GROUP "> 250 ok|250 ok|250 ok\nclose\n", "250 250 / 451 451 ",
+	"(" HEARD},
+    {"closes after 354", false, false, true, "greet\n" GROUP_OK "close\n",
+	"250 250 / 451 451 ", "(" HEARD},
+    {"closes after the dot", false, false, false,
+	"greet\n" GROUP_OK "<.\nclose\n", "250 250 / ready 451 451 ",
+	"(" HEARD "hello|..dot|.|"},
+    {"closes after the first result", false, false, false,
+	"greet\n" GROUP_OK "<.\n> 250 a\nclose\n", "250 250 / ready 250 451 ",
+	"(" HEARD "hello|..dot|.|"},
+    {"silent from the start", false, true, false, "<eof\n", "451 451 ",
+	"(eof|"},
+    {"silent after LHLO", false, true, false, "greet\n" GROUP "<eof\n",
+	"451 451 ", "(" HEARD "eof|"},
+    {"silent after one RCPT", false, true, false,
+	"greet\n" GROUP "> 250 ok|250 ok\n<eof\n", "250 451 / 451 ",
+	"(" HEARD "eof|"},
+    {"silent after DATA", false, true, false,
+	"greet\n" GROUP "> 250 ok|250 ok|250 ok\n<eof\n", "250 250 / 451 451 ",
+	"(" HEARD "eof|"},
+    {"silent after the dot", false, true, false,
+	"greet\n" GROUP_OK "<.\n<eof\n", "250 250 / ready 451 451 ",
+	"(" HEARD "hello|..dot|.|eof|"},
+    {"one reply in place of two", false, true, false,
+	"greet\n" GROUP_OK "<.\n> 552 5.3.4 too big\n<eof\n",
+	"250 250 / ready 552 451 ", "(" HEARD "hello|..dot|.|eof|"},
+    {"garbage for a greeting", false, false, false, "> hello?\n<eof\n",
+	"451 451 ", "(eof|"},
+    {"garbage for answers", false, false, false,
+	"greet\n" GROUP "> hello?\n<eof\n", "451 451 ", "(" HEARD "eof|"},
+    {"garbage for a result", false, false, false,
+	"greet\n" GROUP_OK "<.\n> 250 a|hello?\n<eof\n",
+	"250 250 / ready 250 451 ", "(" HEARD "hello|..dot|.|eof|"},
+    {"354 for a result", false, false, false,
+	"greet\n" GROUP_OK "<.\n> 354 go\n<eof\n", "250 250 / ready 451 451 ",
+	"(" HEARD "hello|..dot|.|eof|"},
+    {"1 MB of greeting", false, false, false, "flood\n<eof\n", "451 451 ",
+	"(eof|"},
+    {"1 MB of answer", false, false, false, "greet\n" GROUP "flood\n<eof\n",
+	"451 451 ", "(" HEARD "eof|"},
+    {"1 MB of result", false, false, false,
+	"greet\n" GROUP_OK "<.\nflood\n<eof\n", "250 250 / ready 451 451 ",
+	"(" HEARD "hello|..dot|.|eof|"},
+    {"421 to MAIL", false, false, false,
+	"greet\n" GROUP "> 421 4.3.2 down\n<eof\n", "451 451 ",
+	"(" HEARD "eof|"},
+    {"421 to DATA", false, false, false,
+	"greet\n" GROUP "> 250 ok|250 ok|250 ok|421 down\n<eof\n",
+	"250 250 / 451 451 ", "(" HEARD "eof|"},
+    {"refuses DATA", false, false, false,
+	"greet\n" GROUP "> 250 ok|250 ok|250 ok|554 no\n<\n",
+	"250 250 / 554 554 ", "(" HEARD "QUIT|"},
+    {"asks for the text of nobody", false, false, false,
+	"greet\n" GROUP "> 250 ok|550 no|550 no|354 go\n<eof\n", "550 550 ",
+	"(" HEARD "eof|"},
+    {"refuses the text early", false, false, false,
+	"greet\n" GROUP "> 250 ok|250 ok|250 ok|354 go|552 big\n<eof\n",
+	"250 250 / 552 552 ", "(" HEARD "eof|"},
+};
+
+static void
+test_scenarios(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof scenarios / sizeof scenarios[0]; i++) {
+		const struct scenario *scenario = &scenarios[i];
+		struct service service;
+		service_start(&service, scenario->script);
+		struct delivery *delivery = new_mailer(
+		    &service, scenario->smtp, scenario->silent ? 100 : 10000);
+		struct message message = {.rcpts = 2,
+		    .text_waits = true,
+		    .text = "hello\r\n.dot\r\n",
+		    .joins = scenario->ends_first ? &service : NULL};
+		hand_over(delivery, &message);
+		delivery->ops->free(delivery);
+		service_end(&service);
+		if (strcmp(message.told, scenario->told) != 0 ||
+		    strcmp(service.heard, scenario->heard) != 0)
+			fail_msg("%s: told \"%s\", heard \"%s\"",
+			    scenario->name, message.told, service.heard);
+	}
+}
+
+/* Several messages to one recipient each, over one mailer. */
+struct session {
+	const char *name;
+	const char *script;
+	size_t messages;
+	bool waits; /* for the service, before the last message */
+	bool abort; /* of the first message */
+	const char *told; /* of the last message */
+	bool gone; /* in the end */
+	const char *heard;
+};
+
+#define ONE_OK   "<\n<\n<\n> 250 ok|250 ok|354 go\n<.\n> 250 ok\n"
+#define ONE      "MAIL FROM:<a@b.example>|RCPT TO:<n0@c.example>|DATA|"
+#define ONE_TEXT ONE "x|.|"
+
+static const struct session sessions[] = {
+    {"one connection serves them all", "greet\n" ONE_OK ONE_OK "<\n", 2, false,
+	false, "250 / ready 250 ", false, "(" ONE_TEXT ONE_TEXT "QUIT|"},
+    {"an idle connection that died is opened anew",
+	"greet\n" ONE_OK "close\ngreet\n" ONE_OK "<\n", 2, false, false,
+	"250 / ready 250 ", false, "(" ONE_TEXT "(" ONE_TEXT "QUIT|"},
+    {"also where that shows late",
+	"greet\n" ONE_OK "<\n<\n<\nclose\ngreet\n" ONE_OK "<\n", 2, false,
+	false, "250 / ready 250 ", false,
+	"(" ONE_TEXT ONE "(" ONE_TEXT "QUIT|"},
+    {"also after a 421 in its stead",
+	"greet\n" ONE_OK "<\n<\n<\n> 421 idle\nclose\ngreet\n" ONE_OK "<\n", 2,
+	false, false, "250 / ready 250 ", false,
+	"(" ONE_TEXT ONE "(" ONE_TEXT "QUIT|"},
+    {"but once only",
+	"greet\n" ONE_OK "<\n<\n<\nclose\ngreet\n<\n<\n<\nclose\n", 2, false,
+	false, "451 ", false, "(" ONE_TEXT ONE "(" ONE},
+    {"a broken one is opened for the next message",
+	"greet\n<\n<\n<\n> 250 ok\nclose\ngreet\n" ONE_OK "<\n", 2, false,
+	false, "250 / ready 250 ", false, "(" ONE "(" ONE_TEXT "QUIT|"},
+    {"a broken one that cannot be opened again",
+	"greet\n<\n<\n<\n> 250 ok\nclose\n> 421 down\n", 2, false, false,
+	"451 ", true, "(" ONE "("},
+    {"an abort amid the text closes",
+	"greet\n<\n<\n<\n> 250 ok|250 ok|354 go\n"
+	"<.\nclose\ngreet\n" ONE_OK "<\n",
+	2, false, true, "250 / ready 250 ", false,
+	"(" ONE "eof|(" ONE_TEXT "QUIT|"},
+};
+
+static void
+test_sessions(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof sessions / sizeof sessions[0]; i++) {
+		const struct session *session = &sessions[i];
+		struct service service;
+		struct message message = {
+		    .rcpts = 1, .text_waits = true, .text = "x\r\n"};
+		service_start(&service, session->script);
+		struct delivery *delivery = new_mailer(&service, false, 10000);
+		for (size_t n = 0; n < session->messages; n++) {
+			message.abort = session->abort && n == 0;
+			hand_over(delivery, &message);
+		}
+		bool gone = delivery->ops->gone(delivery);
+		delivery->ops->free(delivery);
+		service_end(&service);
+		if (strcmp(message.told, session->told) != 0 ||
+		    strcmp(service.heard, session->heard) != 0 ||
+		    gone != session->gone)
+			fail_msg("%s: told \"%s\", gone %d, heard \"%s\"",
+			    session->name, message.told, gone, service.heard);
+	}
+}
+
+static void
+test_many_recipients_at_once(void **state)
+{
+	char domain[251];
+	struct service service;
+	struct message message = {.rcpts = PATHS, .text = "x\r\n"};
+	(void)state;
+
+	memset(domain, 'd', sizeof domain - 1);
+	domain[sizeof domain - 1] = '\0';
+	name_recipients(domain);
+	service_start(&service, "greet\nmany 1001\n<\n> 354 go\n<.\nclose\n");
+	struct delivery *delivery = new_mailer(&service, false, 10000);
+	hand_over(delivery, &message);
+	delivery->ops->free(delivery);
+	service_end(&service);
+	name_recipients("c.example");
+	assert_string_equal(message.told, "/ ready ");
+	assert_string_equal(service.heard, "(DATA|x|.|");
+}
+
+/* Text over many buffers, for a service that reads, or does not. */
+static const struct scenario long_texts[] = {
+    {"read", false, false, false,
+	"greet\n" GROUP_OK "<count\n> 250 a|250 b\n<\n",
+	"250 250 / ready 250 250 ", "(" HEARD "3000000|QUIT|"},
+    {"refused early", false, false, false,
+	"greet\n" GROUP_OK "> 552 5.3.4 too big\nwait\n", "250 250 / 552 552 ",
+	"(" HEARD},
+    {"refused early, and closed", true, false, false,
+	"greet\n" GROUP_OK "> 552 5.3.4 too big\nclose\n", "250 250 / 552 552 ",
+	"(" HEARD},
+    {"not read", false, true, false, "greet\n" GROUP_OK "wait\n",
+	"250 250 / 451 451 ", "(" HEARD},
+};
+
+static void
+test_long_texts(void **state)
+{
+	char *text = malloc(3000001);
+	(void)state;
+
+	for (size_t i = 0; i < 3000000; i += 10)
+		memcpy(text + i, "a.b.c.d.\r\n", 11);
+	for (size_t i = 0; i < sizeof long_texts / sizeof long_texts[0]; i++) {
+		const struct scenario *scenario = &long_texts[i];
+		struct service service;
+		struct message message = {
+		    .rcpts = 2, .text_waits = false, .text = text};
+		int64_t began = clock_ms();
+		service_start(&service, scenario->script);
+		struct delivery *delivery = new_mailer(
+		    &service, scenario->smtp, scenario->silent ? 100 : 10000);
+		/* The scripts read four lines at once, DATA among them. */
+		message.text_waits = true;
+		hand_over(delivery, &message);
+		service_go_on(&service);
+		delivery->ops->free(delivery);
+		service_end(&service);
+		assert_true(clock_ms() - began < 9000);
+		if (strcmp(message.told, scenario->told) != 0 ||
+		    strcmp(service.heard, scenario->heard) != 0)
+			fail_msg("%s: told \"%s\", heard \"%s\"",
+			    scenario->name, message.told, service.heard);
+	}
+	free(text);
+}
+
+/* Where the text does not wait, DATA comes with it. */
+static void
+test_text_later(void **state)
+{
+	struct service service;
+	struct message message = {.rcpts = 2, .text = "x\r\n"};
+	(void)state;
+
+	service_start(&service,
+	    "greet\n<\n<\n<\n> 250 ok|250 ok|550 no\n<\n> 354 go\n"
+	    "<.\n> 250 a\n<\n");
+	struct delivery *delivery = new_mailer(&service, false, 10000);
+	hand_over(delivery, &message);
+	delivery->ops->free(delivery);
+	service_end(&service);
+	assert_string_equal(message.told, "250 550 / ready 250 ");
+	assert_string_equal(service.heard, "(" HEARD "x|.|QUIT|");
+}
+
+static void
+test_relay_guard(void **state)
+{
+	static const char *const mailboxes[] = {
+	    "victim%t.example", "t!victim", "\"v@t.example\"", "-oQ", "|sh"};
+	struct service service;
+	struct message message = {
+	    .rcpts = 1, .text_waits = true, .text = "x\r\n"};
+	(void)state;
+
+	service_start(&service, "close\n");
+	struct delivery *delivery = new_mailer(&service, true, 10000);
+	for (size_t i = 0; i < sizeof mailboxes / sizeof mailboxes[0]; i++) {
+		paths[0] = (struct path){.local_len = strlen(mailboxes[i]),
+		    .quoted = mailboxes[i][0] == '"'};
+		snprintf(paths[0].mailbox, sizeof paths[0].mailbox,
+		    "%s@c.example", mailboxes[i]);
+		hand_over(delivery, &message);
+		assert_string_equal(message.told, "553 ");
+	}
+	delivery->ops->free(delivery);
+	service_end(&service);
+	assert_string_equal(service.heard, "");
+	name_recipients("c.example");
+}
+
+static void
+test_collect(void **state)
+{
+	static const struct scenario cases[] = {
+	    {"all well", false, false, false,
+		"greet\n" GROUP_OK "<.\n> 250 a|452 b\n<\n",
+		"250 250 / ready 250 452 ", "(" HEARD "hello|..dot|.|QUIT|"},
+	    {"one refused", false, false, false,
+		"greet\n" GROUP "> 250 ok|550 no|250 ok|354 go\n<.\n> 250 b\n"
+		"<\n",
+		"250 250 / ready 550 250 ", "(" HEARD "hello|..dot|.|QUIT|"},
+	    {"all refused", false, false, false,
+		"greet\n" GROUP "> 250 ok|550 no|551 no|503 no\n<\n",
+		"250 250 / 550 551 ", "(" HEARD "QUIT|"},
+	    {"not there", false, false, false, "close\n", "250 250 / 451 451 ",
+		"("},
+	};
+	(void)state;
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct service service;
+		struct message message = {.rcpts = 2,
+		    .text_waits = true,
+		    .text = "hello\r\n.dot\r\n"};
+		service_start(&service, cases[i].script);
+		struct mailer_options options = options_for(&service);
+		options.collect = true;
+		struct delivery *delivery = mailer_new(&options);
+		message.abort = true;
+		hand_over(delivery, &message);
+		assert_string_equal(message.told, "250 250 ");
+		assert_string_equal(service.heard, "");
+		message.abort = false;
+		hand_over(delivery, &message);
+		delivery->ops->free(delivery);
+		service_end(&service);
+		if (strcmp(message.told, cases[i].told) != 0 ||
+		    strcmp(service.heard, cases[i].heard) != 0)
+			fail_msg("%s: told \"%s\", heard \"%s\"", cases[i].name,
+			    message.told, service.heard);
+	}
+}
+
+static void
+test_probe(void **state)
+{
+	struct service service;
+	struct deadline deadline = deadline_in(10000, 0);
+	struct delivery_can can = {.size_max = 0};
+	struct error err;
+	struct message message = {
+	    .rcpts = 1, .text_waits = true, .text = "x\r\n"};
+	(void)state;
+
+	service_start(&service,
+	    "> 220 local\n<\n> 250-local|250-SIZE 4711|250 PIPELINING\n" ONE_OK
+	    "<\n");
+	struct delivery *delivery = new_mailer(&service, false, 10000);
+	assert_true(delivery->ops->probe(delivery, &can, &deadline, &err));
+	assert_int_equal(can.size_max, 4711);
+	hand_over(delivery, &message);
+	assert_string_equal(message.told, "250 / ready 250 ");
+	delivery->ops->free(delivery);
+	service_end(&service);
+	assert_string_equal(service.heard, "(LHLO me|" ONE_TEXT "QUIT|");
+
+	delivery = new_mailer(&service, false, 10000);
+	assert_false(delivery->ops->probe(delivery, &can, &deadline, &err));
+	assert_int_equal(err.class, ERROR_LOCAL);
+	assert_non_null(strstr(err.text, "delivery local: cannot connect to "));
+	assert_false(delivery->ops->gone(delivery));
+	hand_over(delivery, &message);
+	assert_string_equal(message.told, "451 ");
+	assert_true(delivery->ops->gone(delivery));
+	delivery->ops->free(delivery);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_scenarios),
+	    cmocka_unit_test(test_sessions),
+	    cmocka_unit_test(test_many_recipients_at_once),
+	    cmocka_unit_test(test_long_texts),
+	    cmocka_unit_test(test_text_later),
+	    cmocka_unit_test(test_relay_guard),
+	    cmocka_unit_test(test_collect),
+	    cmocka_unit_test(test_probe),
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	name_recipients("c.example");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
