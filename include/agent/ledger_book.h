@@ -23,7 +23,7 @@ enum {
 
 struct ledger_entry;
 
-/* What became of one recipient of a text. */
+/* What became of one recipient of a text; a text that came twice has two. */
 struct ledger_outcome {
 	struct ledger_outcome *next; /* of the entry, in the order they came */
 	struct ledger_outcome *chain; /* of the bucket */
@@ -77,10 +77,12 @@ void ledger_book_apply(
 /* Moves an entry to the newest place and notes the connection. */
 void ledger_book_touch(struct ledger_book *book, struct ledger_entry *entry);
 
-/* NULL where there is none. */
+/* These three give NULL where there is none. */
 struct ledger_entry *ledger_book_entry(const struct ledger_book *book,
     const unsigned char digest[LEDGER_DIGEST], const char *sender);
-struct ledger_outcome *ledger_book_outcome(
+/* The first of this recipient that was not told on this connection: what was,
+ * is of an earlier message, and the same text again is a new one. */
+struct ledger_outcome *ledger_book_outcome(const struct ledger_book *book,
     const struct ledger_entry *entry, const char *rcpt);
 struct ledger_deferral *ledger_book_deferral(const struct ledger_book *book,
     const char *sender, uint64_t size, const char *rcpt);

@@ -28,9 +28,6 @@ enum {
 	NOTES_MAX = 16, /* more of them would say nothing new */
 };
 
-/* What the ledger says of a recipient. */
-enum recall { NOTHING, TAKEN, REFUSED };
-
 /* A recipient of the transaction. */
 struct rcpt {
 	char *mailbox; /* domain in lower case; NULL: not let in */
@@ -370,26 +367,30 @@ ledger_mail(struct ledger *ledger, const struct path *sender, uint64_t size,
 	must(EVP_DigestInit_ex(ledger->sha, EVP_sha256(), NULL));
 }
 
-/*
- * What the entry says of a recipient: nothing where there is no entry, where
- * it was told already on this connection (the same text again is then a new
- * message), or where it cannot be relied upon.
- */
-static enum recall
+static struct ledger_outcome *
+find_outcome(const struct ledger *ledger, const struct ledger_entry *entry,
+    const struct rcpt *rcpt)
+{
+	if (entry == NULL)
+		return NULL;
+	return ledger_book_outcome(ledger->book, entry, rcpt->mailbox);
+}
+
+/* What the entry, if there is one, says of a recipient, as far as that can be
+ * relied upon; NULL: nothing. */
+static const struct ledger_outcome *
 recall(const struct ledger *ledger, const struct ledger_entry *entry,
     const struct rcpt *rcpt)
 {
 	const struct ledger_outcome *outcome =
-	    entry != NULL ? ledger_book_outcome(entry, rcpt->mailbox) : NULL;
+	    find_outcome(ledger, entry, rcpt);
 
-	if (outcome == NULL || outcome->told_on == ledger->book->connection)
-		return NOTHING;
+	if (outcome == NULL)
+		return NULL;
 	if (rcpt->unsynced &&
 	    (ledger->boot == 0 || outcome->boot != ledger->boot))
-		return NOTHING;
-	if (outcome->refusal == NULL)
-		return TAKEN;
-	return ledger->mail.soft ? NOTHING : REFUSED;
+		return NULL;
+	return ledger->mail.soft && outcome->refusal != NULL ? NULL : outcome;
 }
 
 /*
@@ -411,8 +412,11 @@ find_group(const struct ledger *ledger, const struct rcpt *rcpt,
 	     each != NULL; each = each->newer) {
 		if (!each->due || strcmp(each->sender, mail->sender) != 0)
 			continue;
-		unsigned char says = (unsigned char)recall(ledger, each, rcpt);
-		must(EVP_DigestUpdate(sha, &says, 1));
+		const struct ledger_outcome *known = recall(ledger, each, rcpt);
+		const char *says = known == NULL            ? "nothing"
+				   : known->refusal == NULL ? "taken"
+							    : "refused";
+		must(EVP_DigestUpdate(sha, says, strlen(says) + 1));
 		any = true;
 	}
 	must(EVP_DigestFinal_ex(sha, group, NULL));
@@ -493,13 +497,15 @@ ledger_rcpt(struct ledger *ledger, size_t rcpt, const struct path *path,
 static bool
 may_have_it(const struct ledger *ledger, const struct rcpt *rcpt)
 {
-	const struct ledger_entry *each = ledger->book->oldest;
-
-	while (
-	    each != NULL && (strcmp(each->sender, ledger->mail.sender) != 0 ||
-				recall(ledger, each, rcpt) != TAKEN))
-		each = each->newer;
-	return each != NULL;
+	for (const struct ledger_entry *each = ledger->book->oldest;
+	     each != NULL; each = each->newer) {
+		if (strcmp(each->sender, ledger->mail.sender) != 0)
+			continue;
+		const struct ledger_outcome *known = recall(ledger, each, rcpt);
+		if (known != NULL && known->refusal == NULL)
+			return true;
+	}
+	return false;
 }
 
 void
@@ -549,20 +555,16 @@ static void
 set_recalled(const struct ledger *ledger, const struct ledger_entry *entry,
     struct rcpt *rcpt)
 {
-	switch (recall(ledger, entry, rcpt)) {
-	case NOTHING:
+	const struct ledger_outcome *known = recall(ledger, entry, rcpt);
+
+	if (known == NULL)
 		status_set(&rcpt->outcome, 451, "4.3.0",
 		    "others have this message already; try again");
-		return;
-	case TAKEN:
+	else if (known->refusal == NULL)
 		status_set(
 		    &rcpt->outcome, 250, "2.0.0", "taken when it came before");
-		return;
-	case REFUSED:
-		rcpt->outcome =
-		    *ledger_book_outcome(entry, rcpt->mailbox)->refusal;
-		return;
-	}
+	else
+		rcpt->outcome = *known->refusal;
 }
 
 enum ledger_verdict
@@ -576,7 +578,7 @@ ledger_judge(struct ledger *ledger)
 	for (size_t i = 0; i < mail->rcpts; i++) {
 		if (!mail->rcpt[i].accepted)
 			continue;
-		known |= recall(ledger, entry, &mail->rcpt[i]) != NOTHING;
+		known |= recall(ledger, entry, &mail->rcpt[i]) != NULL;
 		wanted |= mail->rcpt[i].late == NULL;
 	}
 	if (!known)
@@ -635,6 +637,20 @@ is_taken_too(const struct transaction *mail, const struct rcpt *rcpt)
 	return false;
 }
 
+/* An outcome that did not count, or a mailbox named twice: the new one stands
+ * for it. */
+static void
+strike_unreliable(struct ledger *ledger, const struct rcpt *rcpt)
+{
+	const struct ledger_outcome *outcome =
+	    find_outcome(ledger, this_entry(ledger), rcpt);
+
+	if (outcome != NULL)
+		record(ledger, &(struct ledger_record){.type = LEDGER_STRUCK,
+				   .ids = {outcome->id},
+				   .ids_len = 1});
+}
+
 static void
 record_outcome(struct ledger *ledger, const struct rcpt *rcpt)
 {
@@ -654,6 +670,7 @@ record_outcome(struct ledger *ledger, const struct rcpt *rcpt)
 	memcpy(made.digest, mail->digest, sizeof made.digest);
 	memcpy(made.sender, mail->sender, sizeof made.sender);
 	memcpy(made.rcpt, rcpt->mailbox, strlen(rcpt->mailbox));
+	strike_unreliable(ledger, rcpt);
 	record(ledger, &made);
 	flush(ledger);
 }
@@ -744,10 +761,8 @@ tell_mixed(struct ledger *ledger)
 		if (!each->accepted)
 			continue;
 		const struct ledger_outcome *outcome =
-		    entry != NULL ? ledger_book_outcome(entry, each->mailbox)
-				  : NULL;
-		if (outcome != NULL &&
-		    outcome->told_on != ledger->book->connection)
+		    find_outcome(ledger, entry, each);
+		if (outcome != NULL)
 			add_id(&due, outcome->id);
 		status_set(&each->outcome, 451, "4.3.0",
 		    "it went differently for the recipients; try again");
@@ -771,7 +786,7 @@ tell_each(struct ledger *ledger)
 		int class = status_class(&each->outcome);
 		struct ledger_outcome *outcome =
 		    each->accepted && (class == 2 || class == 5)
-			? ledger_book_outcome(entry, each->mailbox)
+			? find_outcome(ledger, entry, each)
 			: NULL;
 		if (outcome == NULL)
 			continue;

@@ -37,11 +37,13 @@ ledger_book_entry(const struct ledger_book *book,
 }
 
 struct ledger_outcome *
-ledger_book_outcome(const struct ledger_entry *entry, const char *rcpt)
+ledger_book_outcome(const struct ledger_book *book,
+    const struct ledger_entry *entry, const char *rcpt)
 {
 	struct ledger_outcome *outcome = entry->outcomes;
 
-	while (outcome != NULL && strcmp(outcome->rcpt, rcpt) != 0)
+	while (outcome != NULL && (outcome->told_on == book->connection ||
+				      strcmp(outcome->rcpt, rcpt) != 0))
 		outcome = outcome->next;
 	return outcome;
 }
@@ -268,19 +270,9 @@ apply_outcome(struct ledger_book *book, const struct ledger_record *record)
 		entry = add_entry(book, record->digest, record->sender);
 	else
 		ledger_book_touch(book, entry);
-	struct ledger_outcome *outcome =
-	    ledger_book_outcome(entry, record->rcpt);
-	if (outcome == NULL)
-		outcome = add_outcome(book, entry, record->rcpt);
-	else
-		unlink_id(book, outcome);
+	struct ledger_outcome *outcome = add_outcome(book, entry, record->rcpt);
 	link_id(book, outcome, record->id);
-
 	outcome->boot = record->boot;
-	outcome->told = false;
-	outcome->told_on = 0;
-	free(outcome->refusal);
-	outcome->refusal = NULL;
 	if (record->type == LEDGER_REFUSED) {
 		outcome->refusal = xmalloc(sizeof *outcome->refusal);
 		*outcome->refusal = record->reply;
