@@ -184,7 +184,7 @@ alias_maps =
 local_recipient_maps =
 append_dot_mydomain = no
 biff = no
-virtual_mailbox_domains = example.org, example.com
+virtual_mailbox_domains = {domains}
 virtual_mailbox_maps = texthash:{folder}/users
 virtual_mailbox_base = {folder}/mail
 virtual_mailbox_limit = 0
@@ -257,6 +257,7 @@ class Postfix:
         write(os.path.join(folder, "main.cf"), MAIN_CF.format(
             folder=folder, nobody=NOBODY,
             transport="smtp" if relay else "retry:kept by the test",
+            domains="" if relay else "example.org, example.com",
             relayhost="[127.0.0.1]:%d" % relay if relay else "",
             **{d: self._default(d) for d in ("command_directory",
                                              "daemon_directory")}))
