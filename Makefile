@@ -99,6 +99,15 @@ unit-tests: $(UNIT_TESTS)
 check: $(UNIT_TESTS)	## unit tests of this PROFILE
 	@test/unit/run $(UNIT_TESTS)
 
+integration: $(PROGRAM)	## integration tests of this PROFILE
+	@test/integration/run --agent $(PROGRAM)
+
+demo:			## fetch from a provider on this machine, to see it work
+	@contrib/demo
+
+deps:			## install what building and testing need
+	@test/install-deps
+
 clean:			## remove what was built
 	rm -rf $(BUILD)
 
