@@ -437,6 +437,9 @@ mailer_free(struct delivery *delivery)
 		sender_quit(mailer->sender);
 		flush(mailer, &at_once);
 	}
+	/* Some services log a 221 that nobody takes. */
+	if (mailer->stream != NULL)
+		stream_finish(mailer->stream, &at_once);
 	disconnect(mailer);
 	sender_free(mailer->sender);
 	transcript_clear(&mailer->transcript);
