@@ -18,6 +18,11 @@ struct secret {
 
 /* Copies len octets; what was in it is wiped first. */
 void secret_set(struct secret *secret, const char *text, size_t len);
+/*
+ * Overwrites with '*' whatever in text repeats the secret, or six octets or
+ * more of its beginning, for peers that quote what they did not understand.
+ */
+void secret_hide(const struct secret *secret, char *text, size_t len);
 /* Wipes and frees; the secret is empty afterwards. */
 void secret_clear(struct secret *secret);
 

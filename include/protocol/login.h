@@ -8,6 +8,7 @@
 #ifndef ODMR_PROTOCOL_LOGIN_H
 #define ODMR_PROTOCOL_LOGIN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct customer_binding;
@@ -15,6 +16,7 @@ struct customer_options;
 struct customer_outcome;
 struct login;
 struct reply;
+struct secret;
 
 enum login_result {
 	LOGIN_SEND, /* send login_line(), give the reply to login_reply() */
@@ -40,5 +42,12 @@ enum login_result login_reply(struct login *login, const struct reply *reply);
 const char *login_line(const struct login *login, size_t *len);
 /* The same for a transcript, without CRLF and without secrets. */
 const char *login_shown(const struct login *login);
+/*
+ * What a provider may quote of ours and nobody may see: element index of our
+ * secrets, and of what we sent last. false: there are no more; none before the
+ * first LOGIN_SEND. The element is borrowed until the next line.
+ */
+bool login_secret(
+    const struct login *login, size_t index, struct secret *secret);
 
 #endif

@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "protocol/status.h"
 
+struct secret;
 struct transcript;
 
 enum {
@@ -54,6 +55,7 @@ struct reply {
 	int code; /* of the lines so far, 0 before the first */
 	bool done; /* the next octet begins a new reply */
 	bool broken;
+	const char *clause; /* of why */
 };
 
 /* line_max is REPLY_LINE_MAX. */
@@ -75,9 +77,11 @@ bool reply_is_partial(const struct reply *reply);
  * become '?'. Lives until the next reply_parse().
  */
 const char *reply_line(const struct reply *reply, size_t index);
+/* Overwrites what repeats the secret, in all that is shown of the reply. */
+void reply_hide(struct reply *reply, const struct secret *secret);
 /*
  * Adds the lines of the last whole reply, a challenge (334) as "***", or after
- * REPLY_BROKEN what could not be taken.
+ * REPLY_BROKEN why.
  */
 void reply_trace(const struct reply *reply, struct transcript *transcript);
 

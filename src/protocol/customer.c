@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/escape.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "base/transcript.h"
 #include "protocol/login.h"
 #include "protocol/reply.h"
@@ -72,6 +73,29 @@ send_line(struct customer *customer, const char *verb, const char *parameter)
 
 static void enter(struct customer *customer, const struct state *state);
 
+/* Some quote what they did not take: "500 Unknown command: cGVuY2ls". */
+static void
+hide_in_reply(struct customer *customer)
+{
+	struct secret secret;
+
+	/* A challenge is not shown, and must stay as it is. */
+	if (customer->reply.status.code == 334)
+		return;
+	for (size_t i = 0; login_secret(customer->login, i, &secret); i++)
+		reply_hide(&customer->reply, &secret);
+}
+
+static void
+hide_in_input(struct customer *customer)
+{
+	struct buf *in = &customer->in;
+	struct secret secret;
+
+	for (size_t i = 0; login_secret(customer->login, i, &secret); i++)
+		secret_hide(&secret, in->data + in->start, buf_len(in));
+}
+
 /* Octets that came before what they could be an answer to. */
 static void
 unasked(struct customer *customer)
@@ -82,10 +106,12 @@ unasked(struct customer *customer)
 	bool leaves = len >= 3 && memcmp(data, "421", 3) == 0;
 	char shown[SHOWN_MAX];
 
+	hide_in_input(customer);
+	escape_text(shown, sizeof shown, data, len);
 	outcome_failed(&customer->outcome,
 	    leaves ? ERROR_AGAIN : ERROR_PROTOCOL,
 	    "the provider said more than %s: %s", customer->state->waits_for,
-	    escape_text(shown, sizeof shown, data, len));
+	    shown);
 	enter(customer, &closed);
 }
 
@@ -426,6 +452,8 @@ advance(struct customer *customer)
 	enum reply_result result = reply_parse(&customer->reply,
 	    buf_data(&customer->in), buf_len(&customer->in), &used);
 	buf_consume(&customer->in, used);
+	if (result != REPLY_MORE)
+		hide_in_reply(customer);
 	switch (result) {
 	case REPLY_DONE:
 		on_reply(customer);

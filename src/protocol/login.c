@@ -33,6 +33,7 @@ struct login {
 	struct buf response; /* before base64 */
 	bool initial_waits; /* it is for the empty challenge to come */
 	struct buf line;
+	size_t sent_at; /* where in the line base64 begins */
 	char shown[SHOWN_MAX];
 };
 
@@ -263,10 +264,12 @@ make_auth(struct login *login)
 	    buf_len(&login->line) + 1 + response_size(login) > COMMAND_MAX;
 	if (!first || login->initial_waits) {
 		put(login, "\r\n");
+		login->sent_at = buf_len(&login->line);
 		snprintf(login->shown, sizeof login->shown, "AUTH %s", name);
 		return;
 	}
 	put(login, buf_len(&login->response) == 0 ? " =" : " ");
+	login->sent_at = buf_len(&login->line);
 	put_response(login);
 	snprintf(login->shown, sizeof login->shown, "AUTH %s ***", name);
 }
@@ -275,6 +278,7 @@ static void
 make_response(struct login *login)
 {
 	wipe(&login->line);
+	login->sent_at = 0;
 	put_response(login);
 	snprintf(login->shown, sizeof login->shown, "***");
 }
@@ -290,6 +294,37 @@ const char *
 login_shown(const struct login *login)
 {
 	return login->shown;
+}
+
+/* The base64 of the last line. */
+static struct secret
+last_sent(const struct login *login)
+{
+	struct secret sent = {.text = login->line.data + login->sent_at};
+	size_t end = buf_len(&login->line);
+
+	if (login->sent_at + 2 < end)
+		sent.len = end - 2 - login->sent_at;
+	return sent;
+}
+
+bool
+login_secret(const struct login *login, size_t index, struct secret *secret)
+{
+	const struct sasl_credentials *credentials = &login->credentials;
+	const struct secret *const owned[] = {
+	    credentials->password, credentials->token};
+	enum { OWNED = sizeof owned / sizeof *owned };
+
+	if (login->attempts == 0 || index > OWNED)
+		return false;
+	if (index == OWNED)
+		*secret = last_sent(login);
+	else if (owned[index] != NULL)
+		*secret = *owned[index];
+	else
+		*secret = (struct secret){.text = NULL};
+	return true;
 }
 
 /* Exchange */
@@ -390,7 +425,6 @@ on_accepted(struct login *login)
 		return LOGIN_FAILED;
 	}
 	outcome->logged_in = true;
-	wipe(&login->line);
 	return LOGIN_DONE;
 }
 
@@ -398,9 +432,12 @@ on_accepted(struct login *login)
 static enum login_result
 on_refused(struct login *login, const struct status *status)
 {
-	const char *inside = sasl_server_error(login->sasl);
-	char shown[SERVER_ERROR_SHOWN], what[SERVER_ERROR_SHOWN + 64];
+	char inside[SERVER_ERROR_SHOWN], shown[SERVER_ERROR_SHOWN];
+	char what[SERVER_ERROR_SHOWN + 64];
 
+	snprintf(inside, sizeof inside, "%s", sasl_server_error(login->sasl));
+	if (login->credentials.token != NULL)
+		secret_hide(login->credentials.token, inside, strlen(inside));
 	escape_text(shown, sizeof shown, inside, strlen(inside));
 	snprintf(what, sizeof what, "the provider refused the login by %s%s%s",
 	    login->outcome->mechanism, inside[0] != '\0' ? ": " : "", shown);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "base/secret.h"
 #include "base/transcript.h"
 
 enum { CODE_LEN = 3 };
@@ -31,15 +32,22 @@ is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-static enum reply_result
-break_off(struct reply *reply, const char *why)
+static void
+set_why(struct reply *reply)
 {
 	char shown[REPLY_WHY_MAX - 64];
 
 	escape_text(
 	    shown, sizeof shown, buf_data(&reply->line), buf_len(&reply->line));
-	snprintf(reply->why, sizeof reply->why, "%s: %s", why, shown);
+	snprintf(reply->why, sizeof reply->why, "%s: %s", reply->clause, shown);
+}
+
+static enum reply_result
+break_off(struct reply *reply, const char *clause)
+{
 	reply->broken = true;
+	reply->clause = clause;
+	set_why(reply);
 	return REPLY_BROKEN;
 }
 
@@ -224,6 +232,24 @@ reply_line(const struct reply *reply, size_t index)
 	return text;
 }
 
+static void
+hide_in(struct buf *buf, const struct secret *secret)
+{
+	if (buf_len(buf) > 0)
+		secret_hide(secret, buf->data + buf->start, buf_len(buf));
+}
+
+void
+reply_hide(struct reply *reply, const struct secret *secret)
+{
+	hide_in(&reply->texts, secret);
+	hide_in(&reply->line, secret);
+	if (reply->broken)
+		set_why(reply);
+	else if (reply->done)
+		set_status(reply);
+}
+
 void
 reply_trace(const struct reply *reply, struct transcript *transcript)
 {
@@ -232,8 +258,8 @@ reply_trace(const struct reply *reply, struct transcript *transcript)
 	if (!transcript->on)
 		return;
 	if (reply->broken)
-		transcript_line(transcript, '<', buf_data(&reply->line),
-		    buf_len(&reply->line));
+		transcript_line(
+		    transcript, '<', reply->why, strlen(reply->why));
 	for (size_t i = 0; i < reply->lines; i++) {
 		/* A challenge and a dictionary may give the password away. */
 		int len = snprintf(line, sizeof line, "%d%c%s",

@@ -397,6 +397,37 @@ base64_refuses(void **state)
 
 /* secret */
 
+struct hide_case {
+	const char *secret, *text, *shown;
+};
+
+static const struct hide_case hide_cases[] = {
+    {"password", "Not password!", "Not ********!"},
+    {"password", "passwordpassword", "****************"},
+    {"password", "passwor passwo passw", "******* ****** passw"},
+    {"ab", "abc ab a", "**c ** a"},
+    {"", "anything", "anything"},
+    {"password", "", ""},
+};
+
+static void
+secret_is_hidden(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof hide_cases / sizeof *hide_cases; i++) {
+		const struct hide_case *c = &hide_cases[i];
+		struct secret secret = {.text = NULL};
+		char text[32];
+
+		secret_hide(&secret, text, 0);
+		secret_set(&secret, c->secret, strlen(c->secret));
+		snprintf(text, sizeof text, "%s", c->text);
+		secret_hide(&secret, text, strlen(text));
+		assert_string_equal(text, c->shown);
+		secret_clear(&secret);
+	}
+}
+
 static void
 secret_is_replaced(void **state)
 {
@@ -515,6 +546,7 @@ main(void)
 	    cmocka_unit_test(base64_both_ways),
 	    cmocka_unit_test(base64_refuses),
 	    cmocka_unit_test(secret_is_replaced),
+	    cmocka_unit_test(secret_is_hidden),
 	    cmocka_unit_test(escape_texts),
 	    cmocka_unit_test(transcript_lines),
 	    cmocka_unit_test(transcript_bears_a_flood),
