@@ -252,12 +252,13 @@ static bool
 exchange_in_time(struct stream *stream, struct stream_exchange *exchange,
     const struct deadline *deadline, struct error *err)
 {
-	/* Else a peer that never pauses would never meet its deadline. */
-	if (deadline_left(deadline) == 0 && !wait_for(-1, 0, deadline, err))
-		return false;
 	for (;;) {
 		short events = 0;
 
+		/* Else a peer that never pauses would never meet it. */
+		if (deadline_left(deadline) == 0 &&
+		    !wait_for(-1, 0, deadline, err))
+			return false;
 		enum step step = try_both(stream, exchange, &events, err);
 		if (step != STEP_WAIT)
 			return step != STEP_FAILED;
@@ -314,7 +315,7 @@ stream_pending(struct stream *stream)
 {
 	struct pollfd pollfd = {.fd = stream->fd, .events = POLLIN};
 
-	if (stream->ssl != NULL && SSL_has_pending(stream->ssl))
+	if (stream->ssl != NULL && SSL_pending(stream->ssl) > 0)
 		return true;
 	return poll(&pollfd, 1, 0) > 0;
 }

@@ -144,7 +144,13 @@ set_policy(struct tls_context *context)
 	    ctx, SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_ENABLE_KTLS);
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
 				  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	SSL_CTX_set_read_ahead(ctx, 1); /* one recv for a record, not two */
+	/*
+	 * SSL_read must come back after a record that is no data, else a flood
+	 * of session tickets would know no deadline. And nothing may then lie
+	 * unseen in OpenSSL's buffer while we poll the descriptor.
+	 */
+	SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
+	SSL_CTX_set_read_ahead(ctx, 0);
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_cert_verify_callback(ctx, verify, context);
 	SSL_CTX_set_default_passwd_cb(ctx, no_pass_phrase);

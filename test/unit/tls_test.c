@@ -189,6 +189,7 @@ run_peer(SSL_CTX *ctx, int fd, serve_function *serve)
 {
 	SSL *ssl = SSL_new(ctx);
 
+	alarm(2 * LONG_MS / 1000); /* it never outlives its test for long */
 	SSL_set_fd(ssl, fd);
 	if (SSL_accept(ssl) != 1)
 		_exit(PEER_FAILED);
@@ -822,6 +823,35 @@ exchange_never_deadlocks(void **state)
 	SSL_CTX_free(ctx);
 }
 
+/* Records without data, as fast as we take them. */
+static void
+serve_tickets(SSL *ssl, int fd)
+{
+	(void)fd;
+	while (SSL_new_session_ticket(ssl) == 1 && SSL_do_handshake(ssl) == 1)
+		continue;
+}
+
+static void
+a_flood_without_data_ends(void **state)
+{
+	SSL_CTX *ctx = server_ctx(&made.good, TLS1_3_VERSION);
+	struct tls_context *context = trusting_context();
+	struct peer peer = start_peer(ctx, serve_tickets);
+	struct error err;
+	char in[1];
+
+	(void)state;
+	must_start(context, peer.stream);
+	struct deadline deadline = deadline_in(SHORT_MS, 0);
+	assert_int_equal(stream_read(peer.stream, in, 1, &deadline, &err), -1);
+	assert_string_equal(err.text, "timed out");
+	kill(peer.pid, SIGKILL); /* OpenSSL does not mind a lost ticket */
+	end_peer(&peer);
+	tls_context_free(context);
+	SSL_CTX_free(ctx);
+}
+
 static void
 serve_renegotiation(SSL *ssl, int fd)
 {
@@ -1057,6 +1087,7 @@ main(void)
 	    cmocka_unit_test(odd_sizes),
 	    cmocka_unit_test(pending_sees_the_rest_of_a_record),
 	    cmocka_unit_test(exchange_never_deadlocks),
+	    cmocka_unit_test(a_flood_without_data_ends),
 	    cmocka_unit_test(renegotiation_is_refused),
 	    cmocka_unit_test(info_tells_all),
 	    cmocka_unit_test(info_of_a_nameless_certificate),
