@@ -10,7 +10,7 @@ localstatedir ?= /var
 CC          ?= cc
 PKG_CONFIG  ?= pkg-config
 INSTALL     ?= install
-# PROFILE picks the flags and the folder: release, asan, coverage.
+# PROFILE picks the flags and the folder: release, asan, coverage, fuzz.
 PROFILE     ?= release
 BUILD       ?= build
 OUT         := $(BUILD)/$(PROFILE)
@@ -39,9 +39,12 @@ HARDENING_release := -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 \
 HARDENING_asan := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined
 HARDENING_coverage := -O0 --coverage
+# As ASan, so that a broken promise is seen where it is broken.
+HARDENING_fuzz := $(HARDENING_asan) -fsanitize=fuzzer-no-link
 LINKING_release := -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed \
 	-Wl,--gc-sections
 LINKING_asan := -fsanitize=address,undefined
+LINKING_fuzz := $(LINKING_asan)
 LINKING_coverage := --coverage
 
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
@@ -67,8 +70,16 @@ objs_of = $(patsubst %.c,$(OUT)/%.o,$(filter-out $(MAIN),$(wildcard src/$(1)/*.c
 UNIT_SRCS  := $(sort $(wildcard test/unit/*_test.c))
 UNIT_TESTS := $(UNIT_SRCS:test/unit/%.c=$(OUT)/test/unit/%)
 
+FUZZ_SRCS    := $(sort $(wildcard test/fuzz/*_fuzz.c))
+FUZZ_TARGETS := $(FUZZ_SRCS:test/fuzz/%.c=$(OUT)/test/fuzz/%)
+# libFuzzer brings its own main; without it each target replays files.
+FUZZ_MAIN    := $(if $(filter fuzz,$(PROFILE)),,$(OUT)/test/fuzz/replay.o)
+FUZZ_LINKING := $(if $(filter fuzz,$(PROFILE)),-fsanitize=fuzzer)
+# For each target.
+FUZZ_SECONDS ?= 600
+
 .PHONY: all check integration fuzz bench lint analyze demo deps install \
-	uninstall dist clean help unit-tests
+	uninstall dist clean help unit-tests fuzz-targets fuzz-replay
 all: $(PROGRAM)		## build the program
 
 help:			## list the targets
@@ -108,7 +119,22 @@ demo:			## fetch from a provider on this machine, to see it work
 deps:			## install what building and testing need
 	@test/install-deps
 
+$(OUT)/test/fuzz/%: $(OUT)/test/fuzz/%.o $(FUZZ_MAIN) $(LINK_LIBS)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FUZZ_LINKING) -o $@ $^ $(PKG_LIBS)
+
+fuzz-targets: $(FUZZ_TARGETS)
+
+fuzz:			## feed every parser with hostile octets, by clang
+	@$(MAKE) PROFILE=fuzz CC=clang fuzz-targets
+	@test/fuzz/run $(BUILD)/fuzz $(FUZZ_SECONDS) \
+	    $(FUZZ_SRCS:test/fuzz/%.c=%)
+
+fuzz-replay:		## what fuzzing found and was given, with ASan
+	@$(MAKE) PROFILE=asan fuzz-targets
+	@test/fuzz/replay $(BUILD)/asan/test/fuzz $(FUZZ_SRCS:test/fuzz/%.c=%)
+
 clean:			## remove what was built
 	rm -rf $(BUILD)
 
 -include $(SRCS:%.c=$(OUT)/%.d) $(UNIT_SRCS:%.c=$(OUT)/%.d)
+-include $(FUZZ_SRCS:%.c=$(OUT)/%.d) $(OUT)/test/fuzz/replay.d
