@@ -40,6 +40,7 @@ struct reading {
 	char line[LEDGER_LINE_MAX];
 	size_t len; /* of the line so far, or more than fits */
 	size_t lines, bad;
+	bool torn; /* the last line has no end */
 	bool foreign; /* the first line names an unknown version */
 };
 
@@ -115,8 +116,10 @@ static void
 take_line(struct reading *reading)
 {
 	struct ledger_record record;
-	bool first = reading->lines++ == 0;
 
+	if (reading->len == 0)
+		return;
+	bool first = reading->lines++ == 0;
 	if (reading->len > sizeof reading->line ||
 	    !ledger_record_parse(&record, reading->line, reading->len))
 		reading->bad++;
@@ -166,8 +169,9 @@ read_lines(struct ledger_file *file, struct reading *reading)
 	errno = saved;
 	if (len < 0)
 		return false;
-	if (reading->len > 0 && !reading->foreign)
-		take_line(reading); /* cut: it has no end */
+	reading->torn = reading->len > 0;
+	if (reading->torn && !reading->foreign)
+		take_line(reading);
 	return true;
 }
 
@@ -329,8 +333,8 @@ is_worth_rewriting(const struct reading *reading, bool renewed)
 	size_t live = 0;
 
 	(void)ledger_book_records(reading->book, count_record, &live);
-	return reading->lines == 0 || reading->bad > 0 || renewed ||
-	       reading->lines > 2 * live + DEAD_LINES;
+	return reading->lines == 0 || reading->bad > 0 || reading->torn ||
+	       renewed || reading->lines > 2 * live + DEAD_LINES;
 }
 
 /* A file system that cannot promise room will tell at the first write. */
@@ -353,8 +357,8 @@ make_sound(struct ledger_file *file, const struct reading *reading,
 			*err = damage->compaction;
 			return false;
 		}
-		/* The old file will do; its last line may be cut. */
-		if (reading->bad > 0 && !append(file, "\n", 1, err))
+		/* The old file will do. */
+		if (reading->torn && !append(file, "\n", 1, err))
 			return false;
 	}
 	return has_room(file) || fail(err, file, "extend");
@@ -389,6 +393,7 @@ load(struct ledger_file *file, struct reading *reading, int64_t now,
 		return true;
 	}
 	reading->lines = reading->bad = 0;
+	reading->torn = false;
 	return set_aside(file, now, damage) || fail(err, file, "put aside");
 }
 

@@ -40,14 +40,14 @@ checksum(const char *text, size_t len)
 	return ~crc;
 }
 
-/* A mailbox as one word: its spaces, controls and '%' as %HH. */
+/* A mailbox as one word: what would end it, and '%', as %HH. */
 static bool
 write_mailbox(struct buf *buf, const char *mailbox)
 {
 	bool ok = buf_printf(buf, " <");
 
 	for (const char *c = mailbox; ok && *c != '\0'; c++)
-		if (*c <= ' ' || *c > '~' || *c == '%')
+		if (*c <= ' ' || *c > '~' || *c == '%' || *c == '>')
 			ok = buf_printf(buf, "%%%02x", (unsigned char)*c);
 		else
 			ok = buf_append(buf, c, 1);
