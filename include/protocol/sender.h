@@ -36,8 +36,8 @@ struct sender *sender_new(const struct sender_options *options);
 void sender_free(struct sender *sender);
 
 /*
- * Input: read straight into the room, then say how much came. There is none
- * while answers or results wait to be taken.
+ * Input: read straight into the room, then say how much came. There may be
+ * none as long as answers or results wait to be taken.
  */
 char *sender_room(struct sender *sender, size_t *room);
 void sender_filled(struct sender *sender, size_t len);

@@ -135,10 +135,18 @@ take_parting(struct sender *sender, const struct step *step)
 	return false;
 }
 
-/*
- * Takes the reply to the first step, which went out, into reply.status. false:
- * it is not there yet, or it ended the dialogue.
- */
+/* No success is told for a message whose end the service cannot have seen. */
+static bool
+makes_sense(const struct sender *sender, const struct step *step)
+{
+	int class = status_class(&sender->reply.status);
+
+	if (step->kind == STEP_DOT && class == 2 &&
+	    buf_len(&sender->output) > 0)
+		return false;
+	return (sender_verbs[step->kind].replies & 1U << class) != 0;
+}
+
 bool
 sender_take_reply(struct sender *sender)
 {
@@ -149,8 +157,7 @@ sender_take_reply(struct sender *sender)
 		return false;
 	if (status->code == 421)
 		return take_parting(sender, step);
-	if ((sender_verbs[step->kind].replies & 1U << status_class(status)) ==
-	    0) {
+	if (!makes_sense(sender, step)) {
 		char reason[48];
 		snprintf(reason, sizeof reason, "a reply %d makes no sense",
 		    status->code);

@@ -198,6 +198,16 @@ static const struct dialogue dialogues[] = {
 	LMTP_HELLO GROUP TAKEN
 	"text x|\n< 250 ok\nover\n"
 	"result 0 451 4.3.0 a reply that nobody asked for (amid the text)\n"},
+    {"accepted before the dot went out", false,
+	LMTP_HELLO GROUP TAKEN
+	"text x|\ndot\n< 250 ok\n"
+	"result 0 451 4.3.0 a reply 250 makes no sense (at the end of data)\n"
+	"result 1 451 4.3.0\nover\n"},
+    {"refused before the dot went out", true,
+	LOCKSTEP_HELLO
+	"mail\nrcpt 0\n> MAIL FROM:<a@b.example>\n< 250 ok\n"
+	"> RCPT TO:<n0@c.example>\n< 250 ok\nanswer 0 250 ok\ndata\n> DATA\n"
+	"< 354 go\ndot\n< 552 big\nresult 0 552 big\n"},
     {"a reply too many", false,
 	LMTP_HELLO GROUP TAKEN
 	"text x|\ndot\n> x\n> .\n< 250 ok\n< 250 ok\n"
