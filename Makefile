@@ -83,7 +83,7 @@ FUZZ_SECONDS ?= 600
 all: $(PROGRAM)		## build the program
 
 help:			## list the targets
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST)
 
 $(PROGRAM): $(MAIN:%.c=$(OUT)/%.o) $(LINK_LIBS)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
@@ -132,6 +132,8 @@ fuzz:			## feed every parser with hostile octets, by clang
 fuzz-replay:		## what fuzzing found and was given, with ASan
 	@$(MAKE) PROFILE=asan fuzz-targets
 	@test/fuzz/replay $(BUILD)/asan/test/fuzz $(FUZZ_SRCS:test/fuzz/%.c=%)
+
+include test/lint/lint.mk
 
 clean:			## remove what was built
 	rm -rf $(BUILD)
