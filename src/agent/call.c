@@ -233,7 +233,7 @@ static const char *
 own_name(const struct config *config, const struct stream *stream,
     char literal[LITERAL_SIZE])
 {
-	struct sockaddr_storage name;
+	struct sockaddr_storage name = {.ss_family = AF_UNSPEC};
 	socklen_t len = sizeof name;
 	char text[INET6_ADDRSTRLEN];
 	const void *address;

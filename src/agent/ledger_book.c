@@ -209,6 +209,7 @@ keep_bounds(struct ledger_book *book)
 			entry = entry->newer;
 		if (entry == NULL)
 			entry = book->oldest;
+		assert(entry != NULL); /* an empty book is within bounds */
 		/* The newest is in use: it gives its first outcome only. */
 		if (entry == book->newest)
 			remove_outcome(book, entry->outcomes);
@@ -510,8 +511,10 @@ ledger_book_free(struct ledger_book *book)
 {
 	if (book == NULL)
 		return;
-	while (book->oldest != NULL)
+	while (book->oldest != NULL) {
+		assert(book->oldest->older == NULL);
 		remove_entry(book, book->oldest);
+	}
 	while (book->deferrals != NULL)
 		remove_deferral(book, book->deferrals);
 	free(book);

@@ -194,6 +194,7 @@ slots_flush(struct receiver *r)
 	if (r->slots_due > 0)
 		return;
 	for (size_t i = 0; i < r->slot_count; i++) {
+		assert(r->slots[i].line != NULL); /* none is due */
 		say_line(r, r->slots[i].line);
 		free(r->slots[i].line);
 	}
