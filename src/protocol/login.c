@@ -432,15 +432,21 @@ on_accepted(struct login *login)
 static enum login_result
 on_refused(struct login *login, const struct status *status)
 {
+	const struct secret *token = login->credentials.token;
+	const struct customer_outcome *outcome = login->outcome;
 	char inside[SERVER_ERROR_SHOWN], shown[SERVER_ERROR_SHOWN];
-	char what[SERVER_ERROR_SHOWN + 64];
+	char what[SERVER_ERROR_SHOWN + 2 * SHOWN_MAX + 64];
 
 	snprintf(inside, sizeof inside, "%s", sasl_server_error(login->sasl));
-	if (login->credentials.token != NULL)
-		secret_hide(login->credentials.token, inside, strlen(inside));
+	if (token != NULL)
+		secret_hide(token, inside, strlen(inside));
 	escape_text(shown, sizeof shown, inside, strlen(inside));
-	snprintf(what, sizeof what, "the provider refused the login by %s%s%s",
-	    login->outcome->mechanism, inside[0] != '\0' ? ": " : "", shown);
+	/* Some servers know another binding than the one of this TLS. */
+	snprintf(what, sizeof what,
+	    "the provider refused the login by %s%s%s%s%s", outcome->mechanism,
+	    outcome->binding != NULL ? ", bound by " : "",
+	    outcome->binding != NULL ? outcome->binding : "",
+	    inside[0] != '\0' ? ": " : "", shown);
 	outcome_refused(login->outcome, status, ERROR_AUTH, what);
 	return LOGIN_FAILED;
 }
