@@ -1,0 +1,32 @@
+/*
+ * lock - one session of an account at a time, in state_dir/lock/.
+ *
+ * Held by an open descriptor, so that a process that dies gives it back.
+ */
+#ifndef ODMR_AGENT_LOCK_H
+#define ODMR_AGENT_LOCK_H
+
+#include <stddef.h>
+
+struct deadline;
+struct error;
+
+/* An account's, or another name without '/'. */
+enum { LOCK_NAME_MAX = 220 };
+
+/*
+ * Takes the lock; closing the descriptor gives it back. deadline NULL does not
+ * wait. -1: ERROR_BUSY when another holds it, ERROR_STOPPED, or ERROR_LOCAL
+ * where the folder cannot be used.
+ */
+int lock_take(const char *state_dir, const char *name,
+    const struct deadline *deadline, struct error *err)
+    __attribute__((warn_unused_result));
+/*
+ * The name of the lock of a user at a provider, which accounts may share; no
+ * account can have that name.
+ */
+void lock_provider_name(
+    char out[LOCK_NAME_MAX], const char *host, unsigned port, const char *user);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "agent/whole_file.h"
+#include "base/deadline.h"
+#include "base/error.h"
+#include "base/mem.h"
+
+/* flock(2) has no time limit of its own; a session waits minutes for it. */
+enum { LOCK_LOOK_AGAIN = 200 }; /* ms */
+
+static int
+open_lock(const char *state_dir, const char *name, struct error *err)
+{
+	int fd = -1, folder = -1;
+	int state = whole_file_open_folder(AT_FDCWD, state_dir, true, err);
+
+	if (state >= 0)
+		folder = whole_file_open_folder(state, "lock", true, err);
+	if (folder >= 0) {
+		fd = openat(folder, name,
+		    O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (fd < 0)
+			error_set_errno(err, ERROR_LOCAL, errno,
+			    "cannot open the lock %s/lock/%s", state_dir, name);
+		close(folder);
+	}
+	if (state >= 0)
+		close(state);
+	/* Try again later: a folder may be mounted by then (75). */
+	err->class = ERROR_LOCAL;
+	return fd;
+}
+
+int
+lock_take(const char *state_dir, const char *name,
+    const struct deadline *deadline, struct error *err)
+{
+	int fd = open_lock(state_dir, name, err);
+
+	while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		struct deadline look = deadline_in(LOCK_LOOK_AGAIN, 0);
+		if (errno != EWOULDBLOCK && errno != EINTR) {
+			error_set_errno(
+			    err, ERROR_LOCAL, errno, "cannot lock %s", name);
+		} else if (deadline == NULL || deadline_left(deadline) == 0) {
+			error_set(err, ERROR_BUSY,
+			    "it is being fetched by another process");
+		} else if (deadline_wait(&look, -1, 0) == DEADLINE_STOPPED) {
+			error_set(err, ERROR_STOPPED,
+			    "stopped while waiting for another session");
+		} else {
+			continue;
+		}
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+void
+lock_provider_name(
+    char out[LOCK_NAME_MAX], const char *host, unsigned port, const char *user)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned len = 0;
+	char *text = xasprintf("%s\n%u\n%s", host, port, user);
+
+	/* A digest: hosts and users may hold what a file name cannot. */
+	if (EVP_Digest(text, strlen(text), digest, &len, EVP_sha256(), NULL) !=
+	    1)
+		len = 0;
+	free(text);
+	/* No account begins with a dot. */
+	int at = snprintf(out, LOCK_NAME_MAX, ".provider-");
+	for (unsigned i = 0; i < 16 && i < len; i++)
+		at += snprintf(
+		    out + at, LOCK_NAME_MAX - (size_t)at, "%02x", digest[i]);
+}

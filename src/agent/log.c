@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/escape.h"
+#include "protocol/status.h"
+
+enum {
+	/* A line with a thousand recipients would be no line any more. */
+	LOG_LINE_MAX = 8192,
+	LOG_VALUE_MAX = 2048,
+};
+
+/* How a line goes out. */
+enum carrier { TO_STDERR, TO_JOURNAL, TO_SYSLOG };
+
+static enum carrier carrier = TO_STDERR;
+static enum config_log_format line_format = CONFIG_LOG_TEXT;
+static enum config_log_level threshold = CONFIG_LOG_INFO;
+static bool overridden;
+
+static const struct {
+	const char *name;
+	int priority;
+} levels[] = {
+    [CONFIG_LOG_ERROR] = {"error", LOG_ERR},
+    [CONFIG_LOG_WARNING] = {"warning", LOG_WARNING},
+    [CONFIG_LOG_INFO] = {"info", LOG_INFO},
+    [CONFIG_LOG_DEBUG] = {"debug", LOG_DEBUG},
+};
+
+/* systemd says device and inode of the journal's stream; standard error may
+ * have been turned elsewhere since (systemd.exec(5)). */
+static bool
+stderr_is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char is[64];
+	struct stat st;
+
+	if (stream == NULL || fstat(STDERR_FILENO, &st) != 0)
+		return false;
+	snprintf(is, sizeof is, "%llu:%llu", (unsigned long long)st.st_dev,
+	    (unsigned long long)st.st_ino);
+	return strcmp(is, stream) == 0;
+}
+
+void
+log_open(enum config_log destination, enum config_log_format format,
+    enum config_log_level level)
+{
+	carrier = destination == CONFIG_LOG_SYSLOG ? TO_SYSLOG
+		  : stderr_is_journal()            ? TO_JOURNAL
+						   : TO_STDERR;
+	line_format = format;
+	if (!overridden)
+		threshold = level;
+	if (carrier == TO_SYSLOG)
+		openlog("odmr-agent", LOG_PID | LOG_NDELAY, LOG_MAIL);
+}
+
+void
+log_override(enum config_log_level level)
+{
+	overridden = true;
+	threshold = level;
+}
+
+bool
+log_is_on(enum config_log_level level)
+{
+	return level <= threshold;
+}
+
+/* What does not fit is left out: the line is cut, never the log. */
+static void
+add(struct log_line *line, const char *format, ...)
+{
+	char piece[LOG_VALUE_MAX * 4];
+	va_list args;
+
+	va_start(args, format);
+	int len = vsnprintf(piece, sizeof piece, format, args);
+	va_end(args);
+	if (len > 0 && (size_t)len < sizeof piece &&
+	    !buf_append(&line->buf, piece, (size_t)len))
+		return;
+}
+
+static const char *
+now(char *out, size_t size)
+{
+	time_t seconds = time(NULL);
+	struct tm tm;
+
+	if (gmtime_r(&seconds, &tm) == NULL ||
+	    strftime(out, size, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		snprintf(out, size, "-");
+	return out;
+}
+
+void
+log_begin(struct log_line *line, enum config_log_level level,
+    const char *account, const char *event)
+{
+	char when[32];
+
+	line->on = log_is_on(level);
+	line->level = level;
+	if (!line->on)
+		return;
+	buf_init(&line->buf, LOG_LINE_MAX);
+	if (line_format == CONFIG_LOG_JSON) {
+		json_begin(&line->json, &line->buf);
+		json_open(&line->json, NULL, '{');
+		json_text(&line->json, "time", now(when, sizeof when));
+		json_text(&line->json, "level", levels[level].name);
+		if (account != NULL)
+			json_text(&line->json, "account", account);
+		json_text(&line->json, "event", event);
+		return;
+	}
+	/* The journal and syslog have time and level of their own. */
+	if (carrier == TO_STDERR)
+		add(line, "%s %s ", now(when, sizeof when), levels[level].name);
+	if (account != NULL)
+		add(line, "%s: ", account);
+	add(line, "%s", event);
+}
+
+void
+log_sentence(struct log_line *line, const char *format, ...)
+{
+	char text[LOG_VALUE_MAX], shown[LOG_VALUE_MAX];
+	va_list args;
+
+	if (!line->on)
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	if (line_format == CONFIG_LOG_JSON)
+		json_text(&line->json, "text", text);
+	else
+		add(line, ": %s",
+		    escape_text(shown, sizeof shown, text, strlen(text)));
+}
+
+void
+log_text(struct log_line *line, const char *key, const char *text)
+{
+	char shown[LOG_VALUE_MAX];
+
+	if (!line->on || text == NULL || text[0] == '\0')
+		return;
+	if (line_format == CONFIG_LOG_JSON) {
+		json_text(&line->json, key, text);
+		return;
+	}
+	/* A backslash is doubled by now, so \" is a quote of the value's. */
+	escape_text(shown, sizeof shown, text, strlen(text));
+	if (strpbrk(shown, " \"=") == NULL) {
+		add(line, " %s=%s", key, shown);
+		return;
+	}
+	add(line, " %s=\"", key);
+	for (const char *c = shown; *c != '\0'; c++)
+		add(line, *c == '"' ? "\\%c" : "%c", *c);
+	add(line, "\"");
+}
+
+void
+log_number(struct log_line *line, const char *key, uint64_t number)
+{
+	if (!line->on)
+		return;
+	if (line_format == CONFIG_LOG_JSON)
+		json_number(&line->json, key, (int64_t)number);
+	else
+		add(line, " %s=%llu", key, (unsigned long long)number);
+}
+
+void
+log_ms(struct log_line *line, const char *key, int64_t ms)
+{
+	if (!line->on)
+		return;
+	if (line_format == CONFIG_LOG_JSON)
+		json_seconds(&line->json, key, ms);
+	else
+		add(line, " %s=%lld.%03lld", key, (long long)(ms / 1000),
+		    (long long)(ms % 1000));
+}
+
+void
+log_reply(struct log_line *line, const char *key, const struct status *status)
+{
+	char text[STATUS_LINE_MAX];
+
+	if (status->code != 0)
+		log_text(line, key, status_format(status, text, sizeof text));
+}
+
+/* One write, so that lines of several processes do not mix. */
+static void
+write_line(struct log_line *line)
+{
+	char prefix[8] = "", whole[LOG_LINE_MAX + 16];
+
+	if (carrier == TO_JOURNAL)
+		snprintf(prefix, sizeof prefix, "<%d>",
+		    levels[line->level].priority);
+	int len = snprintf(whole, sizeof whole, "%s%.*s\n", prefix,
+	    (int)buf_len(&line->buf), buf_data(&line->buf));
+	ssize_t ignored = write(STDERR_FILENO, whole, (size_t)len);
+	(void)ignored;
+}
+
+void
+log_end(struct log_line *line)
+{
+	if (!line->on)
+		return;
+	if (line_format == CONFIG_LOG_JSON)
+		json_close(&line->json, '}');
+	if (carrier == TO_SYSLOG)
+		syslog(levels[line->level].priority, "%.*s",
+		    (int)buf_len(&line->buf), buf_data(&line->buf));
+	else
+		write_line(line);
+	buf_clear(&line->buf);
+	line->on = false;
+}
+
+void
+log_say(enum config_log_level level, const char *account, const char *event,
+    const char *format, ...)
+{
+	struct log_line line;
+	char text[LOG_VALUE_MAX];
+	va_list args;
+
+	log_begin(&line, level, account, event);
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	log_sentence(&line, "%s", text);
+	log_end(&line);
+}

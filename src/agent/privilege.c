@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/privilege.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+/* The owner, when this is root and the owner is somebody else. */
+static bool
+find_owner(const char *path, struct stat *st)
+{
+	uid_t real, effective, saved;
+
+	if (getresuid(&real, &effective, &saved) != 0 || real != 0)
+		return false;
+	return stat(path, st) == 0 && st->st_uid != 0;
+}
+
+/* Supplementary groups are those of the user, as for a service. */
+static bool
+take_groups(const struct stat *st, gid_t *gid)
+{
+	const struct passwd *user = getpwuid(st->st_uid);
+
+	*gid = user != NULL ? user->pw_gid : st->st_gid;
+	if (user != NULL)
+		return initgroups(user->pw_name, user->pw_gid) == 0;
+	return setgroups(0, NULL) == 0;
+}
+
+bool
+privilege_assume(const char *path, struct error *err)
+{
+	struct stat st;
+	gid_t gid;
+
+	if (geteuid() != 0 || !find_owner(path, &st))
+		return true;
+	if (take_groups(&st, &gid) && setegid(gid) == 0 &&
+	    seteuid(st.st_uid) == 0)
+		return true;
+	error_set_errno(err, ERROR_SYSTEM, errno,
+	    "cannot become the owner of %s (uid %u)", path,
+	    (unsigned)st.st_uid);
+	return false;
+}
+
+void
+privilege_regain(void)
+{
+	if (getuid() != 0 || geteuid() == 0)
+		return;
+	/* The order matters: only root may take a group. Where it fails, what
+	 * is read next fails and says so. */
+	if (seteuid(0) != 0 || setegid(0) != 0)
+		return;
+}
+
+bool
+privilege_drop(const char *path, struct error *err)
+{
+	struct stat st;
+	gid_t gid;
+
+	privilege_regain();
+	if (!find_owner(path, &st))
+		return true;
+	if (take_groups(&st, &gid) && setresgid(gid, gid, gid) == 0 &&
+	    setresuid(st.st_uid, st.st_uid, st.st_uid) == 0 && setuid(0) != 0)
+		return true;
+	error_set_errno(err, ERROR_SYSTEM, errno,
+	    "cannot become the owner of %s (uid %u)", path,
+	    (unsigned)st.st_uid);
+	return false;
+}
