@@ -13,7 +13,7 @@
 
 struct delivery;
 
-/* All borrowed for the life of the delivery. */
+/* What it points to is borrowed for the life of the delivery. */
 struct sendmail_options {
 	const char *name; /* as in the configuration */
 	const char *const *command; /* path and arguments, NULL at the end */

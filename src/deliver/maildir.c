@@ -27,7 +27,7 @@ struct maildir_rcpt {
 
 struct maildir {
 	struct delivery delivery; /* first, as delivery.h asks */
-	const struct maildir_options *options;
+	struct maildir_options options;
 	char *base;
 	const struct envelope *envelope;
 	struct maildir_rcpt *rcpts; /* as queued */
@@ -50,7 +50,7 @@ maildir_probe(struct delivery *delivery, struct delivery_can *can,
     const struct deadline *deadline, struct error *err)
 {
 	const struct maildir *maildir = self(delivery);
-	bool create = maildir->options->create;
+	bool create = maildir->options.create;
 	struct statvfs fs;
 
 	(void)deadline;
@@ -61,7 +61,7 @@ maildir_probe(struct delivery *delivery, struct delivery_can *can,
 	    statvfs(maildir->base, &fs) == 0 && (fs.f_flag & ST_RDONLY) == 0)
 		return true;
 	error_set_errno(err, ERROR_LOCAL, errno,
-	    "delivery %s: cannot write to %s", maildir->options->name,
+	    "delivery %s: cannot write to %s", maildir->options.name,
 	    maildir->base);
 	return false;
 }
@@ -70,7 +70,7 @@ maildir_probe(struct delivery *delivery, struct delivery_can *can,
 static void
 set_failure(struct maildir *maildir, struct status *status, int errnum)
 {
-	writer_status(status, maildir->options->name, errnum);
+	writer_status(status, maildir->options.name, errnum);
 	if (writer_full(errnum))
 		maildir->gone = true;
 }
@@ -80,7 +80,7 @@ static bool
 open_folder(struct maildir *maildir, const struct maildir_rcpt *rcpt,
     struct folder *folder, struct status *status)
 {
-	const struct maildir_options *options = maildir->options;
+	const struct maildir_options *options = &maildir->options;
 	enum folder_result result = folder_open(folder, maildir->base,
 	    rcpt->folder, options->create, options->sync);
 	int errnum = errno;
@@ -111,7 +111,7 @@ reopen_folder(struct maildir *maildir, const struct maildir_rcpt *rcpt,
 		return true;
 	if (status_class(status) == 5)
 		status_set(status, 451, "4.2.1", "%s: the mailbox went away",
-		    maildir->options->name);
+		    maildir->options.name);
 	return false;
 }
 
@@ -193,7 +193,7 @@ maildir_answer(struct delivery *delivery, size_t *rcpt, struct status *status,
 	struct maildir_rcpt *next = &maildir->rcpts[maildir->answered++];
 	*rcpt = next->index;
 	next->folder = folder_name(
-	    maildir->options->path, maildir->envelope->rcpt[next->index]);
+	    maildir->options.path, maildir->envelope->rcpt[next->index]);
 	if (next->folder == NULL)
 		status_set(status, 553, "5.1.3",
 		    "this address cannot be the name of a mailbox");
@@ -214,7 +214,7 @@ create_file(struct maildir *maildir, struct maildir_rcpt *rcpt)
 
 	if (!reopen_folder(maildir, rcpt, &folder, &maildir->failure))
 		return -1;
-	rcpt->file = folder_file_name(maildir->options->hostname);
+	rcpt->file = folder_file_name(maildir->options.hostname);
 	int fd = openat(folder.tmp, rcpt->file, flags, S_IRUSR | S_IWUSR);
 	if (fd < 0) {
 		set_failure(maildir, &maildir->failure, errno);
@@ -261,7 +261,7 @@ maildir_body(struct delivery *delivery, const char *text, size_t len)
 static bool
 sync_and_close(const struct maildir *maildir, int fd)
 {
-	bool synced = !maildir->options->sync || fsync(fd) == 0;
+	bool synced = !maildir->options.sync || fsync(fd) == 0;
 	int errnum = errno;
 
 	if (close(fd) != 0 && synced && errno != EINTR)
@@ -336,7 +336,7 @@ move_file(
 	bool moved =
 	    renameat(folder.tmp, rcpt->file, folder.new, rcpt->file) == 0;
 	bool synced =
-	    moved && (!maildir->options->sync || folder_sync(folder.new));
+	    moved && (!maildir->options.sync || folder_sync(folder.new));
 	if (!synced)
 		set_failure(maildir, status, errno);
 	if (moved) {
@@ -440,7 +440,7 @@ maildir_new(const struct maildir_options *options)
 	struct maildir *maildir = xcalloc(1, sizeof *maildir);
 
 	maildir->delivery = (struct delivery){&maildir_ops, options->name};
-	maildir->options = options;
+	maildir->options = *options;
 	maildir->base = folder_base(options->path);
 	writer_init(&maildir->writer, -1, WRITER_LF);
 	return &maildir->delivery;

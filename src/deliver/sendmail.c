@@ -40,7 +40,7 @@ struct sendmail_rcpt {
 
 struct sendmail {
 	struct delivery delivery; /* first, as delivery.h asks */
-	const struct sendmail_options *options;
+	struct sendmail_options options;
 	const struct envelope *envelope;
 	struct sendmail_rcpt *rcpts; /* as queued */
 	size_t rcpts_len, rcpts_size;
@@ -65,7 +65,7 @@ static bool
 sendmail_probe(struct delivery *delivery, struct delivery_can *can,
     const struct deadline *deadline, struct error *err)
 {
-	const struct sendmail_options *options = self(delivery)->options;
+	const struct sendmail_options *options = &self(delivery)->options;
 	const char *program = options->command[0];
 	struct stat st;
 
@@ -166,7 +166,7 @@ sendmail_ready(struct delivery *delivery, const struct deadline *deadline)
 		return true;
 	int errnum = spool_error(&sendmail->spool);
 	sendmail->gone = writer_full(errnum);
-	writer_status(&sendmail->outcome, sendmail->options->spool_dir, errnum);
+	writer_status(&sendmail->outcome, sendmail->options.spool_dir, errnum);
 	sendmail->step = SENDMAIL_ENDED;
 	return false;
 }
@@ -177,7 +177,7 @@ static const char **
 make_arguments(const struct sendmail *sendmail)
 {
 	const struct envelope *envelope = sendmail->envelope;
-	const char *const *command = sendmail->options->command;
+	const char *const *command = sendmail->options.command;
 	const char *sender = envelope->sender->mailbox;
 	const char *options[] = {
 	    "-i", "-oep", "-f", *sender != '\0' ? sender : "<>", "--"};
@@ -216,7 +216,7 @@ sendmail_finish(struct delivery *delivery, const struct deadline *deadline)
 
 	(void)deadline; /* it bounds the wait, in result */
 	sendmail->run_until = deadline_in(
-	    sendmail->options->timeout * SENDMAIL_ANSWERS, SENDMAIL_STOP_MS);
+	    sendmail->options.timeout * SENDMAIL_ANSWERS, SENDMAIL_STOP_MS);
 	spawn_start(&sendmail->run, &options);
 	sendmail->step = SENDMAIL_RUNS;
 	free(argv);
@@ -235,8 +235,7 @@ set_failure(
 	escape_text(line, sizeof line, output,
 	    end != NULL ? (size_t)(end - output) : len);
 	status_set(&sendmail->outcome, code, enhanced, "%s %s%s%s",
-	    sendmail->options->command[0], how, *line != '\0' ? ": " : "",
-	    line);
+	    sendmail->options.command[0], how, *line != '\0' ? ": " : "", line);
 }
 
 /* Only 67 and 68 are for good: the provider still holds the mail, and a
@@ -263,7 +262,7 @@ judge_run(struct sendmail *sendmail, const struct spawn_result *ended)
 		    "did not read the message to its end");
 	else
 		status_set(&sendmail->outcome, 250, "2.0.0", "taken by %s",
-		    sendmail->options->command[0]);
+		    sendmail->options.command[0]);
 	sendmail->gone = ended->end == SPAWN_NOT_STARTED;
 }
 
@@ -351,7 +350,7 @@ sendmail_new(const struct sendmail_options *options)
 	struct sendmail *sendmail = xcalloc(1, sizeof *sendmail);
 
 	sendmail->delivery = (struct delivery){&sendmail_ops, options->name};
-	sendmail->options = options;
+	sendmail->options = *options;
 	spool_init(&sendmail->spool, options->spool_dir, WRITER_LF);
 	buf_init(&sendmail->output, SENDMAIL_OUTPUT_MAX);
 	return &sendmail->delivery;
