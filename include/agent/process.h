@@ -27,7 +27,7 @@ struct process_event {
 enum process_wait_result {
 	PROCESS_EVENT, /* something came of a session: event is filled in */
 	PROCESS_READY, /* one of the caller's descriptors is readable */
-	PROCESS_OVER, /* the time is over */
+	PROCESS_OVER, /* the time is over, or a process went after its event */
 };
 
 /* For at most max sessions at one time. */

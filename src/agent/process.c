@@ -398,6 +398,7 @@ process_wait(struct process_pool *pool, int64_t until, const int *fds,
 {
 	assert(count <= FDS_MAX);
 	for (;;) {
+		size_t before = pool->count;
 		if (find_refused(pool, event))
 			return PROCESS_EVENT;
 		int64_t hang = end_hung(pool);
@@ -408,7 +409,8 @@ process_wait(struct process_pool *pool, int64_t until, const int *fds,
 			return PROCESS_READY;
 		if (ready > 0 && find_event(pool, event))
 			return PROCESS_EVENT;
-		if (clock_ms() >= until)
+		/* There may be nothing left to wait for. */
+		if (pool->count < before || clock_ms() >= until)
 			return PROCESS_OVER;
 	}
 }
