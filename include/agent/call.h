@@ -46,6 +46,8 @@ struct call_result {
 	struct stream *stream;
 	struct buf early; /* TURNED: octets behind the 250, for the receiver */
 	char address[DIAL_PEER_SIZE]; /* of the provider; "" behind a proxy */
+	/* What we call ourselves on this connection. */
+	char hostname[OFFER_NAME_MAX + 1];
 	bool secured;
 	struct tls_info tls; /* secured */
 };

@@ -23,6 +23,7 @@ struct command_context {
 typedef int command_function(
     struct command_context *context, int argc, char **argv);
 
+command_function command_check;
 command_function command_fetch;
 command_function command_run;
 command_function command_status;

@@ -24,7 +24,6 @@ enum {
 	GOODBYE_MS = 3 * 1000,
 	RANDOM_OCTETS = 18, /* of a nonce; no two sessions have the same */
 	EARLY_MAX = 65536, /* as much as the customer's input can hold */
-	LITERAL_SIZE = sizeof "[IPv6:]" + INET6_ADDRSTRLEN,
 };
 
 struct call {
@@ -229,29 +228,27 @@ converse(struct conversation *conversation)
 /* Set-up */
 
 /* Our name for EHLO; a short one gives way to our address (RFC 5321 4.1.4). */
-static const char *
-own_name(const struct config *config, const struct stream *stream,
-    char literal[LITERAL_SIZE])
+static void
+name_ourselves(const struct config *config, struct call_result *result)
 {
 	struct sockaddr_storage name = {.ss_family = AF_UNSPEC};
 	socklen_t len = sizeof name;
 	char text[INET6_ADDRSTRLEN];
-	const void *address;
+	const void *address = NULL;
 
-	if (!config->hostname_short ||
-	    getsockname(stream_fd(stream), (struct sockaddr *)&name, &len) != 0)
-		return config->hostname;
+	snprintf(
+	    result->hostname, sizeof result->hostname, "%s", config->hostname);
+	if (!config->hostname_short || getsockname(stream_fd(result->stream),
+					   (struct sockaddr *)&name, &len) != 0)
+		return;
 	if (name.ss_family == AF_INET)
 		address = &((const struct sockaddr_in *)&name)->sin_addr;
 	else if (name.ss_family == AF_INET6)
 		address = &((const struct sockaddr_in6 *)&name)->sin6_addr;
-	else
-		return config->hostname;
-	if (inet_ntop(name.ss_family, address, text, sizeof text) == NULL)
-		return config->hostname;
-	snprintf(literal, LITERAL_SIZE, "[%s%s]",
-	    name.ss_family == AF_INET6 ? "IPv6:" : "", text);
-	return literal;
+	if (address != NULL &&
+	    inet_ntop(name.ss_family, address, text, sizeof text) != NULL)
+		snprintf(result->hostname, sizeof result->hostname, "[%s%s]",
+		    name.ss_family == AF_INET6 ? "IPv6:" : "", text);
 }
 
 static enum customer_tls
@@ -309,9 +306,8 @@ talk(struct conversation *conversation, const char *nonce, const char *domains)
 	const struct call_options *options = &conversation->call->options;
 	const struct config_account *account = options->account;
 	struct call_result *result = conversation->result;
-	char literal[LITERAL_SIZE];
 	struct customer_options dialogue = {
-	    .hostname = own_name(options->config, result->stream, literal),
+	    .hostname = result->hostname,
 	    .tls = tls_mode(account->tls),
 	    .host = account->provider.host,
 	    .port = account->provider.port,
@@ -369,6 +365,7 @@ call_run(struct call *call, const char *domains, struct call_result *result)
 		fail(&conversation, &err);
 		return;
 	}
+	name_ourselves(call->options.config, result);
 	talk(&conversation, nonce, domains);
 	say_goodbye(result);
 }

@@ -1,6 +1,268 @@
 /* SPDX-License-Identifier: ISC */
-int
-main(void)
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "agent/command.h"
+#include "agent/config.h"
+#include "agent/log.h"
+#include "agent/privilege.h"
+#include "base/mem.h"
+
+static int command_help(struct command_context *context, int argc, char **argv);
+
+/* What a command needs before it runs. */
+enum needs { NOTHING, FILE_SHOWN, FILE_GOOD };
+
+static const struct {
+	const char *name, *arguments, *purpose;
+	enum needs needs;
+	command_function *run;
+} commands[] = {
+    {"fetch", "[--json] [ACCOUNT...]",
+	"fetch mail now: of the accounts named, or of all that are\n"
+	"        enabled and not on hold",
+	FILE_GOOD, command_fetch},
+    {"help", "[COMMAND]", "show this, or what a command does", NOTHING,
+	command_help},
+};
+
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static const char usage_line[] =
+    "usage: odmr-agent [-c FILE] [-v | -q] [--trace] COMMAND [ARG...]\n";
+
+/* What stands on the command line besides options. */
+struct words {
+	char **list;
+	int count;
+	bool help, version;
+};
+
+static int
+find_command(const char *name)
 {
-	return 0;
+	for (int i = 0; i < COMMANDS; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return i;
+	return -1;
+}
+
+static int
+unknown_command(const char *name)
+{
+	fprintf(
+	    stderr, "odmr-agent: there is no command %s\n%s", name, usage_line);
+	return EX_USAGE;
+}
+
+static int
+command_help(struct command_context *context, int argc, char **argv)
+{
+	(void)context;
+	if (argc > 0) {
+		int found = find_command(argv[0]);
+		if (found < 0)
+			return unknown_command(argv[0]);
+		printf("usage: odmr-agent %s %s\n        %s\n",
+		    commands[found].name, commands[found].arguments,
+		    commands[found].purpose);
+		return EX_OK;
+	}
+	printf("%s\nCommands:\n", usage_line);
+	for (int i = 0; i < COMMANDS; i++)
+		printf("    %s %s\n        %s\n", commands[i].name,
+		    commands[i].arguments, commands[i].purpose);
+	printf("\nOptions, before or after the command:\n"
+	       "    -c, --config FILE  the configuration, by default\n"
+	       "                       %s/odmr-agent/odmr-agent.yaml\n"
+	       "    -v, --verbose      log more\n"
+	       "    -q, --quiet        log errors only, print nothing\n"
+	       "    --trace            show every protocol line on standard "
+	       "error\n"
+	       "    --help, --version\n\n"
+	       "Manual: odmr-agent(8), odmr-agent.yaml(5)\n",
+	    ODMR_SYSCONFDIR);
+	return EX_OK;
+}
+
+static int
+show_version(void)
+{
+	printf("odmr-agent %s\n", ODMR_VERSION);
+	return EX_OK;
+}
+
+/* Descriptors 0 to 2 must be taken, or a socket becomes standard error. */
+static void
+take_standard_descriptors(void)
+{
+	int fd = open("/dev/null", O_RDWR);
+
+	while (fd >= 0 && fd <= STDERR_FILENO)
+		fd = dup(fd);
+	if (fd >= 0)
+		close(fd);
+}
+
+static bool
+is_option(const char *word, const char *brief, const char *long_name)
+{
+	return strcmp(word, brief) == 0 || strcmp(word, long_name) == 0;
+}
+
+/* A file behind -c, in one of its three forms; *at moves on where it is the
+ * next word. NULL: word is another option, or the file is missing. */
+static const char *
+option_file(char **argv, int *at)
+{
+	const char *word = argv[*at];
+	static const char assigned[] = "--config=";
+
+	if (strncmp(word, assigned, strlen(assigned)) == 0)
+		return word + strlen(assigned);
+	if (is_option(word, "-c", "--config"))
+		return argv[*at + 1] != NULL ? argv[++*at] : NULL;
+	return strncmp(word, "-c", 2) == 0 ? word + 2 : NULL;
+}
+
+/* One word that begins with '-'. false: it is none of the program's own. */
+static bool
+read_option(
+    struct command_context *context, struct words *words, char **argv, int *at)
+{
+	const char *word = argv[*at];
+	const char *file = option_file(argv, at);
+
+	if (file != NULL) {
+		context->config_path = file;
+	} else if (is_option(word, "-v", "--verbose")) {
+		context->verbose = true;
+		log_override(CONFIG_LOG_DEBUG);
+	} else if (is_option(word, "-q", "--quiet")) {
+		context->quiet = true;
+		log_override(CONFIG_LOG_ERROR);
+	} else if (strcmp(word, "--trace") == 0) {
+		context->trace = true;
+	} else if (is_option(word, "-h", "--help")) {
+		words->help = true;
+	} else if (strcmp(word, "--version") == 0) {
+		words->version = true;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+/*
+ * Takes out the program's options, which may stand before and behind the
+ * command; what is left are the command and its own words. false: one before
+ * the command is unknown.
+ */
+static bool
+read_words(
+    struct command_context *context, struct words *words, int argc, char **argv)
+{
+	words->list = xcalloc((size_t)argc + 1, sizeof *words->list);
+	for (int i = 1; i < argc; i++) {
+		bool option = argv[i][0] == '-' && argv[i][1] != '\0';
+		if (option && read_option(context, words, argv, &i))
+			continue;
+		if (option && words->count == 0) {
+			fprintf(stderr, "odmr-agent: bad option %s\n%s",
+			    argv[i], usage_line);
+			return false;
+		}
+		words->list[words->count++] = argv[i];
+	}
+	return true;
+}
+
+/* Warnings are logged, faults are shown; true: it can be used. */
+static bool
+show_messages(const struct config *config)
+{
+	char text[1024];
+
+	for (size_t i = 0; i < config->messages_count; i++) {
+		const struct config_message *message = &config->messages[i];
+		config_message_format(config, message, text, sizeof text);
+		if (message->warning)
+			log_say(CONFIG_LOG_WARNING, NULL, "configuration", "%s",
+			    text);
+		else
+			fprintf(stderr, "%s\n", text);
+	}
+	return config->faults == 0;
+}
+
+static int
+run_with_config(
+    struct command_context *context, int command, int argc, char **argv)
+{
+	struct error err;
+	int status = EX_CONFIG;
+
+	context->config = config_load(context->config_path);
+	if (commands[command].needs == FILE_SHOWN ||
+	    show_messages(context->config)) {
+		log_open(context->config->log, context->config->log_format,
+		    context->config->log_level);
+		if (privilege_assume(context->config->state_dir, &err)) {
+			status = commands[command].run(context, argc, argv);
+		} else {
+			log_say(
+			    CONFIG_LOG_ERROR, NULL, "start", "%s", err.text);
+			status = error_exit_status(err.class);
+		}
+	}
+	config_free(context->config);
+	return status;
+}
+
+static int
+run_words(struct command_context *context, const struct words *words)
+{
+	if (words->version)
+		return show_version();
+	if (words->count == 0 && words->help)
+		return command_help(context, 0, NULL);
+	if (words->count == 0) {
+		fputs(usage_line, stderr);
+		return EX_USAGE;
+	}
+	if (words->help)
+		return command_help(context, words->count, words->list);
+	int command = find_command(words->list[0]);
+	if (command < 0)
+		return unknown_command(words->list[0]);
+	int argc = words->count - 1;
+	char **argv = words->list + 1;
+	if (commands[command].needs == NOTHING)
+		return commands[command].run(context, argc, argv);
+	return run_with_config(context, command, argc, argv);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct command_context context = {
+	    .config_path = ODMR_SYSCONFDIR "/odmr-agent/odmr-agent.yaml",
+	};
+
+	struct words words = {.count = 0};
+	int status = EX_USAGE;
+
+	take_standard_descriptors();
+	/* Inherited, SIG_IGN would lose the exit status of every child. */
+	signal(SIGCHLD, SIG_DFL);
+	signal(SIGPIPE, SIG_IGN);
+	if (read_words(&context, &words, argc, argv))
+		status = run_words(&context, &words);
+	free(words.list);
+	return status;
 }

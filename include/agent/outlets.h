@@ -1,0 +1,36 @@
+/*
+ * outlets - the deliveries that an account can reach, as one delivery.
+ */
+#ifndef ODMR_AGENT_OUTLETS_H
+#define ODMR_AGENT_OUTLETS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct config;
+struct config_account;
+struct config_delivery;
+struct deadline;
+struct delivery;
+struct error;
+struct outlets;
+struct path;
+
+/* All is borrowed for the life of the outlets; hostname is for LHLO. */
+struct outlets *outlets_new(const struct config *config,
+    const struct config_account *account, const char *hostname, bool trace);
+void outlets_free(struct outlets *outlets);
+struct delivery *outlets_delivery(const struct outlets *outlets);
+/*
+ * Tries each; true when at least one is there (interface.md 4, step 2). One
+ * that is not is told to warn, with the reason. *size_max is the smallest
+ * that they take, in octets, 0 where none says.
+ */
+bool outlets_probe(struct outlets *outlets, uint64_t *size_max,
+    const struct deadline *deadline, struct error *err)
+    __attribute__((warn_unused_result));
+/* Where a recipient goes; NULL: no route takes it. */
+const struct config_delivery *outlets_find(
+    const struct outlets *outlets, const struct path *rcpt);
+
+#endif

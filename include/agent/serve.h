@@ -1,0 +1,58 @@
+/*
+ * serve - the turned connection: receiver, ledger and delivery over a stream.
+ *
+ * One loop: events, answers, replies, input. The final 250 to a message is
+ * written only once the delivery has taken it. Every wait has a deadline.
+ */
+#ifndef ODMR_AGENT_SERVE_H
+#define ODMR_AGENT_SERVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "protocol/receiver.h"
+
+struct config;
+struct config_account;
+struct ledger;
+struct outlets;
+struct stream;
+struct tally;
+struct transcript;
+
+/* Borrowed for the time of serve_run(). */
+struct serve_options {
+	const struct config *config;
+	const struct config_account *account;
+	const struct outlets *outlets;
+	struct ledger *ledger;
+	struct tally *tally;
+	struct stream *stream;
+	const char *hostname; /* ours, or the address literal */
+	const char *peer_addr; /* numeric, "" through a proxy */
+	const char *session_id;
+	uint64_t size_max; /* octets; 0: none */
+	int64_t session_end; /* clock_ms() after which nothing is begun */
+	bool soften_first; /* until a message was taken, 5xx become 4xx */
+	const char *early; /* octets that came behind the 250 to ATRN */
+	size_t early_len;
+	struct transcript *transcript;
+	void (*progress)(void *context); /* after each message */
+	void *progress_context;
+};
+
+struct serve_result {
+	enum receiver_end end;
+	bool mail_seen; /* there was a MAIL */
+	bool lost_inside; /* the line ended inside a transaction */
+	/* Class NONE: it went well, or the line just ended (end EOF). LOCAL,
+	 * AGAIN, STOPPED, PROTOCOL otherwise. */
+	struct error error;
+};
+
+void serve_run(
+    const struct serve_options *options, struct serve_result *result);
+
+#endif

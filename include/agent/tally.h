@@ -1,0 +1,44 @@
+/*
+ * tally - what became of the recipients of a session.
+ *
+ * A recipient that is deferred in one call and taken in the next is not
+ * deferred any more: what a session reports is where things stand at its end.
+ */
+#ifndef ODMR_AGENT_TALLY_H
+#define ODMR_AGENT_TALLY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct envelope;
+struct status;
+
+enum {
+	/* Deferrals that are told apart; beyond, each only counts. */
+	TALLY_DEFERRED_MAX = 10000,
+};
+
+struct tally {
+	unsigned transactions; /* MAIL commands, so that each has a number */
+	uint64_t messages; /* with a recipient that was taken */
+	uint64_t recipients; /* told 2xx at the end of a text */
+	uint64_t bytes; /* of the texts of those messages */
+	uint64_t refused; /* told 5xx */
+	uint64_t finals; /* told 2xx or 5xx, for whether to call again */
+	uint64_t deferrals; /* told 4xx, each time */
+	/* The rest is internal: digests of those that are deferred. */
+	uint64_t *deferred;
+	size_t deferred_count, deferred_size;
+	uint64_t uncounted;
+};
+
+/* Begins zeroed. */
+void tally_clear(struct tally *tally);
+/* Recipient rcpt was told status, at RCPT or at the end of the text. A 2xx
+ * to RCPT is no outcome and is not told here. */
+void tally_told(struct tally *tally, const struct envelope *envelope,
+    size_t rcpt, const struct status *status);
+/* Recipients that were deferred and have had no final answer since. */
+uint64_t tally_deferred(const struct tally *tally);
+
+#endif

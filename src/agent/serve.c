@@ -1,0 +1,697 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/serve.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "agent/config.h"
+#include "agent/ledger.h"
+#include "agent/log.h"
+#include "agent/outlets.h"
+#include "agent/tally.h"
+#include "base/deadline.h"
+#include "base/mem.h"
+#include "base/stop.h"
+#include "base/transcript.h"
+#include "deliver/delivery.h"
+#include "net/stream.h"
+#include "net/tls.h"
+#include "protocol/limits.h"
+#include "protocol/message_id.h"
+#include "protocol/trace.h"
+
+enum {
+	/* A message under way is finished within this after a SIGTERM. */
+	GRACE_TEXT = 10 * 1000,
+	/* An answer that the delivery owes is waited for so long after it. */
+	GRACE_ANSWER = 60 * 1000,
+	/* Deliveries have time limits of their own, all of them below. */
+	DELIVERY_MAX = 24 * 3600 * 1000,
+	/* After session_timeout a message goes on at this rate or not at all */
+	SLOW_WINDOW = 60 * 1000,
+	SLOW_OCTETS = 1024,
+	/* For the provider to read our 221 (interface.md 4). */
+	FINISH_TIME = 3000,
+};
+
+struct serve {
+	const struct serve_options *options;
+	struct serve_result *result;
+	struct delivery *delivery;
+	struct receiver *receiver;
+	bool closed;
+
+	/* The transaction under way. */
+	bool begun; /* the delivery knows of it */
+	size_t asked; /* answers that the delivery owes */
+	size_t taken; /* recipients that the delivery took at RCPT */
+	struct status *replies; /* the delivery's own words, per recipient */
+	size_t replies_size;
+	bool done; /* the text is whole */
+	uint64_t octets;
+	int64_t since; /* clock_ms() of MAIL */
+	struct message_id message_id;
+
+	/* The wait for the provider. */
+	struct deadline deadline;
+	uint64_t progress;
+	int64_t window; /* end of the minute, clock_ms(); 0: none */
+	uint64_t window_begin; /* progress at its beginning */
+};
+
+/*
+ * What is told and written down
+ */
+
+static bool
+softens(const struct serve *s)
+{
+	return s->options->soften_first && s->options->tally->messages == 0;
+}
+
+static bool
+softens_all(const struct serve *s)
+{
+	return s->options->account->soft_bounce == CONFIG_SOFT_BOUNCE_YES;
+}
+
+/* soft_bounce (interface.md 3): the provider keeps the mail. */
+static void
+soften(const struct serve *s, struct status *status)
+{
+	char enhanced[STATUS_ENHANCED_MAX];
+
+	if (status_class(status) != 5 || (!softens(s) && !softens_all(s)))
+		return;
+	snprintf(enhanced, sizeof enhanced, "%s", status->enhanced);
+	if (enhanced[0] == '5')
+		enhanced[0] = '4';
+	status_set(status, 450, enhanced, "(soft bounce of %d) %s",
+	    status->code, status->text);
+}
+
+static void
+log_recipients(struct log_line *line, const struct serve *s,
+    const struct envelope *envelope, size_t only, const struct status *told)
+{
+	char id[80];
+	const struct path *rcpt = envelope->rcpt[only];
+	const struct config_delivery *delivery =
+	    outlets_find(s->options->outlets, rcpt);
+
+	snprintf(id, sizeof id, "%s-%u", s->options->session_id,
+	    s->options->tally->transactions);
+	if (delivery != NULL)
+		log_text(line, "delivery", delivery->name);
+	log_reply(line, "reply", &s->replies[only]);
+	log_reply(line, "told", told);
+	log_ms(line, "seconds", clock_ms() - s->since);
+	log_text(line, "id", id);
+	log_text(line, "message-id", s->message_id.value);
+	log_text(line, "session", s->options->session_id);
+	log_text(line, "provider", receiver_peer_name(s->receiver));
+	log_text(line, "address", s->options->peer_addr);
+}
+
+/* "<a@b>" of an envelope's path into a log line. */
+static void
+log_path(struct log_line *line, const char *key, const struct path *path)
+{
+	char text[ADDRESS_MAX + 3];
+
+	snprintf(text, sizeof text, "<%s>", path->mailbox);
+	log_text(line, key, text);
+}
+
+/* One recipient that was not given the message, and why. */
+static void
+log_refusal(const struct serve *s, const struct envelope *envelope, size_t rcpt,
+    const struct status *told)
+{
+	struct log_line line;
+	bool deferred = status_class(told) == 4;
+
+	log_begin(&line, CONFIG_LOG_WARNING, s->options->account->name,
+	    deferred ? "deferred" : "refused");
+	log_path(&line, "from", envelope->sender);
+	log_path(&line, "to", envelope->rcpt[rcpt]);
+	if (s->octets > 0)
+		log_number(&line, "size", s->octets);
+	log_recipients(&line, s, envelope, rcpt, told);
+	log_end(&line);
+}
+
+/* The recipients that got it, in one line. */
+static void
+log_message(const struct serve *s, const struct envelope *envelope,
+    const struct status *told, size_t first)
+{
+	struct log_line line;
+	/* A thousand names make no line; the count is in the summary. */
+	char to[1024];
+	size_t len = 0;
+
+	log_begin(&line, CONFIG_LOG_INFO, s->options->account->name, "message");
+	if (!line.on)
+		return;
+	for (size_t i = first; i < envelope->rcpts; i++) {
+		const char *mailbox = envelope->rcpt[i]->mailbox;
+		if (status_class(&told[i]) != 2)
+			continue;
+		if (len + strlen(mailbox) + 8 > sizeof to) {
+			len +=
+			    (size_t)snprintf(to + len, sizeof to - len, ",...");
+			break;
+		}
+		len += (size_t)snprintf(to + len, sizeof to - len, "%s<%s>",
+		    len > 0 ? "," : "", mailbox);
+	}
+	log_path(&line, "from", envelope->sender);
+	log_text(&line, "to", to);
+	log_number(&line, "size", s->octets);
+	log_recipients(&line, s, envelope, first, &told[first]);
+	log_end(&line);
+}
+
+static void
+log_ledger_notes(const struct serve *s)
+{
+	const char *note;
+	bool error;
+
+	while ((note = ledger_note(s->options->ledger, &error)) != NULL)
+		log_say(error ? CONFIG_LOG_ERROR : CONFIG_LOG_WARNING,
+		    s->options->account->name, "ledger", "%s", note);
+}
+
+/*
+ * Recipients
+ */
+
+static bool
+names_domain(const struct config_texts *domains, const char *domain)
+{
+	for (size_t i = 0; i < domains->count; i++)
+		if (strcasecmp(domains->items[i], domain) == 0)
+			return true;
+	return false;
+}
+
+/* The relay guard: only domains that the account accepts. */
+static bool
+accepts(const struct serve *s, const struct path *rcpt, struct status *status)
+{
+	const struct config *config = s->options->config;
+	const char *domain = path_domain(rcpt);
+
+	if (names_domain(&s->options->account->accept, domain))
+		return true;
+	for (size_t i = 0; i < config->accounts_count; i++) {
+		if (!names_domain(&config->accounts[i].accept, domain))
+			continue;
+		status_set(status, 450, "4.7.1",
+		    "This domain is fetched in a session of its own");
+		return false;
+	}
+	status_set(status, 550, "5.7.1", "No mail for this domain here");
+	return false;
+}
+
+/* The last word on a recipient at RCPT. */
+static void
+tell_rcpt(struct serve *s, size_t rcpt, const struct status *status)
+{
+	const struct envelope *envelope = receiver_envelope(s->receiver);
+
+	if (status_class(status) != 2) {
+		tally_told(s->options->tally, envelope, rcpt, status);
+		log_refusal(s, envelope, rcpt, status);
+	}
+	receiver_answer(s->receiver, rcpt, status);
+}
+
+static void
+on_mail(struct serve *s)
+{
+	const struct envelope *envelope = receiver_envelope(s->receiver);
+
+	s->result->mail_seen = true;
+	s->options->tally->transactions++;
+	s->octets = 0;
+	s->since = clock_ms();
+	s->message_id = (struct message_id){.len = 0};
+	s->asked = s->taken = 0;
+	ledger_mail(s->options->ledger, envelope->sender, envelope->size,
+	    envelope->prdr, softens(s) || softens_all(s));
+	s->delivery->ops->begin(s->delivery, envelope);
+	s->begun = true;
+}
+
+static void
+on_rcpt(struct serve *s, size_t rcpt)
+{
+	const struct envelope *envelope = receiver_envelope(s->receiver);
+	const struct path *path = envelope->rcpt[rcpt];
+	const struct config_delivery *delivery =
+	    outlets_find(s->options->outlets, path);
+	struct status status;
+
+	if (rcpt >= s->replies_size) {
+		s->replies_size = s->replies_size > 0 ? 2 * s->replies_size : 8;
+		s->replies = xreallocarray(
+		    s->replies, s->replies_size, sizeof *s->replies);
+	}
+	s->replies[rcpt] = (struct status){.code = 0};
+	if (!accepts(s, path, &status)) {
+		soften(s, &status);
+		tell_rcpt(s, rcpt, &status);
+		return;
+	}
+	bool unsynced = delivery != NULL && delivery->kind == CONFIG_MAILDIR &&
+			!delivery->sync;
+	if (!ledger_rcpt(s->options->ledger, rcpt, path, unsynced, &status)) {
+		tell_rcpt(s, rcpt, &status);
+		return;
+	}
+	s->delivery->ops->rcpt(s->delivery, rcpt);
+	s->asked++;
+}
+
+/* The delivery's answers to a group of recipients. */
+static void
+answer_rcpts(struct serve *s)
+{
+	struct deadline deadline = deadline_in(DELIVERY_MAX, GRACE_TEXT);
+	struct status status;
+	size_t rcpt;
+
+	s->delivery->ops->send(s->delivery, receiver_text_waits(s->receiver));
+	while (
+	    s->delivery->ops->answer(s->delivery, &rcpt, &status, &deadline)) {
+		s->asked--;
+		s->replies[rcpt] = status;
+		s->taken += status_class(&status) == 2;
+		soften(s, &status);
+		ledger_rcpt_answer(s->options->ledger, rcpt, &status);
+		tell_rcpt(s, rcpt, &status);
+	}
+	assert(s->asked == 0);
+}
+
+/*
+ * The text
+ */
+
+/* The only accepted recipient, or NULL (RFC 5321 4.4: no Bcc is given away). */
+static const char *
+only_rcpt(const struct serve *s)
+{
+	const struct envelope *envelope = receiver_envelope(s->receiver);
+	const char *only = NULL;
+
+	for (size_t i = 0; i < envelope->rcpts; i++) {
+		if (!receiver_accepted(s->receiver, i))
+			continue;
+		if (only != NULL)
+			return NULL;
+		only = envelope->rcpt[i]->mailbox;
+	}
+	return only;
+}
+
+static void
+on_text(struct serve *s)
+{
+	char field[TRACE_FIELD_MAX], id[80], date[64] = "";
+	struct tls_info tls;
+	time_t now = time(NULL);
+	struct tm tm;
+
+	snprintf(id, sizeof id, "%s-%u", s->options->session_id,
+	    s->options->tally->transactions);
+	if (localtime_r(&now, &tm) != NULL &&
+	    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S %z", &tm) == 0)
+		date[0] = '\0';
+	struct trace_field trace = {
+	    .peer_name = receiver_peer_name(s->receiver),
+	    .peer_addr = s->options->peer_addr,
+	    .hostname = s->options->hostname,
+	    .cipher = tls_info(s->options->stream, &tls) ? tls.cipher : NULL,
+	    .id = id,
+	    .rcpt = only_rcpt(s),
+	    .date = date,
+	    .esmtp = receiver_is_esmtp(s->receiver),
+	};
+	size_t len = trace_format(&trace, field);
+	if (s->taken > 0)
+		s->delivery->ops->body(s->delivery, field, len);
+}
+
+static void
+on_body(struct serve *s, const char *text, size_t len)
+{
+	s->octets += len;
+	message_id_text(&s->message_id, text, len);
+	ledger_text(s->options->ledger, text, len);
+	if (s->taken > 0)
+		s->delivery->ops->body(s->delivery, text, len);
+}
+
+/* What the delivery has nothing to do with any more leaves no trace there. */
+static void
+drop(struct serve *s)
+{
+	if (s->begun)
+		s->delivery->ops->abort(s->delivery);
+	s->begun = false;
+}
+
+static void
+on_abort(struct serve *s, const struct status *refusal)
+{
+	const struct envelope *envelope = receiver_envelope(s->receiver);
+
+	drop(s);
+	ledger_abort(s->options->ledger);
+	for (size_t i = 0; refusal != NULL && i < envelope->rcpts; i++) {
+		if (!receiver_accepted(s->receiver, i))
+			continue;
+		tally_told(s->options->tally, envelope, i, refusal);
+		log_refusal(s, envelope, i, refusal);
+	}
+}
+
+/* The last step and its outcomes, unless the ledger knows them already. */
+static void
+hand_over(struct serve *s)
+{
+	struct delivery *delivery = s->delivery;
+	struct deadline deadline = deadline_in(DELIVERY_MAX, GRACE_ANSWER);
+	struct status status;
+	size_t rcpt;
+	bool ready = s->taken > 0 && delivery->ops->ready(delivery, &deadline);
+
+	if (ledger_judge(s->options->ledger) == LEDGER_ABORT || s->taken == 0) {
+		drop(s);
+		return;
+	}
+	if (ready)
+		delivery->ops->finish(delivery, &deadline);
+	while (delivery->ops->result(delivery, &rcpt, &status, &deadline)) {
+		s->replies[rcpt] = status;
+		soften(s, &status);
+		ledger_outcome(s->options->ledger, rcpt, &status);
+	}
+	s->begun = false;
+}
+
+/* Tells what became of each recipient: tally, log, and then the provider, with
+ * whose last answer the transaction is over. */
+static void
+tell_text(struct serve *s, const struct status *told)
+{
+	const struct envelope *envelope = receiver_envelope(s->receiver);
+	struct tally *tally = s->options->tally;
+	size_t rcpts = envelope->rcpts, first = rcpts;
+
+	for (size_t i = rcpts; i-- > 0;) {
+		if (told[i].code == 0)
+			continue;
+		tally_told(tally, envelope, i, &told[i]);
+		if (status_class(&told[i]) == 2)
+			first = i;
+		else
+			log_refusal(s, envelope, i, &told[i]);
+	}
+	if (first < rcpts) {
+		tally->messages++;
+		tally->bytes += s->octets;
+		log_message(s, envelope, told, first);
+	}
+	for (size_t i = 0; i < rcpts; i++)
+		if (told[i].code != 0)
+			receiver_answer(s->receiver, i, &told[i]);
+}
+
+static void
+answer_text(struct serve *s)
+{
+	size_t rcpts = receiver_envelope(s->receiver)->rcpts, rcpt;
+	struct status *told = xcalloc(rcpts, sizeof *told), status;
+
+	s->done = false;
+	hand_over(s);
+	while (ledger_reply(s->options->ledger, &rcpt, &status))
+		told[rcpt] = status;
+	tell_text(s, told);
+	free(told);
+	log_ledger_notes(s);
+	if (s->options->progress != NULL)
+		s->options->progress(s->options->progress_context);
+}
+
+/*
+ * The loop
+ */
+
+static void
+act(struct serve *s, const struct receiver_event *event)
+{
+	switch (event->type) {
+	case RECEIVER_MAIL:
+		on_mail(s);
+		break;
+	case RECEIVER_RCPT:
+		on_rcpt(s, event->rcpt);
+		break;
+	case RECEIVER_TEXT:
+		on_text(s);
+		break;
+	case RECEIVER_BODY:
+		on_body(s, event->text, event->len);
+		break;
+	case RECEIVER_DONE:
+		s->done = true;
+		break;
+	case RECEIVER_ABORT:
+		on_abort(s, event->refusal);
+		break;
+	case RECEIVER_CLOSE:
+		s->closed = true;
+		s->result->end = event->end;
+		break;
+	}
+}
+
+static void
+answer(struct serve *s)
+{
+	if (s->done)
+		answer_text(s);
+	else
+		answer_rcpts(s);
+}
+
+/* The session is to end: 421 to the next command (interface.md 5). */
+static void
+end_with(struct serve *s, enum error_class class, const char *reason)
+{
+	struct status status;
+
+	if (s->result->error.class != ERROR_NONE)
+		return;
+	error_set(&s->result->error, class, "%s", reason);
+	status_set(&status, 421, "4.3.2", "%s",
+	    class == ERROR_LOCAL ? "The local side is out of order" : reason);
+	receiver_stop(s->receiver, &status);
+}
+
+/* Reasons to begin nothing new. */
+static void
+look_around(struct serve *s)
+{
+	struct error err;
+
+	if (stop_requested())
+		end_with(s, ERROR_STOPPED, "stopped by a signal");
+	else if (s->result->mail_seen && s->delivery->ops->gone(s->delivery))
+		end_with(s, ERROR_LOCAL, "the local delivery went away");
+	else if (ledger_failed(s->options->ledger, &err))
+		end_with(s, ERROR_LOCAL, err.text);
+}
+
+/* The line is of no use any more; nothing of an open transaction stays. */
+static void
+lose(struct serve *s, const struct error *err)
+{
+	s->closed = true;
+	s->result->lost_inside = receiver_envelope(s->receiver) != NULL;
+	if (s->result->lost_inside)
+		on_abort(s, NULL);
+	if (s->result->end == RECEIVER_QUIT)
+		return; /* it did not stay for our 221 (interface.md 4) */
+	s->result->end = RECEIVER_EOF;
+	if (s->result->lost_inside && s->result->error.class == ERROR_NONE) {
+		s->result->error = *err;
+		error_prefix(
+		    &s->result->error, "the line was lost inside a message");
+	}
+}
+
+static void
+write_output(struct serve *s)
+{
+	struct deadline deadline =
+	    deadline_in(s->options->account->provider_timeout, GRACE_TEXT);
+	struct error err;
+	size_t len;
+	const char *output = receiver_output(s->receiver, &len);
+
+	transcript_flush(s->options->transcript);
+	if (len == 0)
+		return;
+	if (!stream_write(s->options->stream, output, len, &deadline, &err)) {
+		lose(s, &err);
+		return;
+	}
+	receiver_written(s->receiver, len);
+	if (receiver_awaits_proof(s->receiver) &&
+	    !stream_pending(s->options->stream))
+		ledger_synchronised(s->options->ledger);
+}
+
+/* Until when the provider may keep us waiting. It counts per command and per
+ * piece of text, not per read. */
+static struct deadline
+read_deadline(struct serve *s)
+{
+	int64_t over = s->options->session_end, now = clock_ms();
+	uint64_t progress = receiver_progress(s->receiver);
+	bool in_text = receiver_in_text(s->receiver);
+
+	if (progress != s->progress || s->deadline.at == 0)
+		s->deadline =
+		    deadline_in(s->options->account->provider_timeout, 0);
+	s->progress = progress;
+	s->deadline.grace = in_text ? GRACE_TEXT : 0;
+	if (now < over)
+		return s->deadline;
+	if (!in_text) {
+		end_with(s, ERROR_AGAIN, "session_timeout is over");
+		return s->deadline;
+	}
+	/* A message under way goes on at a decent rate, but not for ever. */
+	if (s->window == 0 || progress - s->window_begin >= SLOW_OCTETS) {
+		s->window = now + SLOW_WINDOW;
+		s->window_begin = progress;
+	}
+	int64_t last = over + s->options->account->session_timeout;
+	struct deadline window = {
+	    .at = s->window < last ? s->window : last,
+	    .grace = GRACE_TEXT,
+	};
+	return deadline_min(s->deadline, window);
+}
+
+/* The provider was silent, or we are to stop: say so, and close. */
+static void
+hang_up(struct serve *s, const struct error *err)
+{
+	end_with(s, err->class == ERROR_STOPPED ? ERROR_STOPPED : ERROR_AGAIN,
+	    err->class == ERROR_STOPPED
+		? "stopped by a signal"
+		: "the provider said nothing for too long");
+	receiver_hang_up(s->receiver);
+}
+
+static void
+read_input(struct serve *s)
+{
+	struct deadline deadline = read_deadline(s);
+	struct error err = {.class = ERROR_NONE};
+	size_t room;
+	char *to = receiver_room(s->receiver, &room);
+	ssize_t n = stream_read(s->options->stream, to, room, &deadline, &err);
+
+	if (n > 0) {
+		ledger_arrived(s->options->ledger);
+		receiver_filled(s->receiver, (size_t)n);
+	} else if (n == 0) {
+		error_set(&err, ERROR_AGAIN, "closed without QUIT");
+		lose(s, &err);
+	} else if (err.class == ERROR_STOPPED ||
+		   deadline_left(&deadline) == 0) {
+		hang_up(s, &err);
+	} else {
+		lose(s, &err);
+	}
+}
+
+static void
+take_early(struct serve *s)
+{
+	size_t left = s->options->early_len, room;
+
+	while (left > 0) {
+		char *to = receiver_room(s->receiver, &room);
+		size_t n = left < room ? left : room;
+		assert(n > 0);
+		memcpy(to, s->options->early + s->options->early_len - left, n);
+		receiver_filled(s->receiver, n);
+		left -= n;
+	}
+}
+
+static void
+serve_loop(struct serve *s)
+{
+	struct receiver_event event;
+
+	while (!s->closed) {
+		while (receiver_next(s->receiver, &event))
+			act(s, &event);
+		if (receiver_wants_answers(s->receiver)) {
+			answer(s);
+			continue;
+		}
+		look_around(s);
+		size_t waiting;
+		(void)receiver_output(s->receiver, &waiting);
+		write_output(s);
+		/* A full output had held the engine back. */
+		if (!s->closed && waiting < LIMIT_OUTPUT)
+			read_input(s);
+	}
+}
+
+void
+serve_run(const struct serve_options *options, struct serve_result *result)
+{
+	struct serve s = {
+	    .options = options,
+	    .result = result,
+	    .delivery = outlets_delivery(options->outlets),
+	};
+	struct receiver_options receiver_options = {
+	    .hostname = options->hostname,
+	    .size_max = options->size_max,
+	    .newline = options->config->bare_newline,
+	    .postmaster_domain = options->account->accept.items[0],
+	    .transcript = options->transcript,
+	};
+
+	*result = (struct serve_result){.end = RECEIVER_OPEN};
+	s.receiver = receiver_new(&receiver_options);
+	ledger_connection_begin(options->ledger);
+	take_early(&s);
+	serve_loop(&s);
+	struct deadline finish = deadline_in(FINISH_TIME, FINISH_TIME);
+	stream_finish(options->stream, &finish);
+	transcript_flush(options->transcript);
+	receiver_free(s.receiver);
+	free(s.replies);
+}
