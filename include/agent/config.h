@@ -163,6 +163,8 @@ struct config {
 	uint64_t max_sessions;
 	uint64_t max_message_size; /* octets; 0: no limit of our own */
 	enum receiver_newline bare_newline;
+	int64_t ledger_keep; /* ms */
+	bool ledger_sync;
 	enum config_log log;
 	enum config_log_format log_format;
 	enum config_log_level log_level;

@@ -59,6 +59,8 @@ static const struct config_key top_keys[] = {
     {TOP(max_message_size), PLAIN(config_to_size), .value = "100M", .max = TIB},
     {TOP(spool_dir), TEXT(config_to_path)},
     {TOP(bare_newline), ONE_OF("normalize", "reject"), .value = "normalize"},
+    {TOP(ledger_keep), DURATION(SECOND, 365 * DAY), .value = "14d"},
+    {TOP(ledger_sync), YES_NO, .value = "no"},
     {TOP(log), ONE_OF("auto", "stderr", "syslog"), .value = "auto"},
     {TOP(log_format), ONE_OF("text", "json"), .value = "text"},
     {TOP(log_level), ONE_OF("error", "warning", "info", "debug"),
