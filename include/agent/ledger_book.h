@@ -12,14 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/ledger_deferrals.h"
 #include "agent/ledger_record.h"
 
-enum {
-	LEDGER_BUCKETS = 1024,
-	/* Recipients put off at RCPT; the oldest is forgotten first, which
-	 * costs one more download. */
-	LEDGER_DEFERRALS_MAX = 1000,
-};
+enum { LEDGER_BUCKETS = 1024 };
 
 struct ledger_entry;
 
@@ -49,21 +45,12 @@ struct ledger_entry {
 	char sender[];
 };
 
-/* A recipient that was deferred at the end of a text of this size. */
-struct ledger_deferral {
-	struct ledger_deferral *next; /* the newer one */
-	uint64_t size, times;
-	int64_t until; /* Unix seconds */
-	struct status reply;
-	char *sender, *rcpt;
-};
-
 struct ledger_book {
 	struct ledger_entry *oldest, *newest;
 	struct ledger_entry *by_digest[LEDGER_BUCKETS];
 	struct ledger_outcome *by_id[LEDGER_BUCKETS];
-	struct ledger_deferral *deferrals; /* the oldest first */
-	size_t entries, outcomes, due, deferrals_len;
+	struct ledger_deferrals deferrals;
+	size_t entries, outcomes, due;
 	uint64_t last_id; /* that any record named */
 	uint64_t connection; /* set by the owner, see changed_on */
 };
@@ -77,15 +64,13 @@ void ledger_book_apply(
 /* Moves an entry to the newest place and notes the connection. */
 void ledger_book_touch(struct ledger_book *book, struct ledger_entry *entry);
 
-/* These three give NULL where there is none. */
+/* These two give NULL where there is none. */
 struct ledger_entry *ledger_book_entry(const struct ledger_book *book,
     const unsigned char digest[LEDGER_DIGEST], const char *sender);
 /* The first of this recipient that was not told on this connection: what was,
  * is of an earlier message, and the same text again is a new one. */
 struct ledger_outcome *ledger_book_outcome(const struct ledger_book *book,
     const struct ledger_entry *entry, const char *rcpt);
-struct ledger_deferral *ledger_book_deferral(const struct ledger_book *book,
-    const char *sender, uint64_t size, const char *rcpt);
 
 /*
  * Forgets entries and deferrals that are older than keep seconds. A time that

@@ -236,33 +236,6 @@ add_outcome(
 }
 
 static void
-remove_deferral(struct ledger_book *book, struct ledger_deferral *deferral)
-{
-	struct ledger_deferral **at = &book->deferrals;
-
-	while (*at != deferral)
-		at = &(*at)->next;
-	*at = deferral->next;
-	free(deferral->sender);
-	free(deferral->rcpt);
-	free(deferral);
-	book->deferrals_len--;
-}
-
-struct ledger_deferral *
-ledger_book_deferral(const struct ledger_book *book, const char *sender,
-    uint64_t size, const char *rcpt)
-{
-	struct ledger_deferral *each = book->deferrals;
-
-	while (each != NULL &&
-	       (each->size != size || strcmp(each->rcpt, rcpt) != 0 ||
-		   strcmp(each->sender, sender) != 0))
-		each = each->next;
-	return each;
-}
-
-static void
 apply_outcome(struct ledger_book *book, const struct ledger_record *record)
 {
 	struct ledger_entry *entry =
@@ -279,10 +252,8 @@ apply_outcome(struct ledger_book *book, const struct ledger_record *record)
 		*outcome->refusal = record->reply;
 	}
 	entry->time = record->time;
-	struct ledger_deferral *deferral = ledger_book_deferral(
-	    book, record->sender, record->size, record->rcpt);
-	if (deferral != NULL)
-		remove_deferral(book, deferral);
+	ledger_deferrals_remove(
+	    &book->deferrals, record->sender, record->size, record->rcpt);
 	keep_bounds(book);
 }
 
@@ -326,29 +297,6 @@ apply_struck(struct ledger_book *book, const struct ledger_record *record)
 }
 
 static void
-apply_deferred(struct ledger_book *book, const struct ledger_record *record)
-{
-	struct ledger_deferral *made = xcalloc(1, sizeof *made);
-	struct ledger_deferral *old = ledger_book_deferral(
-	    book, record->sender, record->size, record->rcpt);
-	struct ledger_deferral **at = &book->deferrals;
-
-	if (old != NULL)
-		remove_deferral(book, old);
-	made->size = record->size;
-	made->times = record->times;
-	made->until = record->time;
-	made->reply = record->reply;
-	made->sender = xstrdup(record->sender);
-	made->rcpt = xstrdup(record->rcpt);
-	while (*at != NULL)
-		at = &(*at)->next;
-	*at = made;
-	if (++book->deferrals_len > LEDGER_DEFERRALS_MAX)
-		remove_deferral(book, book->deferrals);
-}
-
-static void
 note_id(struct ledger_book *book, uint64_t id)
 {
 	if (id > book->last_id)
@@ -378,7 +326,7 @@ ledger_book_apply(struct ledger_book *book, const struct ledger_record *record)
 		apply_struck(book, record);
 		return;
 	case LEDGER_DEFERRED:
-		apply_deferred(book, record);
+		ledger_deferrals_put(&book->deferrals, record);
 		return;
 	}
 }
@@ -404,12 +352,7 @@ expire_entries(struct ledger_book *book, int64_t now, int64_t keep)
 bool
 ledger_book_expire(struct ledger_book *book, int64_t now, int64_t keep)
 {
-	for (struct ledger_deferral *each = book->deferrals; each != NULL;) {
-		struct ledger_deferral *next = each->next;
-		if (now - each->until > keep)
-			remove_deferral(book, each);
-		each = next;
-	}
+	ledger_deferrals_expire(&book->deferrals, now - keep);
 	return expire_entries(book, now, keep);
 }
 
@@ -471,20 +414,6 @@ write_outcomes(const struct ledger_entry *entry, struct id_list *list)
 	return true;
 }
 
-static bool
-write_deferral(const struct ledger_deferral *deferral, struct id_list *list)
-{
-	struct ledger_record record = {.type = LEDGER_DEFERRED,
-	    .time = deferral->until,
-	    .times = deferral->times,
-	    .size = deferral->size,
-	    .reply = deferral->reply};
-
-	memcpy(record.sender, deferral->sender, strlen(deferral->sender));
-	memcpy(record.rcpt, deferral->rcpt, strlen(deferral->rcpt));
-	return list->write(list->context, &record);
-}
-
 bool
 ledger_book_records(const struct ledger_book *book,
     bool (*write)(void *context, const struct ledger_record *record),
@@ -499,10 +428,12 @@ ledger_book_records(const struct ledger_book *book,
 		    !write_flags(each, &list, true))
 			return false;
 	}
-	for (const struct ledger_deferral *each = book->deferrals; each != NULL;
-	     each = each->next)
-		if (!write_deferral(each, &list))
+	for (const struct ledger_deferral *each = book->deferrals.oldest;
+	     each != NULL; each = each->next) {
+		struct ledger_record record = ledger_deferral_record(each);
+		if (!write(context, &record))
 			return false;
+	}
 	return true;
 }
 
@@ -515,7 +446,6 @@ ledger_book_free(struct ledger_book *book)
 		assert(book->oldest->older == NULL);
 		remove_entry(book, book->oldest);
 	}
-	while (book->deferrals != NULL)
-		remove_deferral(book, book->deferrals);
+	ledger_deferrals_clear(&book->deferrals);
 	free(book);
 }

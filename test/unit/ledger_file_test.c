@@ -16,6 +16,7 @@
 
 #include "agent/ledger_book.h"
 #include "agent/ledger_file.h"
+#include "agent/ledger_list.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include "ledger_kit.h"
@@ -566,6 +567,42 @@ test_whoever_looks_changes_nothing(void **state)
 }
 
 static void
+test_the_list(void **state)
+{
+	struct fixture *f = *state;
+	struct offer sized = {.sender = "", .text = "mixed\r\n", .size = 7};
+	struct offered rcpts[] = {{.mailbox = "\"a \x1b\"@x.example"},
+	    {.mailbox = "b@x.example", .local = 554},
+	    {.mailbox = "c@x.example", .local = 452}};
+	struct error err;
+	char *text = NULL;
+	size_t len;
+
+	struct ledger *ledger = must_open(f);
+	(void)kit_send(ledger, "t\r\n", "a@x.example");
+	f->now += 2 * DAY;
+	(void)kit_offer(ledger, &sized, rcpts, 3);
+	ledger_close(ledger);
+	FILE *out = open_memstream(&text, &len);
+	assert_true(ledger_list_print(
+	    out, f->state_dir, "office", f->now + 60, 14 * DAY, &err));
+	assert_true(ledger_list_print(
+	    out, f->state_dir, "branch", f->now, 14 * DAY, &err));
+	fclose(out);
+	assert_string_equal(text,
+	    "office: 2 entries, 1 due\n"
+	    "  from=<s@y.example> digest=9e8b03ea3b48, 2 d old\n"
+	    "    to=<a@x.example> taken, told\n"
+	    "  from=<> digest=33b10e07a85d, 60 s old, due\n"
+	    "    to=<\"a \\x1b\"@x.example> taken\n"
+	    "    to=<b@x.example> refused reply=\"554 5.1.2 local text\"\n"
+	    "  put off from=<> to=<c@x.example> size=7 times=1 for 14 min "
+	    "reply=\"452 5.1.2 local text\"\n"
+	    "branch: 0 entries, 0 due\n");
+	free(text);
+}
+
+static void
 test_records_are_read_as_they_were_written(void **state)
 {
 	struct ledger_record made = {.type = LEDGER_REFUSED,
@@ -620,6 +657,7 @@ main(void)
 	    WITH_FOLDER(test_a_full_disk),
 	    WITH_FOLDER(test_no_place_for_a_new_file),
 	    WITH_FOLDER(test_whoever_looks_changes_nothing),
+	    WITH_FOLDER(test_the_list),
 	    cmocka_unit_test(test_records_are_read_as_they_were_written),
 	};
 

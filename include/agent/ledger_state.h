@@ -1,0 +1,92 @@
+/*
+ * ledger_state - what a ledger knows while it runs.
+ *
+ * For the modules that are the ledger: ledger (its life, proof of receipt),
+ * ledger_rcpt (up to the text) and ledger_text (from there to the answers).
+ */
+#ifndef ODMR_AGENT_LEDGER_STATE_H
+#define ODMR_AGENT_LEDGER_STATE_H
+
+#include <openssl/types.h>
+
+#include "agent/ledger.h"
+#include "agent/ledger_book.h"
+#include "base/buf.h"
+
+enum {
+	LEDGER_SALT = 16, /* octets */
+	LEDGER_NOTES_MAX = 16, /* more of them would say nothing new */
+	LEDGER_DEFER_FIRST = 15 * 60, /* seconds */
+	LEDGER_DEFER_LONGEST = 4 * 3600,
+};
+
+/* A recipient of the transaction. */
+struct ledger_rcpt {
+	char
+	    *mailbox; /* domain in lower case; NULL: the ledger was not asked */
+	bool unsynced; /* its delivery may lose mail in a power cut */
+	bool accepted; /* told 2xx at RCPT */
+	struct status *late; /* refused at RCPT, to be told after the text */
+	struct status outcome; /* what it is told; code 0: not known yet */
+};
+
+struct ledger_transaction {
+	char sender[ADDRESS_MAX + 1];
+	uint64_t size;
+	bool prdr, soft;
+	unsigned char salt[LEDGER_SALT];
+	unsigned char group[LEDGER_DIGEST]; /* of those that are let in */
+	size_t let_in;
+	struct ledger_rcpt *rcpt;
+	size_t rcpts;
+	char last; /* octet of the text */
+	unsigned char digest[LEDGER_DIGEST];
+	bool decided; /* the answers are made up */
+	size_t told; /* recipients that ledger_reply() has passed */
+};
+
+struct ledger_note {
+	bool error;
+	char *text;
+};
+
+struct ledger {
+	struct ledger_options options;
+	uint64_t boot;
+	struct ledger_book *book;
+	struct ledger_store *store;
+	struct buf pending;
+	struct error failed;
+	EVP_MD_CTX *sha; /* of the text */
+	struct ledger_transaction mail;
+	/* Final answers are counted; those up to proof were told before a
+	 * reply that the provider waits for. 0: there is no such reply. */
+	uint64_t told, proof;
+	struct ledger_note notes[LEDGER_NOTES_MAX];
+	size_t notes_len, notes_read;
+};
+
+int64_t ledger_now(const struct ledger *ledger);
+/* What OpenSSL returned is 1; else memory is short, and the program ends, as
+ * base/mem would end it. */
+void ledger_must(int ok);
+void ledger_add_note(struct ledger *ledger, bool error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Makes it so in the book, and puts it down to be written. */
+void ledger_record(struct ledger *ledger, const struct ledger_record *record);
+/* Writes what was put down. After a failure nothing is written any more. */
+void ledger_flush(struct ledger *ledger);
+/* Has what was written on disk, where the configuration asks for it. */
+void ledger_sync(struct ledger *ledger);
+
+/*
+ * What the entry, which may be NULL, has of a recipient: _outcome_of() as it
+ * stands, _recall() only as far as it can be relied upon. NULL: nothing.
+ */
+struct ledger_outcome *ledger_outcome_of(const struct ledger *ledger,
+    const struct ledger_entry *entry, const struct ledger_rcpt *rcpt);
+const struct ledger_outcome *ledger_recall(const struct ledger *ledger,
+    const struct ledger_entry *entry, const struct ledger_rcpt *rcpt);
+
+#endif
