@@ -29,6 +29,9 @@ static const struct {
 	FILE_GOOD, command_fetch},
     {"help", "[COMMAND]", "show this, or what a command does", NOTHING,
 	command_help},
+    {"ledger", "[ACCOUNT...]",
+	"list who was given what, of messages that may come again", FILE_GOOD,
+	command_ledger},
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
@@ -261,6 +264,8 @@ main(int argc, char **argv)
 	/* Inherited, SIG_IGN would lose the exit status of every child. */
 	signal(SIGCHLD, SIG_DFL);
 	signal(SIGPIPE, SIG_IGN);
+	/* A limit on files is a full disk: it must fail the write, no more. */
+	signal(SIGXFSZ, SIG_IGN);
 	if (read_words(&context, &words, argc, argv))
 		status = run_words(&context, &words);
 	free(words.list);

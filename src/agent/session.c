@@ -509,7 +509,8 @@ prepare_local(struct session *s, struct error *err)
 {
 	struct deadline deadline = deadline_in(SETUP_MAX, 0);
 	struct ledger_options ledger = {
-	    .keep = INT64_C(14) * 24 * 3600,
+	    .keep = s->config->ledger_keep / 1000,
+	    .sync = s->config->ledger_sync,
 	    .forget_times = s->options->named,
 	};
 	uint64_t max = s->config->max_message_size;
