@@ -79,7 +79,7 @@ FUZZ_LINKING := $(if $(filter fuzz,$(PROFILE)),-fsanitize=fuzzer)
 FUZZ_SECONDS ?= 600
 
 .PHONY: all check integration fuzz bench lint analyze demo deps install \
-	uninstall dist clean help unit-tests fuzz-targets fuzz-replay
+	uninstall dist clean help unit-tests fuzz-targets fuzz-replay model mutants
 all: $(PROGRAM)		## build the program
 
 help:			## list the targets
@@ -132,6 +132,13 @@ fuzz:			## feed every parser with hostile octets, by clang
 fuzz-replay:		## what fuzzing found and was given, with ASan
 	@$(MAKE) PROFILE=asan fuzz-targets
 	@test/fuzz/replay $(BUILD)/asan/test/fuzz $(FUZZ_SRCS:test/fuzz/%.c=%)
+
+# All small cases of the ledger's model, and forty times its queues by chance.
+model: $(OUT)/test/unit/ledger_model_test	## the ledger's model in full (minutes)
+	@ODMR_MODEL=40 $<
+
+mutants:		## faults made by hand: each must make a test fail
+	@test/torture/mutants/run
 
 include test/lint/lint.mk
 
