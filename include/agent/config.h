@@ -4,7 +4,8 @@
  * One table (config_table) drives names, types, ranges, defaults and messages.
  * Loading never stops at the first fault: all of them are collected with line
  * and column, warnings too, up to a bound. A configuration with faults must
- * not be used for anything but showing them. Everything in it lives until
+ * not be used for anything but showing them; what the top level says of state
+ * folder, names and log is there even then. Everything in it lives until
  * config_free(); only secrets can be wiped earlier.
  */
 #ifndef ODMR_AGENT_CONFIG_H

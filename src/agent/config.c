@@ -93,11 +93,10 @@ finish(struct config_loader *loader)
 	config->deliveries =
 	    take_items(&loader->deliveries, &config->deliveries_count);
 	config->routes = take_items(&loader->routes, &config->routes_count);
+	config_apply_defaults(loader);
 	/* What was not read cannot be missed. */
-	if (!loader->ended && loader->marks.here.line != 0) {
-		config_apply_defaults(loader);
+	if (!loader->ended && loader->marks.here.line != 0)
 		config_check(loader);
-	}
 	config_sort_messages(loader);
 	config->messages =
 	    take_items(&loader->messages, &config->messages_count);

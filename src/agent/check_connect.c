@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/check_connect.h"
+
+#include <inttypes.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/call.h"
+#include "agent/config.h"
+#include "agent/outlets.h"
+#include "agent/privilege.h"
+#include "agent/report.h"
+#include "base/deadline.h"
+#include "base/escape.h"
+#include "base/mem.h"
+#include "base/stop.h"
+#include "base/transcript.h"
+#include "deliver/delivery.h"
+#include "protocol/address.h"
+#include "protocol/envelope.h"
+
+enum {
+	/* For one delivery to show itself, and to answer a group of RCPTs. */
+	PROBE_MS = 60 * 1000,
+	/* Passwords, keys and certificates. */
+	SETUP_MS = 60 * 1000,
+	/* RCPTs in one transaction; every server takes so many (RFC 5321
+	 * 4.5.3.1.8). */
+	GROUP = 100,
+	LINE_SIZE = ERROR_TEXT_MAX + 64,
+	/* A certificate that ends so soon should have been renewed. */
+	EXPIRY_DAYS = 14,
+};
+
+struct check {
+	const struct config *config;
+	bool trace;
+	int status;
+};
+
+static void
+note_error(struct check *check, const char *what, const struct error *err)
+{
+	printf("%s: failed: %s\n", what, err->text);
+	check->status =
+	    report_worse_status(check->status, error_exit_status(err->class));
+}
+
+/* An account that sends everything to one delivery. */
+static struct outlets *
+only_outlet(const struct check *check, struct config_account *account, size_t i)
+{
+	account->deliver = check->config->deliveries[i].name;
+	account->delivery = i;
+	return outlets_new(
+	    check->config, account, check->config->hostname, check->trace);
+}
+
+static void
+probe_delivery(struct check *check, size_t i)
+{
+	struct deadline deadline = deadline_in(PROBE_MS, 0);
+	struct config_account account = check->config->accounts[0];
+	struct outlets *outlets = only_outlet(check, &account, i);
+	struct delivery *delivery = outlets_delivery(outlets);
+	struct delivery_can can = {.size_max = 0};
+	char what[CONFIG_NAME_MAX + 16];
+	struct error err;
+
+	snprintf(what, sizeof what, "delivery %s", delivery->name);
+	if (!delivery->ops->probe(delivery, &can, &deadline, &err))
+		note_error(check, what, &err);
+	else if (can.size_max == 0)
+		printf("%s: there, names no SIZE\n", what);
+	else
+		printf("%s: there, SIZE %" PRIu64 "\n", what, can.size_max);
+	fflush(stdout);
+	outlets_free(outlets);
+}
+
+/* Mail of this account may go to the delivery. */
+static bool
+reaches(const struct config *config, const struct config_account *account,
+    size_t delivery)
+{
+	if (account->delivery != CONFIG_BY_ROUTES)
+		return account->delivery == delivery;
+	for (size_t i = 0; i < config->routes_count; i++)
+		if (config->routes[i].delivery == delivery)
+			return true;
+	return false;
+}
+
+static void
+probe_deliveries(struct check *check,
+    const struct config_account *const *accounts, size_t count)
+{
+	for (size_t i = 0; i < check->config->deliveries_count; i++) {
+		bool used = false;
+		for (size_t k = 0; k < count && !used; k++)
+			used = reaches(check->config, accounts[k], i);
+		if (used && !stop_requested())
+			probe_delivery(check, i);
+	}
+}
+
+static void
+tell_answer(struct check *check, const struct config_account *account,
+    const struct outlets *outlets, const struct path *rcpt,
+    const struct status *status)
+{
+	const struct config_delivery *delivery = outlets_find(outlets, rcpt);
+	char line[STATUS_TEXT_MAX + 32];
+	int class = status_class(status);
+
+	printf("%s: %s to %s: %s\n", account->name, rcpt->mailbox,
+	    delivery != NULL ? delivery->name : "no delivery",
+	    status_format(status, line, sizeof line));
+	if (class == 4)
+		check->status = report_worse_status(check->status, EX_TEMPFAIL);
+	else if (class != 2)
+		check->status = report_worse_status(check->status, EX_NOUSER);
+}
+
+/* MAIL FROM:<>, RCPT TO:<postmaster@DOMAIN> for each of a group, RSET. */
+static void
+ask_group(struct check *check, const struct config_account *account,
+    const struct outlets *outlets, const struct path *group, size_t count)
+{
+	struct delivery *delivery = outlets_delivery(outlets);
+	struct deadline deadline = deadline_in(PROBE_MS, 0);
+	static const struct path nobody;
+	const struct path *rcpt[GROUP];
+	struct envelope envelope = {
+	    .sender = &nobody, .rcpt = rcpt, .rcpts = count};
+	struct status status;
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		rcpt[i] = &group[i];
+	delivery->ops->begin(delivery, &envelope);
+	for (i = 0; i < count; i++)
+		delivery->ops->rcpt(delivery, i);
+	delivery->ops->send(delivery, false);
+	while (delivery->ops->answer(delivery, &i, &status, &deadline))
+		tell_answer(check, account, outlets, rcpt[i], &status);
+	delivery->ops->abort(delivery);
+	fflush(stdout);
+}
+
+static void
+ask_account(struct check *check, const struct config_account *account)
+{
+	const struct config_texts *domains = &account->accept;
+	struct outlets *outlets = outlets_new(
+	    check->config, account, check->config->hostname, check->trace);
+	struct path *group = xcalloc(GROUP, sizeof *group);
+	size_t count = 0;
+
+	for (size_t i = 0; i < domains->count && !stop_requested(); i++) {
+		char *text = xasprintf("<postmaster@%s>", domains->items[i]);
+		size_t used;
+		if (path_parse(&group[count], text, strlen(text), &used) ==
+		    PATH_OK)
+			count++;
+		free(text);
+		if (count > 0 && (count == GROUP || i + 1 == domains->count)) {
+			ask_group(check, account, outlets, group, count);
+			count = 0;
+		}
+	}
+	free(group);
+	outlets_free(outlets);
+}
+
+static void
+tell_tls(const struct config_account *account, const struct tls_info *tls)
+{
+	time_t now = time(NULL);
+	char day[32] = "unknown";
+	struct tm utc;
+
+	printf("%s: %s, %s\n", account->name, tls->version, tls->cipher);
+	if (tls->not_after != -1 && gmtime_r(&tls->not_after, &utc) != NULL)
+		strftime(day, sizeof day, "%Y-%m-%d", &utc);
+	printf("%s: certificate of %s, valid until %s\n", account->name,
+	    tls->subject, day);
+	if (tls->not_after != -1 &&
+	    tls->not_after - now < (time_t)EXPIRY_DAYS * 24 * 60 * 60)
+		printf("%s: warning: that is less than %d days\n",
+		    account->name, EXPIRY_DAYS);
+	printf("%s: tls_pins: %s\n", account->name, tls->pin);
+}
+
+static void
+tell_offer(const struct config_account *account,
+    const struct customer_outcome *outcome)
+{
+	printf("%s: offers AUTH %s\n", account->name,
+	    outcome->offer.mechanisms[0] != '\0' ? outcome->offer.mechanisms
+						 : "not at all");
+	if (outcome->logged_in)
+		printf("%s: logged in by %s%s%s\n", account->name,
+		    outcome->mechanism,
+		    outcome->binding != NULL ? ", bound by " : "",
+		    outcome->binding != NULL ? outcome->binding : "");
+	if (outcome->downgraded)
+		printf("%s: warning: a stronger mechanism was offered"
+		       " before\n",
+		    account->name);
+	if (outcome->offer.atrn)
+		printf("%s: offers ATRN\n", account->name);
+	else
+		printf("%s: warning: does not name ATRN, which is asked for"
+		       " all the same\n",
+		    account->name);
+}
+
+static void
+tell_call(struct check *check, const struct config_account *account,
+    const struct call_result *result)
+{
+	printf("%s: provider %s:%u%s%s%s\n", account->name,
+	    account->provider.host, (unsigned)account->provider.port,
+	    result->address[0] != '\0' ? " at " : "", result->address,
+	    result->secured || result->outcome.logged_in ? ""
+							 : ", in the clear");
+	if (result->secured)
+		tell_tls(account, &result->tls);
+	if (result->outcome.offer.provider[0] != '\0')
+		tell_offer(account, &result->outcome);
+	if (result->outcome.result == CUSTOMER_FAILED)
+		note_error(check, account->name, &result->outcome.error);
+}
+
+/* Secrets and keys may be root's to read; nothing else is done as root. */
+static struct call *
+prepare_call(const struct check *check, const struct call_options *options,
+    struct secret *password, struct error *err)
+{
+	struct deadline deadline = deadline_in(SETUP_MS, 0);
+	struct call *call = NULL;
+	struct error other;
+
+	privilege_regain();
+	if (config_read_secret(options->account, password, &deadline, err))
+		call = call_new(options, err);
+	if (!privilege_assume(check->config->state_dir, &other)) {
+		*err = other;
+		call_free(call);
+		call = NULL;
+	}
+	return call;
+}
+
+static void
+call_provider(struct check *check, const struct config_account *account)
+{
+	struct secret password = {NULL, 0};
+	struct transcript transcript;
+	struct call_options options = {
+	    .config = check->config,
+	    .account = account,
+	    .password = &password,
+	    .check_only = true,
+	    .transcript = &transcript,
+	};
+	struct call_result result;
+	struct error err;
+
+	transcript_init(&transcript, "provider", check->trace);
+	struct call *call = prepare_call(check, &options, &password, &err);
+	if (call == NULL)
+		note_error(check, account->name, &err);
+	else {
+		call_run(call, NULL, &result);
+		tell_call(check, account, &result);
+		call_result_clear(&result);
+	}
+	fflush(stdout);
+	call_free(call);
+	transcript_clear(&transcript);
+	secret_clear(&password);
+}
+
+int
+check_connect(const struct config *config,
+    const struct config_account *const *accounts, size_t count, bool trace)
+{
+	struct check check = {.config = config, .trace = trace};
+	const struct passwd *user = getpwuid(geteuid());
+
+	if (user != NULL)
+		printf("trying as user %s\n", user->pw_name);
+	else
+		printf("trying as user number %lu\n", (unsigned long)geteuid());
+	probe_deliveries(&check, accounts, count);
+	for (size_t i = 0; i < count && !stop_requested(); i++) {
+		ask_account(&check, accounts[i]);
+		call_provider(&check, accounts[i]);
+	}
+	if (stop_requested())
+		check.status = report_worse_status(check.status, EX_TEMPFAIL);
+	return check.status;
+}
