@@ -13,7 +13,7 @@
 
 enum { MESSAGE_SIZE = 2048 };
 
-/* Faults are errors, and -q leaves errors alone on standard error. */
+/* As a compiler does; -q leaves nothing but errors. */
 static void
 print_messages(const struct config *config, bool quiet)
 {
@@ -22,7 +22,7 @@ print_messages(const struct config *config, bool quiet)
 	for (size_t i = 0; i < config->messages_count; i++) {
 		const struct config_message *message = &config->messages[i];
 		if (!quiet || !message->warning)
-			fprintf(quiet ? stderr : stdout, "%s\n",
+			fprintf(stderr, "%s\n",
 			    config_message_format(
 				config, message, text, sizeof text));
 	}

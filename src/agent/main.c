@@ -23,6 +23,10 @@ static const struct {
 	enum needs needs;
 	command_function *run;
 } commands[] = {
+    {"check", "[--connect] [ACCOUNT...]",
+	"say what is wrong with the configuration; with --connect also\n"
+	"        ask the deliveries, and log in to the providers",
+	FILE_SHOWN, command_check},
     {"fetch", "[--json] [ACCOUNT...]",
 	"fetch mail now: of the accounts named, or of all that are\n"
 	"        enabled and not on hold",
