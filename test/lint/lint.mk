@@ -6,6 +6,7 @@ CLANG_FORMAT ?= $(or $(call first_of,clang-format-14 clang-format),clang-format)
 CLANG_TIDY   ?= $(or $(call first_of,clang-tidy-14 clang-tidy),clang-tidy)
 CPPCHECK     ?= cppcheck
 SHELLCHECK   ?= shellcheck
+MANDOC       ?= mandoc
 # gcc alone has -fanalyzer; version 12 is the first to know enough of C.
 ANALYZER     ?= gcc
 
@@ -22,8 +23,8 @@ CPPCHECK_FLAGS := --std=c11 --quiet --error-exitcode=1 --inline-suppr \
 	--enable=warning,performance,portability \
 	--suppress=arrayIndexThenCheck
 
-.PHONY: lint-format lint-cppcheck lint-shell lint-tree lint-pure lint-sources
-lint: lint-format lint-tree lint-pure lint-shell lint-cppcheck lint-sources ## style, layers, static checks
+.PHONY: lint-format lint-cppcheck lint-shell lint-manual lint-tree lint-pure lint-sources
+lint: lint-format lint-tree lint-pure lint-shell lint-manual lint-cppcheck lint-sources ## style, layers, static checks
 lint-sources: $(HEADERS:%.h=$(OUT)/%.alone) $(SRCS:%.c=$(OUT)/%.tidy)
 
 analyze: $(SRCS:%.c=$(OUT)/%.analyzed) ## gcc -fanalyzer
@@ -40,6 +41,9 @@ lint-pure: $(OUT)/libprotocol.a
 
 lint-shell:
 	@$(if $(SCRIPTS),$(SHELLCHECK) $(SCRIPTS))
+
+lint-manual:
+	@$(MANDOC) -Tlint -W warning $(sort $(wildcard man/*.[58]))
 
 lint-cppcheck:
 	@$(CPPCHECK) $(CPPCHECK_FLAGS) -Iinclude -D_GNU_SOURCE src

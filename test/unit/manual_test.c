@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * manual_test - odmr-agent.yaml(5) has the keys, types and defaults that the
+ * table of the configuration has, and no others.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/config_loader.h"
+#include "base/mem.h"
+
+static const char page[] = "man/odmr-agent.yaml.5";
+
+enum { LINES_MAX = 1000, LINE_MAX_SIZE = 256 };
+
+static const struct {
+	const char *heading; /* as .Ss has it */
+	const struct config_table *table;
+} sections[] = {
+    {"Top level", &config_top_table},
+    {"Accounts", &config_account_table},
+    {"Deliveries", &config_delivery_table},
+    {"Routes", &config_route_table},
+    {"Schedule", &config_window_table},
+};
+
+/* The largest unit that divides it: "5m", "1024G". */
+static char *
+with_unit(uint64_t value, const uint64_t *units, const char *const *names)
+{
+	size_t i = 0;
+
+	while (units[i] > 1 && (value == 0 || value % units[i] != 0))
+		i++;
+	return xasprintf("%" PRIu64 "%s", value / units[i], names[i]);
+}
+
+static char *
+duration(uint64_t ms)
+{
+	static const uint64_t units[] = {86400, 3600, 60, 1};
+	static const char *const names[] = {"d", "h", "m", "s"};
+
+	return with_unit(ms / 1000, units, names);
+}
+
+static char *
+size(uint64_t octets)
+{
+	static const uint64_t units[] = {1 << 30, 1 << 20, 1 << 10, 1};
+	static const char *const names[] = {"G", "M", "K", ""};
+
+	return with_unit(octets, units, names);
+}
+
+static char *
+type_of_choice(const struct config_key *key)
+{
+	char *all = xstrdup("");
+
+	for (const char *const *one = key->choices; *one != NULL; one++) {
+		char *more =
+		    xasprintf("%s%s%s", all, *all != '\0' ? " | " : "", *one);
+		free(all);
+		all = more;
+	}
+	return all;
+}
+
+/* The words that a reader must find; what a row cannot tell may be said in
+ * any words, so that only the beginning counts. */
+static char *
+type_of(const struct config_key *key)
+{
+	char *min = NULL, *max = NULL, *type;
+
+	if (key->choices != NULL)
+		return type_of_choice(key);
+	if (key->convert == config_to_bool)
+		return xstrdup("yes | no");
+	if (key->convert == config_to_number)
+		return xasprintf(
+		    "number from %" PRIu64 " to %" PRIu64, key->min, key->max);
+	if (key->convert == config_to_size) {
+		max = size(key->max);
+		type = xasprintf("size up to %s", max);
+	} else if (key->convert == config_to_duration) {
+		min = duration(key->min);
+		max = duration(key->max);
+		type = xasprintf("duration from %s to %s", min, max);
+	} else if (key->field == CONFIG_FIELD_TEXTS && !key->names_kind)
+		type = xstrdup("list of ");
+	else
+		type = xstrdup("");
+	free(min);
+	free(max);
+	return type;
+}
+
+static bool
+begins(const char *text, const char *with)
+{
+	return strncmp(text, with, strlen(with)) == 0;
+}
+
+static bool
+ends(const char *text, const char *with)
+{
+	size_t len = strlen(text), tail = strlen(with);
+
+	return len >= tail && strcmp(text + len - tail, with) == 0;
+}
+
+/* The line of a key is right. */
+static bool
+describes(const char *line, const struct config_key *key)
+{
+	char *type = type_of(key);
+	char *begin = xasprintf(".It Ic %s Pq \"%s", key->name, type);
+	char *end = key->required ? xstrdup("; required\"")
+		    : key->value != NULL
+			? xasprintf("; default %s\"", key->value)
+			: xstrdup("\"");
+	bool right = begins(line, begin) && ends(line, end) &&
+		     key->required == (strstr(line, "required") != NULL);
+
+	if (!right)
+		print_error("%s: not as the table has it: %s\n"
+			    "wanted: %s...%s\n",
+		    page, line, begin, end);
+	free(type);
+	free(begin);
+	free(end);
+	return right;
+}
+
+static size_t
+read_page(char lines[LINES_MAX][LINE_MAX_SIZE])
+{
+	FILE *file = fopen(page, "r");
+	size_t count = 0;
+
+	assert_non_null(file);
+	while (count < LINES_MAX && fgets(lines[count], LINE_MAX_SIZE, file)) {
+		lines[count][strcspn(lines[count], "\n")] = '\0';
+		count++;
+	}
+	fclose(file);
+	assert_true(count < LINES_MAX);
+	return count;
+}
+
+/* The key of ".It Ic KEY Pq ..."; false: the line is none. */
+static bool
+key_of(const char *line, char key[static LINE_MAX_SIZE])
+{
+	static const char item[] = ".It Ic ";
+
+	if (!begins(line, item))
+		return false;
+	snprintf(key, LINE_MAX_SIZE, "%s", line + strlen(item));
+	key[strcspn(key, " ")] = '\0';
+	return true;
+}
+
+/* Faults of one section, whose lines these are. */
+static size_t
+compare(
+    const struct config_table *table, char lines[][LINE_MAX_SIZE], size_t count)
+{
+	size_t faults = 0, listed = 0;
+	char name[LINE_MAX_SIZE];
+
+	for (size_t i = 0; i < count; i++)
+		listed += key_of(lines[i], name);
+	for (size_t k = 0; k < table->count; k++) {
+		size_t found = 0;
+		for (size_t i = 0; i < count; i++) {
+			if (!key_of(lines[i], name) ||
+			    strcmp(name, table->keys[k].name) != 0)
+				continue;
+			found++;
+			faults += !describes(lines[i], &table->keys[k]);
+		}
+		if (found != 1)
+			print_error("%s: key \"%s\" of %s is there %zu times\n",
+			    page, table->keys[k].name, table->what, found);
+		faults += found != 1;
+	}
+	if (listed > table->count)
+		print_error("%s: more keys than %s has\n", page, table->what);
+	return faults + (listed > table->count);
+}
+
+static void
+test_keys(void **state)
+{
+	static char lines[LINES_MAX][LINE_MAX_SIZE];
+	size_t count = read_page(lines), faults = 0;
+
+	(void)state;
+	for (size_t s = 0; s < sizeof sections / sizeof *sections; s++) {
+		char *heading = xasprintf(".Ss %s", sections[s].heading);
+		size_t from = 0;
+		while (from < count && strcmp(lines[from], heading) != 0)
+			from++;
+		size_t to = from + 1;
+		while (to < count && !begins(lines[to], ".Ss ") &&
+		       !begins(lines[to], ".Sh "))
+			to++;
+		if (from == count)
+			fail_msg("%s: there is no section %s", page, heading);
+		faults += compare(sections[s].table, lines + from, to - from);
+		free(heading);
+	}
+	assert_int_equal(faults, 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_keys)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
