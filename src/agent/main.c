@@ -108,10 +108,11 @@ show_version(void)
 static void
 take_standard_descriptors(void)
 {
-	int fd = open("/dev/null", O_RDWR);
+	int fd;
 
-	while (fd >= 0 && fd <= STDERR_FILENO)
-		fd = dup(fd);
+	do
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd >= 0)
 		close(fd);
 }

@@ -163,8 +163,7 @@ log_message(const struct serve *s, const struct envelope *envelope,
 		if (status_class(&told[i]) != 2)
 			continue;
 		if (len + strlen(mailbox) + 8 > sizeof to) {
-			len +=
-			    (size_t)snprintf(to + len, sizeof to - len, ",...");
+			snprintf(to + len, sizeof to - len, ",...");
 			break;
 		}
 		len += (size_t)snprintf(to + len, sizeof to - len, "%s<%s>",
@@ -292,6 +291,7 @@ answer_rcpts(struct serve *s)
 	s->delivery->ops->send(s->delivery, receiver_text_waits(s->receiver));
 	while (
 	    s->delivery->ops->answer(s->delivery, &rcpt, &status, &deadline)) {
+		assert(s->replies != NULL && s->asked > 0);
 		s->asked--;
 		s->replies[rcpt] = status;
 		s->taken += status_class(&status) == 2;

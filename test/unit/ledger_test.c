@@ -283,8 +283,7 @@ test_mixed_outcomes_get_451_and_come_back_in_groups(void **state)
 				assert_int_equal(
 				    rcpts[i].told, i == 1 ? 554 : 250);
 			/* Only who was deferred is delivered, and once. */
-			assert_false(
-			    (i != 2 || done[2]) && rcpts[i].delivered);
+			assert_false((i != 2 || done[2]) && rcpts[i].delivered);
 			done[i] |= rcpts[i].told_rcpt == 250;
 		}
 		if (done[0] && done[1] && done[2])
