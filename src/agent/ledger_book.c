@@ -238,6 +238,9 @@ add_outcome(
 static void
 apply_outcome(struct ledger_book *book, const struct ledger_record *record)
 {
+	/* No file of ours has one id twice. */
+	if (outcome_by_id(book, record->id) != NULL)
+		return;
 	struct ledger_entry *entry =
 	    ledger_book_entry(book, record->digest, record->sender);
 	if (entry == NULL)
