@@ -80,6 +80,9 @@ log_is_on(enum config_log_level level)
 	return level <= threshold;
 }
 
+static void add(struct log_line *line, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* What does not fit is left out: the line is cut, never the log. */
 static void
 add(struct log_line *line, const char *format, ...)
