@@ -25,8 +25,11 @@ bool hold_fingerprint(const char *state_dir,
     const struct config_account *account, const struct secret *secret,
     char out[static CONFIG_FINGERPRINT_SIZE], struct error *err)
     __attribute__((warn_unused_result));
-/* ms from now until the hold ends, 0 where there is none. May read the
- * account's password file. */
+/* Login was refused, and what the account is made of is not what it was then.
+ * May read the account's password file. */
+bool hold_is_obsolete(const char *state_dir,
+    const struct config_account *account, const struct history *history);
+/* ms from now until the hold ends, 0 where there is none. */
 int64_t hold_left(const char *state_dir, const struct config_account *account,
     const struct history *history, int64_t now);
 

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: ISC */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "agent/history.h"
 #include "agent/history_json.h"
 #include "agent/hold.h"
+#include "agent/log.h"
 #include "agent/moment.h"
 #include "agent/process.h"
 #include "agent/report.h"
@@ -213,8 +213,8 @@ handle_event(struct fetch *fetch, const struct process_event *event)
 		job->ended = true;
 		print_result(fetch, job->account->name, &event->result);
 		if (event->lost)
-			fprintf(stderr, "odmr-agent: %s: %s\n",
-			    job->account->name, event->result.error.text);
+			log_say(CONFIG_LOG_ERROR, job->account->name, "end",
+			    "%s", event->result.error.text);
 		fetch->status = report_worse_status(
 		    fetch->status, event->result.exit_status);
 	}
@@ -289,8 +289,6 @@ command_fetch(struct command_context *context, int argc, char **argv)
 		return EX_USAGE;
 	}
 	fetch.live = is_terminal() && !fetch.json && !context->quiet;
-	/* A reader of our output that went away must not end a session. */
-	signal(SIGPIPE, SIG_IGN);
 	stop_install();
 	fetch.pool = process_pool_new(
 	    (size_t)context->config->max_sessions, session_run);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent/history.h"
+#include "agent/privilege.h"
 #include "agent/whole_file.h"
 #include "base/buf.h"
 
@@ -55,7 +56,8 @@ hold_fingerprint(const char *state_dir, const struct config_account *account,
 
 /* As a session would read it. One that cannot be read is an empty one. */
 static void
-read_secret(const struct config_account *account, struct secret *secret)
+read_secret(const char *state_dir, const struct config_account *account,
+    struct secret *secret)
 {
 	struct deadline deadline = deadline_in(READ_MS, READ_MS);
 	struct error ignored;
@@ -63,25 +65,37 @@ read_secret(const struct config_account *account, struct secret *secret)
 	*secret = (struct secret){.text = NULL};
 	if (account->password_command != NULL)
 		return;
+	privilege_regain();
 	(void)!config_read_secret(account, secret, &deadline, &ignored);
+	(void)!privilege_assume(state_dir, &ignored);
+}
+
+bool
+hold_is_obsolete(const char *state_dir, const struct config_account *account,
+    const struct history *history)
+{
+	char fingerprint[CONFIG_FINGERPRINT_SIZE];
+	struct secret secret;
+	struct error err;
+
+	if (history->hold_fingerprint[0] == '\0')
+		return false;
+	read_secret(state_dir, account, &secret);
+	/* Where nothing can be said, the hold stands. */
+	bool changed =
+	    hold_fingerprint(state_dir, account, &secret, fingerprint, &err) &&
+	    strcmp(fingerprint, history->hold_fingerprint) != 0;
+	secret_clear(&secret);
+	return changed;
 }
 
 int64_t
 hold_left(const char *state_dir, const struct config_account *account,
     const struct history *history, int64_t now)
 {
-	char fingerprint[CONFIG_FINGERPRINT_SIZE];
-	struct secret secret;
-	struct error err;
 	int64_t left = history_hold_left(history, now);
 
-	if (left == 0 || history->hold_fingerprint[0] == '\0')
-		return left;
-	read_secret(account, &secret);
-	/* Where nothing can be said, the hold stands. */
-	bool changed =
-	    hold_fingerprint(state_dir, account, &secret, fingerprint, &err) &&
-	    strcmp(fingerprint, history->hold_fingerprint) != 0;
-	secret_clear(&secret);
-	return changed ? 0 : left;
+	if (left > 0 && hold_is_obsolete(state_dir, account, history))
+		left = 0;
+	return left;
 }

@@ -36,6 +36,10 @@ static const struct {
     {"ledger", "[ACCOUNT...]",
 	"list who was given what, of messages that may come again", FILE_GOOD,
 	command_ledger},
+    {"run", "",
+	"fetch each account on its schedule, until SIGTERM; SIGHUP reads the\n"
+	"        configuration again, SIGUSR1 fetches everything now",
+	FILE_GOOD, command_run},
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "agent/call.h"
+#include "agent/child.h"
 #include "agent/config.h"
 #include "agent/history.h"
 #include "agent/hold.h"
@@ -496,6 +497,7 @@ prepare_call(struct session *s, struct error *err)
 		*err = other;
 		return false;
 	}
+	child_guard();
 	if (s->call != NULL &&
 	    !hold_fingerprint(s->config->state_dir, s->account, &s->password,
 		s->fingerprint, &other))

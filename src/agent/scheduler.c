@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/scheduler.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/command.h"
+#include "agent/config.h"
+#include "agent/lock.h"
+#include "agent/log.h"
+#include "agent/moment.h"
+#include "agent/notify.h"
+#include "agent/privilege.h"
+#include "agent/process.h"
+#include "agent/task.h"
+#include "agent/wake.h"
+#include "base/deadline.h"
+#include "base/mem.h"
+#include "base/stop.h"
+
+/* No account can have this name. */
+static const char lock_name[] = "run:";
+
+enum { STATUS_SIZE = 400 };
+
+struct scheduler {
+	struct command_context *context;
+	struct process_pool *pool;
+	struct task **tasks;
+	size_t count;
+	struct wake wake;
+	int lock;
+	int64_t watchdog; /* ms between two signs of life; 0: none */
+	int64_t watchdog_next; /* clock_ms() */
+	char status[STATUS_SIZE]; /* as systemd was told last */
+};
+
+static const char *
+state_dir(const struct scheduler *scheduler)
+{
+	return scheduler->context->config->state_dir;
+}
+
+static void
+log_next(const struct task *task)
+{
+	char text[MOMENT_UTC_SIZE];
+	struct log_line line;
+
+	log_begin(&line, CONFIG_LOG_INFO, task->name, "schedule");
+	log_text(&line, "next",
+	    task->next == SCHEDULE_NEVER ? "never"
+					 : moment_format_utc(text, task->next));
+	log_end(&line);
+}
+
+static void
+add_task(struct scheduler *scheduler, const struct config_account *account)
+{
+	struct schedule_clock now = schedule_clock_now();
+	struct task *task = task_new(state_dir(scheduler), account, &now);
+
+	scheduler->tasks = xreallocarray(
+	    scheduler->tasks, scheduler->count + 1, sizeof(struct task *));
+	scheduler->tasks[scheduler->count++] = task;
+	task_plan(task, &now);
+	task_publish(task, state_dir(scheduler), &now);
+	log_next(task);
+}
+
+static void
+remove_task(struct scheduler *scheduler, size_t index)
+{
+	task_free(scheduler->tasks[index]);
+	scheduler->tasks[index] = scheduler->tasks[--scheduler->count];
+}
+
+static struct task *
+find_task(const struct scheduler *scheduler, const char *name)
+{
+	for (size_t i = 0; i < scheduler->count; i++)
+		if (strcmp(scheduler->tasks[i]->name, name) == 0)
+			return scheduler->tasks[i];
+	return NULL;
+}
+
+/* The tasks become those of the configuration; what runs goes on. */
+static void
+take_accounts(struct scheduler *scheduler)
+{
+	const struct config *config = scheduler->context->config;
+	struct schedule_clock now = schedule_clock_now();
+
+	for (size_t i = scheduler->count; i-- > 0;) {
+		struct task *task = scheduler->tasks[i];
+		task->account = config_find_account(config, task->name);
+		if (task->account != NULL && !task->account->enabled)
+			task->account = NULL;
+		if (task->account == NULL && !task->running) {
+			remove_task(scheduler, i);
+		} else if (task->account != NULL && !task->running &&
+			   !task->forced &&
+			   !task_is_held(task, config->state_dir, &now)) {
+			task_plan(task, &now);
+			log_next(task);
+		}
+	}
+	for (size_t i = 0; i < config->accounts_count; i++)
+		if (config->accounts[i].enabled &&
+		    find_task(scheduler, config->accounts[i].name) == NULL)
+			add_task(scheduler, &config->accounts[i]);
+}
+
+static void
+log_messages(const struct config *config)
+{
+	char text[ERROR_TEXT_MAX];
+
+	for (size_t i = 0; i < config->messages_count; i++)
+		log_say(config->messages[i].warning ? CONFIG_LOG_WARNING
+						    : CONFIG_LOG_ERROR,
+		    NULL, "reload", "%s",
+		    config_message_format(
+			config, &config->messages[i], text, sizeof text));
+}
+
+static void
+reload(struct scheduler *scheduler)
+{
+	struct command_context *context = scheduler->context;
+	struct error err;
+
+	notify_reloading();
+	privilege_regain();
+	struct config *config = config_load(context->config_path);
+	if (!privilege_assume(state_dir(scheduler), &err))
+		log_say(CONFIG_LOG_ERROR, NULL, "reload", "%s", err.text);
+	log_messages(config);
+	bool usable = config->faults == 0;
+	if (usable && strcmp(config->state_dir, state_dir(scheduler)) != 0) {
+		log_say(CONFIG_LOG_ERROR, NULL, "reload",
+		    "state_dir cannot change while the program runs");
+		usable = false;
+	}
+	if (usable) {
+		config_free(context->config);
+		context->config = config;
+		log_open(config->log, config->log_format, config->log_level);
+		process_set_max(scheduler->pool, (size_t)config->max_sessions);
+		take_accounts(scheduler);
+	} else {
+		config_free(config);
+	}
+	log_say(CONFIG_LOG_INFO, NULL, "reload",
+	    usable ? "the configuration was read again"
+		   : "the configuration stays as it was");
+	notify_send("READY=1");
+}
+
+/* On hold or not, but for those that run already. */
+static void
+fetch_everything(struct scheduler *scheduler)
+{
+	struct schedule_clock now = schedule_clock_now();
+
+	for (size_t i = 0; i < scheduler->count; i++) {
+		struct task *task = scheduler->tasks[i];
+		if (task->running || task->account == NULL)
+			continue;
+		task->forced = true;
+		task->wake = now.boot;
+	}
+}
+
+/* Windows and `at` times are elsewhere now. */
+static void
+plan_anew(struct scheduler *scheduler)
+{
+	struct schedule_clock now = schedule_clock_now();
+
+	tzset();
+	log_say(CONFIG_LOG_INFO, NULL, "schedule", "the clock was set");
+	for (size_t i = 0; i < scheduler->count; i++) {
+		struct task *task = scheduler->tasks[i];
+		if (task->running || task->forced || task->account == NULL)
+			continue;
+		task_plan(task, &now);
+		task_publish(task, state_dir(scheduler), &now);
+		log_next(task);
+	}
+}
+
+/* The one that waits longest, of those that are due; NULL: none is. */
+static struct task *
+find_due(const struct scheduler *scheduler, int64_t boot)
+{
+	struct task *due = NULL;
+
+	for (size_t i = 0; i < scheduler->count; i++) {
+		struct task *task = scheduler->tasks[i];
+		if (!task->running && task->account != NULL &&
+		    task->wake <= boot &&
+		    (due == NULL || task->wake < due->wake))
+			due = task;
+	}
+	return due;
+}
+
+static void
+start_due(struct scheduler *scheduler)
+{
+	struct command_context *context = scheduler->context;
+	struct schedule_clock now = schedule_clock_now();
+
+	while (!process_full(scheduler->pool)) {
+		struct task *task = find_due(scheduler, now.boot);
+		if (task == NULL)
+			return;
+		bool forced = task->forced;
+		if (!forced && task_is_held(task, state_dir(scheduler), &now))
+			continue;
+		task_begin(task, &now);
+		process_start(scheduler->pool, context->config, task->account,
+		    context->trace, forced, task);
+	}
+}
+
+/* Those that are due already wait for a session to end. */
+static void
+set_timer(struct scheduler *scheduler)
+{
+	int64_t boot = schedule_clock_now().boot, next = INT64_MAX;
+
+	for (size_t i = 0; i < scheduler->count; i++) {
+		const struct task *task = scheduler->tasks[i];
+		if (!task->running && task->account != NULL &&
+		    task->wake < next &&
+		    (task->wake > boot || !process_full(scheduler->pool)))
+			next = task->wake;
+	}
+	wake_set_timer(&scheduler->wake, next);
+}
+
+static void
+handle_event(struct scheduler *scheduler, const struct process_event *event)
+{
+	struct schedule_clock now = schedule_clock_now();
+	struct task *task = event->tag;
+
+	if (!event->ended)
+		return;
+	if (event->lost)
+		log_say(CONFIG_LOG_ERROR, task->name, "end", "%s",
+		    event->result.error.text);
+	task_end(task, state_dir(scheduler), &event->result, &now);
+	if (task->account != NULL) {
+		log_next(task);
+		return;
+	}
+	for (size_t i = 0; i < scheduler->count; i++) {
+		if (scheduler->tasks[i] == task) {
+			remove_task(scheduler, i);
+			return;
+		}
+	}
+}
+
+/* What runs, and what comes next, in words. */
+static void
+describe(const struct scheduler *scheduler, char out[static STATUS_SIZE])
+{
+	const struct task *running = NULL, *next = NULL;
+	char clock[MOMENT_WORDS_SIZE];
+	size_t count = 0, used = 0;
+
+	for (size_t i = 0; i < scheduler->count; i++) {
+		const struct task *task = scheduler->tasks[i];
+		if (task->running) {
+			running = task;
+			count++;
+		} else if (next == NULL || task->next < next->next) {
+			next = task;
+		}
+	}
+	out[0] = '\0';
+	if (count == 1)
+		snprintf(out, STATUS_SIZE, "fetching %s; ", running->name);
+	else if (count > 1)
+		snprintf(out, STATUS_SIZE, "fetching %zu accounts; ", count);
+	used = strlen(out);
+	if (next == NULL || next->next == SCHEDULE_NEVER)
+		snprintf(
+		    out + used, STATUS_SIZE - used, "nothing is scheduled");
+	else
+		snprintf(out + used, STATUS_SIZE - used, "next: %s at %s",
+		    next->name,
+		    moment_format_clock(clock, next->next, moment_now()));
+}
+
+static void
+tell_status(struct scheduler *scheduler)
+{
+	char text[STATUS_SIZE];
+
+	describe(scheduler, text);
+	if (strcmp(text, scheduler->status) == 0)
+		return;
+	memcpy(scheduler->status, text, sizeof text);
+	notify_status(text);
+}
+
+static void
+feed_watchdog(struct scheduler *scheduler)
+{
+	if (scheduler->watchdog == 0 || clock_ms() < scheduler->watchdog_next)
+		return;
+	scheduler->watchdog_next = clock_ms() + scheduler->watchdog;
+	notify_send("WATCHDOG=1");
+}
+
+static void
+handle_wake(struct scheduler *scheduler)
+{
+	struct wake_reasons reasons;
+
+	wake_read(&scheduler->wake, &reasons);
+	if (reasons.reload)
+		reload(scheduler);
+	if (reasons.clock)
+		plan_anew(scheduler);
+	if (reasons.fetch)
+		fetch_everything(scheduler);
+}
+
+static void
+wait_once(struct scheduler *scheduler, bool stopping)
+{
+	struct process_event event;
+	int64_t until =
+	    scheduler->watchdog > 0 ? scheduler->watchdog_next : INT64_MAX;
+	size_t count = stopping ? 0 : WAKE_FDS;
+
+	switch (process_wait(
+	    scheduler->pool, until, scheduler->wake.fds, count, &event)) {
+	case PROCESS_EVENT:
+		handle_event(scheduler, &event);
+		break;
+	case PROCESS_READY:
+		if (!stop_requested())
+			handle_wake(scheduler);
+		break;
+	case PROCESS_OVER:
+		break;
+	}
+	feed_watchdog(scheduler);
+}
+
+static void
+serve(struct scheduler *scheduler)
+{
+	notify_send("READY=1");
+	while (!stop_requested()) {
+		start_due(scheduler);
+		set_timer(scheduler);
+		tell_status(scheduler);
+		wait_once(scheduler, false);
+	}
+	notify_send("STOPPING=1");
+	log_say(CONFIG_LOG_INFO, NULL, "stop", "waiting for %zu sessions",
+	    process_running(scheduler->pool));
+	process_stop(scheduler->pool);
+	while (process_running(scheduler->pool) > 0)
+		wait_once(scheduler, true);
+}
+
+static bool
+take_lock(struct scheduler *scheduler, struct error *err)
+{
+	scheduler->lock = lock_take(state_dir(scheduler), lock_name, NULL, err);
+	if (scheduler->lock < 0 && err->class == ERROR_BUSY)
+		error_set(err, ERROR_BUSY,
+		    "another odmr-agent run uses the state folder %s",
+		    state_dir(scheduler));
+	return scheduler->lock >= 0;
+}
+
+/* The descriptor of base/stop is replaced there; the others are ours. */
+static void
+hide_from_sessions(struct scheduler *scheduler)
+{
+	process_keep_private(scheduler->pool, scheduler->lock);
+	for (size_t i = 0; i < WAKE_FDS; i++)
+		if (i != WAKE_STOP)
+			process_keep_private(
+			    scheduler->pool, scheduler->wake.fds[i]);
+}
+
+static void
+close_all(struct scheduler *scheduler)
+{
+	for (size_t i = 0; i < scheduler->count; i++)
+		task_free(scheduler->tasks[i]);
+	free(scheduler->tasks);
+	wake_close(&scheduler->wake);
+	if (scheduler->lock >= 0)
+		close(scheduler->lock);
+	process_pool_free(scheduler->pool);
+}
+
+int
+scheduler_run(struct command_context *context, child_function *run)
+{
+	struct scheduler scheduler = {.context = context,
+	    .wake.fds = {-1, -1, -1, -1},
+	    .lock = -1,
+	    .watchdog = notify_watchdog()};
+	struct error err;
+	int status = EX_OK;
+
+	scheduler.pool =
+	    process_pool_new((size_t)context->config->max_sessions, run);
+	if (take_lock(&scheduler, &err) && wake_open(&scheduler.wake, &err)) {
+		hide_from_sessions(&scheduler);
+		take_accounts(&scheduler);
+		serve(&scheduler);
+	} else {
+		log_say(CONFIG_LOG_ERROR, NULL, "start", "%s", err.text);
+		status = error_exit_status(err.class);
+	}
+	close_all(&scheduler);
+	return status;
+}
+
+int
+command_run(struct command_context *context, int argc, char **argv)
+{
+	if (argc > 0) {
+		log_say(CONFIG_LOG_ERROR, NULL, "start",
+		    "run takes no argument: %s", argv[0]);
+		return EX_USAGE;
+	}
+	return scheduler_run(context, session_run);
+}
