@@ -234,6 +234,66 @@ check_sections(struct config_loader *loader)
 	}
 }
 
+/* A domain that an account accepts. */
+struct claim {
+	const char *domain;
+	const struct config_account *account;
+};
+
+static int
+compare_claims(const void *a, const void *b)
+{
+	const struct claim *one = a, *other = b;
+	int order = strcmp(one->domain, other->domain);
+
+	if (order != 0)
+		return order;
+	return (one->account > other->account) -
+	       (one->account < other->account);
+}
+
+static struct claim *
+collect_claims(const struct config *config, size_t *count)
+{
+	struct claim *claims = NULL;
+
+	*count = 0;
+	for (size_t i = 0; i < config->accounts_count; i++) {
+		const struct config_account *account = &config->accounts[i];
+		claims = xreallocarray(
+		    claims, *count + account->accept.count + 1, sizeof *claims);
+		for (size_t k = 0; k < account->accept.count; k++)
+			claims[(*count)++] =
+			    (struct claim){account->accept.items[k], account};
+	}
+	return claims;
+}
+
+/* Two ledgers know nothing of each other. */
+static void
+check_overlap(struct config_loader *loader)
+{
+	size_t count;
+	struct claim *claims = collect_claims(loader->config, &count);
+
+	if (count > 1)
+		qsort(claims, count, sizeof *claims, compare_claims);
+	for (size_t i = 1; i < count; i++) {
+		const struct config_account *account = claims[i].account;
+		const struct config_account *other = claims[i - 1].account;
+		if (strcmp(account->name, other->name) == 0 ||
+		    strcmp(claims[i].domain, claims[i - 1].domain) != 0)
+			continue;
+		config_warn(loader,
+		    (struct config_mark){account->line, account->column},
+		    "account %s: %s is a domain of account %s too; each has a"
+		    " ledger of its own, and a message that comes by both may"
+		    " be delivered twice",
+		    account->name, claims[i].domain, other->name);
+	}
+	free(claims);
+}
+
 /* The password of the file is as well kept as the file. */
 static void
 check_mode(struct config_loader *loader)
@@ -280,5 +340,6 @@ config_check(struct config_loader *loader)
 	index_accounts(loader);
 	check_sections(loader);
 	check_unused(loader);
+	check_overlap(loader);
 	check_mode(loader);
 }

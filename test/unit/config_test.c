@@ -112,6 +112,12 @@ static const struct fault faults[] = {
     {"duplicate account",
 	ACCOUNT("tls: starttls") " o: {provider: h, " REST "}\n",
 	"f:5:2: account o: already there in line 4\n"},
+    {"two accounts with one domain",
+	ACCOUNT("tls: starttls") " p: {provider: h, user: u, password: p,"
+				 " domains: [b.example, A.example]}\n",
+	"f:5:2: warning: account p: a.example is a domain of account o too;"
+	" each has a ledger of its own, and a message that comes by both may"
+	" be delivered twice\n"},
     {"alias", ACCOUNT("tls_ca_file: *x"),
 	"f:4:87: aliases are not supported: what accounts share stands in"
 	" \"defaults\", and a value that begins with * must be quoted\n"},
