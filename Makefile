@@ -142,6 +142,14 @@ mutants:		## faults made by hand: each must make a test fail
 
 include test/lint/lint.mk
 
+BENCH_TOOLS := $(patsubst %,$(OUT)/test/bench/%,provider floor measure)
+
+$(BENCH_TOOLS): %: %.o
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+bench: $(PROGRAM) $(BENCH_TOOLS)	## how fast it is, and what it takes
+	@test/bench/run --agent $(PROGRAM) --tools $(OUT)/test/bench
+
 clean:			## remove what was built
 	rm -rf $(BUILD)
 
