@@ -38,6 +38,10 @@ void tally_clear(struct tally *tally);
  * to RCPT is no outcome and is not told here. */
 void tally_told(struct tally *tally, const struct envelope *envelope,
     size_t rcpt, const struct status *status);
+/* As tally_told(), of a command line that got no further than the receiver;
+ * envelope is NULL outside a transaction. */
+void tally_refusal(struct tally *tally, const struct envelope *envelope,
+    const char *line, size_t len, const struct status *status);
 /* Recipients that were deferred and have had no final answer since. */
 uint64_t tally_deferred(const struct tally *tally);
 

@@ -36,6 +36,8 @@ enum receiver_event_type {
 	RECEIVER_TEXT, /* the text begins (DATA, or the first BDAT) */
 	RECEIVER_BODY, /* a piece of it */
 	RECEIVER_DONE, /* its end; each accepted recipient wants an answer */
+	/* A MAIL or RCPT that the engine refused itself; for the log. */
+	RECEIVER_REFUSAL,
 	RECEIVER_ABORT, /* the transaction ended and must leave no trace */
 	RECEIVER_CLOSE, /* write the output, then close */
 };
@@ -52,10 +54,13 @@ enum receiver_end {
 struct receiver_event {
 	enum receiver_event_type type;
 	size_t rcpt; /* RCPT: its index in the envelope */
-	const char *text; /* BODY: lives until the next call on the engine */
+	/* BODY: a piece of the text; REFUSAL: the command line. Lives until
+	 * the next call on the engine, as refusal does. */
+	const char *text;
 	size_t len;
-	/* ABORT after the text began to be refused by the engine itself: the
-	 * reply that its end will get; NULL where the provider gave it up. */
+	/* REFUSAL: the reply. ABORT of a text that the engine itself refused:
+	 * the reply that its end will get; NULL where the provider gave it
+	 * up. */
 	const struct status *refusal;
 	enum receiver_end end; /* CLOSE */
 };

@@ -84,6 +84,9 @@ static void add(struct log_line *line, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* What does not fit is left out: the line is cut, never the log. */
+static void add(struct log_line *line, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 static void
 add(struct log_line *line, const char *format, ...)
 {
@@ -176,7 +179,7 @@ log_text(struct log_line *line, const char *key, const char *text)
 	}
 	add(line, " %s=\"", key);
 	for (const char *c = shown; *c != '\0'; c++)
-		add(line, *c == '"' ? "\\%c" : "%c", *c);
+		add(line, "%s%c", *c == '"' ? "\\" : "", *c);
 	add(line, "\"");
 }
 

@@ -377,12 +377,38 @@ on_abort(struct serve *s, const struct status *refusal)
 
 	drop(s);
 	ledger_abort(s->options->ledger);
+	if (refusal != NULL && strcmp(refusal->enhanced, "4.4.6") == 0)
+		log_say(CONFIG_LOG_ERROR, s->options->account->name, "loop",
+		    "a message came through here %d times: the local MTA gives"
+		    " mail for this domain back to the provider",
+		    LIMIT_RECEIVED_OWN);
 	for (size_t i = 0; refusal != NULL && i < envelope->rcpts; i++) {
 		if (!receiver_accepted(s->receiver, i))
 			continue;
 		tally_told(s->options->tally, envelope, i, refusal);
 		log_refusal(s, envelope, i, refusal);
 	}
+}
+
+/* The receiver itself said no to a MAIL or RCPT. */
+static void
+on_refusal(struct serve *s, const struct receiver_event *event)
+{
+	struct log_line line;
+	char command[ADDRESS_MAX + 32];
+	const struct status *refusal = event->refusal;
+
+	tally_refusal(s->options->tally, receiver_envelope(s->receiver),
+	    event->text, event->len, refusal);
+	snprintf(command, sizeof command, "%.*s", (int)event->len, event->text);
+	log_begin(&line, CONFIG_LOG_WARNING, s->options->account->name,
+	    status_class(refusal) == 4 ? "deferred" : "refused");
+	log_text(&line, "command", command);
+	log_reply(&line, "told", refusal);
+	log_text(&line, "session", s->options->session_id);
+	log_text(&line, "provider", receiver_peer_name(s->receiver));
+	log_text(&line, "address", s->options->peer_addr);
+	log_end(&line);
 }
 
 /* The last step and its outcomes, unless the ledger knows them already. */
@@ -476,6 +502,9 @@ act(struct serve *s, const struct receiver_event *event)
 		break;
 	case RECEIVER_DONE:
 		s->done = true;
+		break;
+	case RECEIVER_REFUSAL:
+		on_refusal(s, event);
 		break;
 	case RECEIVER_ABORT:
 		on_abort(s, event->refusal);
@@ -601,10 +630,14 @@ read_deadline(struct serve *s)
 static void
 hang_up(struct serve *s, const struct error *err)
 {
-	end_with(s, err->class == ERROR_STOPPED ? ERROR_STOPPED : ERROR_AGAIN,
-	    err->class == ERROR_STOPPED
-		? "stopped by a signal"
-		: "the provider said nothing for too long");
+	bool over = clock_ms() >= s->options->session_end;
+
+	if (err->class == ERROR_STOPPED)
+		end_with(s, ERROR_STOPPED, "stopped by a signal");
+	else
+		end_with(s, ERROR_AGAIN,
+		    over ? "session_timeout is over"
+			 : "the provider said nothing for too long");
 	receiver_hang_up(s->receiver);
 }
 

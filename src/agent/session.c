@@ -142,18 +142,27 @@ watch_certificate(struct session *s, const struct call_result *call)
 	    s->account->provider.host, (long long)((end - now) / (24 * 3600)));
 }
 
+/* Whether the provider offers less than it once did. */
 static void
 watch_mechanism(struct session *s, const struct customer_outcome *outcome)
 {
-	if (outcome->downgraded)
+	char *best = s->history.auth_best;
+
+	if (outcome->downgraded) {
 		log_say(CONFIG_LOG_WARNING, s->account->name, "auth",
-		    "%s offers %s as its best mechanism, and offered %s before:"
-		    " it may be that somebody on the way changes what it says",
-		    s->account->provider.host, outcome->best_offered,
-		    s->history.auth_best);
-	else if (outcome->best_offered != NULL && outcome->logged_in)
-		snprintf(s->history.auth_best, sizeof s->history.auth_best,
-		    "%s", outcome->best_offered);
+		    "logged in with %s, though %s can do %s: somebody on the"
+		    " way may change what it offers",
+		    outcome->mechanism != NULL ? outcome->mechanism : "nothing",
+		    s->account->provider.host,
+		    best[0] != '\0' ? best : outcome->best_offered);
+		return;
+	}
+	/* `auth` may narrow what we could use: that is not unlearnt. */
+	if (outcome->logged_in && outcome->best_offered != NULL &&
+	    (best[0] == '\0' ||
+		sasl_rank(outcome->best_offered) < sasl_rank(best)))
+		snprintf(best, sizeof s->history.auth_best, "%s",
+		    outcome->best_offered);
 }
 
 static void

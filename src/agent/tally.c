@@ -2,6 +2,7 @@
 #include "agent/tally.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "protocol/address.h"
@@ -9,6 +10,10 @@
 #include "protocol/status.h"
 
 enum { TALLY_FIRST = 64 };
+
+/* draft-eastlake-fnv */
+#define FNV_PRIME  UINT64_C(1099511628211)
+#define FNV_OFFSET UINT64_C(14695981039346656037)
 
 void
 tally_clear(struct tally *tally)
@@ -19,22 +24,24 @@ tally_clear(struct tally *tally)
 
 /* FNV-1a: a collision costs a count in a log line, nothing else. */
 static uint64_t
-add_text(uint64_t hash, const char *text)
+add_text(uint64_t hash, const char *text, size_t len)
 {
-	for (const char *c = text; *c != '\0'; c++)
-		hash = (hash ^ (unsigned char)*c) * UINT64_C(1099511628211);
-	return (hash ^ 0xff) * UINT64_C(1099511628211);
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ (unsigned char)text[i]) * FNV_PRIME;
+	return (hash ^ 0xff) * FNV_PRIME;
 }
 
 /* Sender, recipient and size: the same message, as far as RCPT can tell. */
 static uint64_t
-digest(const struct envelope *envelope, size_t rcpt)
+digest(const struct envelope *envelope, const char *rcpt, size_t len)
 {
-	uint64_t hash = UINT64_C(14695981039346656037);
+	uint64_t hash = FNV_OFFSET;
 
-	hash = add_text(hash, envelope->sender->mailbox);
-	hash = add_text(hash, envelope->rcpt[rcpt]->mailbox);
-	return hash ^ envelope->size;
+	if (envelope != NULL) {
+		const char *sender = envelope->sender->mailbox;
+		hash = add_text(hash, sender, strlen(sender)) ^ envelope->size;
+	}
+	return add_text(hash, rcpt, len);
 }
 
 static size_t
@@ -75,12 +82,9 @@ remove_deferred(struct tally *tally, uint64_t hash)
 		tally->deferred[at] = tally->deferred[--tally->deferred_count];
 }
 
-void
-tally_told(struct tally *tally, const struct envelope *envelope, size_t rcpt,
-    const struct status *status)
+static void
+tell(struct tally *tally, uint64_t hash, const struct status *status)
 {
-	uint64_t hash = digest(envelope, rcpt);
-
 	if (status_class(status) == 4) {
 		tally->deferrals++;
 		add_deferred(tally, hash);
@@ -90,6 +94,22 @@ tally_told(struct tally *tally, const struct envelope *envelope, size_t rcpt,
 	tally->finals++;
 	tally->recipients += status_class(status) == 2;
 	tally->refused += status_class(status) == 5;
+}
+
+void
+tally_told(struct tally *tally, const struct envelope *envelope, size_t rcpt,
+    const struct status *status)
+{
+	const char *mailbox = envelope->rcpt[rcpt]->mailbox;
+
+	tell(tally, digest(envelope, mailbox, strlen(mailbox)), status);
+}
+
+void
+tally_refusal(struct tally *tally, const struct envelope *envelope,
+    const char *line, size_t len, const struct status *status)
+{
+	tell(tally, digest(envelope, line, len), status);
 }
 
 uint64_t

@@ -172,7 +172,7 @@ open_connection(struct mailer *mailer, const struct deadline *deadline)
 	    local_open(options->path != NULL ? options->path : options->host,
 		options->port, deadline, &err);
 	if (fd < 0) {
-		sender_fail(mailer->sender, "4.4.1", err.text);
+		sender_fail(mailer->sender, "4.4.2", err.text);
 		return;
 	}
 	mailer->stream = stream_new(fd);

@@ -71,6 +71,11 @@ struct receiver {
 	struct receiver_event events[3];
 	size_t event_count, event_next;
 
+	/* The command under way, and the reply where it is refused here. */
+	const char *line;
+	size_t line_len;
+	struct status refused;
+
 	bool awaits_proof;
 	struct buf output;
 	size_t in_start, in_end;
@@ -124,6 +129,17 @@ close_down(struct receiver *r, enum receiver_end end)
 {
 	r->state = STATE_CLOSED;
 	r->end = end;
+}
+
+/* Recipients that get no further than this engine are worth a word. */
+static void
+tell_refusal(struct receiver *r, const struct status *status)
+{
+	r->refused = *status;
+	emit(r, RECEIVER_REFUSAL);
+	emitted(r)->text = r->line;
+	emitted(r)->len = r->line_len;
+	emitted(r)->refusal = &r->refused;
 }
 
 /*
@@ -409,13 +425,16 @@ static void
 proceed_mail(struct receiver *r, const struct command *command)
 {
 	uint64_t max = r->options.size_max;
+	struct status status;
 
 	if (r->peer_name[0] == '\0') {
 		complain_order(r, "EHLO first");
 	} else if (r->transaction.open) {
 		complain_order(r, "A transaction is open already");
 	} else if (max != 0 && command->size > max) {
-		reply(r, 552, "5.3.4", "Message too big");
+		status_set(&status, 552, "5.3.4", "Message too big");
+		tell_refusal(r, &status);
+		say(r, &status);
 	} else {
 		transaction_begin(r, command);
 		reply(r, 250, "2.1.0", "Ok");
@@ -439,6 +458,7 @@ proceed_rcpt(struct receiver *r, const struct command *command)
 	/* Refused ones count as well, or their number had no limit. */
 	if (t->envelope.rcpts == LIMIT_RCPTS) {
 		status_set(&status, 452, "4.5.3", "Too many recipients");
+		tell_refusal(r, &status);
 		slot_add(r, &status, 0);
 		return;
 	}
@@ -575,6 +595,8 @@ static void
 malformed(struct receiver *r, const struct command *command,
     const struct status *fault)
 {
+	if (command->verb == COMMAND_MAIL || command->verb == COMMAND_RCPT)
+		tell_refusal(r, fault);
 	complain(r, fault);
 	/* How many octets of a message follow is unknown: none of them may be
 	 * taken for a command. */
@@ -590,6 +612,8 @@ run_command(struct receiver *r, const char *line, size_t len)
 
 	transcript_line(r->options.transcript, '<', line, len);
 	r->progress++;
+	r->line = line;
+	r->line_len = len;
 	bool good = command_parse(&command, line, len, &fault);
 	if (r->stop.code != 0 && command.verb != COMMAND_QUIT) {
 		transaction_abort(r);

@@ -70,6 +70,10 @@ take_event(struct driver *d, const struct receiver_event *event)
 			log_number(&d->seen, "refusal", event->refusal->code);
 		d->asked_count = 0;
 		break;
+	case RECEIVER_REFUSAL:
+		log_number(&d->seen, "no", event->refusal->code);
+		assert(event->len > 0);
+		break;
 	case RECEIVER_CLOSE:
 		assert(!d->open && event->end != RECEIVER_OPEN);
 		log_number(&d->seen, "CLOSE", event->end);

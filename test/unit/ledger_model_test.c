@@ -323,6 +323,8 @@ on_event(struct world *w, const struct receiver_event *event)
 	case RECEIVER_ABORT:
 		ledger_abort(w->ledger);
 		break;
+	case RECEIVER_REFUSAL:
+		break;
 	case RECEIVER_CLOSE:
 		w->agent_gone = true;
 		break;

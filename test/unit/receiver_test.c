@@ -27,6 +27,7 @@ struct driver {
 	bool reject, reversed;
 	size_t asked[2000], asked_count;
 	bool done, closed;
+	int refused; /* codes of REFUSAL events, added up */
 	unsigned open; /* MAIL events without DONE or ABORT */
 };
 
@@ -35,6 +36,9 @@ struct dialogue {
 	uint64_t max;
 	bool reject;
 };
+
+static void note(struct driver *d, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 static void
 note(struct driver *d, const char *format, ...)
@@ -75,6 +79,10 @@ take_event(struct driver *d, const struct receiver_event *event)
 		d->open = 0;
 		note(d, "DONE\n");
 		d->done = true;
+		break;
+	case RECEIVER_REFUSAL:
+		d->refused += event->refusal->code;
+		assert_true(event->len >= 4);
 		break;
 	case RECEIVER_ABORT:
 		assert_int_equal(d->open, 1);
@@ -562,6 +570,7 @@ test_a_thousand_recipients_and_no_more(void **state)
 	     (at = strstr(at, "452 4.5.3 Too many recipients")); at++)
 		refused++;
 	assert_int_equal(refused, 500);
+	assert_int_equal(d.refused, 500 * 452);
 	driver_close(&d);
 }
 
