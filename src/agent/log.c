@@ -84,9 +84,6 @@ static void add(struct log_line *line, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* What does not fit is left out: the line is cut, never the log. */
-static void add(struct log_line *line, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
 static void
 add(struct log_line *line, const char *format, ...)
 {
