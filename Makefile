@@ -9,7 +9,12 @@ sysconfdir  ?= /etc
 localstatedir ?= /var
 CC          ?= cc
 PKG_CONFIG  ?= pkg-config
+systemdunitdir ?= $(prefix)/lib/systemd/system
+sysusersdir ?= $(prefix)/lib/sysusers.d
+bashcompdir ?= $(prefix)/share/bash-completion/completions
 INSTALL     ?= install
+INSTALL_PROGRAM ?= $(INSTALL) -m 755
+INSTALL_DATA ?= $(INSTALL) -m 644
 # PROFILE picks the flags and the folder: release, asan, coverage, fuzz.
 PROFILE     ?= release
 BUILD       ?= build
@@ -95,7 +100,15 @@ $(OUT)/lib$(1).a: $(call objs_of,$(1))
 endef
 $(foreach layer,$(LAYERS),$(eval $(call archive,$(layer))))
 
-$(OUT)/%.o: %.c Makefile
+# What is compiled in, so that `make install sysconfdir=...` cannot install a
+# program that looks elsewhere.
+$(OUT)/paths: FORCE
+	@mkdir -p $(@D)
+	@echo '$(sysconfdir) $(localstatedir) $(VERSION)' | cmp -s - $@ || \
+		echo '$(sysconfdir) $(localstatedir) $(VERSION)' >$@
+FORCE:
+
+$(OUT)/%.o: %.c Makefile $(OUT)/paths
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
@@ -141,6 +154,7 @@ mutants:		## faults made by hand: each must make a test fail
 	@test/torture/mutants/run
 
 include test/lint/lint.mk
+include install.mk
 
 BENCH_TOOLS := $(patsubst %,$(OUT)/test/bench/%,provider floor measure)
 

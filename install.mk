@@ -1,0 +1,61 @@
+# install, uninstall and dist: one list of what goes where, read by both.
+
+GENERATED := $(patsubst systemd/%.in,$(OUT)/%,$(wildcard systemd/*.in))
+DOCS      := $(wildcard LICENSE *.md doc/*)
+
+# MODE:SOURCE:TARGET
+INSTALLED := \
+	program:$(PROGRAM):$(sbindir)/odmr-agent \
+	$(foreach section,5 8,$(foreach page,$(wildcard man/*.$(section)), \
+		data:$(page):$(mandir)/man$(section)/$(notdir $(page)))) \
+	data:odmr-agent.yaml.example:$(sysconfdir)/odmr-agent/odmr-agent.yaml.example \
+	$(foreach unit,odmr-agent.service odmr-agent-fetch.service, \
+		data:$(OUT)/$(unit):$(systemdunitdir)/$(unit)) \
+	data:systemd/odmr-agent-fetch.timer:$(systemdunitdir)/odmr-agent-fetch.timer \
+	data:$(OUT)/odmr-agent.sysusers:$(sysusersdir)/odmr-agent.conf \
+	data:contrib/bash-completion:$(bashcompdir)/odmr-agent \
+	$(foreach page,$(DOCS),data:$(page):$(docdir)/$(notdir $(page))) \
+	data:systemd/sendmail.conf:$(docdir)/sendmail.conf \
+	data:contrib/crontab:$(docdir)/contrib/crontab \
+	$(foreach script,ppp-ip-up networkmanager-dispatcher check_odmr_agent, \
+		script:contrib/$(script):$(docdir)/contrib/$(script))
+# Nobody else's; removed when they are empty.
+OWN_FOLDERS := $(docdir)/contrib $(docdir) $(sysconfdir)/odmr-agent
+
+mode_of   = $(word 1,$(subst :, ,$(1)))
+source_of = $(word 2,$(subst :, ,$(1)))
+target_of = $(word 3,$(subst :, ,$(1)))
+INSTALL_program = $(INSTALL_PROGRAM)
+INSTALL_script  = $(INSTALL) -m 755
+INSTALL_data    = $(INSTALL_DATA)
+
+define put
+	$(INSTALL) -d -m 755 "$(DESTDIR)$(dir $(call target_of,$(1)))"
+	$(INSTALL_$(call mode_of,$(1))) $(call source_of,$(1)) \
+		"$(DESTDIR)$(call target_of,$(1))"
+
+endef
+
+# Anew each time: the paths may be others than in the last run.
+$(GENERATED): $(OUT)/%: systemd/%.in systemd/sandbox.conf FORCE
+	@mkdir -p $(@D)
+	@sed -e '/^@sandbox@$$/{r systemd/sandbox.conf' -e 'd' -e '}' $< | \
+		sed -e 's|@sbindir@|$(sbindir)|g' \
+		-e 's|@sysconfdir@|$(sysconfdir)|g' \
+		-e 's|@localstatedir@|$(localstatedir)|g' >$@
+
+install: all $(GENERATED)	## install under DESTDIR and prefix
+	$(foreach file,$(INSTALLED),$(call put,$(file)))
+
+install-strip:		## the same, without symbols
+	@$(MAKE) INSTALL_PROGRAM='$(INSTALL_PROGRAM) -s' install
+
+uninstall:		## remove what install has put there
+	rm -f $(foreach file,$(INSTALLED),"$(DESTDIR)$(call target_of,$(file))")
+	@for folder in $(OWN_FOLDERS); do \
+		rmdir "$(DESTDIR)$$folder" 2>/dev/null || :; done
+
+dist:			## pack what is committed
+	@mkdir -p $(BUILD)
+	git archive --format=tar --prefix=odmr-agent-$(VERSION)/ HEAD | \
+		gzip -9n >$(BUILD)/odmr-agent-$(VERSION).tar.gz
