@@ -60,9 +60,8 @@ maildir_probe(struct delivery *delivery, struct delivery_can *can,
 	if (access(maildir->base, create ? W_OK | X_OK : X_OK) == 0 &&
 	    statvfs(maildir->base, &fs) == 0 && (fs.f_flag & ST_RDONLY) == 0)
 		return true;
-	error_set_errno(err, ERROR_LOCAL, errno,
-	    "delivery %s: cannot write to %s", maildir->options.name,
-	    maildir->base);
+	error_set_errno(
+	    err, ERROR_LOCAL, errno, "cannot write to %s", maildir->base);
 	return false;
 }
 

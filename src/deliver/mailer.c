@@ -200,7 +200,7 @@ mailer_probe(struct delivery *delivery, struct delivery_can *can,
 
 	connect_anew(mailer, &end);
 	if (!sender_is_open(mailer->sender)) {
-		error_set(err, ERROR_LOCAL, "delivery %s: %s", delivery->name,
+		error_set(err, ERROR_LOCAL, "%s",
 		    sender_failure(mailer->sender)->text);
 		return false;
 	}

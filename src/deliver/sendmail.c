@@ -78,8 +78,7 @@ sendmail_probe(struct delivery *delivery, struct delivery_can *can,
 			return true;
 		program = options->spool_dir;
 	}
-	error_set_errno(err, ERROR_LOCAL, errno, "delivery %s: cannot use %s",
-	    options->name, program);
+	error_set_errno(err, ERROR_LOCAL, errno, "cannot use %s", program);
 	return false;
 }
 

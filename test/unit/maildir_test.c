@@ -554,7 +554,7 @@ test_probe(void **state)
 	assert_true(probe(kit, text));
 	use_maildir(kit, "none/{user}", true);
 	assert_false(probe(kit, text));
-	assert_non_null(strstr(text, "delivery disk: cannot write to /tmp/"));
+	assert_non_null(strstr(text, "cannot write to /tmp/"));
 	assert_non_null(strstr(text, "/none/: No such file or directory"));
 }
 

@@ -786,7 +786,7 @@ test_probe(void **state)
 	delivery = new_mailer(&service, false, 10000);
 	assert_false(delivery->ops->probe(delivery, &can, &deadline, &err));
 	assert_int_equal(err.class, ERROR_LOCAL);
-	assert_non_null(strstr(err.text, "delivery local: cannot connect to "));
+	assert_non_null(strstr(err.text, "cannot connect to "));
 	assert_false(delivery->ops->gone(delivery));
 	hand_over(delivery, &message);
 	assert_string_equal(message.told, "451 ");

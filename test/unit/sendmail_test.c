@@ -431,13 +431,12 @@ static const struct probe_case {
 } probes[] = {
     {"/bin/sh", "/tmp", NULL},
     {"/nonexistent/sendmail", "/tmp",
-	"delivery local: cannot use /nonexistent/sendmail: No such file or "
+	"cannot use /nonexistent/sendmail: No such file or "
 	"directory"},
-    {"/etc/passwd", "/tmp",
-	"delivery local: cannot use /etc/passwd: Permission denied"},
-    {"/etc", "/tmp", "delivery local: cannot use /etc: Permission denied"},
+    {"/etc/passwd", "/tmp", "cannot use /etc/passwd: Permission denied"},
+    {"/etc", "/tmp", "cannot use /etc: Permission denied"},
     {"/bin/sh", "/nonexistent",
-	"delivery local: cannot use /nonexistent: No such file or directory"},
+	"cannot use /nonexistent: No such file or directory"},
 };
 
 static void
