@@ -24,7 +24,6 @@ def no_mail(line):
       ("--version", ["--version"], 0), ("no command", [], 64),
       ("unknown command", ["fetsch"], 64), ("unknown option", ["--wrong", "fetch"], 64),
       ("option without its value", ["fetch", "-c"], 64),
-      ("v and q", ["-v", "-q", "fetch"], 64),
       ("help with words", ["--version", "now"], None))
 def test_usage(t, args, status):
     child = t.start(command=[t.binary] + args)

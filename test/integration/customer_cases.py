@@ -269,10 +269,11 @@ def test_readable_password_file_is_warned_about(t):
 
 def test_tls(t):
     for mode in ("starttls", "implicit"):
-        provider = t.provider(one_message(TEXT), tls=mode)
+        provider = t.provider(one_message(mail.message(mode)), tls=mode)
         t.configure(provider)
         t.fetch("office")
-    t.assert_mail("user@example.org", TEXT, TEXT)
+    t.assert_mail("user@example.org", mail.message("starttls"),
+                  mail.message("implicit"))
 
 
 def test_tls_1_2(t):
@@ -484,11 +485,12 @@ def test_no_drain_after_a_drop(t):
         deliver(line, TEXT)
         line.close()
 
-    provider = t.provider(drop, one_message(TEXT), one_message(TEXT))
+    second = mail.message("second")
+    provider = t.provider(drop, one_message(second), one_message(TEXT))
     t.configure(provider, drain=False)
     t.fetch("office")
     assert len(provider.sessions) == 2
-    t.assert_mail("user@example.org", TEXT, TEXT)
+    t.assert_mail("user@example.org", TEXT, second)
 
 
 @rows(("450", b"450 4.7.1 Too often"), ("451", b"451 4.3.0 Later"),

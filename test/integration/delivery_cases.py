@@ -271,8 +271,9 @@ def test_lmtp_idle_connection_is_opened_anew(t):
 
 
 def test_collect(t):
-    """The local side is not spoken to before the message is whole."""
+    """The local side sees no text before the message is whole."""
     local = t.local()
+    large = mail.message("large", b"z" * 1000 + b"\r\n" * 1500000)
 
     def script(line):
         hello(line)
@@ -281,16 +282,17 @@ def test_collect(t):
         line.command("DATA", 354)
         line.send(TEXT)
         line.delivered()
-        assert not [c for c in local.commands if c == "DATA"], local.commands
-        assert not local.begun.is_set()
+        assert not [c for c in local.commands if c[:4] in ("MAIL", "DATA")], \
+            local.commands
         line.send(b".\r\n")
         line.expect(250)
-        deliver(line, mail.message("large", b"z" * 1000 + b"\r\n" * 1500000))
+        deliver(line, large)
         goodbye(line)
 
     t.configure(t.provider(script), {"lmtp": local.address, "collect": True})
     t.fetch("office")
-    assert len(local.messages) == 2
+    arrived = [mail.stored(text) for _, _, text in local.messages]
+    assert mail.same(arrived, [TEXT, large]) is None
 
 
 # Cut and killed
@@ -382,12 +384,12 @@ def killed_at(t, delivery, look, step=9):
                 line.expect(code)
             line.send(body[:octet])
             line.delivered()
-            child.kill()
+            os.killpg(child.pid, signal.SIGKILL)
             line.wait_end()
 
         provider = t.provider(script)
         t.configure(provider, delivery)
-        child = t.start("fetch", "office")
+        child = t.start("fetch", "office", start_new_session=True)
         t.finish(child, killed=True)
         t.check_provider()
         t.providers.pop().close()
@@ -506,11 +508,10 @@ def test_sendmail_is_called_as_promised(t):
         "-i", "-oep", "-f", "<>", "--", USER, "b@example.com"], read["args"]
     assert b"not-for-children" not in read["env"], read["env"]
     assert b"PATH=" in read["env"], read["env"]
-    numbers = re.findall(rb" (\d+) -> (\S+)", read["fds"])
-    # the shell itself may have its script and ls its folder open
-    assert {n for n, what in numbers if n in (b"0", b"1", b"2")} == {b"0", b"1", b"2"}
-    assert not [w for n, w in numbers if int(n) > 2 and
-                b"/sendmail" not in w and b"/fd" not in w], numbers
+    opened = dict(re.findall(rb" (\d+) -> (\S+)", read["fds"]))
+    # the shell itself has its script open, and a copy of 1 while it writes
+    assert not [w for n, w in opened.items() if int(n) > 2 and
+                b"/sendmail" not in w and w != opened[b"2"]], opened
     fields, rest = mail.split_top(read["text"])
     assert rest == mail.stored(TEXT) and len(fields) == 1, read["text"]
 
@@ -537,12 +538,12 @@ def test_sendmail_many_recipients(t):
             if reply.code == 452:
                 break
             taken += 1
-        assert 1000 < taken * 78 <= 110000, taken
+        assert 800 < taken and taken * 78 <= 110000, taken
         line.command("DATA", 354)
         line.send(dotted(TEXT))
         line.expect(250)
         goodbye(line)
-    sendmail_case(t, "cat >/dev/null\n", script, 75)
+    sendmail_case(t, "cat >/dev/null\n", script, 0)
 
 
 def test_sendmail_cannot_be_started_later(t):

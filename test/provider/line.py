@@ -200,6 +200,20 @@ class Line:
 
     # Ending
 
+    def end_of_data(self):
+        """Nothing more comes from here; what the peer says is still read."""
+        self.log.note("*", "end of data")
+        try:
+            if self.tls:
+                self.sock.settimeout(0)
+                self.sock.unwrap()  # sends close_notify, and does not wait
+            else:
+                self.sock.shutdown(socket.SHUT_WR)
+        except OSError:  # the peer's own close_notify has not come yet
+            pass
+        finally:
+            self.sock.settimeout(self.timeout)
+
     def close(self):
         """The tidy end: close_notify under TLS, then the connection."""
         self.log.note("*", "close")

@@ -231,10 +231,7 @@ class Join:
                 del open_sides[sock]
                 if name == "agent":
                     return
-                if not line.tls:
-                    line.sock.shutdown(socket.SHUT_WR)
-                else:
-                    return
+                line.end_of_data()
 
     @staticmethod
     def _read(sock):
