@@ -184,7 +184,8 @@ read_words(
 		bool option = argv[i][0] == '-' && argv[i][1] != '\0';
 		if (option && read_option(context, words, argv, &i))
 			continue;
-		if (option && words->count == 0) {
+		if (option && (words->count == 0 ||
+				  is_option(argv[i], "-c", "--config"))) {
 			fprintf(stderr, "odmr-agent: bad option %s\n%s",
 			    argv[i], usage_line);
 			return false;

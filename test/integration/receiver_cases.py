@@ -89,7 +89,6 @@ def test_address_literal_for_a_short_name(t):
     ("source route", [(MAIL, 250), ("RCPT TO:<@a.example,@b.example:user@example.org>", 250)]),
     ("route to elsewhere", [(MAIL, 250),
                             ("RCPT TO:<@example.org:user@elsewhere.example>", "550 5.7.1")]),
-    ("bdat without a number", [(MAIL, 250), (RCPT, 250), ("BDAT x", "501 5.5.")]),
 )
 def test_reply(t, steps):
     # A refused recipient without any message is no failure of the session.
@@ -545,16 +544,19 @@ def test_bdat_without_recipients(t):
     t.assert_mail("user@example.org", TEXT)
 
 
-def test_bdat_huge_count(t):
+@rows(("huge", b"99999999999999999999999999 LAST"), ("none", b""), ("word", b"x"),
+      ("negative", b"-1"))
+def test_bdat_bad_count(t, count):
+    """Nobody knows where commands begin again, so the line ends."""
     def script(line):
         hello(line)
         line.command(MAIL, 250)
         line.command(RCPT, 250)
-        line.send(b"BDAT 99999999999999999999999999 LAST\r\n")
+        line.send(b"BDAT %s\r\nMAIL FROM:<evil@evil.example>\r\n" % count)
         line.expect("5")
         line.wait_end()
     t.configure(t.provider(script))
-    t.run("fetch", "office")
+    t.fetch("office", status=76)
     assert not t.mail("user@example.org")
 
 
