@@ -27,6 +27,8 @@ from turned import Folder, Join, Scripts, dotted, hold  # noqa: E402
 
 PASSWORD = "geheim-7Kq/wort"
 DOMAINS = ("example.org", "example.com")
+# A process that gave up root cannot be traced, and so not searched for leaks.
+NO_LEAK_SEARCH = {"ASAN_OPTIONS": "exitcode=99:detect_leaks=0"}
 RUN_LIMIT = 90  # seconds that one run of the agent may take
 SANITIZER = re.compile(r"ERROR: (Address|Leak)Sanitizer|runtime error:|"
                        r"Assertion .* failed")
@@ -354,5 +356,5 @@ def one_message(text, *rcpts, **options):
     return script
 
 
-__all__ = ["DOMAINS", "PASSWORD", "Certificates", "Skip", "Stage", "deliver",
+__all__ = ["DOMAINS", "NO_LEAK_SEARCH", "PASSWORD", "Certificates", "Skip", "Stage", "deliver",
            "dotted", "goodbye", "hello", "one_message", "rows", "until"]
