@@ -135,9 +135,10 @@ void ledger_abort(struct ledger *ledger);
 /*
  * The proof that the provider has read our answers: it writes on after a 354
  * or an EHLO reply, which it had to wait for (RFC 2920 3.1). _synchronised():
- * all output was written, it ended with such a reply, and the input is empty
- * (in the engine, in the stream, in TLS). _arrived(): at least one octet was
- * read; to be called after each read, before the octets are acted on.
+ * all output was written, it ended with such a reply, and the input was empty
+ * before the write (in the engine, in TLS, in the socket). _arrived(): at least
+ * one octet was read; to be called after each read, before the octets are acted
+ * on.
  */
 void ledger_synchronised(struct ledger *ledger);
 void ledger_arrived(struct ledger *ledger);

@@ -583,13 +583,15 @@ write_output(struct serve *s)
 	transcript_flush(s->options->transcript);
 	if (len == 0)
 		return;
+	/* Asked before it is written: a fast provider answers at once. */
+	bool waited_for = receiver_awaits_proof(s->receiver) &&
+			  !stream_pending(s->options->stream);
 	if (!stream_write(s->options->stream, output, len, &deadline, &err)) {
 		lose(s, &err);
 		return;
 	}
 	receiver_written(s->receiver, len);
-	if (receiver_awaits_proof(s->receiver) &&
-	    !stream_pending(s->options->stream))
+	if (waited_for)
 		ledger_synchronised(s->options->ledger);
 }
 

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: ISC
+"""
+The ledger: nothing twice where a reply is lost, and the truth to each recipient
+where outcomes differ.
+"""
+import os
+
+import mail
+from stage import deliver, dotted, goodbye, hello, one_message, rows
+
+TEXT = mail.message("a message", b"Line one.\r\n..dots\r\n.\r\nLast.\r\n")
+USER = "user@example.org"
+NONE = {"ATRN": [None, None, b"453 none"]}
+
+
+def begin(line, *rcpts, options=""):
+    """Up to the 354; returns who was let in."""
+    line.command("MAIL FROM:<sender@remote.example>" + options, 250)
+    taken = [r for r in rcpts
+             if str(line.command("RCPT TO:<%s>" % r, 250, 452))[0] == "2"]
+    if taken:
+        line.command("DATA", 354)
+    else:
+        line.command("RSET", 250)
+    return taken
+
+
+@rows(("dot", b""), ("quit", b"QUIT\r\n"),
+      ("transaction", b"MAIL FROM:<sender@remote.example>\r\n"
+       b"RCPT TO:<user@example.org>\r\nDATA\r\n"))
+def test_reply_lost(t, behind):
+    """The line is reset when the 250 was sent and never read; the message comes
+    again in the next call, and once more in the next session."""
+    dovecot = t.dovecot(USER)
+
+    def lost(line):
+        hello(line)
+        begin(line, USER)
+        line.send(dotted(TEXT) + behind)
+        line.expect(250)
+        line.reset()
+
+    t.configure(t.provider(lost, one_message(TEXT), replies=NONE),
+                {"lmtp": dovecot.socket})
+    t.fetch("office")
+    t.configure(t.provider(one_message(TEXT)), {"lmtp": dovecot.socket})
+    t.fetch("office")
+    assert mail.same(dovecot.mail(USER), [TEXT]) is None
+
+
+def test_read_reply_is_forgotten(t):
+    """The next 354 proves that the 250 was read: the same text is new then."""
+    def script(line):
+        hello(line)
+        deliver(line, TEXT)
+        deliver(line, TEXT)
+        deliver(line, mail.message("another"))
+        goodbye(line)
+
+    t.configure(t.provider(script))
+    t.fetch("office")
+    assert len(t.mail(USER)) == 3
+    # The last one is not proven: QUIT may have been behind its dot.
+    run = t.run("ledger", "office")
+    assert run.status == 0 and run.out.startswith("office: 1 entry, 0 due\n"), run
+    assert "to=<user@example.org> taken, told" in run.out, run
+    t.configure(t.provider(one_message(TEXT)))
+    t.fetch("office")
+    assert len(t.mail(USER)) == 4
+
+
+def test_mixed_outcomes(t):
+    """451 to all; then each in a transaction of its own kind, delivered once."""
+    ends = []
+    answers = {"a@example.org": "250 2.0.0 Saved", "b@example.org": "554 5.6.0 Never",
+               "c@example.org": "452 4.2.2 Full"}
+    local = t.local(answers={"END": lambda _server, rcpt: ends.append(rcpt)
+                             or answers[rcpt]})
+    told = {}
+
+    def script(line):
+        hello(line)
+        deliver(line, TEXT, *sorted(answers), expect=451)
+        for _ in range(100):
+            open_ones = [r for r in sorted(answers) if told.get(r, "4")[0] == "4"]
+            if open_ones == ["c@example.org"] and "c@example.org" in told:
+                break
+            rcpts = begin(line, *open_ones)
+            if not rcpts:
+                continue
+            line.send(dotted(TEXT))
+            reply = str(line.expect(250, 554, 452))
+            told.update((r, reply) for r in rcpts)
+        goodbye(line)
+
+    t.configure(t.provider(script), {"lmtp": local.address})
+    t.run("fetch", "office")
+    t.check_provider()
+    assert told["a@example.org"].startswith("250"), told
+    assert told["b@example.org"] == "554 5.6.0 Never", told
+    assert told["c@example.org"] == "452 4.2.2 Full", told
+    assert ends.count("a@example.org") == ends.count("b@example.org") == 1, ends
+    assert ", 0 due\n" in t.run("ledger").out
+
+
+def test_put_off(t):
+    """Who was deferred after the text is not downloaded again at once, unless
+    the user asks for it by the account's name."""
+    local = t.local(answers={"END": ["452 4.2.2 Full"]})
+    size = " SIZE=%d" % len(TEXT)
+
+    def deferred(line):
+        hello(line)
+        begin(line, USER, options=size)
+        line.send(dotted(TEXT))
+        line.expect("452 4.2.2")
+        line.command("MAIL FROM:<sender@remote.example>" + size, 250)
+        line.command("RCPT TO:<%s>" % USER, "452 4.2.2")
+        goodbye(line)
+
+    def taken(line):
+        hello(line)
+        begin(line, USER, options=size)
+        line.send(dotted(TEXT))
+        line.expect(250)
+        goodbye(line)
+
+    once = {"ATRN": [None, b"453 none"]}
+    t.configure(t.provider(deferred, replies=once), {"lmtp": local.address})
+    t.fetch("office", status=75)
+    assert "put off" in t.run("ledger").out
+    t.configure(t.provider(taken, replies=once), {"lmtp": local.address})
+    t.fetch("office")
+    assert len(local.messages) == 1
+
+
+def test_not_writable(t):
+    """75 before the provider is asked for anything."""
+    provider = t.provider(one_message(TEXT))
+    t.configure(provider)
+    os.makedirs(t.path("state", "ledger"))
+    os.symlink(t.write("elsewhere", "mine"), t.path("state", "ledger", "office"))
+    t.expect(t.run("fetch", "office"), 75, "ledger/office")
+    assert not provider.turns()
+    with open(t.path("elsewhere"), encoding="ascii") as file:
+        assert file.read() == "mine"
+
+
+def test_damage_is_told(t):
+    t.configure(t.provider(one_message(TEXT)))
+    t.fetch("office")
+    with open(t.path("state", "ledger", "office"), "ab") as file:
+        file.write(b"scribbled")
+    t.configure(t.provider(one_message(TEXT)))
+    t.expect(t.run("fetch", "office"), 0, "1 damaged records were dropped")
+    assert len(t.mail(USER)) == 1
