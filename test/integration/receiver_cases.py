@@ -86,9 +86,10 @@ def test_address_literal_for_a_short_name(t):
               (MAIL + " SIZE=104857601", "552 5.3.4"), (MAIL + " SIZE=x", "501 5.5.4")]),
     ("foreign domain", [(MAIL, 250), ("RCPT TO:<a@elsewhere.example>", "550 5.7.1")]),
     ("subdomain", [(MAIL, 250), ("RCPT TO:<a@sub.example.org>", "550 5.7.1")]),
-    ("source route", [(MAIL, 250), ("RCPT TO:<@a.example,@b.example:user@example.org>", 250)]),
-    ("route to elsewhere", [(MAIL, 250),
-                            ("RCPT TO:<@example.org:user@elsewhere.example>", "550 5.7.1")]),
+    ("source route", [
+        (MAIL, 250), ("RCPT TO:<@a.example,@b.example:user@example.org>", 250)]),
+    ("route to elsewhere", [
+        (MAIL, 250), ("RCPT TO:<@example.org:user@elsewhere.example>", "550 5.7.1")]),
 )
 def test_reply(t, steps):
     # A refused recipient without any message is no failure of the session.

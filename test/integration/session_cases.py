@@ -16,7 +16,8 @@ import time
 
 import mail
 from doubles import SILENT
-from stage import NO_LEAK_SEARCH, PASSWORD, Skip, deliver, dotted, goodbye, hello, one_message, rows, until
+from stage import (NO_LEAK_SEARCH, PASSWORD, Skip, deliver, dotted, goodbye,
+                   hello, one_message, rows, until)
 
 TEXT = mail.message("a message")
 USER = "user@example.org"

@@ -356,5 +356,5 @@ def one_message(text, *rcpts, **options):
     return script
 
 
-__all__ = ["DOMAINS", "NO_LEAK_SEARCH", "PASSWORD", "Certificates", "Skip", "Stage", "deliver",
-           "dotted", "goodbye", "hello", "one_message", "rows", "until"]
+__all__ = ["DOMAINS", "NO_LEAK_SEARCH", "PASSWORD", "Certificates", "Skip", "Stage",
+           "deliver", "dotted", "goodbye", "hello", "one_message", "rows", "until"]
