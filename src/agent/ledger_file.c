@@ -337,10 +337,16 @@ is_worth_rewriting(const struct reading *reading, bool renewed)
 	       renewed || reading->lines > 2 * live + DEAD_LINES;
 }
 
-/* A file system that cannot promise room will tell at the first write. */
+/* A file system that cannot promise room will tell at the first write. What is
+ * there already is not asked for again, which would write the inode. */
 static bool
 has_room(struct ledger_file *file)
 {
+	struct stat found;
+
+	if (fstat(file->fd, &found) == 0 &&
+	    (off_t)found.st_blocks * 512 >= file->size + RESERVE)
+		return true;
 	return fallocate(file->fd, FALLOC_FL_KEEP_SIZE, file->size, RESERVE) ==
 		   0 ||
 	       (errno != ENOSPC && errno != EDQUOT && errno != EIO);
