@@ -122,6 +122,11 @@ struct config_account {
 	const char *source_address;
 	enum config_ip_version ip_version;
 	bool enabled;
+	int64_t alarm_after;
+	const char *alarm_command;
+	struct secret ping_url; /* who knows it can tell lies in our name */
+	struct config_texts after_mail_command;
+	struct config_texts online_command;
 };
 
 struct config_delivery {
@@ -166,6 +171,7 @@ struct config {
 	enum receiver_newline bare_newline;
 	int64_t ledger_keep; /* ms */
 	bool ledger_sync;
+	const char *metrics_file;
 	enum config_log log;
 	enum config_log_format log_format;
 	enum config_log_level log_level;

@@ -204,6 +204,7 @@ config_convert_fn config_to_provider;
 config_convert_fn config_to_lmtp;
 config_convert_fn config_to_smtp;
 config_convert_fn config_to_proxy;
+config_convert_fn config_to_url;
 config_convert_fn config_to_argument;
 config_convert_fn config_to_maildir;
 config_convert_fn config_to_pin;

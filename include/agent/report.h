@@ -18,6 +18,8 @@ enum {
 
 /* "812 B", "12.4 kB", "3.1 MB"; powers of 1000; returns out. */
 char *report_bytes(char out[static REPORT_BYTES_SIZE], uint64_t bytes);
+/* text with '?' for what is no printable ASCII; returns out. */
+char *report_plain(char out[static REPORT_SIZE], const char *text);
 /* "3 messages, 12.4 kB, 0.8 s", "no mail", "failed: ..."; returns out. */
 char *report_result(
     char out[static REPORT_SIZE], const struct session_result *result);

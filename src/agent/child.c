@@ -9,7 +9,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "agent/after.h"
 #include "agent/config.h"
+#include "agent/ping.h"
 #include "base/deadline.h"
 #include "base/stop.h"
 
@@ -116,7 +118,10 @@ child_main(const struct child_job *job)
 
 	take_own_signals(job->parent);
 	config_wipe_secrets(job->config, job->account);
+	ping_send_aside(
+	    job->config->state_dir, job->account, PING_START, job->pipe);
 	job->run(job->config, job->account, &options, &result);
 	report_end(job->pipe, &result);
+	after_session(job->config, job->account, &result);
 	_exit(EX_OK);
 }

@@ -105,6 +105,7 @@ finish(struct config_loader *loader)
 	free(loader->routes_marks.items);
 	secret_clear(&loader->defaults.password);
 	secret_clear(&loader->defaults.proxy);
+	secret_clear(&loader->defaults.ping_url);
 }
 
 /* A configuration that is nothing but a fault. */

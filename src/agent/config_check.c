@@ -306,6 +306,7 @@ check_mode(struct config_loader *loader)
 	for (size_t i = 0; i < config->accounts_count; i++)
 		secret =
 		    secret || config->accounts[i].password.len > 0 ||
+		    config->accounts[i].ping_url.len > 0 ||
 		    (config->accounts[i].proxy.len > 0 &&
 			strchr(config->accounts[i].proxy.text, '@') != NULL);
 	if (secret && fstat(loader->fd, &status) == 0 &&

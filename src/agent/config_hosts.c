@@ -262,6 +262,27 @@ config_to_proxy(struct config_loader *loader,
 	return config_to_secret(loader, scalar, key, field);
 }
 
+/* http:// or https://, as ping services give it. */
+bool
+config_to_url(struct config_loader *loader, const struct config_scalar *scalar,
+    const struct config_key *key, void *field)
+{
+	const char *text = scalar->text;
+	bool http = strncmp(text, "http://", 7) == 0;
+	bool https = strncmp(text, "https://", 8) == 0;
+	bool good = (http || https) && text[http ? 7 : 8] != '\0';
+
+	for (size_t i = 0; good && i < scalar->len; i++)
+		good = text[i] > ' ' && text[i] < 0x7f && text[i] != '\\';
+	if (!good) {
+		/* The value is as good as a password, and is not shown. */
+		config_fault(loader, scalar->mark,
+		    "%s: it must be an http:// or https:// URL", key->name);
+		return false;
+	}
+	return config_to_secret(loader, scalar, key, field);
+}
+
 static bool
 tell_mechanisms(struct config_loader *loader,
     const struct config_scalar *scalar, const struct config_key *key)

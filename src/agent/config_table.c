@@ -61,6 +61,7 @@ static const struct config_key top_keys[] = {
     {TOP(bare_newline), ONE_OF("normalize", "reject"), .value = "normalize"},
     {TOP(ledger_keep), DURATION(SECOND, 365 * DAY), .value = "14d"},
     {TOP(ledger_sync), YES_NO, .value = "no"},
+    {TOP(metrics_file), TEXT(config_to_path)},
     {TOP(log), ONE_OF("auto", "stderr", "syslog"), .value = "auto"},
     {TOP(log_format), ONE_OF("text", "json"), .value = "text"},
     {TOP(log_level), ONE_OF("error", "warning", "info", "debug"),
@@ -103,6 +104,13 @@ static const struct config_key account_keys[] = {
     {ACCOUNT(source_address), TEXT(config_to_text)},
     {ACCOUNT(ip_version), ONE_OF("any", "4", "6"), .value = "any"},
     {ACCOUNT(enabled), YES_NO, .value = "yes"},
+    {ACCOUNT(alarm_after), DURATION(MINUTE, 365 * DAY), .value = "1d"},
+    {ACCOUNT(alarm_command), TEXT(config_to_text)},
+    {ACCOUNT(ping_url), SECRET(config_to_url)},
+    {ACCOUNT(after_mail_command), .field = CONFIG_FIELD_TEXTS,
+	.read = config_read_program, .convert = config_to_argument},
+    {ACCOUNT(online_command), .field = CONFIG_FIELD_TEXTS,
+	.read = config_read_program, .convert = config_to_argument},
 };
 
 #define KIND(kind) (1U << (kind))

@@ -14,6 +14,7 @@
 #include "agent/moment.h"
 #include "agent/process.h"
 #include "agent/report.h"
+#include "agent/selection.h"
 #include "agent/status_file.h"
 #include "base/buf.h"
 #include "base/deadline.h"
@@ -37,53 +38,17 @@ struct fetch {
 	int status;
 };
 
-static bool
-has_job(const struct fetch *fetch, const struct config_account *account)
-{
-	for (size_t i = 0; i < fetch->count; i++)
-		if (fetch->jobs[i].account == account)
-			return true;
-	return false;
-}
-
+/* What is named, or all that are enabled. */
 static void
-add_job(struct fetch *fetch, const struct config_account *account)
+add_jobs(struct fetch *fetch, const struct selection *selection)
 {
-	if (!has_job(fetch, account))
-		fetch->jobs[fetch->count++].account = account;
-}
-
-/* Names and options may be mixed; false: one of them is none. */
-static bool
-read_arguments(struct fetch *fetch, int argc, char **argv)
-{
-	const struct config *config = fetch->context->config;
-
-	fetch->jobs = xcalloc(config->accounts_count, sizeof *fetch->jobs);
-	for (int i = 0; i < argc; i++) {
-		const struct config_account *account;
-		if (strcmp(argv[i], "--json") == 0) {
-			fetch->json = true;
-			continue;
-		}
-		account = config_find_account(config, argv[i]);
-		if (account == NULL) {
-			fprintf(stderr,
-			    argv[i][0] == '-'
-				? "odmr-agent: fetch has no option %s\n"
-				: "odmr-agent: there is no account %s\n",
-			    argv[i]);
-			return false;
-		}
-		fetch->named = true;
-		add_job(fetch, account);
-	}
-	if (fetch->named)
-		return true;
-	for (size_t i = 0; i < config->accounts_count; i++)
-		if (config->accounts[i].enabled)
-			add_job(fetch, &config->accounts[i]);
-	return true;
+	fetch->jobs = xcalloc(selection->count, sizeof *fetch->jobs);
+	fetch->named = selection->named;
+	fetch->json = selection->json;
+	for (size_t i = 0; i < selection->count; i++)
+		if (selection->named || selection->accounts[i]->enabled)
+			fetch->jobs[fetch->count++].account =
+			    selection->accounts[i];
 }
 
 static void
@@ -284,10 +249,12 @@ command_fetch(struct command_context *context, int argc, char **argv)
 {
 	struct fetch fetch = {.context = context, .status = EX_OK};
 
-	if (!read_arguments(&fetch, argc, argv)) {
-		free(fetch.jobs);
+	struct selection selection;
+
+	if (!selection_read(&selection, context->config, "fetch", argc, argv))
 		return EX_USAGE;
-	}
+	add_jobs(&fetch, &selection);
+	selection_clear(&selection);
 	fetch.live = is_terminal() && !fetch.json && !context->quiet;
 	stop_install();
 	fetch.pool = process_pool_new(

@@ -74,6 +74,14 @@ append_counts(char out[static REPORT_SIZE], const struct session_result *result)
 }
 
 char *
+report_plain(char out[static REPORT_SIZE], const char *text)
+{
+	out[0] = '\0';
+	append_sentence(out, text);
+	return out;
+}
+
+char *
 report_result(char out[static REPORT_SIZE], const struct session_result *result)
 {
 	out[0] = '\0';

@@ -159,8 +159,9 @@ next_interval(const struct config_account *account,
 				   ? horizon
 				   : next_edge(account, at);
 		int64_t every = interval_at(account, at);
-		int64_t due =
-		    input->begun == 0 ? at : max(at, input->begun + every);
+		int64_t due = input->starting || input->begun == 0
+				  ? at
+				  : max(at, input->begun + every);
 		if (every > 0 && due < edge)
 			return delayed(account, due,
 			    spread(jitter_of_interval(account, every),

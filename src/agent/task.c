@@ -14,8 +14,8 @@
 #include "agent/status_file.h"
 #include "base/mem.h"
 
-/* Who is fetched within a minute need not read so in a file first. */
-enum { PUBLISH_MS = 60 * 1000 };
+/* Who is fetched in a moment need not read so in a file first. */
+enum { PUBLISH_MS = 10 * 1000, PUBLISH_START_MS = 60 * 1000 };
 
 static uint32_t
 new_random(void)
@@ -202,10 +202,11 @@ task_publish(const struct task *task, const char *state_dir,
     const struct schedule_clock *now)
 {
 	int64_t next = task->next == SCHEDULE_NEVER ? 0 : task->next;
+	int64_t soon = task->starting ? PUBLISH_START_MS : PUBLISH_MS;
 	struct history history;
 	struct error err;
 
-	if (next != 0 && next - now->unix < PUBLISH_MS)
+	if (next != 0 && next - now->unix < soon)
 		return;
 	int lock = lock_take(state_dir, task->name, NULL, &err);
 	if (lock < 0)

@@ -1,0 +1,29 @@
+/*
+ * alarm - when an account needs somebody to look at it.
+ *
+ * Providers drop held mail after some days. Only time counts in which mail
+ * should have been fetched, so that a quiet weekend is none.
+ */
+#ifndef ODMR_AGENT_ALARM_H
+#define ODMR_AGENT_ALARM_H
+
+#include <stdint.h>
+
+struct config_account;
+struct history;
+
+enum alarm {
+	ALARM_NONE,
+	ALARM_FAILING, /* no session went through for alarm_after */
+	ALARM_DEFERRED, /* each session for alarm_after deferred mail */
+};
+
+/* For an account that is enabled. */
+enum alarm alarm_of(const struct config_account *account,
+    const struct history *history, int64_t now);
+/* "no session went through since ..."; out has ALARM_TEXT_SIZE octets. */
+enum { ALARM_TEXT_SIZE = 128 };
+char *alarm_format(char out[static ALARM_TEXT_SIZE], enum alarm alarm,
+    const struct history *history, int64_t now);
+
+#endif

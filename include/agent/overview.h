@@ -1,0 +1,36 @@
+/*
+ * overview - the accounts as a table for people, 80 columns wide.
+ *
+ * Pure: `status` gives history and now, and prints the lines.
+ */
+#ifndef ODMR_AGENT_OVERVIEW_H
+#define ODMR_AGENT_OVERVIEW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/alarm.h"
+
+struct buf;
+struct config_account;
+struct history;
+
+enum { OVERVIEW_COLUMNS = 80 };
+
+struct overview {
+	struct buf *out; /* borrowed; what does not fit is left out */
+	int name_width; /* of the column of accounts */
+	bool colour;
+	int64_t now;
+};
+
+/* longest: of the names to come, in octets. */
+void overview_begin(struct overview *overview, struct buf *out, size_t longest,
+    bool colour, int64_t now);
+/* One line, and more below it where something is wrong. */
+void overview_add(struct overview *overview,
+    const struct config_account *account, const struct history *history,
+    enum alarm alarm);
+
+#endif

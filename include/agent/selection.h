@@ -1,0 +1,29 @@
+/*
+ * selection - the accounts that a command line names.
+ */
+#ifndef ODMR_AGENT_SELECTION_H
+#define ODMR_AGENT_SELECTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct config;
+struct config_account;
+
+struct selection {
+	/* In the order of the command line, each once; all of them where none
+	 * is named. */
+	const struct config_account **accounts;
+	size_t count;
+	bool named;
+	bool json; /* --json */
+};
+
+/* argv holds names and --json, in any order. false: one is unknown, which was
+ * said on standard error; there is nothing to clear then. */
+bool selection_read(struct selection *selection, const struct config *config,
+    const char *command, int argc, char **argv)
+    __attribute__((warn_unused_result));
+void selection_clear(struct selection *selection);
+
+#endif

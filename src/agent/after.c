@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/after.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/alarm.h"
+#include "agent/config.h"
+#include "agent/history.h"
+#include "agent/lock.h"
+#include "agent/log.h"
+#include "agent/metrics.h"
+#include "agent/moment.h"
+#include "agent/ping.h"
+#include "agent/privilege.h"
+#include "agent/report.h"
+#include "agent/session.h"
+#include "agent/status_file.h"
+#include "base/buf.h"
+#include "base/deadline.h"
+#include "base/mem.h"
+#include "base/spawn.h"
+
+enum {
+	COMMAND_MS = 60 * 1000,
+	OUTPUT_MAX = 512,
+	ENV_MAX = 8,
+	LOCK_MS = 5 * 1000,
+	ALARM_EVERY_MS = 24 * 3600 * 1000,
+};
+
+/* The environment of a command; strings are freed with it. */
+struct environment {
+	char *list[ENV_MAX];
+	size_t count;
+};
+
+static void
+env_add(struct environment *env, const char *name, const char *value)
+{
+	/* The last place stays NULL. */
+	if (env->count < ENV_MAX - 1)
+		env->list[env->count++] = xasprintf("%s=%s", name, value);
+}
+
+static void
+env_begin(struct environment *env, const char *account)
+{
+	*env = (struct environment){.count = 0};
+	env_add(env, "PATH",
+	    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+	env_add(env, "ODMR_ACCOUNT", account);
+}
+
+static void
+env_clear(struct environment *env)
+{
+	for (size_t i = 0; i < env->count; i++)
+		free(env->list[i]);
+}
+
+/* Runs it and says what became of it where that was no success. */
+static void
+run_command(const char *account, const char *key, const char *const *argv,
+    const struct environment *env)
+{
+	struct deadline deadline = deadline_in(COMMAND_MS, 0);
+	char how[SPAWN_DESCRIPTION_MAX];
+	struct spawn_result result;
+	struct buf errors;
+
+	buf_init(&errors, OUTPUT_MAX);
+	struct spawn_options options = {.argv = argv,
+	    .env = (const char *const *)env->list,
+	    .input = -1,
+	    .output = &errors,
+	    .errors = &errors};
+	spawn_run(&options, &deadline, &result);
+	if (result.end != SPAWN_EXITED || result.code != 0) {
+		size_t line = 0;
+		while (
+		    line < buf_len(&errors) && buf_data(&errors)[line] != '\n')
+			line++;
+		log_say(CONFIG_LOG_WARNING, account, "command", "%s %s%s%.*s",
+		    key, spawn_describe(&result, how), line > 0 ? ": " : "",
+		    (int)line, buf_data(&errors));
+	}
+	buf_clear(&errors);
+}
+
+static void
+run_commands(
+    const struct config_account *account, const struct session_result *result)
+{
+	struct environment env;
+	char *messages = xasprintf("%" PRIu64, result->messages);
+
+	env_begin(&env, account->name);
+	env_add(&env, "ODMR_MESSAGES", messages);
+	if (account->online_command.count > 0 && result->reached)
+		run_command(account->name, "online_command",
+		    account->online_command.items, &env);
+	if (account->after_mail_command.count > 0 && result->messages > 0)
+		run_command(account->name, "after_mail_command",
+		    account->after_mail_command.items, &env);
+	env_clear(&env);
+	free(messages);
+}
+
+static void
+run_alarm_command(const struct config_account *account,
+    const struct history *history, const char *why, const char *last_error)
+{
+	const char *const argv[] = {
+	    "/bin/sh", "-c", account->alarm_command, NULL};
+	char success[MOMENT_UTC_SIZE] = "";
+	struct environment env;
+
+	if (account->alarm_command == NULL)
+		return;
+	if (history->last_success != 0)
+		moment_format_utc(success, history->last_success);
+	env_begin(&env, account->name);
+	env_add(&env, "ODMR_ALARM", why);
+	env_add(&env, "ODMR_LAST_SUCCESS", success);
+	env_add(&env, "ODMR_LAST_ERROR", last_error);
+	run_command(account->name, "alarm_command", argv, &env);
+	env_clear(&env);
+}
+
+/* Once a day; a clock that was set back does not silence it. */
+static bool
+alarm_is_due(const struct history *history, int64_t now)
+{
+	return history->alarmed == 0 || now < history->alarmed ||
+	       now - history->alarmed >= ALARM_EVERY_MS;
+}
+
+/* Notes in the status file that the alarm is raised; false: it need not be,
+ * or cannot be now. */
+static bool
+note_alarm(const struct config *config, const struct config_account *account,
+    int64_t now)
+{
+	struct deadline deadline = deadline_in(LOCK_MS, 0);
+	struct history history;
+	struct error err;
+	int lock = lock_take(config->state_dir, account->name, &deadline, &err);
+
+	if (lock < 0)
+		return false; /* the session that has it comes here, too */
+	bool noted = status_file_read(
+			 config->state_dir, account->name, &history, &err) &&
+		     alarm_is_due(&history, now);
+	history.alarmed = now;
+	noted = noted && status_file_write(
+			     config->state_dir, account->name, &history, &err);
+	history_clear(&history);
+	close(lock);
+	return noted;
+}
+
+static void
+raise_alarm(const struct config *config, const struct config_account *account)
+{
+	int64_t now = moment_now();
+	char why[ALARM_TEXT_SIZE], last[REPORT_SIZE];
+	struct history history;
+	struct error err;
+
+	bool known =
+	    status_file_read(config->state_dir, account->name, &history, &err);
+	enum alarm alarm = alarm_of(account, &history, now);
+	if (known && alarm != ALARM_NONE && alarm_is_due(&history, now) &&
+	    note_alarm(config, account, now)) {
+		alarm_format(why, alarm, &history, now);
+		report_plain(last, history.last_error);
+		log_say(CONFIG_LOG_ERROR, account->name, "alarm", "%s%s%s", why,
+		    last[0] != '\0' ? "; last error: " : "", last);
+		run_alarm_command(account, &history, why, last);
+	}
+	history_clear(&history);
+}
+
+void
+after_session(const struct config *config, const struct config_account *account,
+    const struct session_result *result)
+{
+	struct error err;
+
+	/* Another process fetches the account, or there is no time left. */
+	if (result->error.class == ERROR_BUSY ||
+	    result->error.class == ERROR_STOPPED)
+		return;
+	/* A session that failed early may have kept root. */
+	if (!privilege_drop(config->state_dir, &err))
+		return;
+	ping_send(account,
+	    result->outcome == SESSION_FAILED ? PING_FAIL : PING_SUCCESS);
+	run_commands(account, result);
+	if (account->enabled)
+		raise_alarm(config, account);
+	if (!metrics_write(config, &err))
+		log_say(CONFIG_LOG_WARNING, account->name, "metrics", "%s",
+		    err.text);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/alarm.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "agent/config.h"
+#include "agent/history.h"
+#include "agent/moment.h"
+#include "agent/schedule.h"
+
+static int64_t
+failing_since(const struct history *history)
+{
+	/* An account that never worked counts from its first session. */
+	return history->last_success != 0 ? history->last_success
+					  : history->since;
+}
+
+static bool
+is_over(const struct config_account *account, int64_t since, int64_t now)
+{
+	return since != 0 && account->alarm_after > 0 &&
+	       schedule_due_time(account, since, now, account->alarm_after) >=
+		   account->alarm_after;
+}
+
+enum alarm
+alarm_of(const struct config_account *account, const struct history *history,
+    int64_t now)
+{
+	if (!history->any)
+		return ALARM_NONE;
+	if (is_over(account, failing_since(history), now))
+		return ALARM_FAILING;
+	if (is_over(account, history->deferred_since, now))
+		return ALARM_DEFERRED;
+	return ALARM_NONE;
+}
+
+char *
+alarm_format(char out[static ALARM_TEXT_SIZE], enum alarm alarm,
+    const struct history *history, int64_t now)
+{
+	char clock[MOMENT_WORDS_SIZE];
+
+	out[0] = '\0';
+	switch (alarm) {
+	case ALARM_NONE:
+		break;
+	case ALARM_FAILING:
+		snprintf(out, ALARM_TEXT_SIZE,
+		    "no session went through since %s",
+		    moment_format_clock(clock, failing_since(history), now));
+		break;
+	case ALARM_DEFERRED:
+		snprintf(out, ALARM_TEXT_SIZE,
+		    "mail is deferred again and again since %s",
+		    moment_format_clock(clock, history->deferred_since, now));
+		break;
+	}
+	return out;
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/metrics.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/alarm.h"
+#include "agent/config.h"
+#include "agent/history.h"
+#include "agent/lock.h"
+#include "agent/moment.h"
+#include "agent/status_file.h"
+#include "agent/whole_file.h"
+#include "base/buf.h"
+#include "base/deadline.h"
+#include "base/mem.h"
+
+enum {
+	TEXT_MAX = 64 << 20, /* 10,000 accounts have 20 MB */
+	LOCK_MS = 10 * 1000,
+};
+
+/* No account can have this name. */
+static const char lock_name[] = "metrics:";
+
+/* What is told of an account. */
+struct sample {
+	const char *account;
+	int64_t last_success, last_attempt, last_mail; /* ms; 0: never */
+	bool alarm;
+	struct history_total total;
+};
+
+static int64_t
+get_last_success(const struct sample *sample)
+{
+	return sample->last_success / 1000;
+}
+
+static int64_t
+get_last_attempt(const struct sample *sample)
+{
+	return sample->last_attempt / 1000;
+}
+
+static int64_t
+get_last_mail(const struct sample *sample)
+{
+	return sample->last_mail / 1000;
+}
+
+static int64_t
+get_alarm(const struct sample *sample)
+{
+	return sample->alarm;
+}
+
+static int64_t
+get_messages(const struct sample *sample)
+{
+	return (int64_t)sample->total.messages;
+}
+
+static int64_t
+get_bytes(const struct sample *sample)
+{
+	return (int64_t)sample->total.bytes;
+}
+
+static int64_t
+get_deferred(const struct sample *sample)
+{
+	return (int64_t)sample->total.deferred;
+}
+
+static int64_t
+get_refused(const struct sample *sample)
+{
+	return (int64_t)sample->total.refused;
+}
+
+static int64_t
+get_seconds(const struct sample *sample)
+{
+	return sample->total.elapsed / 1000;
+}
+
+static const struct {
+	const char *name, *type, *help;
+	int64_t (*get)(const struct sample *sample);
+} families[] = {
+    {"last_success_timestamp_seconds", "gauge",
+	"End of the last session that went through; 0: none.",
+	get_last_success},
+    {"last_attempt_timestamp_seconds", "gauge",
+	"Start of the last session; 0: none.", get_last_attempt},
+    {"last_mail_timestamp_seconds", "gauge",
+	"End of the last session that brought mail; 0: none.", get_last_mail},
+    {"alarm", "gauge",
+	"1 where no mail came through for longer than alarm_after.", get_alarm},
+    {"messages_total", "counter", "Messages taken.", get_messages},
+    {"message_bytes_total", "counter", "Octets of messages taken.", get_bytes},
+    {"deferred_total", "counter", "Recipients told to come again.",
+	get_deferred},
+    {"refused_total", "counter", "Recipients refused for good.", get_refused},
+    {"session_seconds_total", "counter", "Time spent in sessions.",
+	get_seconds},
+};
+
+static bool
+add_head(struct buf *out, const char *name, const char *type, const char *help)
+{
+	return buf_printf(out,
+	    "# HELP odmr_agent_%s %s\n# TYPE odmr_agent_%s %s\n", name, help,
+	    name, type);
+}
+
+static bool
+add_sessions(struct buf *out, const struct sample *samples, size_t count)
+{
+	bool fits = add_head(
+	    out, "sessions_total", "counter", "Sessions by their result.");
+
+	for (size_t i = 0; i < count; i++)
+		for (int r = 0; r < HISTORY_OUTCOMES; r++)
+			fits =
+			    fits &&
+			    buf_printf(out,
+				"odmr_agent_sessions_total{account=\"%s\","
+				"result=\"%s\"} %" PRIu64 "\n",
+				samples[i].account,
+				history_outcome_name((enum session_outcome)r),
+				samples[i].total.sessions[r]);
+	return fits;
+}
+
+/* Names of accounts need no quoting in a label. */
+static bool
+format(struct buf *out, const struct sample *samples, size_t count)
+{
+	bool fits = true;
+
+	for (size_t f = 0; f < sizeof families / sizeof *families; f++) {
+		fits = fits && add_head(out, families[f].name, families[f].type,
+				   families[f].help);
+		for (size_t i = 0; i < count; i++)
+			fits =
+			    fits &&
+			    buf_printf(out,
+				"odmr_agent_%s{account=\"%s\"} %" PRId64 "\n",
+				families[f].name, samples[i].account,
+				families[f].get(&samples[i]));
+	}
+	return fits && add_sessions(out, samples, count);
+}
+
+static void
+take_sample(struct sample *sample, const struct config *config,
+    const struct config_account *account, int64_t now)
+{
+	struct history history;
+	struct error ignored; /* the session that wrote it has warned */
+
+	(void)!status_file_read(
+	    config->state_dir, account->name, &history, &ignored);
+	*sample = (struct sample){
+	    .account = account->name,
+	    .last_success = history.last_success,
+	    .last_attempt = history.last.started,
+	    .last_mail = history.last_mail,
+	    .alarm = account->enabled &&
+		     alarm_of(account, &history, now) != ALARM_NONE,
+	    .total = history.total,
+	};
+	history_clear(&history);
+}
+
+static bool
+write_file(const char *path, const struct buf *text, struct error *err)
+{
+	const char *name = strrchr(path, '/') + 1; /* it is absolute */
+	char *parent = xstrndup(path, (size_t)(name - path));
+	int folder = whole_file_open_folder(AT_FDCWD, parent, false, err);
+
+	free(parent);
+	if (folder < 0)
+		return false;
+	/* The collector is another user. */
+	bool written = whole_file_write(
+	    folder, name, 0644, buf_data(text), buf_len(text), err);
+	close(folder);
+	return written;
+}
+
+bool
+metrics_write(const struct config *config, struct error *err)
+{
+	struct deadline deadline = deadline_in(LOCK_MS, 0);
+	size_t count = config->accounts_count;
+	bool written = false;
+	struct buf text;
+
+	if (config->metrics_file == NULL)
+		return true;
+	int lock = lock_take(config->state_dir, lock_name, &deadline, err);
+	if (lock < 0)
+		return false;
+	struct sample *samples = xcalloc(count, sizeof *samples);
+	for (size_t i = 0; i < count; i++)
+		take_sample(
+		    &samples[i], config, &config->accounts[i], moment_now());
+	buf_init(&text, TEXT_MAX);
+	if (!format(&text, samples, count))
+		error_set(err, ERROR_INTERNAL, "too many figures");
+	else
+		written = write_file(config->metrics_file, &text, err);
+	buf_clear(&text);
+	free(samples);
+	close(lock);
+	return written;
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/overview.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/config.h"
+#include "agent/history.h"
+#include "agent/moment.h"
+#include "agent/report.h"
+#include "base/buf.h"
+
+enum {
+	NAME_MIN = 7, /* "ACCOUNT" */
+	NAME_MAX_WIDTH = 20,
+	LAST_WIDTH = 27,
+	NEXT_WIDTH = 12,
+	TODAY_WIDTH = 5,
+	TOTAL_WIDTH = 7,
+	FAILED_WIDTH = 4,
+	INDENT = 4,
+	CELL_SIZE = 64,
+	LATE_MS = 5 * 60 * 1000, /* a session may wait for a free place */
+};
+_Static_assert(NAME_MAX_WIDTH + LAST_WIDTH + NEXT_WIDTH + TODAY_WIDTH +
+		       TOTAL_WIDTH + FAILED_WIDTH + 5 ==
+		   OVERVIEW_COLUMNS,
+    "the table fills the line");
+
+static void add(struct overview *overview, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void
+add(struct overview *overview, const char *format, ...)
+{
+	char text[REPORT_SIZE];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	(void)!buf_append(overview->out, text, strlen(text));
+}
+
+void
+overview_begin(struct overview *overview, struct buf *out, size_t longest,
+    bool colour, int64_t now)
+{
+	int width = longest > NAME_MAX_WIDTH ? NAME_MAX_WIDTH : (int)longest;
+
+	*overview = (struct overview){
+	    .out = out,
+	    .name_width = width < NAME_MIN ? NAME_MIN : width,
+	    .colour = colour,
+	    .now = now,
+	};
+	add(overview, "%-*s %-*s %-*s %*s %*s %*s\n", overview->name_width,
+	    "ACCOUNT", LAST_WIDTH, "LAST SESSION", NEXT_WIDTH, "NEXT",
+	    TODAY_WIDTH, "TODAY", TOTAL_WIDTH, "TOTAL", FAILED_WIDTH, "FAIL");
+}
+
+static void
+count_of(char out[static CELL_SIZE], uint64_t count, const char *what)
+{
+	snprintf(out, CELL_SIZE, "%" PRIu64 " %s%s", count, what,
+	    count == 1 ? "" : "s");
+}
+
+/* "3 messages, 5 min ago" */
+static void
+format_last(
+    char out[static CELL_SIZE], const struct history *history, int64_t now)
+{
+	const struct session_result *last = &history->last;
+	char result[CELL_SIZE] = "failed", span[MOMENT_WORDS_SIZE];
+
+	if (!history->any) {
+		snprintf(out, CELL_SIZE, "none yet");
+		return;
+	}
+	switch (last->outcome) {
+	case SESSION_MAIL:
+		count_of(result, last->messages, "message");
+		break;
+	case SESSION_NO_MAIL:
+		snprintf(result, sizeof result, "no mail");
+		break;
+	case SESSION_DEFERRED:
+		snprintf(result, sizeof result, "%" PRIu64 " deferred",
+		    last->deferred);
+		break;
+	case SESSION_REFUSED:
+		snprintf(result, sizeof result, "%" PRIu64 " refused",
+		    last->refused);
+		break;
+	case SESSION_FAILED:
+		break;
+	}
+	snprintf(out, CELL_SIZE, "%.40s, %s ago", result,
+	    moment_format_span(span, now - last->ended));
+}
+
+static void
+format_next(char out[static CELL_SIZE], const struct config_account *account,
+    const struct history *history, int64_t now)
+{
+	int64_t left = history->next - now;
+	char span[MOMENT_WORDS_SIZE];
+
+	if (!account->enabled)
+		snprintf(out, CELL_SIZE, "disabled");
+	else if (history_hold_left(history, now) > 0)
+		snprintf(out, CELL_SIZE, "on hold");
+	else if (history->next == 0)
+		snprintf(out, CELL_SIZE, "-");
+	else if (left < -LATE_MS)
+		snprintf(out, CELL_SIZE, "overdue");
+	else if (left < 0)
+		snprintf(out, CELL_SIZE, "now");
+	else
+		snprintf(
+		    out, CELL_SIZE, "in %s", moment_format_span(span, left));
+}
+
+static const char *
+colour_of(const struct history *history)
+{
+	if (!history->any)
+		return "";
+	switch (history->last.outcome) {
+	case SESSION_MAIL:
+	case SESSION_NO_MAIL:
+		return "\033[32m";
+	case SESSION_DEFERRED:
+	case SESSION_REFUSED:
+		return "\033[33m";
+	case SESSION_FAILED:
+		return "\033[31m";
+	}
+	return "";
+}
+
+/* Text in lines of the table's width, broken at spaces, indented. */
+static void
+add_wrapped(struct overview *overview, const char *text)
+{
+	const size_t width = OVERVIEW_COLUMNS - INDENT;
+
+	while (*text != '\0') {
+		size_t len = strlen(text);
+		if (len > width) {
+			len = width;
+			while (len > 0 && text[len] != ' ')
+				len--;
+			if (len == 0)
+				len = width;
+		}
+		add(overview, "%*s%.*s\n", INDENT, "", (int)len, text);
+		text += len;
+		while (*text == ' ')
+			text++;
+	}
+}
+
+static void
+add_reasons(struct overview *overview, const struct config_account *account,
+    const struct history *history, enum alarm alarm)
+{
+	char text[REPORT_SIZE], plain[REPORT_SIZE];
+
+	if (alarm != ALARM_NONE) {
+		char words[ALARM_TEXT_SIZE];
+		snprintf(text, sizeof text, "ALARM: %s",
+		    alarm_format(words, alarm, history, overview->now));
+		add_wrapped(overview, text);
+	}
+	if (account->enabled && history_hold_left(history, overview->now) > 0)
+		add_wrapped(
+		    overview, report_hold(text, history, overview->now));
+	else if (history->failures_in_a_row > 0)
+		add_wrapped(overview, report_plain(plain, history->last_error));
+	for (size_t i = 0; i < history->domains_count; i++) {
+		snprintf(text, sizeof text, "%s is refused: %s",
+		    history->domains[i].name, history->domains[i].reply);
+		add_wrapped(overview, report_plain(plain, text));
+	}
+}
+
+/* A number that is too long for its column must not shift the others. */
+static void
+format_count(char *out, int width, uint64_t count)
+{
+	char text[CELL_SIZE];
+
+	snprintf(text, sizeof text, "%" PRIu64, count);
+	if ((int)strlen(text) > width)
+		snprintf(text, sizeof text, "%" PRIu64 "k", count / 1000);
+	if ((int)strlen(text) > width)
+		snprintf(text, sizeof text, ">%.*s", width - 1, "99999999");
+	snprintf(out, CELL_SIZE, "%*s", width, text);
+}
+
+void
+overview_add(struct overview *overview, const struct config_account *account,
+    const struct history *history, enum alarm alarm)
+{
+	char last[CELL_SIZE], next[CELL_SIZE];
+	char today[CELL_SIZE], total[CELL_SIZE], failed[CELL_SIZE];
+	const char *colour = overview->colour ? colour_of(history) : "";
+
+	format_last(last, history, overview->now);
+	format_next(next, account, history, overview->now);
+	format_count(
+	    today, TODAY_WIDTH, history_messages_today(history, overview->now));
+	format_count(total, TOTAL_WIDTH, history->total.messages);
+	format_count(failed, FAILED_WIDTH, history->failures_in_a_row);
+	add(overview, "%-*.*s %s%-*.*s%s %-*.*s %s %s %s\n",
+	    overview->name_width, overview->name_width, account->name, colour,
+	    LAST_WIDTH, LAST_WIDTH, last, colour[0] != '\0' ? "\033[0m" : "",
+	    NEXT_WIDTH, NEXT_WIDTH, next, today, total, failed);
+	add_reasons(overview, account, history, alarm);
+}

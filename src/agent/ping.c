@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/ping.h"
+
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "agent/config.h"
+#include "agent/log.h"
+#include "agent/privilege.h"
+#include "base/mem.h"
+#include "base/stop.h"
+
+enum { PING_MS = 10 * 1000, HTTP_ERRORS = 400 };
+
+char *
+ping_url(const char *url, enum ping ping)
+{
+	static const char *const suffixes[] = {[PING_START] = "/start",
+	    [PING_SUCCESS] = "",
+	    [PING_FAIL] = "/fail"};
+	const char *suffix = suffixes[ping];
+	size_t path = strcspn(url, "?#");
+	size_t end = path;
+
+	if (suffix[0] != '\0' && end > 0 && url[end - 1] == '/')
+		end--;
+	return xasprintf("%.*s%s%s", (int)end, url, suffix,
+	    suffix[0] != '\0' ? url + path : url + end);
+}
+
+static size_t
+drop(char *data, size_t size, size_t count, void *context)
+{
+	(void)data;
+	(void)context;
+	return size * count;
+}
+
+static int
+check_stop(void *context, curl_off_t down_total, curl_off_t down,
+    curl_off_t up_total, curl_off_t up)
+{
+	(void)context;
+	(void)down_total;
+	(void)down;
+	(void)up_total;
+	(void)up;
+	return stop_requested();
+}
+
+static bool
+set_options(CURL *curl, const char *url)
+{
+	return curl_easy_setopt(curl, CURLOPT_URL, url) == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)PING_MS) ==
+		   CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_USERAGENT, "odmr-agent") ==
+		   CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, drop) ==
+		   CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, check_stop) ==
+		   CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L) == CURLE_OK;
+}
+
+static void
+perform(CURL *curl, const char *url, const char *account)
+{
+	long status = 0;
+	CURLcode code = CURLE_FAILED_INIT;
+
+	if (set_options(curl, url))
+		code = curl_easy_perform(curl);
+	if (code == CURLE_OK)
+		(void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+	if (code != CURLE_OK)
+		log_say(CONFIG_LOG_WARNING, account, "ping",
+		    "ping_url cannot be reached: %s", curl_easy_strerror(code));
+	else if (status >= HTTP_ERRORS)
+		log_say(CONFIG_LOG_WARNING, account, "ping",
+		    "ping_url answers with status %ld", status);
+}
+
+void
+ping_send(const struct config_account *account, enum ping ping)
+{
+	if (account->ping_url.len == 0 || stop_requested())
+		return;
+	char *url = ping_url(account->ping_url.text, ping);
+	CURL *curl = curl_easy_init();
+	if (curl != NULL)
+		perform(curl, url, account->name);
+	curl_easy_cleanup(curl);
+	explicit_bzero(url, strlen(url));
+	free(url);
+}
+
+void
+ping_send_aside(const char *state_dir, const struct config_account *account,
+    enum ping ping, int private)
+{
+	struct error err;
+
+	if (account->ping_url.len == 0 || fork() != 0)
+		return;
+	close(private);
+	/* Nothing of root where a stranger is listened to. */
+	if (privilege_drop(state_dir, &err))
+		ping_send(account, ping);
+	_exit(EX_OK);
+}

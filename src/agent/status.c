@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "agent/alarm.h"
+#include "agent/command.h"
+#include "agent/config.h"
+#include "agent/history.h"
+#include "agent/history_json.h"
+#include "agent/log.h"
+#include "agent/moment.h"
+#include "agent/overview.h"
+#include "agent/report.h"
+#include "agent/selection.h"
+#include "agent/status_file.h"
+#include "base/buf.h"
+
+/* Of one account; its lines are written before the next one is read. */
+enum { TEXT_MAX = 1 << 21 };
+
+struct view {
+	const struct config *config;
+	struct buf out;
+	struct overview table;
+	bool json;
+	int64_t now;
+	int status;
+};
+
+static bool
+wants_colour(void)
+{
+	const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && term != NULL &&
+	       strcmp(term, "dumb") != 0 &&
+	       (no_colour == NULL || no_colour[0] == '\0');
+}
+
+static void
+flush(struct view *view)
+{
+	fwrite(buf_data(&view->out), 1, buf_len(&view->out), stdout);
+	buf_reset(&view->out);
+}
+
+static void
+show(struct view *view, const struct config_account *account)
+{
+	struct history history;
+	struct error err;
+
+	if (!status_file_read(
+		view->config->state_dir, account->name, &history, &err)) {
+		log_say(
+		    CONFIG_LOG_ERROR, account->name, "status", "%s", err.text);
+		view->status = report_worse_status(view->status, EX_OSERR);
+	}
+	enum alarm alarm = account->enabled
+			       ? alarm_of(account, &history, view->now)
+			       : ALARM_NONE;
+	if (alarm != ALARM_NONE)
+		view->status = report_worse_status(view->status, EX_TEMPFAIL);
+	if (!view->json)
+		overview_add(&view->table, account, &history, alarm);
+	else if (history_json_format(account->name, &history, &view->out))
+		(void)!buf_append(&view->out, "\n", 1);
+	flush(view);
+	history_clear(&history);
+}
+
+static size_t
+longest_name(const struct selection *selection)
+{
+	size_t longest = 0;
+
+	for (size_t i = 0; i < selection->count; i++) {
+		size_t len = strlen(selection->accounts[i]->name);
+		if (len > longest)
+			longest = len;
+	}
+	return longest;
+}
+
+int
+command_status(struct command_context *context, int argc, char **argv)
+{
+	struct selection selection;
+	struct view view = {
+	    .config = context->config, .now = moment_now(), .status = EX_OK};
+
+	if (!selection_read(&selection, context->config, "status", argc, argv))
+		return EX_USAGE;
+	view.json = selection.json;
+	buf_init(&view.out, TEXT_MAX);
+	if (!view.json)
+		overview_begin(&view.table, &view.out, longest_name(&selection),
+		    wants_colour(), view.now);
+	for (size_t i = 0; i < selection.count; i++)
+		show(&view, selection.accounts[i]);
+	flush(&view);
+	buf_clear(&view.out);
+	selection_clear(&selection);
+	return view.status;
+}

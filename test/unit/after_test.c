@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/after.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agent/config.h"
+#include "agent/history.h"
+#include "agent/moment.h"
+#include "agent/ping.h"
+#include "agent/session.h"
+#include "agent/status_file.h"
+#include "base/buf.h"
+#include "base/deadline.h"
+#include "base/spawn.h"
+
+enum { DAY_MS = 24 * 3600 * 1000 };
+
+static char folder[64];
+static char paths[8][128];
+
+static const char *
+in_folder(size_t slot, const char *name)
+{
+	snprintf(paths[slot], sizeof paths[slot], "%s/%s", folder, name);
+	return paths[slot];
+}
+
+static int
+make_folder(void **state)
+{
+	(void)state;
+	setenv("TZ", "UTC0", 1);
+	tzset();
+	snprintf(folder, sizeof folder, "/tmp/after_test.XXXXXX");
+	return mkdtemp(folder) != NULL ? 0 : -1;
+}
+
+static int
+remove_folder(void **state)
+{
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) {
+		execlp("rm", "rm", "-rf", folder, (char *)NULL);
+		_exit(1);
+	}
+	waitpid(pid, NULL, 0);
+	return 0;
+}
+
+static const char *
+read_text(const char *name)
+{
+	static char text[65536];
+	FILE *file = fopen(in_folder(7, name), "r");
+	size_t len = 0;
+
+	if (file != NULL) {
+		len = fread(text, 1, sizeof text - 1, file);
+		fclose(file);
+	}
+	text[len] = '\0';
+	return text;
+}
+
+/* after_session() of this program would become another user. */
+static void
+after_in_child(const struct config *config, const struct session_result *result)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		int fd = open(
+		    in_folder(7, "log"), O_WRONLY | O_CREAT | O_APPEND, 0600);
+		dup2(fd, STDERR_FILENO);
+		after_session(config, &config->accounts[0], result);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+/* argv of a shell that writes what the environment says to a file. */
+static struct config_texts
+shell(const char *argv[static 4], const char *script)
+{
+	argv[0] = "/bin/sh";
+	argv[1] = "-c";
+	argv[2] = script;
+	argv[3] = NULL;
+	return (struct config_texts){.items = argv, .count = 3};
+}
+
+static void
+commands_run_when_their_time_is(void **state)
+{
+	struct config_account account = {.name = "office", .enabled = true};
+	struct config config = {
+	    .state_dir = folder, .accounts = &account, .accounts_count = 1};
+	struct session_result result = {
+	    .outcome = SESSION_MAIL, .messages = 3, .reached = true};
+	const char *mail[4], *online[4];
+	char mail_script[256], online_script[256];
+
+	(void)state;
+	snprintf(mail_script, sizeof mail_script,
+	    "echo \"$ODMR_ACCOUNT $ODMR_MESSAGES\" >>%s/mail", folder);
+	snprintf(online_script, sizeof online_script,
+	    "echo on >>%s/online; echo 'it \033[31mbroke' >&2; exit 3", folder);
+	account.after_mail_command = shell(mail, mail_script);
+	account.online_command = shell(online, online_script);
+	after_in_child(&config, &result);
+	assert_string_equal(read_text("mail"), "office 3\n");
+	assert_string_equal(read_text("online"), "on\n");
+	assert_non_null(strstr(read_text("log"),
+	    "online_command exited with status 3: it \\x1b[31mbroke"));
+
+	result = (struct session_result){
+	    .outcome = SESSION_NO_MAIL, .reached = true};
+	after_in_child(&config, &result);
+	assert_string_equal(read_text("mail"), "office 3\n");
+	assert_string_equal(read_text("online"), "on\non\n");
+
+	result = (struct session_result){.outcome = SESSION_FAILED};
+	error_set(&result.error, ERROR_AGAIN, "no connection");
+	after_in_child(&config, &result);
+	assert_string_equal(read_text("online"), "on\non\n");
+}
+
+static void
+an_alarm_is_raised_once_a_day(void **state)
+{
+	struct config_account account = {.name = "office",
+	    .enabled = true,
+	    .every = 300000,
+	    .alarm_after = DAY_MS};
+	struct config config = {
+	    .state_dir = folder, .accounts = &account, .accounts_count = 1};
+	int64_t now = moment_now();
+	struct session_result result = {.outcome = SESSION_FAILED,
+	    .started = now - 2 * (int64_t)DAY_MS,
+	    .ended = now - 2 * (int64_t)DAY_MS};
+	char command[256];
+	struct history history;
+	struct error err;
+
+	(void)state;
+	snprintf(command, sizeof command,
+	    "echo \"$ODMR_ACCOUNT: $ODMR_LAST_ERROR\" >>%s/alarm", folder);
+	account.alarm_command = command;
+	error_set(&result.error, ERROR_AGAIN, "no connection \x1b[31m");
+	history_init(&history);
+	history_add(&history, &result);
+	assert_true(status_file_write(folder, "office", &history, &err));
+	for (int i = 0; i < 2; i++)
+		after_in_child(&config, &result);
+	assert_string_equal(
+	    read_text("alarm"), "office: no connection ?[31m\n");
+	const char *log = strstr(read_text("log"), "no session went through");
+	assert_non_null(log);
+	assert_null(strstr(log + 1, "no session went through"));
+
+	history.alarmed = now - DAY_MS;
+	assert_true(status_file_write(folder, "office", &history, &err));
+	after_in_child(&config, &result);
+	assert_string_equal(read_text("alarm"),
+	    "office: no connection ?[31m\noffice: no connection ?[31m\n");
+	history_clear(&history);
+}
+
+static void
+metrics_are_as_prometheus_wants(void **state)
+{
+	struct config_account accounts[] = {
+	    {.name = "office", .enabled = true}, {.name = "b-2.x"}};
+	struct config config = {
+	    .state_dir = folder,
+	    .accounts = accounts,
+	    .accounts_count = 2,
+	};
+	struct session_result result = {.outcome = SESSION_MAIL,
+	    .messages = 3,
+	    .bytes = 12345,
+	    .started = 1795428000000,
+	    .ended = 1795428001000,
+	    .elapsed = 1000};
+	const char *argv[] = {"/usr/bin/promtool", "check", "metrics", NULL};
+	const char *env[] = {NULL};
+	struct deadline deadline = deadline_in(60000, 0);
+	struct spawn_result ended;
+	struct history history;
+	struct error err;
+	struct buf said;
+	struct stat st;
+
+	(void)state;
+	history_init(&history);
+	history_add(&history, &result);
+	assert_true(status_file_write(folder, "office", &history, &err));
+	history_clear(&history);
+	config.metrics_file = in_folder(0, "m.prom");
+	after_in_child(&config, &result);
+	const char *text = read_text("m.prom");
+	assert_non_null(strstr(text,
+	    "odmr_agent_last_mail_timestamp_seconds{account=\"office\"} "
+	    "1795428001\n"));
+	assert_non_null(strstr(text,
+	    "odmr_agent_sessions_total{account=\"office\",result=\"mail\"} 1"));
+	assert_non_null(
+	    strstr(text, "odmr_agent_messages_total{account=\"b-2.x\"} 0\n"));
+	assert_int_equal(stat(config.metrics_file, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0644);
+
+	if (access(argv[0], X_OK) != 0)
+		skip();
+	buf_init(&said, 4096);
+	struct spawn_options options = {.argv = argv,
+	    .env = env,
+	    .input = open(config.metrics_file, O_RDONLY | O_CLOEXEC),
+	    .output = &said,
+	    .errors = &said};
+	spawn_run(&options, &deadline, &ended);
+	close(options.input);
+	if (ended.end != SPAWN_EXITED || ended.code != 0)
+		fail_msg("%.*s", (int)buf_len(&said), buf_data(&said));
+	buf_clear(&said);
+}
+
+static void
+pings_have_their_place_in_the_url(void **state)
+{
+	static const struct {
+		const char *url;
+		enum ping ping;
+		const char *expected;
+	} rows[] = {
+	    {"https://hc.example/u", PING_START, "https://hc.example/u/start"},
+	    {"https://hc.example/u", PING_SUCCESS, "https://hc.example/u"},
+	    {"https://hc.example/u", PING_FAIL, "https://hc.example/u/fail"},
+	    {"https://hc.example/u/", PING_FAIL, "https://hc.example/u/fail"},
+	    {"https://hc.example/u/", PING_SUCCESS, "https://hc.example/u/"},
+	    {"https://hc.example/u?a=b/", PING_FAIL,
+		"https://hc.example/u/fail?a=b/"},
+	    {"https://hc.example/u?a=b/", PING_SUCCESS,
+		"https://hc.example/u?a=b/"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char *url = ping_url(rows[i].url, rows[i].ping);
+		assert_string_equal(url, rows[i].expected);
+		free(url);
+	}
+}
+
+/* Takes one connection, gives the request line and answers. */
+static const char *
+serve_one(int listener, const char *answer)
+{
+	static char request[1024];
+	int fd = accept(listener, NULL, NULL);
+
+	assert_true(fd >= 0);
+	ssize_t got = recv(fd, request, sizeof request - 1, 0);
+	assert_true(got > 0);
+	request[got] = '\0';
+	request[strcspn(request, "\r")] = '\0';
+	assert_int_equal(send(fd, answer, strlen(answer), 0), strlen(answer));
+	close(fd);
+	return request;
+}
+
+static void
+a_ping_is_sent_aside(void **state)
+{
+	struct sockaddr_in address = {
+	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof address;
+	struct timeval limit = {.tv_sec = 20};
+	struct config_account account = {.name = "office"};
+	char url[64];
+
+	(void)state;
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(
+	    bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+	getsockname(listener, (struct sockaddr *)&address, &len);
+	snprintf(url, sizeof url, "http://127.0.0.1:%u/secret",
+	    ntohs(address.sin_port));
+	secret_set(&account.ping_url, url, strlen(url));
+
+	int saved = dup(STDERR_FILENO);
+	int log =
+	    open(in_folder(7, "log"), O_WRONLY | O_CREAT | O_APPEND, 0600);
+	dup2(log, STDERR_FILENO);
+	ping_send_aside(folder, &account, PING_START, log);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	close(log);
+	assert_string_equal(
+	    serve_one(listener, "HTTP/1.1 404 no\r\nContent-Length: 0\r\n"
+				"Connection: close\r\n\r\n"),
+	    "GET /secret/start HTTP/1.1");
+	wait(NULL);
+	assert_non_null(
+	    strstr(read_text("log"), "ping_url answers with status 404"));
+	assert_null(strstr(read_text("log"), "secret"));
+	close(listener);
+	secret_clear(&account.ping_url);
+}
+
+#define EACH(test)                                                             \
+	cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    EACH(commands_run_when_their_time_is),
+	    EACH(an_alarm_is_raised_once_a_day),
+	    EACH(metrics_are_as_prometheus_wants),
+	    EACH(pings_have_their_place_in_the_url),
+	    EACH(a_ping_is_sent_aside),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
