@@ -30,6 +30,10 @@ enum config_log_level {
 	CONFIG_LOG_DEBUG,
 };
 enum config_tls { CONFIG_TLS_STARTTLS, CONFIG_TLS_IMPLICIT, CONFIG_TLS_OFF };
+enum config_auth_downgrade {
+	CONFIG_AUTH_DOWNGRADE_WARN,
+	CONFIG_AUTH_DOWNGRADE_REFUSE,
+};
 enum config_soft_bounce {
 	CONFIG_SOFT_BOUNCE_AUTO,
 	CONFIG_SOFT_BOUNCE_YES,
@@ -105,7 +109,9 @@ struct config_account {
 	struct secret password;
 	const char *password_file;
 	const char *password_command;
+	const char *token_command;
 	struct config_texts auth; /* upper case; count 0: all safe ones */
+	enum config_auth_downgrade auth_downgrade;
 	struct config_texts domains; /* lower case; count 0: `any` */
 	struct config_texts accept; /* lower case, never empty */
 	const char *deliver;
@@ -222,6 +228,10 @@ const struct config_delivery *config_find_delivery(
  */
 bool config_read_secret(const struct config_account *account,
     struct secret *secret, const struct deadline *deadline, struct error *err)
+    __attribute__((warn_unused_result));
+/* The token of the account, from its command; otherwise the same. */
+bool config_read_token(const struct config_account *account,
+    struct secret *token, const struct deadline *deadline, struct error *err)
     __attribute__((warn_unused_result));
 /* Wipes the secrets of all accounts but keep, which may be NULL. */
 void config_wipe_secrets(

@@ -21,6 +21,7 @@ enum {
 	 * network fault looks the same (interface.md 4). */
 	HISTORY_UNTIDY_MAX = 5,
 	HISTORY_AUTH_SIZE = 32, /* the longest mechanism name has 20 octets */
+	HISTORY_HOST_SIZE = 256, /* a domain, RFC 5321 4.5.3.1.2 */
 	HISTORY_DATE_SIZE = 16,
 	/* Refused domains; each is asked in a call of its own once a day. */
 	HISTORY_DOMAINS_MAX = 1000,
@@ -60,7 +61,9 @@ struct history {
 	int64_t next; /* by `run` */
 	int64_t deferred_since; /* each session since then deferred mail */
 	int64_t alarmed; /* the last alarm */
-	char auth_best[HISTORY_AUTH_SIZE]; /* ever offered; "" unknown */
+	/* The strongest mechanism that this host ever offered; "": unknown. */
+	char auth_best[HISTORY_AUTH_SIZE];
+	char auth_host[HISTORY_HOST_SIZE];
 	bool ask_each; /* a list of domains was refused as a whole */
 	struct history_domain *domains; /* refused ones */
 	size_t domains_count;
@@ -99,6 +102,11 @@ uint64_t history_messages_today(const struct history *history, int64_t now);
  * set up wrongly must not bounce what the provider holds.
  */
 bool history_is_new(const struct history *history);
+
+/* The provider is this host: what another one offered is forgotten. */
+void history_auth_at(struct history *history, const char *host);
+/* Where it is the strongest so far, it is remembered. */
+void history_auth_offered(struct history *history, const char *mechanism);
 
 /* After a 450 to a list of domains: each is asked in a call of its own. */
 void history_list_refused(struct history *history);

@@ -32,7 +32,8 @@ struct customer_outcome {
 	const char *best_offered; /* the strongest that we could have used */
 	const char *mechanism; /* tried last, so the one used if logged_in */
 	const char *binding; /* channel binding used: its type; else NULL */
-	bool downgraded; /* weaker than what was offered before, or at first */
+	/* Stronger than that, and offered before or at first; else NULL. */
+	const char *downgraded_from;
 };
 
 /*

@@ -13,9 +13,11 @@
 
 #include "agent/call.h"
 #include "agent/config.h"
+#include "agent/history.h"
 #include "agent/outlets.h"
 #include "agent/privilege.h"
 #include "agent/report.h"
+#include "agent/status_file.h"
 #include "base/deadline.h"
 #include "base/escape.h"
 #include "base/mem.h"
@@ -210,10 +212,11 @@ tell_offer(const struct config_account *account,
 		    outcome->mechanism,
 		    outcome->binding != NULL ? ", bound by " : "",
 		    outcome->binding != NULL ? outcome->binding : "");
-	if (outcome->downgraded)
-		printf("%s: warning: a stronger mechanism was offered"
-		       " before\n",
-		    account->name);
+	if (outcome->downgraded_from != NULL)
+		printf("%s: warning: %s can do %s: somebody on the way may"
+		       " change what it offers\n",
+		    account->name, account->provider.host,
+		    outcome->downgraded_from);
 	if (outcome->offer.atrn)
 		printf("%s: offers ATRN\n", account->name);
 	else
@@ -242,14 +245,15 @@ tell_call(struct check *check, const struct config_account *account,
 /* Secrets and keys may be root's to read; nothing else is done as root. */
 static struct call *
 prepare_call(const struct check *check, const struct call_options *options,
-    struct secret *password, struct error *err)
+    struct secret *password, struct secret *token, struct error *err)
 {
 	struct deadline deadline = deadline_in(SETUP_MS, 0);
 	struct call *call = NULL;
 	struct error other;
 
 	privilege_regain();
-	if (config_read_secret(options->account, password, &deadline, err))
+	if (config_read_secret(options->account, password, &deadline, err) &&
+	    config_read_token(options->account, token, &deadline, err))
 		call = call_new(options, err);
 	if (!privilege_assume(check->config->state_dir, &other)) {
 		*err = other;
@@ -259,15 +263,33 @@ prepare_call(const struct check *check, const struct call_options *options,
 	return call;
 }
 
+/* What a session would compare the offer with. */
+static void
+read_history(const struct check *check, const struct config_account *account,
+    struct history *history)
+{
+	struct error err;
+
+	if (!status_file_read(
+		check->config->state_dir, account->name, history, &err))
+		printf("%s: warning: %s\n", account->name, err.text);
+	history_auth_at(history, account->provider.host);
+}
+
 static void
 call_provider(struct check *check, const struct config_account *account)
 {
-	struct secret password = {NULL, 0};
+	struct secret password = {NULL, 0}, token = {NULL, 0};
+	struct history history;
 	struct transcript transcript;
 	struct call_options options = {
 	    .config = check->config,
 	    .account = account,
 	    .password = &password,
+	    .token = &token,
+	    .best_before = history.auth_best,
+	    .refuse_downgrade =
+		account->auth_downgrade == CONFIG_AUTH_DOWNGRADE_REFUSE,
 	    .check_only = true,
 	    .transcript = &transcript,
 	};
@@ -275,7 +297,9 @@ call_provider(struct check *check, const struct config_account *account)
 	struct error err;
 
 	transcript_init(&transcript, "provider", check->trace);
-	struct call *call = prepare_call(check, &options, &password, &err);
+	read_history(check, account, &history);
+	struct call *call =
+	    prepare_call(check, &options, &password, &token, &err);
 	if (call == NULL)
 		note_error(check, account->name, &err);
 	else {
@@ -287,6 +311,8 @@ call_provider(struct check *check, const struct config_account *account)
 	call_free(call);
 	transcript_clear(&transcript);
 	secret_clear(&password);
+	secret_clear(&token);
+	history_clear(&history);
 }
 
 int

@@ -46,37 +46,113 @@ check_secret(const struct config_section *section, bool needed)
 		    section->name);
 }
 
+/* What the mechanisms that may be used ask of the rest. */
+struct login_needs {
+	bool password, token;
+	bool external; /* it alone */
+	bool safe_in_clear; /* one of them is */
+	bool takes_user, takes_password; /* one of them does */
+};
+
+static void
+add_needs(struct login_needs *needs, const struct config_account *account,
+    const struct sasl_mechanism *mechanism)
+{
+	const char *user = account->user != NULL ? account->user : "";
+	const struct secret *password = &account->password;
+
+	if (!sasl_mechanism_needs_tls(mechanism))
+		needs->safe_in_clear = true;
+	if (sasl_mechanism_takes(mechanism, user, strlen(user)))
+		needs->takes_user = true;
+	if (sasl_mechanism_needs_token(mechanism))
+		needs->token = true;
+	if (!sasl_mechanism_needs_password(mechanism))
+		return;
+	needs->password = true;
+	if (sasl_mechanism_takes(mechanism, password->text, password->len))
+		needs->takes_password = true;
+}
+
+/* Where `auth` is not set, one secret is enough. What it names is known. */
+static struct login_needs
+find_needs(const struct config_account *account)
+{
+	const struct config_texts *auth = &account->auth;
+	bool token = account->token_command != NULL;
+	struct login_needs needs = {.password = !token};
+
+	if (auth->count == 0) {
+		needs.token = token;
+		needs.safe_in_clear = !token || account->password.len > 0 ||
+				      account->password_file != NULL ||
+				      account->password_command != NULL;
+		needs.takes_user = needs.takes_password = true;
+		return needs;
+	}
+	needs.password = false;
+	needs.external =
+	    auth->count == 1 && strcmp(auth->items[0], "EXTERNAL") == 0;
+	for (size_t i = 0; i < auth->count; i++)
+		add_needs(&needs, account, sasl_mechanism_find(auth->items[i]));
+	return needs;
+}
+
+static void
+check_token(const struct config_section *section, bool needed)
+{
+	bool there = config_is_set(section, "token_command");
+
+	if (needed && !there)
+		config_fault(section->loader, config_mark_of(section, "auth"),
+		    "auth: OAUTHBEARER and XOAUTH2 need \"token_command\"");
+	if (there && !needed)
+		config_warn(section->loader,
+		    config_mark_of(section, "token_command"),
+		    "token_command: without effect, since \"auth\" names"
+		    " neither OAUTHBEARER nor XOAUTH2");
+}
+
+/* Of what SCRAM cannot take nothing is sent (see sasl_mechanism_takes()). */
+static void
+check_texts(
+    const struct config_section *section, const struct login_needs *needs)
+{
+	static const char *const keys[] = {"user", "password"};
+	const bool taken[] = {
+	    needs->takes_user, needs->takes_password || !needs->password};
+
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+		if (config_is_set(section, keys[i]) && !taken[i])
+			config_fault(section->loader,
+			    config_mark_of(section, keys[i]),
+			    "%s: SCRAM takes printable ASCII only, and \"auth\""
+			    " names nothing that takes more",
+			    keys[i]);
+}
+
 static void
 check_login(
     const struct config_section *section, const struct config_account *account)
 {
-	bool password = account->auth.count == 0, tls = false, other = false;
+	struct login_needs needs = find_needs(account);
+	const char *key =
+	    config_is_set(section, "auth") ? "auth" : "token_command";
 
-	for (size_t i = 0; i < account->auth.count; i++) {
-		const struct sasl_mechanism *mechanism =
-		    sasl_mechanism_find(account->auth.items[i]);
-		if (mechanism == NULL)
-			continue;
-		if (sasl_mechanism_needs_password(mechanism))
-			password = true;
-		if (sasl_mechanism_needs_tls(mechanism))
-			tls = true;
-		else
-			other = true;
-	}
-	bool external = account->auth.count == 1 &&
-			strcmp(account->auth.items[0], "EXTERNAL") == 0;
-	if (!external && !config_is_set(section, "user"))
+	if (!needs.external && !config_is_set(section, "user"))
 		config_fault(section->loader, section->mark,
 		    "account %s: \"user\" is missing", section->name);
-	check_secret(section, password);
-	if (external && !config_is_set(section, "tls_cert_file"))
+	check_secret(section, needs.password);
+	check_token(section, needs.token);
+	check_texts(section, &needs);
+	if (needs.external && !config_is_set(section, "tls_cert_file"))
 		config_fault(section->loader, config_mark_of(section, "auth"),
 		    "auth: EXTERNAL alone needs \"tls_cert_file\"");
-	if (account->tls == CONFIG_TLS_OFF && tls && !other)
-		config_fault(section->loader, config_mark_of(section, "auth"),
-		    "auth: without TLS none of these is safe to use, and none"
-		    " will be");
+	if (account->tls == CONFIG_TLS_OFF && !needs.safe_in_clear)
+		config_fault(section->loader, config_mark_of(section, key),
+		    "%s: without TLS no mechanism that is allowed here is safe"
+		    " to use, and none will be",
+		    key);
 }
 
 static void

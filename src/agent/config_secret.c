@@ -13,7 +13,7 @@
 #include "base/escape.h"
 #include "base/spawn.h"
 
-/* How long a password_command may take (interface.md 3). */
+/* How long a password_command or token_command may take. */
 enum { COMMAND_MS = 30 * 1000, COMMAND_ERRORS_MAX = 512 };
 
 /* The first line is the secret; a CR before its LF is not part of it. */
@@ -32,8 +32,8 @@ take_first_line(
 	}
 	if (line > SECRET_MAX || memchr(text, '\0', line) != NULL) {
 		error_set(err, ERROR_SECRET,
-		    "the first line is no password: %s",
-		    line > SECRET_MAX ? "it is too long" : "it holds a NUL");
+		    "the first line cannot be used: it %s",
+		    line > SECRET_MAX ? "is too long" : "holds a NUL");
 		return false;
 	}
 	secret_set(secret, text, line);
@@ -102,8 +102,9 @@ add_complaint(struct error *err, const struct buf *errors)
 		    escape_text(shown, sizeof shown, text, len));
 }
 
+/* key: what the configuration calls the command. */
 static bool
-run_command(const char *command, struct secret *secret,
+run_command(const char *key, const char *command, struct secret *secret,
     const struct deadline *deadline, struct error *err)
 {
 	const char *const argv[] = {"/bin/sh", "-c", command, NULL};
@@ -136,7 +137,7 @@ run_command(const char *command, struct secret *secret,
 	buf_clear(&output);
 	buf_clear(&errors);
 	if (!good)
-		error_prefix(err, "password_command");
+		error_prefix(err, "%s", key);
 	return good;
 }
 
@@ -148,12 +149,42 @@ config_read_secret(const struct config_account *account, struct secret *secret,
 	if (account->password_file != NULL)
 		return read_file(account->password_file, secret, err);
 	if (account->password_command != NULL)
-		return run_command(
+		return run_command("password_command",
 		    account->password_command, secret, deadline, err);
 	if (account->password.text != NULL)
 		secret_set(
 		    secret, account->password.text, account->password.len);
 	return true;
+}
+
+/* RFC 6750 2.1: printable, without blanks. What else a tool prints, such as
+ * "please log in", is nothing to send. */
+static bool
+is_token(const struct secret *token)
+{
+	for (size_t i = 0; i < token->len; i++)
+		if (token->text[i] <= ' ' || token->text[i] > '~')
+			return false;
+	return true;
+}
+
+bool
+config_read_token(const struct config_account *account, struct secret *token,
+    const struct deadline *deadline, struct error *err)
+{
+	secret_clear(token);
+	if (account->token_command == NULL)
+		return true;
+	if (!run_command(
+		"token_command", account->token_command, token, deadline, err))
+		return false;
+	if (is_token(token))
+		return true;
+	secret_clear(token);
+	error_set(err, ERROR_SECRET,
+	    "token_command: the first line is no token: it holds a blank or"
+	    " what is not ASCII");
+	return false;
 }
 
 static void

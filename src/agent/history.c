@@ -9,6 +9,7 @@
 
 #include "agent/retry.h"
 #include "base/mem.h"
+#include "protocol/sasl.h"
 
 enum { DAY_MS = 86400 * 1000 };
 
@@ -192,6 +193,25 @@ bool
 history_is_new(const struct history *history)
 {
 	return history->total.messages == 0;
+}
+
+void
+history_auth_at(struct history *history, const char *host)
+{
+	if (strcmp(history->auth_host, host) == 0)
+		return;
+	history->auth_best[0] = '\0';
+	snprintf(history->auth_host, sizeof history->auth_host, "%s", host);
+}
+
+void
+history_auth_offered(struct history *history, const char *mechanism)
+{
+	char *best = history->auth_best;
+
+	/* `auth` may narrow what we could use: that is not unlearnt. */
+	if (best[0] == '\0' || sasl_rank(mechanism) < sasl_rank(best))
+		snprintf(best, sizeof history->auth_best, "%s", mechanism);
 }
 
 void

@@ -164,6 +164,7 @@ history_json_format(
 	json_time(&json, "deferred_since", history->deferred_since);
 	json_time(&json, "alarmed", history->alarmed);
 	write_text(&json, "auth_best", history->auth_best);
+	write_text(&json, "auth_host", history->auth_host);
 	write_domains(&json, history);
 	write_text(&json, "today", history->today);
 	write_count(&json, "today_messages", history->today_messages);
@@ -299,6 +300,8 @@ read_all(const struct json_value *root, struct history *history)
 	history->alarmed = json_get_time(root, "alarmed");
 	read_text(
 	    root, "auth_best", history->auth_best, sizeof history->auth_best);
+	read_text(
+	    root, "auth_host", history->auth_host, sizeof history->auth_host);
 	read_domains(root, history);
 	read_text(root, "today", history->today, sizeof history->today);
 	history->today_messages = read_count(root, "today_messages");

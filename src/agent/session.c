@@ -54,7 +54,7 @@ struct session {
 	const struct session_options *options;
 	struct session_result *result;
 	struct history history;
-	struct secret password;
+	struct secret password, token;
 	char fingerprint[CONFIG_FINGERPRINT_SIZE];
 	struct transcript transcript;
 	struct call *call;
@@ -142,27 +142,20 @@ watch_certificate(struct session *s, const struct call_result *call)
 	    s->account->provider.host, (long long)((end - now) / (24 * 3600)));
 }
 
-/* Whether the provider offers less than it once did. */
+/* Whether the provider offers less than it once did. Where that is refused
+ * the error says so. */
 static void
 watch_mechanism(struct session *s, const struct customer_outcome *outcome)
 {
-	char *best = s->history.auth_best;
-
-	if (outcome->downgraded) {
+	if (outcome->downgraded_from == NULL && outcome->logged_in)
+		history_auth_offered(&s->history, outcome->best_offered);
+	if (outcome->downgraded_from != NULL &&
+	    s->account->auth_downgrade == CONFIG_AUTH_DOWNGRADE_WARN)
 		log_say(CONFIG_LOG_WARNING, s->account->name, "auth",
-		    "logged in with %s, though %s can do %s: somebody on the"
-		    " way may change what it offers",
-		    outcome->mechanism != NULL ? outcome->mechanism : "nothing",
-		    s->account->provider.host,
-		    best[0] != '\0' ? best : outcome->best_offered);
-		return;
-	}
-	/* `auth` may narrow what we could use: that is not unlearnt. */
-	if (outcome->logged_in && outcome->best_offered != NULL &&
-	    (best[0] == '\0' ||
-		sasl_rank(outcome->best_offered) < sasl_rank(best)))
-		snprintf(best, sizeof s->history.auth_best, "%s",
-		    outcome->best_offered);
+		    "%s was used, though %s can do %s: somebody on the way may"
+		    " change what it offers",
+		    outcome->mechanism, s->account->provider.host,
+		    outcome->downgraded_from);
 }
 
 static void
@@ -185,6 +178,7 @@ log_call(struct session *s, const struct call_result *call)
 		log_begin(&line, CONFIG_LOG_DEBUG, s->account->name, "tls");
 		log_text(&line, "version", call->tls.version);
 		log_text(&line, "cipher", call->tls.cipher);
+		log_text(&line, "resumed", call->tls.resumed ? "yes" : "no");
 		log_text(&line, "subject", call->tls.subject);
 		log_end(&line);
 	}
@@ -483,6 +477,7 @@ read_history(struct session *s)
 		s->config->state_dir, s->account->name, &s->history, &err))
 		log_say(CONFIG_LOG_WARNING, s->account->name, "status", "%s",
 		    err.text);
+	history_auth_at(&s->history, s->account->provider.host);
 }
 
 /* The last steps that may need root; afterwards there is none. */
@@ -494,12 +489,16 @@ prepare_call(struct session *s, struct error *err)
 	    .config = s->config,
 	    .account = s->account,
 	    .password = &s->password,
+	    .token = &s->token,
 	    .best_before = s->history.auth_best,
+	    .refuse_downgrade =
+		s->account->auth_downgrade == CONFIG_AUTH_DOWNGRADE_REFUSE,
 	    .transcript = &s->transcript,
 	};
 
 	privilege_regain();
-	if (config_read_secret(s->account, &s->password, &deadline, err))
+	if (config_read_secret(s->account, &s->password, &deadline, err) &&
+	    config_read_token(s->account, &s->token, &deadline, err))
 		s->call = call_new(&options, err);
 	struct error other;
 	if (!privilege_drop(s->config->state_dir, &other)) {
@@ -643,6 +642,7 @@ finish(struct session *s)
 		ledger_close(s->ledger);
 	call_free(s->call);
 	secret_clear(&s->password);
+	secret_clear(&s->token);
 	tally_clear(&s->tally);
 	transcript_clear(&s->transcript);
 	history_clear(&s->history);

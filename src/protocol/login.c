@@ -151,18 +151,20 @@ choose(struct login *login)
 	return NULL;
 }
 
-/* It is weaker than what this provider is known to have had to offer. */
-static bool
-is_downgrade(const struct login *login, const char *name)
+/* The strongest that this provider is known to have had to offer, where that
+ * is stronger than this one; else NULL. */
+static const char *
+find_stronger(const struct login *login, const char *name)
 {
 	const char *now = login->outcome->best_offered;
 	const char *before = login->options->best_before;
 	const struct sasl_mechanism *known =
 	    before == NULL ? NULL : sasl_mechanism_find(before);
 
-	return sasl_rank(name) > sasl_rank(now) ||
-	       (known != NULL && is_eligible(login, known) &&
-		   sasl_rank(name) > sasl_rank(before));
+	if (known != NULL && is_eligible(login, known) &&
+	    sasl_rank(before) < sasl_rank(now))
+		now = sasl_mechanism_name(known);
+	return sasl_rank(name) > sasl_rank(now) ? now : NULL;
 }
 
 /* Only the characters of the password keep us from an offered mechanism. */
@@ -380,12 +382,13 @@ login_begin(struct login *login)
 	const char *name = sasl_mechanism_name(mechanism);
 	if (outcome->best_offered == NULL)
 		outcome->best_offered = name;
-	outcome->downgraded = is_downgrade(login, name);
-	if (outcome->downgraded && login->options->refuse_downgrade) {
+	outcome->downgraded_from = find_stronger(login, name);
+	if (outcome->downgraded_from != NULL &&
+	    login->options->refuse_downgrade) {
 		outcome_failed(outcome, ERROR_AUTH,
-		    "%s is weaker than what this provider offered before, and "
-		    "`auth_downgrade` refuses it",
-		    name);
+		    "%s is weaker than %s, which the provider offered before; "
+		    "auth_downgrade refuses it",
+		    name, outcome->downgraded_from);
 		return LOGIN_FAILED;
 	}
 	return begin_mechanism(login, mechanism);

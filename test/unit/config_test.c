@@ -209,8 +209,43 @@ static const struct fault faults[] = {
 	"f:4:74: tls_key_file: \"tls_cert_file\" is missing beside it (one file"
 	" may be both)\n"},
     {"no TLS", ACCOUNT("tls: off, auth: [PLAIN, LOGIN]"),
-	"f:4:84: auth: without TLS none of these is safe to use, and none"
-	" will be\n"},
+	"f:4:84: auth: without TLS no mechanism that is allowed here is safe"
+	" to use, and none will be\n"},
+    {"no TLS, token alone",
+	ONLY("provider: h, user: u, domains: a.example, tls: off,"
+	     " token_command: t"),
+	"f:4:58: token_command: without TLS no mechanism that is allowed here"
+	" is safe to use, and none will be\n"},
+    {"token in place of a password",
+	ONLY("provider: h, user: u, domains: a.example, token_command: t"), ""},
+    {"token beside a password",
+	ACCOUNT("token_command: t, auth: [SCRAM-SHA-256, xoauth2]"), ""},
+    {"token and a mechanism that needs a password",
+	ONLY("provider: h, user: u, domains: a.example, token_command: t,"
+	     " auth: [OAUTHBEARER, PLAIN]"),
+	"f:4:2: account o: \"password_file\", \"password_command\" or"
+	" \"password\" is missing\n"},
+    {"no token", ACCOUNT("auth: [OAUTHBEARER, SCRAM-SHA-256]"),
+	"f:4:74: auth: OAUTHBEARER and XOAUTH2 need \"token_command\"\n"},
+    {"token for nothing", ACCOUNT("token_command: t, auth: PLAIN"),
+	"f:4:74: warning: token_command: without effect, since \"auth\" names"
+	" neither OAUTHBEARER nor XOAUTH2\n"},
+    {"user for SCRAM",
+	ONLY("provider: h, user: \xc3\xa4, password: p, domains: a.example,"
+	     " auth: [SCRAM-SHA-256-PLUS, SCRAM-SHA-1]"),
+	"f:4:19: user: SCRAM takes printable ASCII only, and \"auth\" names"
+	" nothing that takes more\n"},
+    {"password for SCRAM",
+	ONLY("provider: h, user: u, password: \xc3\xa4, domains: a.example,"
+	     " auth: SCRAM-SHA-1"),
+	"f:4:28: password: SCRAM takes printable ASCII only, and \"auth\""
+	" names nothing that takes more\n"},
+    {"password for more than SCRAM",
+	ONLY("provider: h, user: u, password: \xc3\xa4, domains: a.example,"
+	     " auth: [SCRAM-SHA-1, PLAIN]"),
+	""},
+    {"downgrade", ACCOUNT("auth_downgrade: ignore"),
+	"f:4:90: auth_downgrade: \"ignore\" is not one of warn, refuse\n"},
     {"no TLS, CRAM-MD5 too", ACCOUNT("tls: off, auth: [PLAIN, CRAM-MD5]"), ""},
     {"pins without TLS", ACCOUNT("tls: off, tls_server_name: a.b"),
 	"f:4:84: warning: tls_server_name: without effect, since \"tls\" is"
@@ -713,6 +748,46 @@ test_password_commands(void **state)
 	secret_clear(&secret);
 }
 
+static const struct {
+	const char *command, *token, *error; /* error: a part of it */
+} token_commands[] = {
+    {"echo ya29.a0-_~+/=; echo more", "ya29.a0-_~+/=", NULL},
+    {"echo Please log in", NULL, "token_command: the first line is no token"},
+    {"printf 'a\\303\\244b'", NULL, "no token"},
+    {"exit 4", NULL, "token_command: the command exited with status 4"},
+    {"echo", NULL, "token_command: the first line is empty"},
+};
+
+static void
+test_token_commands(void **state)
+{
+	struct deadline deadline = deadline_in(20000, 0);
+	struct config_account account = {.password_file = "/nowhere"};
+	struct secret token = {NULL, 0};
+	struct error err = {0};
+
+	(void)state;
+	assert_true(config_read_token(&account, &token, &deadline, &err));
+	assert_int_equal(token.len, 0);
+	for (size_t i = 0; i < sizeof token_commands / sizeof *token_commands;
+	     i++) {
+		account.token_command = token_commands[i].command;
+		bool good =
+		    config_read_token(&account, &token, &deadline, &err);
+		assert_int_equal(good, token_commands[i].token != NULL);
+		if (good) {
+			assert_string_equal(
+			    token.text, token_commands[i].token);
+			continue;
+		}
+		assert_int_equal(err.class, ERROR_SECRET);
+		if (strstr(err.text, token_commands[i].error) == NULL)
+			fail_msg("%s: %s", account.token_command, err.text);
+		assert_null(strstr(err.text, "Please"));
+	}
+	secret_clear(&token);
+}
+
 static void
 test_fingerprints(void **state)
 {
@@ -835,6 +910,7 @@ main(void)
 	    cmocka_unit_test(test_password_files),
 	    cmocka_unit_test(test_credentials_of_the_service_manager),
 	    cmocka_unit_test(test_password_commands),
+	    cmocka_unit_test(test_token_commands),
 	    cmocka_unit_test(test_fingerprints),
 	    cmocka_unit_test(test_the_example_has_every_key_and_its_default),
 	    cmocka_unit_test(test_the_example_loads),

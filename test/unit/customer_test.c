@@ -40,7 +40,7 @@ struct dialogue {
 	enum error_class class;
 	const char *error; /* somewhere in the sentence */
 	const char *mechanism; /* used last */
-	bool downgraded;
+	const char *downgraded_from;
 };
 
 #define RANDOM   "abcdefghijklmnopqrstuvwx"
@@ -239,7 +239,7 @@ static const struct dialogue dialogues[] = {
 		"AUTH SCRAM-SHA-1 biwsbj10aW0scj1hYmNkZWZnaGlqa2xtbm9wcXJzdHV2d3gx\r\n"},
 	    {"534 too weak\r\n", "AUTH PLAIN AHRpbQBwZW5jaWw=\r\n"}, ATRN_SENT,
 	    {"250 ok\r\n", ""}},
-	TURNS, .mechanism = "PLAIN", .downgraded = true},
+	TURNS, .mechanism = "PLAIN", .downgraded_from = "SCRAM-SHA-256"},
     {"504 to all", CLEAR,
 	.steps = {HELLO, CRAM_EHLO, {"504 no\r\n", "QUIT\r\n"}, BYE},
 	FAILS(ERROR_UNABLE, "took no mechanism that it offers (CRAM-MD5)")},
@@ -250,15 +250,17 @@ static const struct dialogue dialogues[] = {
     {"weaker than before", IMPLICIT, .best_before = "SCRAM-SHA-256",
 	.steps = {HELLO, {OFFER("CRAM-MD5 PLAIN"), "AUTH CRAM-MD5\r\n"},
 	    CRAM_STEP, ATRN_SENT, {"250 ok\r\n", ""}},
-	TURNS, .mechanism = "CRAM-MD5", .downgraded = true},
+	TURNS, .mechanism = "CRAM-MD5", .downgraded_from = "SCRAM-SHA-256"},
     {"weaker than before, refused", IMPLICIT, .refuse_downgrade = true,
 	.best_before = "SCRAM-SHA-256",
 	.steps = {HELLO, {OFFER("CRAM-MD5 PLAIN"), "QUIT\r\n"}, BYE},
-	FAILS(ERROR_AUTH, "CRAM-MD5 is weaker"), .downgraded = true},
+	FAILS(ERROR_AUTH, "CRAM-MD5 is weaker than SCRAM-SHA-256"),
+	.downgraded_from = "SCRAM-SHA-256"},
     {"504 as a downgrade, refused", IMPLICIT, .refuse_downgrade = true,
 	.steps = {HELLO, {OFFER("CRAM-MD5 PLAIN"), "AUTH CRAM-MD5\r\n"},
 	    {"504 no\r\n", "QUIT\r\n"}, BYE},
-	FAILS(ERROR_AUTH, "PLAIN is weaker"), .downgraded = true},
+	FAILS(ERROR_AUTH, "PLAIN is weaker than CRAM-MD5"),
+	.downgraded_from = "CRAM-MD5"},
     {"no downgrade: the configuration wants it so", IMPLICIT,
 	.refuse_downgrade = true, .best_before = "SCRAM-SHA-256",
 	.mechanisms = {"PLAIN"},
@@ -568,7 +570,11 @@ check_outcome(const struct play *play)
 		fail_msg("%s", outcome->error.text);
 	if (dialogue->mechanism != NULL)
 		assert_string_equal(outcome->mechanism, dialogue->mechanism);
-	assert_int_equal(outcome->downgraded, dialogue->downgraded);
+	assert_int_equal(outcome->downgraded_from == NULL,
+	    dialogue->downgraded_from == NULL);
+	if (dialogue->downgraded_from != NULL)
+		assert_string_equal(
+		    outcome->downgraded_from, dialogue->downgraded_from);
 	assert_int_equal(play->done, 1);
 	assert_int_equal(play->closed, turned ? 0 : 1);
 	if (turned || dialogue->result == CUSTOMER_NO_MAIL)

@@ -260,12 +260,32 @@ fill(struct history *history)
 	history->next = start + hour;
 	history->deferred_since = start - hour;
 	history->alarmed = start - 2 * hour;
-	snprintf(history->auth_best, sizeof history->auth_best, "SCRAM");
+	history_auth_at(history, "provider.example");
+	history_auth_offered(history, "SCRAM-SHA-1");
 	snprintf(history->hold_fingerprint, sizeof history->hold_fingerprint,
 	    "0123abcd");
 	history_list_refused(history);
 	history_domain_refused(history, "a.example", start, "450 no");
 	history_domain_refused(history, "b.example", start, "450 \xff");
+}
+
+static void
+the_best_mechanism_is_that_of_the_host(void **state)
+{
+	struct history history;
+
+	(void)state;
+	history_init(&history);
+	history_auth_at(&history, "one.example");
+	history_auth_offered(&history, "CRAM-MD5");
+	history_auth_offered(&history, "SCRAM-SHA-256");
+	history_auth_offered(&history, "PLAIN");
+	history_auth_at(&history, "one.example");
+	assert_string_equal(history.auth_best, "SCRAM-SHA-256");
+	history_auth_at(&history, "two.example");
+	assert_string_equal(history.auth_best, "");
+	history_auth_offered(&history, "PLAIN");
+	assert_string_equal(history.auth_best, "PLAIN");
 }
 
 static void
@@ -355,6 +375,7 @@ main(void)
 	    cmocka_unit_test(busy_and_stopped_are_no_failures),
 	    cmocka_unit_test(mail_is_counted),
 	    cmocka_unit_test(a_refused_domain_is_asked_once_a_day),
+	    cmocka_unit_test(the_best_mechanism_is_that_of_the_host),
 	    cmocka_unit_test(json_is_the_whole_history),
 	    cmocka_unit_test(foreign_json_is_refused),
 	};
