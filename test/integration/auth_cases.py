@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: ISC
 """
 AUTH against servers that others wrote: GNU SASL, with the channel binding of
-its own end of the TLS connection.
+its own end of the TLS connection; Postfix with Dovecot's SASL; Dovecot itself.
 """
 import os
+import socket
 import subprocess
 
-from stage import HERE, PASSWORD, Skip, rows
+from auth_servers import DovecotLogin, postfix_login, token
+from line import Line
+from stage import HERE, PASSWORD, Skip, goodbye, hello, rows
 
 
 class Gsasl:
@@ -79,3 +82,106 @@ def test_plus_taken_out_of_the_list(t):
     """The server can bind, somebody hid it: our "y" tells the server so."""
     heard, run = log_in(t, 77, "1.3", "SCRAM-SHA-256")
     assert heard[-1] == "QUIT" and "535" in run.err, (heard, run)
+
+
+# Postfix and Dovecot
+
+def postfix_and_dovecot(t):
+    dovecot = DovecotLogin(t.sub("dovecot"), PASSWORD, t.certificates)
+    t.at_end(dovecot.end)
+    postfix = postfix_login(t.sub("postfix"), dovecot, t.certificates)
+    t.at_end(postfix.end)
+    return postfix
+
+
+def login(t, mechanism, good=True):
+    """The keys of an account that logs in so, or as somebody else would."""
+    if "AUTH" in mechanism:
+        secret = token() if good else token(key=b"another one's key")
+        path = t.write("token", secret + "\n")
+        return {"auth": mechanism, "password": None, "token_command": "cat " + path}
+    return {"auth": mechanism, "password": PASSWORD if good else "another-word"}
+
+
+def provider_before(t, port, mechanism):
+    """Our provider, whose customers log in to the server at the port."""
+    def auth(session, argument):
+        server = Line(socket.create_connection(("127.0.0.1", port)), session.line.log)
+        server.expect(220)
+        server.command("EHLO provider.example", 250)
+        server.send(b"AUTH " + argument.encode() + b"\r\n")
+        reply = server.reply()
+        while reply.code == 334:
+            session.line.send(reply.text.encode() + b"\r\n")
+            said = session.line.read_line()
+            session.secrets.append(said.decode())
+            server.send(said + b"\r\n")
+            reply = server.reply()
+        server.close()
+        session.user = "office" if reply.code == 235 else None
+        return reply.text.encode()
+
+    def script(line):
+        hello(line)
+        goodbye(line)
+
+    offer = "250-provider.example\r\n250-AUTH %s\r\n250 ATRN" % mechanism
+    return t.provider(script, tls="implicit",
+                      replies={"AUTH": auth, "EHLO": offer.encode()})
+
+
+@rows(*((m.lower(), m) for m in (
+    "CRAM-MD5", "PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "OAUTHBEARER",
+    "XOAUTH2")))
+def test_postfix(t, mechanism):
+    postfix = postfix_and_dovecot(t)
+
+    # A whole session, its AUTH being Postfix's.
+    t.configure(provider_before(t, postfix.port, mechanism),
+                **login(t, mechanism))
+    t.expect(t.fetch("office"), 0, "office: no mail")
+    assert t.status()["auth_best"] == mechanism
+
+    # Straight to Postfix, under its TLS.
+    address = "127.0.0.1:%d" % postfix.port
+    keys = {"tls": "starttls", "tls_ca_file": t.certificates.authority.cert}
+    t.configure(address, **keys, **login(t, mechanism))
+    run = t.run("check", "--connect")
+    t.expect(run, 0, "logged in by %s\n" % mechanism, "TLSv1.3")
+
+    t.configure(address, **keys, **login(t, mechanism, good=False))
+    run = t.fetch("office", status=77)
+    t.expect(run, 77, "refused the login by %s.*: 535 5.7.8" % mechanism)
+    assert t.status()["hold_until"], run
+
+
+def test_postfix_strongest(t):
+    """Of all that it offers."""
+    postfix = postfix_and_dovecot(t)
+    t.configure("127.0.0.1:%d" % postfix.port, tls="starttls",
+                tls_ca_file=t.certificates.authority.cert)
+    t.expect(t.run("check", "--connect"), 0, "logged in by SCRAM-SHA-256\n")
+
+
+def test_postfix_token_expired(t):
+    postfix = postfix_and_dovecot(t)
+    t.configure("127.0.0.1:%d" % postfix.port, tls="starttls",
+                tls_ca_file=t.certificates.authority.cert, auth="OAUTHBEARER",
+                password=None, token_command="echo " + token(lifetime=-60))
+    t.expect(t.fetch("office", status=77), 77, "invalid_token", "535")
+
+
+@rows(("certificate alone", None), ("named user", "office"))
+def test_dovecot_external(t, user):
+    """Dovecot ends the TLS itself: the certificate says who we are."""
+    relay = t.local(tcp=True, lmtp=False)
+    dovecot = DovecotLogin(t.sub("dovecot"), PASSWORD, t.certificates, relay.port)
+    t.at_end(dovecot.end)
+    for certificate, status in ((t.certificates.office, 0), (t.certificates.client, 77)):
+        t.configure(dovecot.address, tls="starttls", auth="EXTERNAL", user=user,
+                    password=None, tls_ca_file=t.certificates.authority.cert,
+                    tls_cert_file=certificate.cert, tls_key_file=certificate.key)
+        words = ("logged in by EXTERNAL",) if status == 0 else ("by EXTERNAL: 535",)
+        t.expect(t.run("check", "--connect"), status, *words)
+    run = t.fetch("office", status=77)
+    assert t.status()["hold_until"], run

@@ -237,10 +237,10 @@ class Postfix:
     """
     Takes mail for its virtual users on `port` (as the README recommends), on
     `open_port` (as from mynetworks) and by sendmail(). Everything else goes to
-    relay, a port of a Join, or stays in the queue.
+    relay, a port of a Join, or stays in the queue. extra: more of main.cf.
     """
 
-    def __init__(self, folder, users=(), relay=None):
+    def __init__(self, folder, users=(), relay=None, extra=""):
         if not shutil.which("postfix", path="/usr/sbin"):
             raise Skip("postfix is not installed")
         if os.geteuid() != 0:
@@ -260,7 +260,7 @@ class Postfix:
             domains="" if relay else "example.org, example.com",
             relayhost="[127.0.0.1]:%d" % relay if relay else "",
             **{d: self._default(d) for d in ("command_directory",
-                                             "daemon_directory")}))
+                                             "daemon_directory")}) + extra)
         write(os.path.join(folder, "master.cf"), MASTER_CF.format(
             port=self.port, open_port=self.open_port))
         self.sendmail = ["/usr/sbin/sendmail", "-C", folder]

@@ -87,6 +87,7 @@ class Certificates:
         self.expired = self.authority.issue("expired", "provider.example", here,
                                             end="20210101000000Z")
         self.client = self.authority.issue("client", "customer", "DNS:customer.example")
+        self.office = self.authority.issue("office", "office", "DNS:customer.example")
         self.alone = self_signed(folder, "alone", "provider.example",
                                  alternatives=here)
 
