@@ -25,7 +25,7 @@ enum {
 	 * 60 s; systemd kills after 90 s. */
 	STOP_MS = 80 * 1000,
 	/* What is run after a session has a minute of its own each. */
-	FINISH_MS = 180 * 1000,
+	FINISH_MS = 240 * 1000,
 	FDS_MAX = 8, /* descriptors that the caller waits for */
 	PRIVATE_MAX = 8, /* those that a child must not keep */
 };
