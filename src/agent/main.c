@@ -225,10 +225,12 @@ run_with_config(
 	int status = EX_CONFIG;
 
 	context->config = config_load(context->config_path);
-	if (commands[command].needs == FILE_SHOWN ||
-	    show_messages(context->config)) {
+	/* Before its warnings, which go where it says. */
+	if (context->config->faults == 0)
 		log_open(context->config->log, context->config->log_format,
 		    context->config->log_level);
+	if (commands[command].needs == FILE_SHOWN ||
+	    show_messages(context->config)) {
 		if (privilege_assume(context->config->state_dir, &err)) {
 			status = commands[command].run(context, argc, argv);
 		} else {
