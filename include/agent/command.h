@@ -2,7 +2,7 @@
  * command - what agent/main gives to each command.
  *
  * A command prints what it is for on standard output, logs the rest, and
- * returns the exit status of the program (interface.md 2).
+ * returns the exit status of the program.
  */
 #ifndef ODMR_AGENT_COMMAND_H
 #define ODMR_AGENT_COMMAND_H

@@ -18,7 +18,7 @@
 enum {
 	HISTORY_OUTCOMES = SESSION_FAILED + 1,
 	/* Some providers just drop the line where there is no mail; a TLS or
-	 * network fault looks the same (interface.md 4). */
+	 * network fault looks the same. */
 	HISTORY_UNTIDY_MAX = 5,
 	HISTORY_AUTH_SIZE = 32, /* the longest mechanism name has 20 octets */
 	HISTORY_HOST_SIZE = 256, /* a domain, RFC 5321 4.5.3.1.2 */
@@ -98,7 +98,7 @@ int64_t history_hold_left(const struct history *history, int64_t now);
 uint64_t history_messages_today(const struct history *history, int64_t now);
 
 /*
- * soft_bounce `auto` (interface.md 3): no message was taken yet, so a delivery
+ * soft_bounce `auto`: no message was taken yet, so a delivery
  * set up wrongly must not bounce what the provider holds.
  */
 bool history_is_new(const struct history *history);

@@ -2,7 +2,7 @@
  * history_json - a history as JSON: status files, `fetch --json`,
  * `status --json`.
  *
- * The keys are those of interface.md 6, and what the rules of agent/history
+ * The keys are those of odmr-agent(8), and what the rules of agent/history
  * need beyond them.
  */
 #ifndef ODMR_AGENT_HISTORY_JSON_H

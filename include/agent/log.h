@@ -1,7 +1,7 @@
 /*
  * log - one line for each event, to standard error or syslog, text or JSON.
  *
- * interface.md 6. Each line is one write. What a peer said is escaped. No
+ * Each line is one write. What a peer said is escaped. No
  * password, token or content of a message is ever given to it. Before
  * log_open() lines go to standard error as text.
  */

@@ -22,7 +22,7 @@ struct outlets *outlets_new(const struct config *config,
 void outlets_free(struct outlets *outlets);
 struct delivery *outlets_delivery(const struct outlets *outlets);
 /*
- * Tries each; true when at least one is there (interface.md 4, step 2). One
+ * Tries each; true when at least one is there. One
  * that is not is told to warn, with the reason. *size_max is the smallest
  * that they take, in octets, 0 where none says.
  */

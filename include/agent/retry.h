@@ -1,7 +1,7 @@
 /*
  * retry - when an account is tried again after a session that failed.
  *
- * The table of interface.md 3, by the class of the error.
+ * The rules of odmr-agent(8), by the class of the error.
  */
 #ifndef ODMR_AGENT_RETRY_H
 #define ODMR_AGENT_RETRY_H

@@ -25,7 +25,7 @@ enum session_outcome {
 
 struct session_result {
 	enum session_outcome outcome;
-	int exit_status; /* sysexits.h, as in interface.md 2 */
+	int exit_status; /* sysexits.h, as in odmr-agent(8) */
 	struct error error; /* class ERROR_NONE when nothing failed */
 	int64_t started; /* Unix time in ms */
 	int64_t ended; /* Unix time in ms */

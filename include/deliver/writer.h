@@ -37,7 +37,7 @@ bool writer_flush(struct writer *writer) __attribute__((warn_unused_result));
 bool writer_copy(int from, int to) __attribute__((warn_unused_result));
 
 /* The reply to a file that failed with errnum: 452 4.3.1 for a full disk or
- * quota, else 451 4.3.0 (interface.md 5). */
+ * quota, else 451 4.3.0. */
 void writer_status(struct status *status, const char *name, int errnum);
 /* errnum means a full disk or quota. */
 bool writer_full(int errnum);

@@ -39,7 +39,7 @@ const char *path_domain(const struct path *path);
 void path_complete(struct path *path, const char *domain);
 /* The local part is a dot-string of RFC 5321 4.1.2, without '%' and '!', and
  * does not begin with '-', '/' or '|': safe where an MTA may read more into
- * it (interface.md 5). */
+ * it. */
 bool path_is_plain(const struct path *path);
 /* A domain of RFC 2645 5.2.1: two labels or more, letters, digits, hyphens. */
 bool address_is_domain(const char *text);

@@ -31,13 +31,13 @@ int status_class(const struct status *status);
 /* "250 2.0.0 ok" into out, without CRLF; returns out. */
 char *status_format(const struct status *status, char *out, size_t size);
 /*
- * Many outcomes to one reply, for a peer without PRDR (interface.md 5): the
+ * Many outcomes to one reply, for a peer without PRDR: the
  * first 4xx if there is any, else the first 5xx, else the first 2xx.
  */
 const struct status *status_reduce(const struct status *each, size_t count);
 /*
  * The last reply of PRDR: 250 if any is 2xx, else 4xx if any is, else 5xx
- * (protocol.md 2.17: it overrides the single ones at the client).
+ * (draft-hall-prdr: it overrides the single ones at the client).
  */
 const struct status *status_overall(const struct status *each, size_t count);
 

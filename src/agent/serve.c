@@ -34,7 +34,7 @@ enum {
 	/* After session_timeout a message goes on at this rate or not at all */
 	SLOW_WINDOW = 60 * 1000,
 	SLOW_OCTETS = 1024,
-	/* For the provider to read our 221 (interface.md 4). */
+	/* For the provider to read our 221. */
 	FINISH_TIME = 3000,
 };
 
@@ -79,7 +79,7 @@ softens_all(const struct serve *s)
 	return s->options->account->soft_bounce == CONFIG_SOFT_BOUNCE_YES;
 }
 
-/* soft_bounce (interface.md 3): the provider keeps the mail. */
+/* soft_bounce: the provider keeps the mail. */
 static void
 soften(const struct serve *s, struct status *status)
 {
@@ -525,7 +525,7 @@ answer(struct serve *s)
 		answer_rcpts(s);
 }
 
-/* The session is to end: 421 to the next command (interface.md 5). */
+/* The session is to end: 421 to the next command. */
 static void
 end_with(struct serve *s, enum error_class class, const char *reason)
 {
@@ -562,7 +562,7 @@ lose(struct serve *s, const struct error *err)
 	if (s->result->lost_inside)
 		on_abort(s, NULL);
 	if (s->result->end == RECEIVER_QUIT)
-		return; /* it did not stay for our 221 (interface.md 4) */
+		return; /* it did not stay for our 221 */
 	s->result->end = RECEIVER_EOF;
 	if (s->result->lost_inside && s->result->error.class == ERROR_NONE) {
 		s->result->error = *err;

@@ -31,7 +31,7 @@
 #include "protocol/customer.h"
 
 enum {
-	/* interface.md 4, step 6 */
+	/* Some providers send one message a call, or only defer. */
 	CALLS_MAX = 1000,
 	FRUITLESS_MAX = 5,
 	/* Reading a password, trying a local service: all have limits of
@@ -193,7 +193,7 @@ log_call(struct session *s, const struct call_result *call)
 		    "the provider sends now");
 }
 
-/* The line ended before the first MAIL (interface.md 4): no mail, as far as
+/* The line ended before the first MAIL: no mail, as far as
  * one can tell. */
 static enum step
 nothing_came(struct session *s, const struct serve_result *served)
@@ -228,7 +228,7 @@ failed_turned(struct session *s, const struct serve_result *served, bool final)
 	return STEP_END;
 }
 
-/* Whether to call again after a turned connection (interface.md 4, step 6). */
+/* Whether to call again after a turned connection. */
 static enum step
 after_turn(struct session *s, const struct serve_result *served,
     const struct tally *before)

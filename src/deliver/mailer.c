@@ -18,11 +18,11 @@
 #include "protocol/status.h"
 
 enum {
-	/* interface.md 4: what a stop request leaves to a message that is
+	/* What a stop request leaves to a message that is
 	 * under way, and to the answer once its end went out. */
 	UNDER_WAY_GRACE = 10 * 1000,
 	RESULT_GRACE = 60 * 1000,
-	/* protocol.md 3.2: some services send one reply in place of all. */
+	/* Some services send one reply in place of all. */
 	NEXT_RESULT = 60 * 1000,
 	/* A slow line must not look like silence to the local service. */
 	TEXT_HELD = 5 * 1000,

@@ -20,7 +20,7 @@
 
 enum {
 	/* Far below what Linux takes, so that wrappers in between can add
-	 * theirs (interface.md 5). */
+	 * theirs. */
 	SENDMAIL_ARGUMENTS_MAX = 100 * 1000,
 	SENDMAIL_OUTPUT_MAX = 4096, /* of it the first line is told */
 	SENDMAIL_LINE_MAX = 240,
@@ -238,7 +238,7 @@ set_failure(
 }
 
 /* Only 67 and 68 are for good: the provider still holds the mail, and a
- * mistake in the local set-up must not bounce it (interface.md 5). */
+ * mistake in the local set-up must not bounce it. */
 static void
 judge_run(struct sendmail *sendmail, const struct spawn_result *ended)
 {

@@ -356,7 +356,7 @@ text_done(struct receiver *r)
 	emit(r, RECEIVER_DONE);
 }
 
-/* All outcomes are in: one reply, or with PRDR one each (protocol.md 2.17). */
+/* All outcomes are in: one reply, or with PRDR one each (draft-hall-prdr). */
 static void
 text_reply(struct receiver *r)
 {

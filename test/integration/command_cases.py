@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 """
-The command line: commands, options, check and status (interface.md 1 to 3).
+The command line: commands, options, check and status.
 """
 import json
 import os

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: ISC
 """
-From the connection to the turn: greeting, EHLO, TLS, AUTH, ATRN, proxies
-(interface.md 1, 2 and 4).
+From the connection to the turn: greeting, EHLO, TLS, AUTH, ATRN, proxies.
 """
 import base64
 import os

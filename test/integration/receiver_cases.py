@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 """
-The agent as SMTP server: the reply table of interface.md 5, the text of
+The agent as SMTP server: the replies that odmr-agent(8) lists, the text of
 messages, and the ways in which providers part from the book.
 """
 import re

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 """
 Sessions as processes: locks, several accounts, holds, signals, the user that
-it runs as, status files and logs (interface.md 1, 2, 4 and 6).
+it runs as, status files and logs.
 """
 import datetime
 import json
