@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * manual_test - odmr-agent.yaml(5) has the keys, types and defaults that the
- * table of the configuration has, and no others.
+ * table of the configuration has, and no others; what the manual and the README
+ * show to begin with can be used.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +14,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include "agent/config.h"
 #include "agent/config_loader.h"
 #include "base/mem.h"
 
@@ -143,9 +147,9 @@ describes(const char *line, const struct config_key *key)
 }
 
 static size_t
-read_page(char lines[LINES_MAX][LINE_MAX_SIZE])
+read_page(const char *path, char lines[LINES_MAX][LINE_MAX_SIZE])
 {
-	FILE *file = fopen(page, "r");
+	FILE *file = fopen(path, "r");
 	size_t count = 0;
 
 	assert_non_null(file);
@@ -204,7 +208,7 @@ static void
 test_keys(void **state)
 {
 	static char lines[LINES_MAX][LINE_MAX_SIZE];
-	size_t count = read_page(lines), faults = 0;
+	size_t count = read_page(page, lines), faults = 0;
 
 	(void)state;
 	for (size_t s = 0; s < sizeof sections / sizeof *sections; s++) {
@@ -224,10 +228,52 @@ test_keys(void **state)
 	assert_int_equal(faults, 0);
 }
 
+/* The lines from "hostname:" to the end of the paragraph, as they stand in a
+ * file of their own. */
+static int
+open_example(const char *path)
+{
+	static char lines[LINES_MAX][LINE_MAX_SIZE];
+	size_t count = read_page(path, lines), at = 0;
+	int fd = memfd_create("example", MFD_CLOEXEC);
+	size_t indent = 0;
+
+	assert_true(fd >= 0);
+	while (at < count) {
+		indent = strspn(lines[at], " ");
+		if (begins(lines[at] + indent, "hostname:"))
+			break;
+		at++;
+	}
+	assert_true(at < count);
+	for (; strlen(lines[at]) > indent && lines[at][0] != '.'; at++)
+		dprintf(fd, "%s\n", lines[at] + indent);
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	return fd;
+}
+
+static void
+test_first_examples(void **state)
+{
+	static const char *const paths[] = {"README.md", page};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+		int fd = open_example(paths[i]);
+		struct config *config = config_read(fd, paths[i]);
+		close(fd);
+		if (config->faults > 0)
+			fail_msg("%s: %s", paths[i], config->messages[0].text);
+		assert_string_equal(config->accounts[0].name, "office");
+		config_free(config);
+	}
+}
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_keys)};
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_keys), cmocka_unit_test(test_first_examples)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
