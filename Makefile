@@ -36,7 +36,9 @@ ifeq ($(CI),true)
 WARNINGS += -Werror
 endif
 
-HARDENING_release := -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 \
+# -Os: time goes into system calls and OpenSSL, and a router counts octets.
+# Unwind tables are for exceptions and in-process traces; -g has what gdb needs.
+HARDENING_release := -Os -fno-asynchronous-unwind-tables -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 \
 	-fstack-protector-strong -fstack-clash-protection \
 	$(call cc_has,-fcf-protection=full) \
 	$(call cc_has,-ftrivial-auto-var-init=zero) -ffunction-sections \
