@@ -42,10 +42,10 @@ struct child_job {
 /* The signals that a program with children handles; blocked over a fork. */
 void child_block_signals(sigset_t *before);
 /*
- * No core file, no look into our memory, SIGTERM when the parent is gone. To
- * be called again after the user changed, when the kernel forgets it.
+ * SIGTERM when the parent is gone. To be called again after the user changed,
+ * when the kernel forgets it.
  */
-void child_guard(void);
+void child_follow_parent(void);
 /* In the new process, with those signals blocked. */
 noreturn void child_main(const struct child_job *job);
 

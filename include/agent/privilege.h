@@ -13,6 +13,11 @@
 
 struct error;
 
+/*
+ * No core file, and no look into our memory by other processes of the same
+ * user. The functions below see to it that this stays so.
+ */
+void privilege_guard(void);
 /* Acts as the owner of path; an owner that is missing is root itself. */
 bool privilege_assume(const char *path, struct error *err)
     __attribute__((warn_unused_result));

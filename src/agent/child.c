@@ -5,12 +5,12 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "agent/after.h"
 #include "agent/config.h"
+#include "agent/privilege.h"
 #include "agent/ping.h"
 #include "base/deadline.h"
 #include "base/stop.h"
@@ -76,12 +76,8 @@ report_end(int fd, const struct session_result *result)
 }
 
 void
-child_guard(void)
+child_follow_parent(void)
 {
-	struct rlimit no_core = {.rlim_cur = 0, .rlim_max = 0};
-
-	setrlimit(RLIMIT_CORE, &no_core);
-	prctl(PR_SET_DUMPABLE, 0);
 	/* A parent that was killed cannot pass on the next SIGTERM. */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 }
@@ -97,7 +93,7 @@ take_own_signals(pid_t parent)
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGUSR1, SIG_IGN);
 	stop_install();
-	child_guard();
+	child_follow_parent();
 	if (getppid() != parent)
 		stop_request();
 	sigemptyset(&none);
@@ -117,6 +113,7 @@ child_main(const struct child_job *job)
 	struct session_result result = {.outcome = SESSION_FAILED};
 
 	take_own_signals(job->parent);
+	privilege_guard();
 	config_wipe_secrets(job->config, job->account);
 	ping_send_aside(
 	    job->config->state_dir, job->account, PING_START, job->pipe);

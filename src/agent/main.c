@@ -282,6 +282,7 @@ main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	/* A limit on files is a full disk: it must fail the write, no more. */
 	signal(SIGXFSZ, SIG_IGN);
+	privilege_guard();
 	if (read_words(&context, &words, argc, argv))
 		status = run_words(&context, &words);
 	free(words.list);

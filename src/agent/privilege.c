@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,6 +34,16 @@ take_groups(const struct stat *st, gid_t *gid)
 	return setgroups(0, NULL) == 0;
 }
 
+/* The kernel forgets it when the user changes (prctl(2)). */
+void
+privilege_guard(void)
+{
+	struct rlimit no_core = {.rlim_cur = 0, .rlim_max = 0};
+
+	setrlimit(RLIMIT_CORE, &no_core);
+	prctl(PR_SET_DUMPABLE, 0);
+}
+
 bool
 privilege_assume(const char *path, struct error *err)
 {
@@ -41,8 +53,10 @@ privilege_assume(const char *path, struct error *err)
 	if (geteuid() != 0 || !find_owner(path, &st))
 		return true;
 	if (take_groups(&st, &gid) && setegid(gid) == 0 &&
-	    seteuid(st.st_uid) == 0)
+	    seteuid(st.st_uid) == 0) {
+		privilege_guard();
 		return true;
+	}
 	error_set_errno(err, ERROR_SYSTEM, errno,
 	    "cannot become the owner of %s (uid %u)", path,
 	    (unsigned)st.st_uid);
@@ -58,6 +72,7 @@ privilege_regain(void)
 	 * is read next fails and says so. */
 	if (seteuid(0) != 0 || setegid(0) != 0)
 		return;
+	privilege_guard();
 }
 
 bool
@@ -70,8 +85,10 @@ privilege_drop(const char *path, struct error *err)
 	if (!find_owner(path, &st))
 		return true;
 	if (take_groups(&st, &gid) && setresgid(gid, gid, gid) == 0 &&
-	    setresuid(st.st_uid, st.st_uid, st.st_uid) == 0 && setuid(0) != 0)
+	    setresuid(st.st_uid, st.st_uid, st.st_uid) == 0 && setuid(0) != 0) {
+		privilege_guard();
 		return true;
+	}
 	error_set_errno(err, ERROR_SYSTEM, errno,
 	    "cannot become the owner of %s (uid %u)", path,
 	    (unsigned)st.st_uid);

@@ -505,7 +505,7 @@ prepare_call(struct session *s, struct error *err)
 		*err = other;
 		return false;
 	}
-	child_guard();
+	child_follow_parent();
 	if (s->call != NULL &&
 	    !hold_fingerprint(s->config->state_dir, s->account, &s->password,
 		s->fingerprint, &other))

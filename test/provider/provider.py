@@ -147,7 +147,7 @@ class Provider:
     """
 
     def __init__(self, source=None, tls="off", certificate=None, users=None,
-                 mechanisms=tuple(sasl.MECHANISMS), replies=None, challenge=None,
+                 mechanisms=sasl.USUAL, replies=None, challenge=None,
                  client_ca=None, extensions=(), host="127.0.0.1", port=0,
                  log=None, timeout=60, tls_version=None):
         if callable(source):

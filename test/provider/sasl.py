@@ -9,10 +9,13 @@ decorate it.
 """
 import base64
 import binascii
+import hashlib
 import hmac
 import os
 
 MECHANISMS = {}
+# What most providers have, and the default of ours.
+USUAL = ("CRAM-MD5", "PLAIN", "LOGIN")
 
 
 class Refused(Exception):
@@ -93,3 +96,60 @@ def login(exchange, initial):
     if password != exchange.password(user.decode()):
         raise Refused(WRONG)
     return user.decode()
+
+
+ITERATIONS = 4096
+
+
+def salted(user, password, digest):
+    """SaltedPassword of RFC 5802 3, with a salt that tests can foretell."""
+    salt = b"salt of " + user.encode()
+    return salt, hashlib.pbkdf2_hmac(digest, password, salt, ITERATIONS)
+
+
+def scram(name, digest):
+    """RFC 5802 without channel binding."""
+    def prove(key, text):
+        return hmac.new(key, text, digest).digest()
+
+    @mechanism(name)
+    def login_scram(exchange, initial):
+        bare = initial.split(b",", 2)[2]
+        user, nonce = (part[2:].decode() for part in bare.split(b","))
+        salt, key = salted(user, exchange.password(user), digest)
+        nonce += base64.b64encode(os.urandom(12)).decode()
+        first = b"r=%s,s=%s,i=%d" % (nonce.encode(), base64.b64encode(salt), ITERATIONS)
+        final, _, proof = exchange.ask(first).rpartition(b",p=")
+        said = b",".join((bare, first, final))
+        client = prove(key, b"Client Key")
+        signature = prove(hashlib.new(digest, client).digest(), said)
+        right = bytes(a ^ b for a, b in zip(client, signature))
+        if not hmac.compare_digest(right, decode(proof.decode())):
+            raise Refused(WRONG)
+        exchange.ask(b"v=" + base64.b64encode(prove(prove(key, b"Server Key"), said)))
+        return user
+
+
+scram("SCRAM-SHA-1", "sha1")
+scram("SCRAM-SHA-256", "sha256")
+
+
+def by_token(exchange, user, said):
+    """The password stands for the token; a failure is told inside."""
+    if said != b"auth=Bearer " + exchange.password(user):
+        exchange.ask(b'{"status":"invalid_token"}')
+        raise Refused(WRONG)
+    return user
+
+
+@mechanism("XOAUTH2", only_tls=True)
+def xoauth2(exchange, initial):
+    user, said, *_ = initial.split(b"\1")
+    return by_token(exchange, user.partition(b"=")[2].decode(), said)
+
+
+@mechanism("OAUTHBEARER", only_tls=True)
+def oauthbearer(exchange, initial):
+    header, *fields = initial.split(b"\1")
+    user = header.split(b",")[1].partition(b"=")[2].decode()
+    return by_token(exchange, user, [f for f in fields if f.startswith(b"auth=")][0])
