@@ -61,6 +61,8 @@ struct history {
 	int64_t next; /* by `run` */
 	int64_t deferred_since; /* each session since then deferred mail */
 	int64_t alarmed; /* the last alarm */
+	/* At the end of the last session that could open the ledger. */
+	uint64_t ledger_entries, ledger_due;
 	/* The strongest mechanism that this host ever offered; "": unknown. */
 	char auth_best[HISTORY_AUTH_SIZE];
 	char auth_host[HISTORY_HOST_SIZE];

@@ -163,6 +163,8 @@ history_json_format(
 	json_time(&json, "next", history->next);
 	json_time(&json, "deferred_since", history->deferred_since);
 	json_time(&json, "alarmed", history->alarmed);
+	write_count(&json, "ledger_entries", history->ledger_entries);
+	write_count(&json, "ledger_due", history->ledger_due);
 	write_text(&json, "auth_best", history->auth_best);
 	write_text(&json, "auth_host", history->auth_host);
 	write_domains(&json, history);
@@ -298,6 +300,8 @@ read_all(const struct json_value *root, struct history *history)
 	history->next = json_get_time(root, "next");
 	history->deferred_since = json_get_time(root, "deferred_since");
 	history->alarmed = json_get_time(root, "alarmed");
+	history->ledger_entries = read_count(root, "ledger_entries");
+	history->ledger_due = read_count(root, "ledger_due");
 	read_text(
 	    root, "auth_best", history->auth_best, sizeof history->auth_best);
 	read_text(

@@ -181,6 +181,13 @@ add_reasons(struct overview *overview, const struct config_account *account,
 		    overview, report_hold(text, history, overview->now));
 	else if (history->failures_in_a_row > 0)
 		add_wrapped(overview, report_plain(plain, history->last_error));
+	if (history->ledger_due > 0) {
+		char count[CELL_SIZE];
+		count_of(count, history->ledger_due, "message");
+		snprintf(text, sizeof text,
+		    "%s due to come again (odmr-agent ledger)", count);
+		add_wrapped(overview, text);
+	}
 	for (size_t i = 0; i < history->domains_count; i++) {
 		snprintf(text, sizeof text, "%s is refused: %s",
 		    history->domains[i].name, history->domains[i].reply);

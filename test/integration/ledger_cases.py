@@ -3,6 +3,7 @@
 The ledger: nothing twice where a reply is lost, and the truth to each recipient
 where outcomes differ.
 """
+import json
 import os
 
 import mail
@@ -154,3 +155,18 @@ def test_damage_is_told(t):
     t.configure(t.provider(one_message(TEXT)))
     t.expect(t.run("fetch", "office"), 0, "1 damaged records were dropped")
     assert len(t.mail(USER)) == 1
+
+
+def test_due_in_status(t):
+    """A mixed outcome that nobody fetched again: status tells, and needs no
+    ledger for it."""
+    local = t.local(answers={"END": ["250 2.0.0 Saved", "452 4.2.2 Full"]})
+    t.configure(t.provider(
+        one_message(TEXT, "a@example.org", "b@example.org", expect=451),
+        replies={"ATRN": [None, b"453 none"]}), {"lmtp": local.address})
+    t.fetch("office", status=75)
+    os.chmod(t.path("state/ledger"), 0)
+    run = t.run("status")
+    assert "    1 message due to come again (odmr-agent ledger)\n" in run.out, run
+    shown = json.loads(t.run("status", "--json").out)
+    assert (shown["ledger_entries"], shown["ledger_due"]) == (1, 1), shown

@@ -260,6 +260,8 @@ fill(struct history *history)
 	history->next = start + hour;
 	history->deferred_since = start - hour;
 	history->alarmed = start - 2 * hour;
+	history->ledger_entries = 9;
+	history->ledger_due = 7;
 	history_auth_at(history, "provider.example");
 	history_auth_offered(history, "SCRAM-SHA-1");
 	snprintf(history->hold_fingerprint, sizeof history->hold_fingerprint,
@@ -306,6 +308,8 @@ json_is_the_whole_history(void **state)
 	assert_int_equal(again.hold_class, ERROR_AUTH);
 	assert_int_equal(again.hold_until, history.hold_until);
 	assert_int_equal(again.domains_count, 2);
+	assert_int_equal(again.ledger_entries, 9);
+	assert_int_equal(again.ledger_due, 7);
 	/* An octet that is no UTF-8 changes the first time only. */
 	assert_true(history_json_format("office", &again, &second));
 	assert_int_equal(buf_len(&second), buf_len(&text));

@@ -122,6 +122,13 @@ what_is_wrong_stands_below(void **state)
 	    "    0\n"
 	    "    a.example.org is refused: 450 no\n");
 	history_clear(&held);
+	held = after(SESSION_DEFERRED, now - 10 * MINUTE);
+	held.ledger_entries = 3;
+	held.ledger_due = 1;
+	assert_table(&account, &held, false,
+	    "office  2 deferred, 10 min ago      in 4 min         0       0"
+	    "    0\n"
+	    "    1 message due to come again (odmr-agent ledger)\n");
 }
 
 static void
