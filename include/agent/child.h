@@ -35,6 +35,9 @@ struct child_job {
 	struct config *config;
 	const struct config_account *account;
 	bool trace, named;
+	bool live; /* somebody looks on: each message is reported at once */
+	/* A session that told no result; only what follows it is done. */
+	const struct session_result *lost;
 	pid_t parent;
 	int pipe; /* the end to write to, not blocking */
 };

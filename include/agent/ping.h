@@ -7,6 +7,8 @@
 #ifndef ODMR_AGENT_PING_H
 #define ODMR_AGENT_PING_H
 
+#include <sys/types.h>
+
 struct config_account;
 
 enum ping { PING_START, PING_SUCCESS, PING_FAIL };
@@ -15,9 +17,12 @@ enum ping { PING_START, PING_SUCCESS, PING_FAIL };
  * has no ping_url. */
 void ping_send(const struct config_account *account, enum ping ping);
 /* In a process of its own, as the owner of state_dir and with private closed;
- * nobody waits for it. */
-void ping_send_aside(const char *state_dir,
+ * for ping_wait(). */
+pid_t ping_send_aside(const char *state_dir,
     const struct config_account *account, enum ping ping, int private);
+/* Until that process has ended, so that no later ping overtakes it; a stop
+ * request ends it. */
+void ping_wait(pid_t aside);
 /* The URL that is asked for, to be wiped and freed by the caller. */
 char *ping_url(const char *url, enum ping ping);
 

@@ -17,8 +17,16 @@
 
 struct process_pool;
 
+/* A session to be started. */
+struct process_order {
+	const struct config_account *account;
+	bool trace, named; /* as in struct session_options */
+	bool live; /* each message is to be an event */
+	void *tag;
+};
+
 struct process_event {
-	void *tag; /* as given to process_start() */
+	void *tag; /* of the order */
 	bool ended; /* else the result is what there is so far */
 	bool lost; /* the session could not tell its end, nor log it */
 	struct session_result result;
@@ -48,7 +56,13 @@ bool process_full(const struct process_pool *pool);
  * of a session that failed (71).
  */
 void process_start(struct process_pool *pool, struct config *config,
-    const struct config_account *account, bool trace, bool named, void *tag);
+    const struct process_order *order);
+/*
+ * What follows a session (agent/after), for one that was lost: to be called
+ * with its event, in whose place it runs. Nothing more comes of it.
+ */
+void process_follow(struct process_pool *pool, struct config *config,
+    const struct config_account *account, const struct session_result *lost);
 
 /*
  * Waits until clock_ms() is until (INT64_MAX: for ever) for an event of a

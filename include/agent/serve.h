@@ -39,7 +39,7 @@ struct serve_options {
 	const char *early; /* octets that came behind the 250 to ATRN */
 	size_t early_len;
 	struct transcript *transcript;
-	void (*progress)(void *context); /* after each message */
+	void (*progress)(void *context); /* at input and messages */
 	void *progress_context;
 };
 

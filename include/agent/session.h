@@ -44,7 +44,8 @@ struct session_result {
 struct session_options {
 	bool trace;
 	bool named; /* the account was named by the user: holds do not count */
-	/* Called as messages arrive, with the result so far; may be NULL. */
+	/* Called as messages arrive, and often in between, with the result so
+	 * far; may be NULL. */
 	void (*progress)(void *context, const struct session_result *so_far);
 	void *progress_context;
 };

@@ -16,8 +16,10 @@
 #include "base/stop.h"
 
 enum {
-	/* A terminal needs no more, and the parent sees that we live. */
-	PROGRESS_MS = 200,
+	/* A terminal needs no more. */
+	LIVE_MS = 200,
+	/* For the parent to see that we live, seldom enough to let it sleep. */
+	ALIVE_MS = 10 * 1000,
 	/* The parent only ever waits for us; if it does not read, it is
 	 * stopped or gone. */
 	RESULT_WAIT_MS = 60 * 1000,
@@ -25,7 +27,9 @@ enum {
 
 struct reporter {
 	int pipe;
+	bool live;
 	int64_t reported; /* clock_ms() of the last record */
+	uint64_t outcomes; /* as they stood then */
 };
 
 void
@@ -57,11 +61,16 @@ static void
 report_progress(void *context, const struct session_result *so_far)
 {
 	struct reporter *reporter = context;
+	uint64_t outcomes =
+	    so_far->messages + so_far->deferred + so_far->refused;
 	int64_t now = clock_ms();
+	int64_t due =
+	    reporter->reported + (reporter->live ? LIVE_MS : ALIVE_MS);
 
-	if (now - reporter->reported < PROGRESS_MS)
+	if (now < due && !(reporter->live && outcomes != reporter->outcomes))
 		return;
 	reporter->reported = now;
+	reporter->outcomes = outcomes;
 	(void)report(reporter->pipe, false, so_far);
 }
 
@@ -103,7 +112,7 @@ take_own_signals(pid_t parent)
 void
 child_main(const struct child_job *job)
 {
-	struct reporter reporter = {.pipe = job->pipe};
+	struct reporter reporter = {.pipe = job->pipe, .live = job->live};
 	struct session_options options = {
 	    .trace = job->trace,
 	    .named = job->named,
@@ -115,10 +124,15 @@ child_main(const struct child_job *job)
 	take_own_signals(job->parent);
 	privilege_guard();
 	config_wipe_secrets(job->config, job->account);
-	ping_send_aside(
+	if (job->lost != NULL) {
+		after_session(job->config, job->account, job->lost);
+		_exit(EX_OK);
+	}
+	pid_t ping = ping_send_aside(
 	    job->config->state_dir, job->account, PING_START, job->pipe);
 	job->run(job->config, job->account, &options, &result);
 	report_end(job->pipe, &result);
+	ping_wait(ping);
 	after_session(job->config, job->account, &result);
 	_exit(EX_OK);
 }

@@ -168,6 +168,15 @@ print_result(struct fetch *fetch, const char *account,
 }
 
 static void
+handle_loss(struct fetch *fetch, const struct config_account *account,
+    const struct session_result *result)
+{
+	log_say(
+	    CONFIG_LOG_ERROR, account->name, "end", "%s", result->error.text);
+	process_follow(fetch->pool, fetch->context->config, account, result);
+}
+
+static void
 handle_event(struct fetch *fetch, const struct process_event *event)
 {
 	struct job *job = event->tag;
@@ -178,8 +187,7 @@ handle_event(struct fetch *fetch, const struct process_event *event)
 		job->ended = true;
 		print_result(fetch, job->account->name, &event->result);
 		if (event->lost)
-			log_say(CONFIG_LOG_ERROR, job->account->name, "end",
-			    "%s", event->result.error.text);
+			handle_loss(fetch, job->account, &event->result);
 		fetch->status = report_worse_status(
 		    fetch->status, event->result.exit_status);
 	}
@@ -199,8 +207,12 @@ start_jobs(struct fetch *fetch, size_t next)
 			continue;
 		job->running = true;
 		job->begun = clock_ms();
-		process_start(fetch->pool, context->config, job->account,
-		    context->trace, fetch->named, job);
+		struct process_order order = {.account = job->account,
+		    .trace = context->trace,
+		    .named = fetch->named,
+		    .live = fetch->live,
+		    .tag = job};
+		process_start(fetch->pool, context->config, &order);
 	}
 	return next;
 }

@@ -2,8 +2,11 @@
 #include "agent/ping.h"
 
 #include <curl/curl.h>
+#include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -99,17 +102,32 @@ ping_send(const struct config_account *account, enum ping ping)
 	free(url);
 }
 
-void
+pid_t
 ping_send_aside(const char *state_dir, const struct config_account *account,
     enum ping ping, int private)
 {
 	struct error err;
 
-	if (account->ping_url.len == 0 || fork() != 0)
-		return;
+	if (account->ping_url.len == 0)
+		return -1;
+	pid_t pid = fork();
+	if (pid != 0)
+		return pid;
 	close(private);
 	/* Nothing of root where a stranger is listened to. */
 	if (privilege_drop(state_dir, &err))
 		ping_send(account, ping);
 	_exit(EX_OK);
+}
+
+void
+ping_wait(pid_t aside)
+{
+	if (aside < 0)
+		return;
+	if (stop_requested())
+		kill(aside, SIGKILL);
+	while (waitpid(aside, NULL, 0) < 0 && errno == EINTR)
+		if (stop_requested())
+			kill(aside, SIGKILL);
 }

@@ -18,6 +18,7 @@
 #include "agent/status_file.h"
 #include "base/deadline.h"
 #include "base/mem.h"
+#include "base/stop.h"
 
 enum {
 	HANG_MS = 60 * 1000, /* beyond session_timeout */
@@ -155,24 +156,25 @@ start_child(struct process_pool *pool, struct child_job *job, pid_t *pid,
 
 void
 process_start(struct process_pool *pool, struct config *config,
-    const struct config_account *account, bool trace, bool named, void *tag)
+    const struct process_order *order)
 {
+	const struct config_account *account = order->account;
 	struct child_job job = {.run = pool->run,
 	    .config = config,
 	    .account = account,
-	    .trace = trace,
-	    .named = named};
+	    .trace = order->trace,
+	    .named = order->named,
+	    .live = order->live};
 	struct process process = {.pid = -1,
-	    .tag = tag,
+	    .tag = order->tag,
 	    .account = xstrdup(account->name),
 	    .state_dir = xstrdup(config->state_dir),
 	    .started = moment_now(),
 	    .begun = clock_ms(),
 	    .patience = account->session_timeout + HANG_MS};
-
-	assert(!process_full(pool));
 	struct error err;
 
+	assert(!process_full(pool));
 	process.ends = process.begun + process.patience;
 	/* The wait for the lock, the session, and its last message each may
 	 * take session_timeout. */
@@ -183,6 +185,24 @@ process_start(struct process_pool *pool, struct config *config,
 		*process.refused = err;
 	}
 	pool->processes[pool->count++] = process;
+}
+
+void
+process_follow(struct process_pool *pool, struct config *config,
+    const struct config_account *account, const struct session_result *lost)
+{
+	struct child_job job = {
+	    .config = config, .account = account, .lost = lost};
+	struct process process = {.told = true, .begun = clock_ms()};
+	struct error ignored; /* the loss itself was told */
+
+	assert(!process_full(pool));
+	if (stop_requested())
+		return;
+	process.latest = process.ends = process.begun + FINISH_MS;
+	process.fd = start_child(pool, &job, &process.pid, &ignored);
+	if (process.fd >= 0)
+		pool->processes[pool->count++] = process;
 }
 
 /* The child may be in a stranger's hands. */

@@ -93,8 +93,7 @@ report_result(char out[static REPORT_SIZE], const struct session_result *result)
 	case SESSION_DEFERRED:
 	case SESSION_REFUSED:
 		append_counts(out, result);
-		append(out, ", %" PRId64 ".%d s", result->elapsed / 1000,
-		    (int)(result->elapsed % 1000 / 100));
+		append(out, ", %.1f s", (double)result->elapsed / 1000);
 		if (result->more)
 			append(out, ", more to come");
 		break;

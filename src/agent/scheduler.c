@@ -224,8 +224,11 @@ start_due(struct scheduler *scheduler)
 		if (!forced && task_is_held(task, state_dir(scheduler), &now))
 			continue;
 		task_begin(task, &now);
-		process_start(scheduler->pool, context->config, task->account,
-		    context->trace, forced, task);
+		struct process_order order = {.account = task->account,
+		    .trace = context->trace,
+		    .named = forced,
+		    .tag = task};
+		process_start(scheduler->pool, context->config, &order);
 	}
 }
 
@@ -257,6 +260,9 @@ handle_event(struct scheduler *scheduler, const struct process_event *event)
 		log_say(CONFIG_LOG_ERROR, task->name, "end", "%s",
 		    event->result.error.text);
 	task_end(task, state_dir(scheduler), &event->result, &now);
+	if (event->lost && task->account != NULL)
+		process_follow(scheduler->pool, scheduler->context->config,
+		    task->account, &event->result);
 	if (task->account != NULL) {
 		log_next(task);
 		return;

@@ -464,6 +464,13 @@ tell_text(struct serve *s, const struct status *told)
 }
 
 static void
+tell_progress(const struct serve *s)
+{
+	if (s->options->progress != NULL)
+		s->options->progress(s->options->progress_context);
+}
+
+static void
 answer_text(struct serve *s)
 {
 	size_t rcpts = receiver_envelope(s->receiver)->rcpts, rcpt;
@@ -476,8 +483,7 @@ answer_text(struct serve *s)
 	tell_text(s, told);
 	free(told);
 	log_ledger_notes(s);
-	if (s->options->progress != NULL)
-		s->options->progress(s->options->progress_context);
+	tell_progress(s);
 }
 
 /*
@@ -655,6 +661,7 @@ read_input(struct serve *s)
 	if (n > 0) {
 		ledger_arrived(s->options->ledger);
 		receiver_filled(s->receiver, (size_t)n);
+		tell_progress(s);
 	} else if (n == 0) {
 		error_set(&err, ERROR_AGAIN, "closed without QUIT");
 		lose(s, &err);

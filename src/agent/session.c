@@ -630,6 +630,10 @@ finish(struct session *s)
 	struct error err;
 
 	judge(s);
+	if (s->ledger != NULL) {
+		s->history.ledger_entries = ledger_entries(s->ledger);
+		s->history.ledger_due = ledger_due(s->ledger);
+	}
 	if (s->locks[0] >= 0 &&
 	    !status_file_record(s->config->state_dir, s->account->name,
 		&s->history, s->result, s->fingerprint, &err))
@@ -669,6 +673,8 @@ session_run(const struct config *config, const struct config_account *account,
 	if (!take_locks(&s, &err)) {
 		fail(&s, &err);
 	} else {
+		/* The wait for the locks is no part of the session. */
+		tell_progress(&s);
 		read_history(&s);
 		if (prepare_call(&s, &err) && prepare_local(&s, &err))
 			ask_all(&s);

@@ -311,7 +311,7 @@ a_ping_is_sent_aside(void **state)
 	int log =
 	    open(in_folder(7, "log"), O_WRONLY | O_CREAT | O_APPEND, 0600);
 	dup2(log, STDERR_FILENO);
-	ping_send_aside(folder, &account, PING_START, log);
+	pid_t aside = ping_send_aside(folder, &account, PING_START, log);
 	dup2(saved, STDERR_FILENO);
 	close(saved);
 	close(log);
@@ -319,7 +319,7 @@ a_ping_is_sent_aside(void **state)
 	    serve_one(listener, "HTTP/1.1 404 no\r\nContent-Length: 0\r\n"
 				"Connection: close\r\n\r\n"),
 	    "GET /secret/start HTTP/1.1");
-	wait(NULL);
+	ping_wait(aside);
 	assert_non_null(
 	    strstr(read_text("log"), "ping_url answers with status 404"));
 	assert_null(strstr(read_text("log"), "secret"));

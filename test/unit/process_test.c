@@ -193,13 +193,23 @@ end_pool(struct process_pool *pool)
 }
 
 static void
+start(
+    struct process_pool *pool, const struct config_account *account, void *tag)
+{
+	struct process_order order = {
+	    .account = account, .live = true, .tag = tag};
+
+	process_start(pool, &config, &order);
+}
+
+static void
 a_result_comes_back(void **state)
 {
 	struct process_pool *pool = process_pool_new(1, bring_mail);
 	int tag;
 
 	(void)state;
-	process_start(pool, &config, &accounts[0], false, false, &tag);
+	start(pool, &accounts[0], &tag);
 	assert_true(process_full(pool));
 	struct process_event event = next_event(pool);
 	assert_ptr_equal(event.tag, &tag);
@@ -216,7 +226,7 @@ progress_comes_first(void **state)
 	struct process_pool *pool = process_pool_new(1, tell_progress);
 
 	(void)state;
-	process_start(pool, &config, &accounts[0], false, false, NULL);
+	start(pool, &accounts[0], NULL);
 	struct process_event event = next_event(pool);
 	assert_false(event.ended);
 	assert_int_equal(event.result.bytes, 77);
@@ -236,7 +246,7 @@ check_loss(child_function *run, int64_t session_timeout, int exit_status,
 	struct error err;
 
 	account.session_timeout = session_timeout;
-	process_start(pool, &config, &account, false, false, NULL);
+	start(pool, &account, NULL);
 	struct process_event event = next_event(pool);
 	assert_true(event.ended);
 	assert_true(event.lost);
@@ -276,10 +286,10 @@ others_do_not_notice(void **state)
 	int good, bad;
 
 	(void)state;
-	process_start(pool, &config, &accounts[0], false, false, &good);
+	start(pool, &accounts[0], &good);
 	struct config_account hanging = accounts[1];
 	hanging.session_timeout = -59000;
-	process_start(pool, &config, &hanging, false, false, &bad);
+	start(pool, &hanging, &bad);
 	struct process_event event;
 	do
 		event = next_event(pool);
@@ -305,7 +315,7 @@ what_cannot_start_is_told(void **state)
 	none = before;
 	none.rlim_cur = 0;
 	setrlimit(RLIMIT_NOFILE, &none);
-	process_start(pool, &config, &accounts[0], false, false, NULL);
+	start(pool, &accounts[0], NULL);
 	setrlimit(RLIMIT_NOFILE, &before);
 	struct process_event event = next_event(pool);
 	assert_true(event.ended && event.lost);
@@ -323,7 +333,7 @@ a_child_keeps_its_secrets(void **state)
 	(void)state;
 	secret_set(&accounts[0].password, "one", 3);
 	secret_set(&accounts[1].password, "two", 3);
-	process_start(pool, &config, &accounts[0], false, false, NULL);
+	start(pool, &accounts[0], NULL);
 	struct process_event event = next_event(pool);
 	assert_int_equal(event.result.recipients, 0);
 	assert_int_equal(event.result.refused, 0);
