@@ -143,6 +143,10 @@ void config_warn(struct config_loader *loader, struct config_mark mark,
 /* As much of the text as a message may repeat, escaped, in out. */
 char *config_excerpt(
     char out[static CONFIG_EXCERPT_SIZE], const char *text, size_t len);
+/* "KEY: "VALUE" is not WANTED" is a fault there; returns false. */
+bool config_refuse_value(struct config_loader *loader,
+    const struct config_scalar *scalar, const struct config_key *key,
+    const char *wanted);
 
 /* The events of the file (config_yaml); after the end nothing comes. */
 void config_next(struct config_loader *loader);

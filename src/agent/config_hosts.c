@@ -18,17 +18,6 @@
 /* RFC 2645 5.1: ODMR has this port; SMTP has the other. */
 enum { PORT_ODMR = 366, PORT_SMTP = 25, PORT_NONE = 0 };
 
-static bool
-refuse(struct config_loader *loader, const struct config_scalar *scalar,
-    const struct config_key *key, const char *wanted)
-{
-	char shown[CONFIG_EXCERPT_SIZE];
-
-	config_fault(loader, scalar->mark, "%s: \"%s\" is not %s", key->name,
-	    config_excerpt(shown, scalar->text, scalar->len), wanted);
-	return false;
-}
-
 /* Names outside ASCII would have to be converted first (RFC 5890 2.3.2.1). */
 static bool
 is_ascii(struct config_loader *loader, const struct config_scalar *scalar,
@@ -36,7 +25,7 @@ is_ascii(struct config_loader *loader, const struct config_scalar *scalar,
 {
 	for (size_t i = 0; i < scalar->len; i++)
 		if ((unsigned char)scalar->text[i] > 0x7e)
-			return refuse(loader, scalar, key,
+			return config_refuse_value(loader, scalar, key,
 			    "ASCII; write a name of another script in its"
 			    " xn-- form");
 	return true;
@@ -112,12 +101,12 @@ read_address(struct config_loader *loader, const struct config_scalar *scalar,
 	char *text =
 	    pool_text(&loader->config->pool, scalar->text, scalar->len);
 	if (!split_address(text, &host, &port) || !is_host(host))
-		return refuse(loader, scalar, key,
+		return config_refuse_value(loader, scalar, key,
 		    port == PORT_NONE
 			? "HOST:PORT or [IPV6]:PORT"
 			: "HOST, HOST:PORT, [IPV6] or [IPV6]:PORT");
 	if (port == PORT_NONE)
-		return refuse(loader, scalar, key,
+		return config_refuse_value(loader, scalar, key,
 		    "complete: the port is missing, as in 127.0.0.1:24");
 	*address = (struct config_address){host, (uint16_t)port};
 	return true;
@@ -150,7 +139,7 @@ config_to_lmtp(struct config_loader *loader, const struct config_scalar *scalar,
 		return read_address(
 		    loader, scalar, key, PORT_NONE, &delivery->address);
 	if (scalar->len >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
-		return refuse(loader, scalar, key,
+		return config_refuse_value(loader, scalar, key,
 		    "short enough for the path of a socket (107 octets)");
 	return config_to_path(loader, scalar, key, &delivery->path);
 }
@@ -162,7 +151,7 @@ config_to_host(struct config_loader *loader, const struct config_scalar *scalar,
 	if (!is_ascii(loader, scalar, key))
 		return false;
 	if (!is_host(scalar->text))
-		return refuse(loader, scalar, key,
+		return config_refuse_value(loader, scalar, key,
 		    "the name of a host, without a dot at its end");
 	return config_to_text(loader, scalar, key, field);
 }
@@ -179,13 +168,14 @@ config_to_hostname(struct config_loader *loader,
 	if (!is_ascii(loader, scalar, key))
 		return false;
 	if (scalar->len > ADDRESS_DOMAIN_MAX)
-		return refuse(loader, scalar, key, "as short as names are");
+		return config_refuse_value(
+		    loader, scalar, key, "as short as names are");
 	memcpy(name, scalar->text, scalar->len + 1);
 	if (strchr(name, '.') == NULL)
 		memcpy(name + scalar->len, ".x", 3);
 	if (!address_is_domain(name) ||
 	    inet_pton(AF_INET, scalar->text, &address) == 1)
-		return refuse(
+		return config_refuse_value(
 		    loader, scalar, key, "a name like mail.example.org");
 	return config_to_text(loader, scalar, key, field);
 }
@@ -198,7 +188,8 @@ config_to_domain(struct config_loader *loader,
 	if (!is_ascii(loader, scalar, key))
 		return false;
 	if (!address_is_domain(scalar->text))
-		return refuse(loader, scalar, key, "a domain like example.org");
+		return config_refuse_value(
+		    loader, scalar, key, "a domain like example.org");
 	char *text =
 	    pool_text(&loader->config->pool, scalar->text, scalar->len);
 	lower(text);
@@ -214,7 +205,7 @@ config_to_pattern(struct config_loader *loader,
 	if (!is_ascii(loader, scalar, key))
 		return false;
 	if (strpbrk(scalar->text, " <>,") != NULL)
-		return refuse(loader, scalar, key,
+		return config_refuse_value(loader, scalar, key,
 		    "one pattern like *@example.org or example.org");
 	return config_to_text(loader, scalar, key, field);
 }
@@ -224,7 +215,7 @@ config_to_pin(struct config_loader *loader, const struct config_scalar *scalar,
     const struct config_key *key, void *field)
 {
 	if (!tls_pin_is_valid(scalar->text))
-		return refuse(loader, scalar, key,
+		return config_refuse_value(loader, scalar, key,
 		    "sha256// and 44 characters of base64, as \"check"
 		    " --connect\" prints it");
 	return config_to_text(loader, scalar, key, field);

@@ -11,9 +11,10 @@
 static const uint64_t second = 1000, minute = 60 * 1000, hour = 3600 * 1000,
 		      day = 24 * 3600 * 1000;
 
-static bool
-refuse(struct config_loader *loader, const struct config_scalar *scalar,
-    const struct config_key *key, const char *wanted)
+bool
+config_refuse_value(struct config_loader *loader,
+    const struct config_scalar *scalar, const struct config_key *key,
+    const char *wanted)
 {
 	char shown[CONFIG_EXCERPT_SIZE];
 
@@ -32,7 +33,7 @@ config_to_bool(struct config_loader *loader, const struct config_scalar *scalar,
 		  strcasecmp(scalar->text, "false") == 0;
 
 	if (!yes && !no)
-		return refuse(loader, scalar, key, "yes or no");
+		return config_refuse_value(loader, scalar, key, "yes or no");
 	*(bool *)field = yes;
 	return true;
 }
@@ -63,7 +64,7 @@ config_to_choice(struct config_loader *loader,
 		    "%s %s", i == 0 ? "" : ",", key->choices[i]);
 		assert(used < sizeof wanted);
 	}
-	return refuse(loader, scalar, key, wanted);
+	return config_refuse_value(loader, scalar, key, wanted);
 }
 
 /* Digits at *text, which is moved behind them; false: none, or too many. */
@@ -95,7 +96,7 @@ config_to_number(struct config_loader *loader,
 		snprintf(wanted, sizeof wanted,
 		    "a number from %" PRIu64 " to %" PRIu64, key->min,
 		    key->max);
-		return refuse(loader, scalar, key, wanted);
+		return config_refuse_value(loader, scalar, key, wanted);
 	}
 	*(uint64_t *)field = number;
 	return true;
@@ -112,16 +113,18 @@ config_to_size(struct config_loader *loader, const struct config_scalar *scalar,
 	unsigned bits = 0;
 
 	if (!take_number(&text, &number))
-		return refuse(loader, scalar, key, "a size like 500K or 100M");
+		return config_refuse_value(
+		    loader, scalar, key, "a size like 500K or 100M");
 	if (*text != '\0') {
 		unit = strchr(units, *text & ~0x20);
 		if (unit == NULL || *unit == '\0' || text[1] != '\0')
-			return refuse(
+			return config_refuse_value(
 			    loader, scalar, key, "a size like 500K or 100M");
 		bits = 10 * (unsigned)(unit - units + 1);
 	}
 	if (number > key->max >> bits)
-		return refuse(loader, scalar, key, "at most 1024G");
+		return config_refuse_value(
+		    loader, scalar, key, "at most 1024G");
 	*(uint64_t *)field = number << bits;
 	return true;
 }
@@ -193,13 +196,13 @@ config_to_duration(struct config_loader *loader,
 	uint64_t ms;
 
 	if (!parse_duration(scalar->text, &ms))
-		return refuse(loader, scalar, key,
+		return config_refuse_value(loader, scalar, key,
 		    "a duration like 45s, 10m, 2h, 1d or 1h30m");
 	if (ms < key->min || ms > key->max) {
 		snprintf(wanted, sizeof wanted, "within %s and %s",
 		    format_duration(least, sizeof least, key->min),
 		    format_duration(most, sizeof most, key->max));
-		return refuse(loader, scalar, key, wanted);
+		return config_refuse_value(loader, scalar, key, wanted);
 	}
 	*(int64_t *)field = (int64_t)ms;
 	return true;
@@ -234,10 +237,11 @@ config_to_path(struct config_loader *loader, const struct config_scalar *scalar,
     const struct config_key *key, void *field)
 {
 	if (scalar->text[0] != '/')
-		return refuse(loader, scalar, key,
+		return config_refuse_value(loader, scalar, key,
 		    "an absolute path, one that begins with \"/\"");
 	if (scalar->len >= PATH_MAX)
-		return refuse(loader, scalar, key, "a path of usual length");
+		return config_refuse_value(
+		    loader, scalar, key, "a path of usual length");
 	return config_to_text(loader, scalar, key, field);
 }
 
@@ -277,7 +281,7 @@ config_to_maildir(struct config_loader *loader,
     void *field)
 {
 	if (!is_maildir_path(scalar->text))
-		return refuse(loader, scalar, key,
+		return config_refuse_value(loader, scalar, key,
 		    "a path whose placeholders are {user} and {domain},"
 		    " without \"..\"");
 	return config_to_path(loader, scalar, key, field);

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "agent/moment.h"
 #include "base/escape.h"
 #include "protocol/status.h"
 
@@ -98,23 +98,11 @@ add(struct log_line *line, const char *format, ...)
 		return;
 }
 
-static const char *
-now(char *out, size_t size)
-{
-	time_t seconds = time(NULL);
-	struct tm tm;
-
-	if (gmtime_r(&seconds, &tm) == NULL ||
-	    strftime(out, size, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-		snprintf(out, size, "-");
-	return out;
-}
-
 void
 log_begin(struct log_line *line, enum config_log_level level,
     const char *account, const char *event)
 {
-	char when[32];
+	char when[MOMENT_UTC_SIZE];
 
 	line->on = log_is_on(level);
 	line->level = level;
@@ -124,7 +112,8 @@ log_begin(struct log_line *line, enum config_log_level level,
 	if (line_format == CONFIG_LOG_JSON) {
 		json_begin(&line->json, &line->buf);
 		json_open(&line->json, NULL, '{');
-		json_text(&line->json, "time", now(when, sizeof when));
+		json_text(
+		    &line->json, "time", moment_format_utc(when, moment_now()));
 		json_text(&line->json, "level", levels[level].name);
 		if (account != NULL)
 			json_text(&line->json, "account", account);
@@ -133,7 +122,8 @@ log_begin(struct log_line *line, enum config_log_level level,
 	}
 	/* The journal and syslog have time and level of their own. */
 	if (carrier == TO_STDERR)
-		add(line, "%s %s ", now(when, sizeof when), levels[level].name);
+		add(line, "%s %s ", moment_format_utc(when, moment_now()),
+		    levels[level].name);
 	if (account != NULL)
 		add(line, "%s: ", account);
 	add(line, "%s", event);

@@ -17,6 +17,7 @@
 #include "agent/ledger.h"
 #include "agent/lock.h"
 #include "agent/log.h"
+#include "agent/moment.h"
 #include "agent/outlets.h"
 #include "agent/privilege.h"
 #include "agent/serve.h"
@@ -77,15 +78,6 @@ struct ask {
 	const char *single; /* the domain, where it is asked by itself */
 	bool list; /* more than one */
 };
-
-static int64_t
-unix_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* The first failure is the one that is reported. */
 static void
@@ -298,7 +290,7 @@ note_refusal(struct session *s, const struct ask *ask,
 		return;
 	s->domains_refused++;
 	status_format(&outcome->reply, reply, sizeof reply);
-	history_domain_refused(&s->history, ask->single, unix_ms(), reply);
+	history_domain_refused(&s->history, ask->single, moment_now(), reply);
 	log_say(CONFIG_LOG_WARNING, s->account->name, "domain",
 	    "the provider refuses %s: %s", ask->single, reply);
 }
@@ -395,7 +387,7 @@ ask_each(struct session *s, bool all)
 		const char *domain = domains->items[i];
 		bool refused = history_find_domain(&s->history, domain) != NULL;
 		if ((all || refused) &&
-		    history_domain_due(&s->history, domain, unix_ms()))
+		    history_domain_due(&s->history, domain, moment_now()))
 			step = ask_single(s, domain);
 	}
 	return step;
@@ -552,7 +544,7 @@ begin(struct session *s)
 	transcript_init(&s->transcript, "provider", s->options->trace);
 	s->begun = clock_ms();
 	s->end = s->begun + s->account->session_timeout;
-	s->result->started = unix_ms();
+	s->result->started = moment_now();
 	if (getentropy(octets, sizeof octets) != 0)
 		memset(octets, 0, sizeof octets);
 	for (size_t i = 0; i < sizeof octets; i++)
@@ -571,7 +563,7 @@ judge(struct session *s)
 	struct session_result *result = s->result;
 
 	count(s);
-	result->ended = unix_ms();
+	result->ended = moment_now();
 	if (result->error.class != ERROR_NONE) {
 		result->outcome = SESSION_FAILED;
 		result->exit_status = error_exit_status(result->error.class);
