@@ -283,6 +283,8 @@ main(int argc, char **argv)
 	/* A limit on files is a full disk: it must fail the write, no more. */
 	signal(SIGXFSZ, SIG_IGN);
 	privilege_guard();
+	/* libcurl makes that file, and OpenSSL can be built to fill it. */
+	unsetenv("SSLKEYLOGFILE");
 	if (read_words(&context, &words, argc, argv))
 		status = run_words(&context, &words);
 	free(words.list);

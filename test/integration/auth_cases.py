@@ -177,11 +177,88 @@ def test_dovecot_external(t, user):
     relay = t.local(tcp=True, lmtp=False)
     dovecot = DovecotLogin(t.sub("dovecot"), PASSWORD, t.certificates, relay.port)
     t.at_end(dovecot.end)
-    for certificate, status in ((t.certificates.office, 0), (t.certificates.client, 77)):
+    made = t.certificates
+    for certificate, status in ((made.office, 0), (made.client, 77)):
         t.configure(dovecot.address, tls="starttls", auth="EXTERNAL", user=user,
-                    password=None, tls_ca_file=t.certificates.authority.cert,
+                    password=None, tls_ca_file=made.authority.cert,
                     tls_cert_file=certificate.cert, tls_key_file=certificate.key)
         words = ("logged in by EXTERNAL",) if status == 0 else ("by EXTERNAL: 535",)
         t.expect(t.run("check", "--connect"), status, *words)
     run = t.fetch("office", status=77)
     assert t.status()["hold_until"], run
+
+
+# Downgrade
+
+def offering(t, mechanism, tls="implicit", **options):
+    return t.provider(tls=tls, mechanisms=[mechanism], replies={
+        "ATRN": b"453 You have no mail"}, **options)
+
+
+def logged_in(provider):
+    return [s.mechanism for s in provider.sessions]
+
+
+def test_downgrade(t):
+    """Somebody takes SCRAM out of the list: each session tells."""
+    t.configure(offering(t, "SCRAM-SHA-256"))
+    run = t.fetch("office")
+    assert "warning" not in run.err, run
+    assert t.status()["auth_best"] == "SCRAM-SHA-256"
+
+    weak = offering(t, "PLAIN")
+    t.configure(weak)
+    words = "warning.*PLAIN was used, though 127.0.0.1 can do SCRAM-SHA-256"
+    for _ in range(2):
+        t.expect(t.fetch("office"), 0, words, "office: no mail")
+    words = "office: warning: 127.0.0.1 can do SCRAM-SHA-256"
+    t.expect(t.run("check", "--connect"), 0, words, "logged in by PLAIN\n")
+    assert t.status()["auth_best"] == "SCRAM-SHA-256"
+
+    t.configure(weak, auth_downgrade="refuse")
+    for arguments in (("fetch", "office"), ("check", "--connect")):
+        run = t.run(*arguments)
+        t.expect(run, 77, "PLAIN is weaker than SCRAM-SHA-256, .*auth_downgrade")
+    assert logged_in(weak) == ["PLAIN"] * 3 + [None] * 2
+    assert t.status()["hold_until"]
+    run = t.run("fetch")
+    t.expect(run, 77, "on hold until .*PLAIN is weaker")
+    assert len(weak.sessions) == 5
+
+    # The provider did give SCRAM up, and the administrator says so.
+    t.configure(weak, auth="PLAIN", auth_downgrade="refuse")
+    run = t.fetch("office")
+    assert "warning" not in run.err, run
+
+
+def test_no_downgrade_of_another_host(t):
+    """What one provider offered says nothing of the next one."""
+    t.configure(offering(t, "SCRAM-SHA-256"))
+    t.fetch("office")
+    provider = offering(t, "PLAIN")
+    keys = {"tls": "implicit", "tls_ca_file": t.certificates.authority.cert,
+            "auth_downgrade": "refuse"}
+    t.configure("localhost:%d" % provider.port, ip_version="4", **keys)
+    run = t.fetch("office")
+    assert "warning" not in run.err, run
+    assert t.status()["auth_best"] == "PLAIN"
+
+
+def test_downgrade_inside_a_session(t):
+    """Offered, and then not there: 504 goes on, and is told."""
+    provider = t.provider(
+        tls="implicit", mechanisms=["SCRAM-SHA-256", "PLAIN"],
+        replies={"AUTH": [b"504 5.5.4 Not today"], "ATRN": b"453 You have no mail"})
+    t.configure(provider)
+    t.expect(t.fetch("office"), 0, "PLAIN was used, though .* SCRAM-SHA-256")
+    provider.replies["AUTH"] = [b"504 5.5.4 Not today"]
+    t.configure(provider, auth_downgrade="refuse")
+    t.expect(t.fetch("office", status=77), 77, "PLAIN is weaker than SCRAM-SHA-256")
+
+
+def test_binding_is_told(t):
+    provider = Gsasl(t, "1.3", "PLAIN SCRAM-SHA-256-PLUS")
+    t.configure(provider.address, tls="implicit",
+                tls_ca_file=t.certificates.authority.cert)
+    t.expect(t.run("check", "--connect"), 0,
+             "logged in by SCRAM-SHA-256-PLUS, bound by tls-exporter")

@@ -283,6 +283,41 @@ def test_tls_1_2(t):
     t.assert_mail("user@example.org", TEXT)
 
 
+@rows(("tls 1.3", ssl.TLSVersion.TLSv1_3), ("tls 1.2", ssl.TLSVersion.TLSv1_2))
+def test_tls_is_resumed(t, version):
+    """By the further calls of a session, and never by another session."""
+    texts = [mail.message("message %d" % n) for n in range(3)]
+    provider = t.provider(*map(one_message, texts), tls="starttls", tls_version=version)
+    t.configure(provider, top={"log_level": "debug"})
+    run = t.fetch("office")
+    assert [s.resumed for s in provider.sessions] == [False, True, True, True]
+    assert re.findall("resumed=(\\w+)", run.err) == ["no", "yes", "yes", "yes"], run
+    t.fetch("office")
+    assert not provider.sessions[4].resumed
+    t.assert_mail("user@example.org", *texts)
+
+
+def test_certificate_that_ends_soon(t):
+    """A warning, once a session."""
+    provider = t.provider(*[one_message(TEXT)] * 2, tls="starttls",
+                          certificate=t.certificates.soon)
+    t.configure(provider)
+    run = t.fetch("office")
+    assert len(provider.sessions) == 3
+    [line] = [line for line in run.err.splitlines() if "expires" in line]
+    assert " warning " in line and "127.0.0.1 expires in 5 days" in line, line
+    t.expect(t.run("check", "--connect"), 0, "warning: .*less than 14 days")
+
+
+def test_keys_of_tls_are_not_written(t):
+    keys = t.path("keys")
+    provider = t.provider(one_message(TEXT), tls="starttls")
+    t.configure(provider)
+    t.fetch("office", env={"SSLKEYLOGFILE": keys})
+    assert provider.sessions[0].line.tls
+    assert not os.path.exists(keys)
+
+
 def test_starttls_is_the_default_and_mandatory(t):
     provider = t.provider()
     t.configure(provider, tls=None)

@@ -12,6 +12,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "provider"))
@@ -86,6 +87,9 @@ class Certificates:
                                                "DNS:other.example")
         self.expired = self.authority.issue("expired", "provider.example", here,
                                             end="20210101000000Z")
+        soon = time.gmtime(time.time() + 5.5 * 24 * 3600)
+        self.soon = self.authority.issue("soon", "provider.example", here,
+                                         end=time.strftime("%Y%m%d%H%M%SZ", soon))
         self.client = self.authority.issue("client", "customer", "DNS:customer.example")
         self.office = self.authority.issue("office", "office", "DNS:customer.example")
         self.alone = self_signed(folder, "alone", "provider.example",

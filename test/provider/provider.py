@@ -44,12 +44,13 @@ class Session:
         self.user = None
         self.mechanism = None
         self.atrn = None  # the parameter, "" where there was none
+        self.resumed = False  # a TLS session of before
         self.turned = False
         self.ended = None
 
     def run(self):
         if self.provider.tls == "implicit":
-            self.line.start_tls(self.provider.context)
+            self.start_tls()
         if not self._said("GREETING", "", b"220 provider.example ODMR ready"):
             return
         while not self.turned:
@@ -80,10 +81,14 @@ class Session:
             return False
         self.line.send(answer + b"\r\n")
         if verb == "STARTTLS" and answer[:3] == b"220":
-            self.line.start_tls(self.provider.context)
+            self.start_tls()
         if verb == "ATRN":
             self.turned = answer.splitlines()[0][:3] == b"250"
         return verb != "QUIT" and answer[:3] not in (b"421", b"521")
+
+    def start_tls(self):
+        self.line.start_tls(self.provider.context)
+        self.resumed = self.line.sock.session_reused
 
     def unknown(self, _argument):
         return b"502 5.5.1 Not implemented here"
