@@ -16,7 +16,12 @@
 static int command_help(struct command_context *context, int argc, char **argv);
 
 /* What a command needs before it runs. */
-enum needs { NOTHING, FILE_SHOWN, FILE_GOOD };
+enum needs {
+	NOTHING,
+	FILE_SHOWN, /* shows itself what is wrong with the file */
+	FILE_GOOD,
+	FILE_GOOD_QUIETLY, /* without its warnings: it only reports */
+};
 
 static const struct {
 	const char *name, *arguments, *purpose;
@@ -34,8 +39,8 @@ static const struct {
     {"help", "[COMMAND]", "show this, or what a command does", NOTHING,
 	command_help},
     {"ledger", "[ACCOUNT...]",
-	"list who was given what, of messages that may come again", FILE_GOOD,
-	command_ledger},
+	"list who was given what, of messages that may come again",
+	FILE_GOOD_QUIETLY, command_ledger},
     {"run", "",
 	"fetch each account on its schedule, until SIGTERM; SIGHUP reads the\n"
 	"        configuration again, SIGUSR1 fetches everything now",
@@ -43,7 +48,7 @@ static const struct {
     {"status", "[--json] [ACCOUNT...]",
 	"the last session and the next one of each account; exits with 75\n"
 	"        when one of them needs somebody to look at it",
-	FILE_GOOD, command_status},
+	FILE_GOOD_QUIETLY, command_status},
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
@@ -201,17 +206,17 @@ read_words(
 
 /* Warnings are logged, faults are shown; true: it can be used. */
 static bool
-show_messages(const struct config *config)
+show_messages(const struct config *config, bool warnings)
 {
 	char text[1024];
 
 	for (size_t i = 0; i < config->messages_count; i++) {
 		const struct config_message *message = &config->messages[i];
 		config_message_format(config, message, text, sizeof text);
-		if (message->warning)
+		if (message->warning && warnings)
 			log_say(CONFIG_LOG_WARNING, NULL, "configuration", "%s",
 			    text);
-		else
+		else if (!message->warning)
 			fprintf(stderr, "%s\n", text);
 	}
 	return config->faults == 0;
@@ -229,8 +234,9 @@ run_with_config(
 	if (context->config->faults == 0)
 		log_open(context->config->log, context->config->log_format,
 		    context->config->log_level);
-	if (commands[command].needs == FILE_SHOWN ||
-	    show_messages(context->config)) {
+	enum needs needs = commands[command].needs;
+	if (needs == FILE_SHOWN ||
+	    show_messages(context->config, needs == FILE_GOOD)) {
 		if (privilege_assume(context->config->state_dir, &err)) {
 			status = commands[command].run(context, argc, argv);
 		} else {

@@ -188,8 +188,11 @@ outlets_probe(struct outlets *outlets, uint64_t *size_max,
 		struct delivery_can can = {.size_max = 0};
 		if (!leg->ops->probe(leg, &can, deadline, err)) {
 			error_prefix(err, "delivery %s", leg->name);
-			log_say(CONFIG_LOG_WARNING, outlets->account->name,
-			    "delivery", "%s", err->text);
+			/* The only one is the session's own failure. */
+			if (outlets->leg_count > 1)
+				log_say(CONFIG_LOG_WARNING,
+				    outlets->account->name, "delivery", "%s",
+				    err->text);
 			continue;
 		}
 		there++;
