@@ -102,15 +102,15 @@ $(OUT)/lib$(1).a: $(call objs_of,$(1))
 endef
 $(foreach layer,$(LAYERS),$(eval $(call archive,$(layer))))
 
-# What is compiled in, so that `make install sysconfdir=...` cannot install a
-# program that looks elsewhere.
-$(OUT)/paths: FORCE
+# Paths are compiled in: `make install sysconfdir=...` must not install a program
+# that looks elsewhere. The name tells what the objects were built for.
+BUILT_FOR := $(OUT)/built-for$(subst /,-,$(sysconfdir)$(localstatedir))-$(VERSION)
+$(BUILT_FOR):
 	@mkdir -p $(@D)
-	@echo '$(sysconfdir) $(localstatedir) $(VERSION)' | cmp -s - $@ || \
-		echo '$(sysconfdir) $(localstatedir) $(VERSION)' >$@
-FORCE:
+	@rm -f $(OUT)/built-for-*
+	@touch $@
 
-$(OUT)/%.o: %.c Makefile $(OUT)/paths
+$(OUT)/%.o: %.c Makefile $(BUILT_FOR)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 

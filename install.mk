@@ -37,6 +37,7 @@ define put
 endef
 
 # Anew each time: the paths may be others than in the last run.
+FORCE:
 $(GENERATED): $(OUT)/%: systemd/%.in systemd/sandbox.conf FORCE
 	@mkdir -p $(@D)
 	@sed -e '/^@sandbox@$$/{r systemd/sandbox.conf' -e 'd' -e '}' $< | \

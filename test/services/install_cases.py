@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: ISC
+"""make install, uninstall and dist."""
+import os
+import stat
+import tarfile
+
+PROGRAM = "/usr/local/sbin/odmr-agent"
+DOC = "/usr/local/share/doc/odmr-agent"
+MODES = {
+    PROGRAM: 0o755,
+    "/etc/odmr-agent/odmr-agent.yaml.example": 0o644,
+    "/usr/local/lib/systemd/system/odmr-agent.service": 0o644,
+    "/usr/local/lib/systemd/system/odmr-agent-fetch.service": 0o644,
+    "/usr/local/lib/systemd/system/odmr-agent-fetch.timer": 0o644,
+    "/usr/local/lib/sysusers.d/odmr-agent.conf": 0o644,
+    "/usr/local/share/bash-completion/completions/odmr-agent": 0o644,
+    "/usr/local/share/man/man5/odmr-agent.yaml.5": 0o644,
+    DOC + "/LICENSE": 0o644,
+    DOC + "/sendmail.conf": 0o644,
+    DOC + "/contrib/crontab": 0o644,
+    DOC + "/contrib/check_odmr_agent": 0o755,
+    DOC + "/contrib/networkmanager-dispatcher": 0o755,
+    DOC + "/contrib/ppp-ip-up": 0o755,
+}
+
+
+def expected(place):
+    """With the pages that are written in the source tree by now."""
+    modes = dict(MODES)
+    for name in os.listdir(place.top):
+        if name.endswith(".md"):
+            modes["%s/%s" % (DOC, name)] = 0o644
+    if os.path.exists(os.path.join(place.top, "man", "odmr-agent.8")):
+        modes["/usr/local/share/man/man8/odmr-agent.8"] = 0o644
+    return modes
+
+
+def files(folder):
+    found = {}
+    for where, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(where, name)
+            found[path[len(folder):]] = stat.S_IMODE(os.stat(path).st_mode)
+    return found
+
+
+def test_list_and_modes(place):
+    found, want = files(place.installed), expected(place)
+    assert found == want, "installed: %s" % sorted(
+        set(found.items()) ^ set(want.items()))
+    for where, _, _ in os.walk(place.installed):
+        mode = stat.S_IMODE(os.stat(where).st_mode)
+        assert mode == 0o755 or where == place.installed, "%s: %o" % (where, mode)
+
+
+def test_umask_does_not_count(place):
+    folder = place.sub("umask")
+    place.run("sh", "-c", "umask 077 && make -s -C %s install DESTDIR=%s/d" % (
+        place.top, folder))
+    assert files(folder + "/d") == expected(place)
+    assert stat.S_IMODE(os.stat(folder + "/d/etc/odmr-agent").st_mode) == 0o755
+
+
+def test_uninstall_leaves_nothing(place):
+    folder = place.sub("a folder")
+    place.make("install", "DESTDIR=" + folder)
+    own = os.path.join(folder, "etc/odmr-agent/odmr-agent.yaml")
+    with open(own, "w", encoding="ascii") as file:
+        file.write("# the administrator's\n")
+    place.make("uninstall", "DESTDIR=" + folder)
+    assert list(files(folder)) == ["/etc/odmr-agent/odmr-agent.yaml"]
+    os.unlink(own)
+    place.make("uninstall", "DESTDIR=" + folder)
+    left = [w for w, _, _ in os.walk(folder) if w.endswith("odmr-agent")]
+    assert not left and not files(folder), left
+
+
+def test_program_knows_its_paths(place):
+    out = place.run(place.installed + PROGRAM, "help")
+    assert "/etc/odmr-agent/odmr-agent.yaml" in out, out
+
+
+def test_paths_follow_the_variables(place):
+    folder = place.sub("paths")
+    # Another BUILD: what was built for one sysconfdir is not used for another.
+    place.make("install", "DESTDIR=" + folder, "prefix=/usr", "sysconfdir=/opt/etc",
+               "localstatedir=/opt/var", "docdir=/usr/share/doc/mail", "-j2",
+               "systemdunitdir=/lib/systemd/system", "BUILD=%s/build" % folder)
+    out = place.run(folder + "/usr/sbin/odmr-agent", "help")
+    assert "/opt/etc/odmr-agent/odmr-agent.yaml" in out, out
+    for name in ("odmr-agent.service", "odmr-agent-fetch.service"):
+        with open(folder + "/lib/systemd/system/" + name, encoding="utf-8") as file:
+            text = file.read()
+        assert "\nExecStart=/usr/sbin/odmr-agent " in text, text
+        assert "\nConditionPathExists=/opt/etc/odmr-agent/odmr-agent.yaml\n" in text
+        assert "@" not in text.replace("@system-service", "").replace(
+            "@privileged", "").replace("@resources", "").replace(
+            "postfix@-", ""), text
+    with open(folder + "/usr/lib/sysusers.d/odmr-agent.conf", encoding="utf-8") as file:
+        assert " /opt/var/lib/odmr-agent\n" in file.read()
+
+
+def test_another_sysconfdir_builds_anew(place):
+    built = " src/agent/main.c"
+    assert built not in place.make("-n", "all"), "it is built already"
+    assert built in place.make("-n", "all", "sysconfdir=/other")
+
+
+def test_install_strip(place):
+    folder = place.sub("stripped")
+    place.make("install-strip", "DESTDIR=" + folder)
+    stripped = os.path.getsize(folder + PROGRAM)
+    assert stripped < os.path.getsize(place.installed + PROGRAM)
+    assert stripped < 512 << 10, "%d octets: it is to fit a router" % stripped
+    place.run(folder + PROGRAM, "--version")
+
+
+def test_dist_is_what_is_committed(place):
+    if not os.path.exists(os.path.join(place.top, ".git")):
+        return
+    folder = place.sub("dist")
+    place.make("dist", "BUILD=" + folder)
+    (name,) = os.listdir(folder)
+    listed = place.run("git", "-C", place.top, "ls-tree", "-r", "--name-only", "HEAD")
+    with tarfile.open(os.path.join(folder, name)) as archive:
+        packed = [m.name for m in archive.getmembers() if not m.isdir()]
+    base = name[:-len(".tar.gz")]
+    assert sorted(packed) == sorted("%s/%s" % (base, f) for f in listed.split("\n") if f)

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: ISC
+"""What lies in contrib/: completion, plug-in, hooks, cron, OpenWrt."""
+import json
+import os
+import re
+import shutil
+import stat
+
+PROGRAM = "/usr/local/sbin/odmr-agent"
+COMPLETION = "/usr/local/share/bash-completion/completions/odmr-agent"
+CONTRIB = "/usr/local/share/doc/odmr-agent/contrib/"
+
+
+def executable(path, text):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.chmod(path, 0o755)
+    return path
+
+
+# Completion
+
+
+def complete(place, *words):
+    """What a TAB behind the last word offers."""
+    script = """
+        PATH=$1:$PATH; source "$2"; shift 2
+        COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+        _odmr_agent odmr-agent
+        printf '%s\\n' "${COMPREPLY[@]}"
+    """
+    out = place.run("bash", "-c", script, "bash", place.installed + "/usr/local/sbin",
+                    place.installed + COMPLETION, "odmr-agent", *words)
+    return sorted(set(out.split()))
+
+
+def table(place):
+    """The program's table of commands: name -> words of its usage line."""
+    with open(os.path.join(place.top, "src/agent/main.c"), encoding="utf-8") as file:
+        text = file.read()
+    text = text[text.index("commands[] = {"):text.index("enum { COMMANDS")]
+    rows = re.findall(r'^ *\{"([a-z]+)", "([^"]*)",', text, re.MULTILINE)
+    assert len(rows) == len(re.findall(r"^ *\{", text, re.MULTILINE)), text
+    return dict(rows)
+
+
+def test_completion_knows_each_command(place):
+    commands = table(place)
+    assert "fetch" in commands and "run" in commands
+    assert complete(place, "") == sorted(commands)
+    assert complete(place, "help", "") == sorted(commands)
+    assert complete(place, "-q", "fet") == ["fetch"]
+
+
+def test_completion_knows_each_option(place):
+    common = complete(place, "-")
+    for option in ("-c", "--config", "-v", "--verbose", "-q", "--quiet", "--trace",
+                   "--help", "--version"):
+        assert option in common, common
+    for name, words in table(place).items():
+        own = re.findall(r"--[a-z-]+", words)
+        assert complete(place, name, "--") == sorted(
+            set(o for o in common if o.startswith("--")) | set(own)), name
+
+
+def configuration(place, folder):
+    path = os.path.join(folder, "odmr-agent.yaml")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("hostname: mail.example.org\nstate_dir: %s/state\naccounts:\n" % folder)
+        for name in ("office", "branch.2"):
+            file.write("  %s: {provider: odmr.example.net, user: u, password: p, "
+                       "domains: %s.example.org}\n" % (name, name))
+        file.write("deliveries:\n  local: {lmtp: /run/dovecot/lmtp}\n")
+    os.chmod(path, 0o600)
+    os.mkdir(os.path.join(folder, "state"))
+    return path
+
+
+def test_completion_knows_the_accounts(place):
+    path = configuration(place, place.sub("completion"))
+    assert complete(place, "-c", path, "fetch", "") == ["branch.2", "office"]
+    assert complete(place, "-c", path, "run", "") == []
+    assert complete(place, "-c", path[:-6]) == [path]
+
+
+# The monitoring plug-in
+
+
+def account(**keys):
+    return dict({"version": 1, "account": "office", "failures_in_a_row": 0,
+                 "last_success": "2026-11-23T10:00:00Z", "last_error": None,
+                 "hold_until": None, "hold_reason": None, "refused_domains": [],
+                 "total": {"messages": 7}}, **keys)
+
+
+def check(place, folder, status, state, *words, lines=(), options=()):
+    """Runs the plug-in with a program that says this; its state must be this."""
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    double = executable(folder + "/double", "#!/bin/sh\ncat <<'END'\n%sEND\nexit %d\n"
+                        % (text, status))
+    out = place.run(place.installed + CONTRIB + "check_odmr_agent", "-p", double,
+                    *options, status=state)
+    assert out.count("\n") == 1, out
+    for word in words:
+        assert word in out, out
+    return out
+
+
+def test_plugin_states(place):
+    folder = place.sub("plugin")
+    hold = {"hold_until": "2999-01-01T00:00:00Z", "hold_reason": "535 no | such\nuser"}
+    check(place, folder, 0, 0, "OK - 1 accounts", "'office_messages'=7c",
+          lines=[account()])
+    check(place, folder, 0, 0, lines=[account(hold_until="2001-01-01T00:00:00Z")])
+    check(place, folder, 0, 1, "WARNING", "on hold: 535 no / such user",
+          lines=[account(), account(account="b", **hold)])
+    check(place, folder, 0, 0, lines=[account(failures_in_a_row=2)])
+    check(place, folder, 0, 1, "3 failures: no line",
+          lines=[account(failures_in_a_row=3, last_error="no line")])
+    check(place, folder, 0, 1, options=["-w", "1"], lines=[account(failures_in_a_row=1)])
+    check(place, folder, 0, 1, "refused: b.example",
+          lines=[account(refused_domains=[{"domain": "b.example"}])])
+    check(place, folder, 75, 2, "CRITICAL", "last success never",
+          lines=[account(last_success=None)])
+    check(place, folder, 78, 3, "UNKNOWN", "status 78")
+    check(place, folder, 0, 3, "no account")
+    check(place, folder, 0, 3, "not understood", lines=[{"account": "office"}])
+    check(place, folder, 0, 3, options=["--no-such-option"])
+
+
+def test_plugin_with_the_program(place):
+    path = configuration(place, place.sub("real"))
+    out = place.run(place.installed + CONTRIB + "check_odmr_agent", "-c", path, "-p",
+                    place.installed + PROGRAM)
+    assert "OK - 2 accounts" in out and "'branch.2_messages'=0c" in out, out
+
+
+# Hooks and cron
+
+
+def hook(place, name, *words):
+    """Runs a hook with doubles for the programs it may call; returns the call."""
+    folder = place.sub("hook-%s-%d" % (name, len(os.listdir(place.folder))))
+    for program in ("systemctl", "odmr-agent"):
+        executable("%s/%s" % (folder, program), '#!/bin/sh\necho %s "$@" >>%s/calls\n' % (
+            program, folder))
+    with open(place.installed + CONTRIB + name, encoding="utf-8") as file:
+        text = file.read()
+    text = re.sub("^PATH=", "PATH=%s:" % folder, text, flags=re.MULTILINE)
+    changed = executable(folder + "/hook", text)
+    place.run("sh", "-c", '"$@"; for i in 1 2 3 4 5 6 7 8 9 10; do '
+              '[ -e %s/calls ] || sleep 0.1; done' % folder, "sh", changed, *words)
+    if not os.path.exists(folder + "/calls"):
+        return ""
+    with open(folder + "/calls", encoding="utf-8") as file:
+        return file.read().strip()
+
+
+CALLS = ("odmr-agent -q fetch", "systemctl start --no-block odmr-agent-fetch.service")
+
+
+def test_hooks_fetch(place):
+    call = CALLS[os.path.isdir("/run/systemd/system")]
+    assert hook(place, "ppp-ip-up", "ppp0", "/dev/tty") == call
+    assert hook(place, "networkmanager-dispatcher", "eth0", "up") == call
+    assert hook(place, "networkmanager-dispatcher", "tun0", "vpn-up") == call
+    assert hook(place, "networkmanager-dispatcher", "eth0", "down") == ""
+    assert hook(place, "networkmanager-dispatcher", "lo", "up") == ""
+    assert hook(place, "networkmanager-dispatcher") == ""
+
+
+def test_crontab_line(place):
+    with open(place.installed + CONTRIB + "crontab", encoding="utf-8") as file:
+        lines = [x for x in file.read().split("\n") if x and not x.startswith("#")]
+    job = lines[-1].split(None, 6)
+    assert job[5:] == ["odmr-agent", "odmr-agent -q fetch"], lines
+    assert all(re.match(r"[A-Z]+=", x) for x in lines[:-1]), lines
+
+
+# OpenWrt
+
+
+def test_openwrt_init(place):
+    """Under busybox's shell where there is one, with doubles for procd."""
+    folder = place.sub("openwrt")
+    with open(place.top + "/contrib/openwrt/files/odmr-agent.init",
+              encoding="utf-8") as file:
+        text = file.read()
+    assert text.startswith("#!/bin/sh /etc/rc.common\n")
+    mode = os.stat(place.top + "/contrib/openwrt/files/odmr-agent.init").st_mode
+    assert stat.S_IMODE(mode) & 0o111
+    double = executable(folder + "/double", '#!/bin/sh\necho "$@"; exit ${STATUS-0}\n')
+    for name, value in (("PROGRAM", double),
+                        ("CONFIG", folder + "/odmr-agent.yaml"),
+                        ("STATE", folder + "/state/deep")):
+        text = re.sub("^%s=.*" % name, "%s=%s" % (name, value), text, flags=re.MULTILINE)
+    doubles = "".join("%s() { echo %s \"$@\"; }\n" % (n, n) for n in (
+        "procd_open_instance", "procd_close_instance", "procd_set_param",
+        "procd_send_signal", "procd_add_interface_trigger", "chown"))
+    script = folder + "/script"
+    shell = ["busybox", "sh"] if shutil.which("busybox") else ["sh"]
+
+    def call(what):
+        executable(script, doubles + text + "\n" + what + "\n")
+        return place.run(*shell, script)
+
+    assert call("start_service") == "", "there is no configuration yet"
+    configuration(place, folder)
+    out = call("start_service")
+    assert "procd_set_param command %s run\n" % double in out, out
+    assert "procd_set_param user odmr-agent\n" in out, out
+    assert "chown odmr-agent:odmr-agent %s/state/deep\n" % folder in out, out
+    assert stat.S_IMODE(os.stat(folder + "/state/deep").st_mode) == 0o750
+    assert call("reload_service") == "check\nprocd_send_signal odmr-agent\n"
+    assert call("export STATUS=78; reload_service || echo no") == "check\nno\n"
+    assert "interface.*.up wan /etc/init.d/odmr-agent fetch" in call("service_triggers")
+
+
+def test_openwrt_version(place):
+    with open(place.top + "/contrib/openwrt/Makefile", encoding="utf-8") as file:
+        packed = re.search(r"^PKG_VERSION:=(\S+)", file.read(), re.MULTILINE).group(1)
+    out = place.run(place.installed + PROGRAM, "--version")
+    assert out == "odmr-agent %s\n" % packed, out

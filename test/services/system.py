@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: ISC
+"""
+system - a real systemd, booted in name spaces of its own.
+
+It sees this host's /usr, a fresh /etc and /var, what "make install" has put
+under DESTDIR, an empty network, and the folder shared() with us. All of it is
+gone when it ends. Where it cannot be had, Skip is raised with the reason.
+"""
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+from servers import Skip, until
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+NAME_SPACES = ["-m", "-p", "-n", "-C", "-i", "-u"]
+COMMAND_LIMIT = 120  # seconds
+
+
+def cgroup_folder():
+    """Where the cgroup 2 hierarchy is mounted here."""
+    with open("/proc/self/mounts", encoding="ascii") as file:
+        for line in file:
+            _, where, kind = line.split(" ")[:3]
+            if kind == "cgroup2":
+                return where
+    raise Skip("there is no cgroup 2 hierarchy")
+
+
+class System:
+    def __init__(self, folder, installed):
+        if os.geteuid() != 0:
+            raise Skip("only root can boot a systemd")
+        for program in ("/lib/systemd/systemd", "/usr/bin/systemctl"):
+            if not os.access(program, os.X_OK):
+                raise Skip("there is no " + program)
+        if not shutil.which("unshare") or not shutil.which("nsenter"):
+            raise Skip("there is no unshare or nsenter")
+        self.cgroup = os.path.join(cgroup_folder(), "odmr-agent-test-%d" % os.getpid())
+        self.folder = folder
+        self.helper = self.init = None
+        os.makedirs(self.shared())
+        os.makedirs(os.path.join(folder, "root"))
+        try:
+            os.mkdir(self.cgroup)
+        except OSError as why:
+            raise Skip("no cgroup can be made: %s" % why) from None
+        try:
+            self._boot(installed)
+        except BaseException:
+            self.end()
+            raise
+
+    def _boot(self, installed):
+        with open(os.path.join(self.folder, "boot.log"), "wb") as log:
+            self.helper = subprocess.Popen(
+                ["unshare", "-f", "--kill-child"] + NAME_SPACES + [
+                    os.path.join(HERE, "boot"), os.path.join(self.folder, "root"),
+                    installed, self.shared()],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                preexec_fn=self._enter)
+        limit = time.monotonic() + 30
+        while time.monotonic() < limit and self.helper.poll() is None:
+            self.init = self._find_init()
+            if self.init and self.run("systemctl", "is-system-running",
+                                      status=None).stdout.strip() == b"running":
+                return
+            time.sleep(0.1)
+        with open(os.path.join(self.folder, "boot.log"), encoding="utf-8",
+                  errors="replace") as log:
+            raise Skip("systemd does not start here: %s" % (
+                log.read().strip().split("\n")[-1] or "no reason given"))
+
+    def _enter(self):
+        with open(os.path.join(self.cgroup, "cgroup.procs"), "w",
+                  encoding="ascii") as file:
+            file.write(str(os.getpid()))
+
+    def _find_init(self):
+        """The child of unshare, once it has become systemd."""
+        pid = self.helper.pid
+        with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as file:
+            children = file.read().split()
+        if not children:
+            return None
+        with open("/proc/%s/comm" % children[0], encoding="ascii") as file:
+            return children[0] if file.read().strip() == "systemd" else None
+
+    def shared(self, *parts):
+        """A path of the folder that the system sees as /srv/test."""
+        return os.path.join(self.folder, "shared", *parts)
+
+    def path(self, path):
+        """A file of the system, as we can open it."""
+        return "/proc/%s/root%s" % (self.init, path)
+
+    def write(self, path, text, mode=0o644):
+        os.makedirs(os.path.dirname(self.path(path)), exist_ok=True)
+        with open(self.path(path), "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(self.path(path), mode)
+
+    def enter(self, *spaces):
+        """The beginning of a command line that runs in its name spaces."""
+        return ["nsenter", "-t", self.init] + list(spaces or NAME_SPACES) + ["--"]
+
+    def run(self, *command, status=0):
+        """A command in there; its exit status must be this, if it is not None."""
+        done = subprocess.run(self.enter() + list(command), check=False,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=COMMAND_LIMIT)
+        assert status is None or done.returncode == status, "%s: status %d: %s%s" % (
+            " ".join(command), done.returncode, done.stdout.decode(),
+            done.stderr.decode())
+        return done
+
+    def systemctl(self, *words, status=0):
+        return self.run("systemctl", *words, status=status)
+
+    def shown(self, unit, key):
+        """A property of a unit."""
+        done = self.systemctl("show", "-P", key, unit)
+        return done.stdout.decode().strip()
+
+    def cursor(self):
+        """Where the journal ends now."""
+        self.run("journalctl", "--sync")
+        out = self.run("journalctl", "--show-cursor", "-n", "1", "-o", "cat").stdout
+        return out.decode("utf-8", "replace").strip().rpartition("-- cursor: ")[2]
+
+    def journal(self, unit, cursor):
+        """What a unit has logged since then."""
+        self.run("journalctl", "--sync")
+        return self.run("journalctl", "-o", "cat", "-u", unit, "--after-cursor",
+                        cursor).stdout.decode("utf-8", "replace")
+
+    def end(self):
+        if self.init:
+            os.kill(int(self.init), signal.SIGKILL)
+        if self.helper:
+            if not self.init:
+                self.helper.kill()
+            self.helper.wait(20)
+        until(self._remove_cgroups, what="the end of all processes in there")
+
+    def _remove_cgroups(self):
+        try:
+            for folder, _, _ in os.walk(self.cgroup, topdown=False):
+                os.rmdir(folder)
+        except OSError:
+            return False
+        return True
