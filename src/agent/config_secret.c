@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "agent/config_loader.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -51,10 +52,7 @@ open_file(const char *name)
 
 	if (name[0] == '/')
 		return open(name, flags);
-	if (folder == NULL) {
-		errno = ENOENT;
-		return -1;
-	}
+	assert(folder != NULL);
 	int len = snprintf(path, sizeof path, "%s/%s", folder, name);
 	if (len < 0 || (size_t)len >= sizeof path) {
 		errno = ENAMETOOLONG;
@@ -71,6 +69,13 @@ read_file(const char *name, struct secret *secret, struct error *err)
 	ssize_t n = -1;
 	bool good = false;
 
+	if (name[0] != '/' && getenv("CREDENTIALS_DIRECTORY") == NULL) {
+		error_set(err, ERROR_SECRET,
+		    "password_file %s: a credential of the service manager, "
+		    "which sets CREDENTIALS_DIRECTORY; it is not set",
+		    name);
+		return false;
+	}
 	int fd = open_file(name);
 	while (fd >= 0 && len < sizeof text &&
 	       (n = read(fd, text + len, sizeof text - len)) > 0)

@@ -696,6 +696,7 @@ test_credentials_of_the_service_manager(void **state)
 	(void)state;
 	assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
 	assert_false(config_read_secret(&account, &secret, &deadline, &err));
+	assert_non_null(strstr(err.text, "CREDENTIALS_DIRECTORY"));
 	assert_non_null(mkdtemp(folder));
 	snprintf(path, sizeof path, "%s/odmr", folder);
 	FILE *file = fopen(path, "w");
