@@ -201,6 +201,166 @@ class Line:
     # Ending
 
     def end_of_data(self):
+        """Nothing more comes from here; what the peer says is still read.
+        Under TLS without close_notify, since ssl would read on for the
+        peer's own and lose what the peer says before it."""
+        self.log.note("*", "end of data")
+        try:
+            socket.socket.shutdown(self.sock, socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def close(self):
+        with self._lock:
+            if self._file:
+                self._file.close()
+                self._file = None
+
+
+class Reply:
+    """One SMTP reply: its code, its lines without the code, and the whole."""
+
+    def __init__(self, lines):
+        self.code = int(lines[0][:3])
+        self.lines = [line[4:].decode("utf-8", "replace") for line in lines]
+        self.text = "\n".join(l.decode("utf-8", "replace") for l in lines)
+        self.first = lines[0].decode("utf-8", "replace")
+
+    def __repr__(self):
+        return self.text
+
+    def matches(self, expected):
+        """expected: 250, or how the last line begins: "550 5.1.1"."""
+        if isinstance(expected, int):
+            return self.code == expected
+        if len(expected) == 1:
+            return self.text[0] == expected
+        return re.sub(r"^(\d\d\d)-", r"\1 ", self.first).startswith(expected)
+
+
+class Line:
+    def __init__(self, sock, log, name="provider", timeout=60):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.settimeout(timeout)
+        self.sock = sock
+        self.log = log
+        self.name = name
+        self.timeout = timeout
+        self.held = b""
+        self.peer = sock.getpeername()
+
+    @property
+    def tls(self):
+        return isinstance(self.sock, ssl.SSLSocket)
+
+    def start_tls(self, context):
+        self.sock = context.wrap_socket(self.sock, server_side=True)
+        self.log.note("*", "%s %s" % (self.sock.version(), self.sock.cipher()[0]))
+
+    # Reading
+
+    def fill(self):
+        try:
+            data = self.sock.recv(65536)
+        except socket.timeout:
+            raise Unexpected("nothing came for %s s" % self.timeout) from None
+        except (OSError, ValueError) as why:
+            raise Ended(str(why)) from None
+        if not data:
+            raise Ended("end of data")
+        self.log.note("<", data)
+        self.held += data
+
+    def read_line(self):
+        """One line, its CRLF taken off. A lone LF does not end it."""
+        while b"\r\n" not in self.held:
+            self.fill()
+        line, self.held = self.held.split(b"\r\n", 1)
+        return line
+
+    def reply(self):
+        lines = [self.read_line()]
+        while lines[-1][3:4] == b"-":
+            lines.append(self.read_line())
+        for line in lines:
+            if not re.match(rb"[2-5]\d\d([ -]|$)", line):
+                raise Unexpected("not a reply: %r" % line)
+        return Reply(lines)
+
+    def expect(self, *expected):
+        """The next reply, which must be one of those; returns it."""
+        got = self.reply()
+        if not any(got.matches(e) for e in expected):
+            raise Unexpected("expected %s, got %r" % (
+                " or ".join(str(e) for e in expected), got.text))
+        return got
+
+    def command(self, text, *expected):
+        """Sends one command line and expects its reply, by default any 2xx."""
+        if isinstance(text, str):
+            text = text.encode("utf-8")
+        self.send(text + b"\r\n")
+        return self.expect(*(expected or ("2",)))
+
+    def wait_end(self, seconds=None):
+        """Waits for the peer to end the connection; returns what came."""
+        limit = time.monotonic() + (self.timeout if seconds is None else seconds)
+        while time.monotonic() < limit:
+            self.sock.settimeout(max(0.01, limit - time.monotonic()))
+            try:
+                self.fill()
+            except Ended:
+                held, self.held = self.held, b""
+                return held
+            except Unexpected:
+                break
+        raise Unexpected("the peer keeps the connection open")
+
+    # Writing
+
+    def send(self, data):
+        """Writes data in one piece."""
+        self.log.note(">", data)
+        try:
+            self.sock.sendall(data)
+        except (OSError, ValueError) as why:
+            raise Ended(str(why)) from None
+
+    def raw(self, data):
+        """Writes data to the socket itself, past TLS."""
+        self.log.note(">!", data)
+        os.write(self.sock.fileno(), data)
+
+    def delivered(self, seconds=30):
+        """Waits until the peer's kernel has acknowledged all that was sent
+        and, on this host, its process has read it."""
+        limit = time.monotonic() + seconds
+        while time.monotonic() < limit:
+            if not self._unread():
+                return
+            time.sleep(0.001)
+        raise Unexpected("the peer does not read")
+
+    def _unread(self):
+        ours = self.sock.getsockname()[1]
+        theirs = self.peer[1]
+        with open("/proc/net/tcp", encoding="ascii") as table:
+            for row in table:
+                field = row.split()
+                if field[0] == "sl":
+                    continue
+                local = int(field[1].rsplit(":", 1)[1], 16)
+                remote = int(field[2].rsplit(":", 1)[1], 16)
+                sending, receiving = (int(n, 16) for n in field[4].split(":"))
+                if (local, remote) == (ours, theirs) and sending:
+                    return True
+                if (local, remote) == (theirs, ours) and receiving:
+                    return True
+        return False
+
+    # Ending
+
+    def end_of_data(self):
         """Nothing more comes from here; what the peer says is still read."""
         self.log.note("*", "end of data")
         try:
