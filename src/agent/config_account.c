@@ -48,11 +48,37 @@ check_secret(const struct config_section *section, bool needed)
 
 /* What the mechanisms that may be used ask of the rest. */
 struct login_needs {
-	bool password, token;
 	bool external; /* it alone */
 	bool safe_in_clear; /* one of them is */
-	bool takes_user, takes_password; /* one of them does */
+	unsigned mechanisms, passwords, tokens; /* all; those that need one */
+	unsigned take_user, take_password; /* those that take its octets */
 };
+
+static bool
+has_password(const struct config_account *account)
+{
+	return account->password.len > 0 || account->password_file != NULL ||
+	       account->password_command != NULL;
+}
+
+/* Where `auth` is not set, one kind of secret is enough. */
+static bool
+is_allowed(const struct config_account *account,
+    const struct sasl_mechanism *mechanism)
+{
+	const struct config_texts *auth = &account->auth;
+	bool token = account->token_command != NULL;
+
+	for (size_t i = 0; i < auth->count; i++)
+		if (strcmp(auth->items[i], sasl_mechanism_name(mechanism)) == 0)
+			return true;
+	if (auth->count > 0)
+		return false;
+	if (sasl_mechanism_needs_token(mechanism))
+		return token;
+	return sasl_mechanism_needs_password(mechanism) &&
+	       (has_password(account) || !token);
+}
 
 static void
 add_needs(struct login_needs *needs, const struct config_account *account,
@@ -61,40 +87,33 @@ add_needs(struct login_needs *needs, const struct config_account *account,
 	const char *user = account->user != NULL ? account->user : "";
 	const struct secret *password = &account->password;
 
+	needs->mechanisms++;
 	if (!sasl_mechanism_needs_tls(mechanism))
 		needs->safe_in_clear = true;
 	if (sasl_mechanism_takes(mechanism, user, strlen(user)))
-		needs->takes_user = true;
+		needs->take_user++;
 	if (sasl_mechanism_needs_token(mechanism))
-		needs->token = true;
+		needs->tokens++;
 	if (!sasl_mechanism_needs_password(mechanism))
 		return;
-	needs->password = true;
+	needs->passwords++;
 	if (sasl_mechanism_takes(mechanism, password->text, password->len))
-		needs->takes_password = true;
+		needs->take_password++;
 }
 
-/* Where `auth` is not set, one secret is enough. What it names is known. */
 static struct login_needs
 find_needs(const struct config_account *account)
 {
 	const struct config_texts *auth = &account->auth;
-	bool token = account->token_command != NULL;
-	struct login_needs needs = {.password = !token};
+	struct login_needs needs = {
+	    .external =
+		auth->count == 1 && strcmp(auth->items[0], "EXTERNAL") == 0,
+	};
+	const struct sasl_mechanism *mechanism;
 
-	if (auth->count == 0) {
-		needs.token = token;
-		needs.safe_in_clear = !token || account->password.len > 0 ||
-				      account->password_file != NULL ||
-				      account->password_command != NULL;
-		needs.takes_user = needs.takes_password = true;
-		return needs;
-	}
-	needs.password = false;
-	needs.external =
-	    auth->count == 1 && strcmp(auth->items[0], "EXTERNAL") == 0;
-	for (size_t i = 0; i < auth->count; i++)
-		add_needs(&needs, account, sasl_mechanism_find(auth->items[i]));
+	for (size_t i = 0; (mechanism = sasl_mechanism_at(i)) != NULL; i++)
+		if (is_allowed(account, mechanism))
+			add_needs(&needs, account, mechanism);
 	return needs;
 }
 
@@ -115,20 +134,21 @@ check_token(const struct config_section *section, bool needed)
 
 /* Of what SCRAM cannot take nothing is sent (see sasl_mechanism_takes()). */
 static void
-check_texts(
-    const struct config_section *section, const struct login_needs *needs)
+check_text(const struct config_section *section, const char *key,
+    unsigned mechanisms, unsigned take)
 {
-	static const char *const keys[] = {"user", "password"};
-	const bool taken[] = {
-	    needs->takes_user, needs->takes_password || !needs->password};
-
-	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-		if (config_is_set(section, keys[i]) && !taken[i])
-			config_fault(section->loader,
-			    config_mark_of(section, keys[i]),
-			    "%s: SCRAM takes printable ASCII only, and \"auth\""
-			    " names nothing that takes more",
-			    keys[i]);
+	if (!config_is_set(section, key) || take == mechanisms)
+		return;
+	if (take == 0)
+		config_fault(section->loader, config_mark_of(section, key),
+		    "%s: SCRAM takes printable ASCII only, and \"auth\" names"
+		    " nothing that takes more",
+		    key);
+	else
+		config_warn(section->loader, config_mark_of(section, key),
+		    "%s: SCRAM takes printable ASCII only, so that a weaker"
+		    " mechanism will be used",
+		    key);
 }
 
 static void
@@ -142,9 +162,10 @@ check_login(
 	if (!needs.external && !config_is_set(section, "user"))
 		config_fault(section->loader, section->mark,
 		    "account %s: \"user\" is missing", section->name);
-	check_secret(section, needs.password);
-	check_token(section, needs.token);
-	check_texts(section, &needs);
+	check_secret(section, needs.passwords > 0);
+	check_token(section, needs.tokens > 0);
+	check_text(section, "user", needs.mechanisms, needs.take_user);
+	check_text(section, "password", needs.passwords, needs.take_password);
 	if (needs.external && !config_is_set(section, "tls_cert_file"))
 		config_fault(section->loader, config_mark_of(section, "auth"),
 		    "auth: EXTERNAL alone needs \"tls_cert_file\"");

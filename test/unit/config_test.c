@@ -243,6 +243,15 @@ static const struct fault faults[] = {
     {"password for more than SCRAM",
 	ONLY("provider: h, user: u, password: \xc3\xa4, domains: a.example,"
 	     " auth: [SCRAM-SHA-1, PLAIN]"),
+	"f:4:28: warning: password: SCRAM takes printable ASCII only, so that a"
+	" weaker mechanism will be used\n"},
+    {"user for all",
+	ONLY("provider: h, user: \xc3\xa4, password: p, domains: a.example"),
+	"f:4:19: warning: user: SCRAM takes printable ASCII only, so that a"
+	" weaker mechanism will be used\n"},
+    {"password for what is no SCRAM",
+	ONLY("provider: h, user: u, password: \xc3\xa4, domains: a.example,"
+	     " auth: PLAIN"),
 	""},
     {"downgrade", ACCOUNT("auth_downgrade: ignore"),
 	"f:4:90: auth_downgrade: \"ignore\" is not one of warn, refuse\n"},
