@@ -86,7 +86,7 @@ FUZZ_LINKING := $(if $(filter fuzz,$(PROFILE)),-fsanitize=fuzzer)
 FUZZ_SECONDS ?= 600
 
 .PHONY: all check integration fuzz bench lint analyze demo deps install \
-	uninstall dist clean help unit-tests fuzz-targets fuzz-replay model mutants
+	uninstall dist clean help unit-tests fuzz-targets fuzz-replay model mutants torture
 all: $(PROGRAM)		## build the program
 
 help:			## list the targets
@@ -151,6 +151,9 @@ fuzz-replay:		## what fuzzing found and was given, with ASan
 # All small cases of the ledger's model, and forty times its queues by chance.
 model: $(OUT)/test/unit/ledger_model_test	## the ledger's model in full (minutes)
 	@ODMR_MODEL=40 $<
+
+torture: $(PROGRAM)	## break everything at every point (an hour or two)
+	@test/torture/run --agent $(PROGRAM) --full
 
 mutants:		## faults made by hand: each must make a test fail
 	@test/torture/mutants/run

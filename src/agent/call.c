@@ -19,7 +19,8 @@
 #include "protocol/customer.h"
 
 enum {
-	HANDSHAKE_MS = 60 * 1000, /* slow lines, slow routers */
+	/* Slow lines, slow routers; or provider_timeout where that is less. */
+	HANDSHAKE_MS = 60 * 1000,
 	/* For QUIT and its answer, when all that matters has been said. */
 	GOODBYE_MS = 3 * 1000,
 	RANDOM_OCTETS = 18, /* of a nonce; no two sessions have the same */
@@ -117,7 +118,10 @@ static bool
 start_tls(struct conversation *conversation)
 {
 	struct call_result *result = conversation->result;
-	struct deadline deadline = limit(HANDSHAKE_MS);
+	int64_t patience =
+	    conversation->call->options.account->provider_timeout;
+	struct deadline deadline =
+	    limit(patience < HANDSHAKE_MS ? patience : HANDSHAKE_MS);
 	struct customer_binding binding = {.type = NULL};
 	struct tls_binding bound;
 	struct error err;

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: ISC
+"""
+stores - the local services that take the mail, and what they have taken.
+
+A store names its delivery (config), is emptied for each point (clear), and
+tells what it holds: taken() gives (recipient, text) for each that it said yes
+to, in no order, the fields on top taken off.
+"""
+import glob
+import os
+import re
+import select
+import shutil
+import socket
+import sys
+import threading
+
+import mail
+
+
+def bare(text):
+    """The message below what is put on top, with LF."""
+    return mail.split_top(mail.stored(text))[1]
+
+
+class Server:
+    """
+    LMTP or SMTP, every recipient taken but for those of `later` (452 at their
+    first time) and `never` (550), both said where the protocol says it last:
+    LMTP behind the text, SMTP at RCPT.
+    """
+
+    def __init__(self, folder, lmtp, later=(), never=()):
+        self.path = os.path.join(folder, "lmtp.sock")
+        self.lmtp = lmtp
+        self.later = later
+        self.never = never
+        self.clear()
+        if lmtp:
+            self.listener = socket.socket(socket.AF_UNIX)
+            self.listener.bind(self.path)
+            self.listener.listen(64)
+            self.config = {"lmtp": self.path, "timeout": "20s"}
+        else:
+            self.listener = socket.create_server(("127.0.0.1", 0))
+            self.config = {"smtp": "127.0.0.1:%d" % self.listener.getsockname()[1],
+                           "timeout": "20s"}
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def clear(self):
+        self.got = []
+        self.put_off = set()
+
+    def taken(self):
+        return [(r, bare(text)) for r, text in self.got]
+
+    def accept(self):
+        while True:
+            sock, _ = self.listener.accept()
+            if not self.lmtp:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
+
+    def serve(self, sock):
+        try:
+            with sock, sock.makefile("rb") as lines:
+                self.talk(sock, lines)
+        except OSError:
+            pass
+
+    def answer(self, rcpt):
+        if rcpt in self.never:
+            return b"550 5.1.1 No such user\r\n"
+        if rcpt in self.later and rcpt not in self.put_off:
+            self.put_off.add(rcpt)
+            return b"452 4.2.2 Mailbox full\r\n"
+        return b"250 2.0.0 Taken\r\n"
+
+    def talk(self, sock, lines):
+        sock.sendall(b"220 local.example\r\n")
+        rcpts = []
+        for line in lines:
+            verb = line[:4].upper()
+            if verb in (b"LHLO", b"EHLO"):
+                sock.sendall(b"250-local.example\r\n250-PIPELINING\r\n"
+                             b"250-SIZE 10000000\r\n250 ENHANCEDSTATUSCODES\r\n")
+            elif verb == b"RCPT":
+                rcpt = re.search(rb"<(.*)>", line).group(1).decode()
+                answer = b"250 2.1.5 OK\r\n"
+                if not self.lmtp:
+                    answer = self.answer(rcpt)
+                if answer[:1] == b"2":
+                    rcpts.append(rcpt)
+                sock.sendall(answer)
+            elif verb == b"DATA":
+                if not rcpts:
+                    sock.sendall(b"503 5.5.1 No recipients\r\n")
+                    continue
+                sock.sendall(b"354 Go on\r\n")
+                if not self.text(sock, lines, rcpts):
+                    return
+                rcpts = []
+            elif verb == b"QUIT":
+                sock.sendall(b"221 2.0.0 Bye\r\n")
+                return
+            else:
+                if verb in (b"MAIL", b"RSET"):
+                    rcpts = []
+                sock.sendall(b"250 2.0.0 OK\r\n")
+
+    def text(self, sock, lines, rcpts):
+        text = []
+        for line in lines:
+            if line == b".\r\n":
+                break
+            text.append(line[1:] if line[:1] == b"." else line)
+        else:
+            return False
+        whole = b"".join(text)
+        if not self.lmtp:
+            self.got += [(rcpt, whole) for rcpt in rcpts]
+            sock.sendall(b"250 2.0.0 Taken\r\n")
+            return True
+        for rcpt in rcpts:
+            answer = self.answer(rcpt)
+            if answer[:1] == b"2":
+                self.got.append((rcpt, whole))
+            sock.sendall(answer)
+        return True
+
+
+# What it has taken is there by one rename, as the queue of a real MTA. The
+# recipients stand behind "--".
+SENDMAIL = """\
+#!/bin/sh
+while [ "$1" != -- ]; do shift; done
+shift
+{ echo "$*"; cat; } >"$QUEUE/tmp.$$" || exit 75
+mv "$QUEUE/tmp.$$" "$QUEUE/done.$$.$1"
+"""
+
+
+class Sendmail:
+    def __init__(self, folder):
+        self.queue = os.path.join(folder, "queue")
+        os.mkdir(self.queue)
+        script = os.path.join(folder, "sendmail")
+        with open(script, "w", encoding="ascii") as file:
+            file.write(SENDMAIL.replace("$QUEUE", self.queue))
+        os.chmod(script, 0o755)
+        self.config = {"sendmail": script, "timeout": "20s"}
+
+    def clear(self):
+        shutil.rmtree(self.queue)
+        os.mkdir(self.queue)
+
+    def taken(self):
+        found = []
+        for path in glob.glob(os.path.join(self.queue, "done.*")):
+            with open(path, "rb") as file:
+                rcpts = file.readline().decode().split()
+                text = bare(file.read())
+            found += [(rcpt, text) for rcpt in rcpts]
+        return found
+
+
+class Maildir:
+    def __init__(self, folder):
+        self.base = os.path.join(folder, "mail")
+        os.mkdir(self.base)
+        self.config = {"maildir": self.base + "/{domain}/{user}",
+                       "create": True, "sync": True}
+
+    def clear(self):
+        shutil.rmtree(self.base)
+        os.mkdir(self.base)
+
+    def taken(self):
+        found = []
+        for path in glob.glob(os.path.join(self.base, "*", "*", "new", "*")):
+            domain, user = path.split("/")[-4:-2]
+            with open(path, "rb") as file:
+                found.append(("%s@%s" % (user, domain), bare(file.read())))
+        return found
