@@ -33,7 +33,7 @@ accounts:
     provider: 127.0.0.1:{port}
     tls_ca_file: /srv/test/ca/ca.pem
     user: office
-    password_file: office
+    {password}
     domains: example.org
     soft_bounce: no
     every: {every}
@@ -41,7 +41,8 @@ accounts:
 deliveries:
   local: {delivery}
 """
-CREDENTIAL = "[Service]\nLoadCredential=office:/etc/odmr-agent/office.password\n"
+CREDENTIAL = ("[Service]\n"
+              "LoadCredential=office.password:/etc/odmr-agent/office.password\n")
 
 
 class Setting:
@@ -93,22 +94,23 @@ class Setting:
         for unit in (SERVICE, FETCH):
             self.drop_in(unit, "credential", CREDENTIAL)
 
-    def configure(self, delivery='{lmtp: /srv/test/dovecot/lmtp}', every="1d"):
+    def configure(self, delivery='{lmtp: /srv/test/dovecot/lmtp}', every="1d",
+                  password="password_file: office.password"):
         self.system.write(CONFIG, YAML.format(
-            port=self.port, delivery=delivery, every=every))
+            port=self.port, delivery=delivery, every=every, password=password))
 
     def drop_in(self, unit, name, text):
         self.system.write("/etc/systemd/system/%s.d/%s.conf" % (unit, name), text)
         self.system.systemctl("daemon-reload")
 
-    def hold(self, *rcpts):
+    def hold(self, lines=1):
         """A message that the provider holds from now on."""
         self.sent += 1
         name = "%03d" % self.sent
         # Of a size of its own: the ledger knows a deferred message by that.
-        text = mail.message("number %d" % self.sent, body=b"A line.\r\n" * self.sent)
-        hold(self.system.shared("held"), "new", "friend@remote.example",
-             rcpts or (USER,), text)
+        text = mail.message("number %d" % self.sent,
+                            body=b"A line.\r\n" * (lines + self.sent))
+        hold(self.system.shared("held"), "new", "friend@remote.example", [USER], text)
         for part in (".eml", ".json"):
             os.rename(self.system.shared("held", "new" + part),
                       self.system.shared("held", name + part))
@@ -162,6 +164,12 @@ class Setting:
 def status_of(system, pid):
     with open(system.path("/proc/%s/status" % pid), encoding="ascii") as file:
         return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+
+
+def child_of(system, pid):
+    with open(system.path("/proc/%s/task/%s/children" % (pid, pid)),
+              encoding="ascii") as file:
+        return file.read().split()[0]
 
 
 def test_sysusers_made_the_user(place):
@@ -245,6 +253,9 @@ def test_service_stops_cleanly(place):
         setting.hold()
         system.systemctl("start", SERVICE)
         assert reached.wait(20)
+        with open(system.path("/proc/%s/limits" % child_of(
+                system, system.shown(SERVICE, "MainPID"))), encoding="ascii") as file:
+            assert re.search(r"^Max core file size +0 +0 ", file.read(), re.MULTILINE)
         system.systemctl("stop", "--no-block", SERVICE)
         until(lambda: setting.active(SERVICE) == "deactivating", what="the stop")
         go_on.set()
@@ -288,6 +299,36 @@ def test_oneshot(place):
         system.write(CONFIG, "accounts: 7\n")
         system.systemctl("start", FETCH, status=1)
         assert system.shown(FETCH, "ExecMainStatus") == "78"
+
+
+def test_large_message_waits_in_the_state_folder(place):
+    """Over 1 MiB: a file without a name, which the sandbox must let us make."""
+    with Setting(place) as setting:
+        setting.configure(delivery="{lmtp: /srv/test/dovecot/lmtp, collect: yes}")
+        sent = setting.hold(lines=200000)
+        setting.system.systemctl("start", FETCH)
+        setting.arrived(1)
+        wrong = mail.same(setting.dovecot.mail(USER), [sent])
+        assert wrong is None, wrong
+
+
+def test_maildir_needs_its_path_to_be_named(place):
+    """Without it the agent sees that before it calls; a password_command runs in
+    the sandbox as well."""
+    with Setting(place) as setting:
+        system = setting.system
+        system.run("install", "-d", "-o", "odmr-agent", "-m", "750", "/srv/mail")
+        setting.configure(
+            delivery='{maildir: "/srv/mail/{user}", create: yes}',
+            password="password_command: cat $CREDENTIALS_DIRECTORY/office.password")
+        sent = setting.hold()
+        system.systemctl("start", FETCH)
+        assert "exit_status=75" in setting.journal(FETCH), setting.journal(FETCH)
+        assert "calls=0" in setting.journal(FETCH), setting.journal(FETCH)
+        setting.drop_in(FETCH, "maildir", "[Service]\nReadWritePaths=/srv/mail\n")
+        system.systemctl("start", FETCH)
+        wrong = mail.same(mail.maildir(system.path("/srv/mail/anna")), [sent])
+        assert wrong is None, "%s: %s" % (wrong, setting.journal(FETCH))
 
 
 def test_timer_fetches_and_excludes_the_service(place):
