@@ -127,13 +127,26 @@ is_allowed(const struct login *login, const char *name)
 
 /* We may and can, whether the provider offers it or not. */
 static bool
-is_eligible(const struct login *login, const struct sasl_mechanism *mechanism)
+is_eligible(const struct login *login, const struct sasl_mechanism *mechanism,
+    const struct sasl_credentials *credentials)
 {
 	const char *name = sasl_mechanism_name(mechanism);
 
 	return is_allowed(login, name) &&
 	       sasl_mechanism_usable(
-		   mechanism, &login->credentials, is_named(login, name));
+		   mechanism, credentials, is_named(login, name));
+}
+
+/* We could, if the provider did its part. That TLS cannot be bound is its
+ * doing: we always offer what binding takes. */
+static bool
+could_be_used(const struct login *login, const struct sasl_mechanism *mechanism)
+{
+	struct sasl_credentials bound = login->credentials;
+
+	if (bound.tls)
+		bound.binding = "any";
+	return is_eligible(login, mechanism, &bound);
 }
 
 static const struct sasl_mechanism *
@@ -143,7 +156,7 @@ choose(struct login *login)
 
 	while ((mechanism = sasl_mechanism_at(login->next)) != NULL) {
 		login->next++;
-		if (is_eligible(login, mechanism) &&
+		if (is_eligible(login, mechanism, &login->credentials) &&
 		    offer_has_mechanism(
 			&login->outcome->offer, sasl_mechanism_name(mechanism)))
 			return mechanism;
@@ -161,7 +174,7 @@ find_stronger(const struct login *login, const char *name)
 	const struct sasl_mechanism *known =
 	    before == NULL ? NULL : sasl_mechanism_find(before);
 
-	if (known != NULL && is_eligible(login, known) &&
+	if (known != NULL && could_be_used(login, known) &&
 	    sasl_rank(before) < sasl_rank(now))
 		now = sasl_mechanism_name(known);
 	return sasl_rank(name) > sasl_rank(now) ? now : NULL;
