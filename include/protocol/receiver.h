@@ -89,7 +89,8 @@ void receiver_answer(
     struct receiver *receiver, size_t rcpt, const struct status *status);
 /* recipient rcpt has a 2xx and takes part in the message */
 bool receiver_accepted(const struct receiver *receiver, size_t rcpt);
-/* status, a 421, is the reply to the next command; then RECEIVER_CLOSE. */
+/* status, a 421, is the reply to the next command that is not the rest of a
+ * text; then RECEIVER_CLOSE. */
 void receiver_stop(struct receiver *receiver, const struct status *status);
 /* Says the 421 of receiver_stop() without waiting for a command. */
 void receiver_hang_up(struct receiver *receiver);
@@ -100,7 +101,7 @@ void receiver_written(struct receiver *receiver, size_t len);
 
 /* The transaction that is open, NULL between two. */
 const struct envelope *receiver_envelope(const struct receiver *receiver);
-/* Inside the text of a message. */
+/* Inside the text of a message, or between two of its BDATs. */
 bool receiver_in_text(const struct receiver *receiver);
 /* Grows with each command that is complete and each octet of text, so that a
  * time limit can be per command and not per read. */

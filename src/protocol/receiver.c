@@ -22,6 +22,12 @@ enum state {
 	STATE_CLOSED,
 };
 
+enum {
+	/* Recipients, and lines too long for a command among them. */
+	SLOTS_MAX = LIMIT_RCPTS + LIMIT_ERRORS,
+	OUTPUT_MAX = LIMIT_OUTPUT + (SLOTS_MAX + 2) * (STATUS_LINE_MAX + 2),
+};
+
 /* A reply that may have to wait for those before it. */
 struct slot {
 	char *line; /* NULL: not answered yet */
@@ -59,7 +65,7 @@ struct receiver {
 	struct status stop; /* code 0: go on */
 
 	struct transaction transaction;
-	struct slot slots[LIMIT_RCPTS + LIMIT_ERRORS]; /* in their order */
+	struct slot slots[SLOTS_MAX]; /* in their order */
 	size_t slot_count, slots_due;
 
 	uint64_t chunk_left; /* octets of this BDAT */
@@ -100,8 +106,8 @@ static void
 say_line(struct receiver *r, const char *line)
 {
 	transcript_line(r->options.transcript, '>', line, strlen(line));
-	/* The input waits while LIMIT_OUTPUT is unwritten, and one command
-	 * never says more than PRDR for LIMIT_RCPTS. */
+	/* The input waits while LIMIT_OUTPUT is unwritten, and one step never
+	 * says more than all slots, or PRDR for LIMIT_RCPTS. */
 	bool fits = buf_printf(&r->output, "%s\r\n", line);
 	assert(fits);
 	r->awaits_proof = false;
@@ -604,6 +610,14 @@ malformed(struct receiver *r, const struct command *command,
 		close_down(r, RECEIVER_BROKEN);
 }
 
+/* Asked to stop, the engine still takes the rest of a text that has begun. */
+static bool
+may_end(const struct receiver *r, enum command_verb verb)
+{
+	return verb == COMMAND_QUIT ||
+	       (verb == COMMAND_BDAT && r->transaction.text_begun);
+}
+
 static void
 run_command(struct receiver *r, const char *line, size_t len)
 {
@@ -615,7 +629,7 @@ run_command(struct receiver *r, const char *line, size_t len)
 	r->line = line;
 	r->line_len = len;
 	bool good = command_parse(&command, line, len, &fault);
-	if (r->stop.code != 0 && command.verb != COMMAND_QUIT) {
+	if (r->stop.code != 0 && !may_end(r, command.verb)) {
 		transaction_abort(r);
 		say(r, &r->stop);
 		close_down(r, RECEIVER_STOPPED);
@@ -624,7 +638,8 @@ run_command(struct receiver *r, const char *line, size_t len)
 	} else {
 		unsigned before = r->errors;
 		proceed[command.verb](r, &command);
-		if (r->errors == before)
+		/* Whether a BDAT made sense shows behind its octets. */
+		if (r->errors == before && r->state != STATE_CHUNK)
 			r->errors = 0;
 	}
 }
@@ -687,7 +702,8 @@ step_command(struct receiver *r)
 		return skip_line(r);
 	const char *end = find_line_end(line + 1, r->in + r->in_end);
 	size_t len = end != NULL ? (size_t)(end - line) : input_len(r);
-	if (len + 2 > LIMIT_COMMAND) {
+	/* Without its end, the last octet may be the CR. */
+	if (len + (end != NULL ? 2 : 1) > LIMIT_COMMAND) {
 		r->skipping = true;
 		return skip_line(r);
 	}
@@ -731,7 +747,10 @@ chunk_done(struct receiver *r)
 	r->state = STATE_COMMAND;
 	if (r->chunk_fault.code != 0 && !t->open) {
 		complain(r, &r->chunk_fault);
-	} else if (r->chunk_fault.code != 0) {
+		return;
+	}
+	r->errors = 0;
+	if (r->chunk_fault.code != 0) {
 		say(r, &r->chunk_fault);
 	} else if (r->chunk_last) {
 		text_end(&t->text, &piece);
@@ -846,8 +865,7 @@ receiver_new(const struct receiver_options *options)
 	struct status greeting;
 
 	r->options = *options;
-	buf_init(&r->output,
-	    LIMIT_OUTPUT + (LIMIT_RCPTS + 2) * (STATUS_LINE_MAX + 2));
+	buf_init(&r->output, OUTPUT_MAX);
 	status_set(&greeting, 220, "", "%s ESMTP", options->hostname);
 	say(r, &greeting);
 	return r;
@@ -967,7 +985,7 @@ receiver_envelope(const struct receiver *r)
 bool
 receiver_in_text(const struct receiver *r)
 {
-	return r->state == STATE_TEXT || r->state == STATE_CHUNK;
+	return r->transaction.text_begun || r->state == STATE_CHUNK;
 }
 
 uint64_t

@@ -521,10 +521,12 @@ test_the_longest_line_is_taken(void **state)
 	memset(in, 'x', sizeof in);
 	memcpy(in, "NOOP ", 5);
 	memcpy(in + 4094, "\r\nQUIT\r\n", 8);
-	driver_open(&d, 5000, false);
-	feed(&d, in, 4102, 4102);
-	expect("4096", "said", &d.said, GREETING RSET_OK BYE);
-	driver_close(&d);
+	for (size_t step = 1; step < 5000; step = step * 4 + 1) {
+		driver_open(&d, 5000, false);
+		feed(&d, in, 4102, step);
+		expect("4096", "said", &d.said, GREETING RSET_OK BYE);
+		driver_close(&d);
+	}
 }
 
 static void
@@ -543,6 +545,12 @@ test_nonsense_ends_the_session(void **state)
 	feed_text(&d, "DATA\r\nQUIT\r\n");
 	assert_true(d.closed);
 	expect("nonsense", "seen", &d.seen, "CLOSE 4\n");
+	driver_close(&d);
+
+	driver_open(&d, 0, false);
+	for (int i = 0; i < 20; i++)
+		feed_text(&d, "BDAT 1\r\nx");
+	expect("BDAT without MAIL", "seen", &d.seen, "CLOSE 4\n");
 	driver_close(&d);
 }
 
@@ -589,6 +597,15 @@ test_stop_answers_the_next_command(void **state)
 	expect("stop", "said", &d.said,
 	    GREETING HELLO OPENED GO_ON OK "421 4.3.2 stopping\r\n");
 	expect("stop", "seen", &d.seen, SEEN "TEXT x\r\nDONE\nCLOSE 3\n");
+	driver_close(&d);
+
+	driver_open(&d, 5000, false);
+	feed_text(&d, START OPEN "BDAT 1\r\nx");
+	receiver_stop(d.receiver, &stop);
+	assert_true(receiver_in_text(d.receiver));
+	feed_text(&d, "BDAT 1\r\nyBDAT 0 LAST\r\nMAIL FROM:<s@x>\r\n");
+	expect("stop amid BDAT", "seen", &d.seen,
+	    SEEN "TEXT xy\r\nDONE\nCLOSE 3\n");
 	driver_close(&d);
 
 	driver_open(&d, 5000, false);
