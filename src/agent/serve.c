@@ -25,7 +25,8 @@
 #include "protocol/trace.h"
 
 enum {
-	/* A message under way is finished within this after a SIGTERM. */
+	/* A message under way is finished within this after a SIGTERM, and
+	 * what is to be told then is written within it. */
 	GRACE_TEXT = 10 * 1000,
 	/* An answer that the delivery owes is waited for so long after it. */
 	GRACE_ANSWER = 60 * 1000,
@@ -398,6 +399,7 @@ on_refusal(struct serve *s, const struct receiver_event *event)
 	char command[ADDRESS_MAX + 32];
 	const struct status *refusal = event->refusal;
 
+	s->result->mail_seen = true;
 	tally_refusal(s->options->tally, receiver_envelope(s->receiver),
 	    event->text, event->len, refusal);
 	snprintf(command, sizeof command, "%.*s", (int)event->len, event->text);
@@ -577,11 +579,19 @@ lose(struct serve *s, const struct error *err)
 	}
 }
 
+/* A grace that begins now, where the stop request is older: what the delivery
+ * answered in the last moment is passed on. */
+static int64_t
+grace_from_now(int64_t ms)
+{
+	return stop_requested() ? clock_ms() - stop_since() + ms : ms;
+}
+
 static void
 write_output(struct serve *s)
 {
-	struct deadline deadline =
-	    deadline_in(s->options->account->provider_timeout, GRACE_TEXT);
+	struct deadline deadline = deadline_in(
+	    s->options->account->provider_timeout, grace_from_now(GRACE_TEXT));
 	struct error err;
 	size_t len;
 	const char *output = receiver_output(s->receiver, &len);
@@ -696,11 +706,13 @@ serve_loop(struct serve *s)
 	while (!s->closed) {
 		while (receiver_next(s->receiver, &event))
 			act(s, &event);
-		if (receiver_wants_answers(s->receiver)) {
+		bool wanted = receiver_wants_answers(s->receiver);
+		if (wanted)
 			answer(s);
-			continue;
-		}
+		/* Before the next message, which may be there already. */
 		look_around(s);
+		if (wanted)
+			continue;
 		size_t waiting;
 		(void)receiver_output(s->receiver, &waiting);
 		write_output(s);
@@ -731,7 +743,8 @@ serve_run(const struct serve_options *options, struct serve_result *result)
 	ledger_connection_begin(options->ledger);
 	take_early(&s);
 	serve_loop(&s);
-	struct deadline finish = deadline_in(FINISH_TIME, FINISH_TIME);
+	struct deadline finish =
+	    deadline_in(FINISH_TIME, grace_from_now(FINISH_TIME));
 	stream_finish(options->stream, &finish);
 	transcript_flush(options->transcript);
 	receiver_free(s.receiver);

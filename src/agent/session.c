@@ -543,7 +543,6 @@ begin(struct session *s)
 	history_init(&s->history);
 	transcript_init(&s->transcript, "provider", s->options->trace);
 	s->begun = clock_ms();
-	s->end = s->begun + s->account->session_timeout;
 	s->result->started = moment_now();
 	if (getentropy(octets, sizeof octets) != 0)
 		memset(octets, 0, sizeof octets);
@@ -667,6 +666,7 @@ session_run(const struct config *config, const struct config_account *account,
 	} else {
 		/* The wait for the locks is no part of the session. */
 		tell_progress(&s);
+		s.end = clock_ms() + account->session_timeout;
 		read_history(&s);
 		if (prepare_call(&s, &err) && prepare_local(&s, &err))
 			ask_all(&s);

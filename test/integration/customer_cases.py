@@ -505,6 +505,20 @@ def test_drain(t):
     assert t.status()["calls"] == 5 and t.status()["more"] is False
 
 
+def test_drain_after_a_refused_size(t):
+    """A 552 to MAIL is a final answer, too: the next call brings the next."""
+    def too_big(line):
+        hello(line)
+        line.command("MAIL FROM:<s@remote.example> SIZE=2000", "552")
+        line.close()
+
+    provider = t.provider(too_big, one_message(TEXT))
+    t.configure(provider, top={"max_message_size": 1000})
+    t.expect(t.fetch("office"), 0, "office: 1 message, .*1 refused")
+    assert len(provider.turns()) == 2
+    t.assert_mail("user@example.org", TEXT)
+
+
 def test_no_drain(t):
     provider = t.provider(one_message(TEXT), one_message(TEXT))
     t.configure(provider, drain=False)

@@ -560,6 +560,22 @@ def test_sendmail_cannot_be_started_later(t):
     sendmail_case(t, "cat >/dev/null\n", script, 75)
 
 
+def test_sendmail_gone_and_more_in_the_pipe(t):
+    """The next message is there already, and must not be begun."""
+    def script(line):
+        hello(line)
+        line.command("MAIL FROM:<s@r.example>", 250)
+        line.command("RCPT TO:<user@example.org>", 250)
+        os.rename(t.path("sendmail"), t.path("sendmail.away"))
+        line.send(b"BDAT 3 LAST\r\nx\r\n" + 2 * (
+            b"MAIL FROM:<s@r.example>\r\nRCPT TO:<user@example.org>\r\n"
+            b"BDAT 3 LAST\r\nx\r\n"))
+        line.expect("451 4.3.0")
+        line.expect("421")
+        line.wait_end()
+    sendmail_case(t, "cat >/dev/null\n", script, 75)
+
+
 def test_sendmail_large(t):
     """Over 1 MiB it waits in a file of spool_dir that has no name."""
     text = mail.message("large", b"0123456789" * 7 + b"\r\n" * 1200000)

@@ -99,6 +99,38 @@ def test_lock_of_provider_and_user(t):
     assert len(provider.turns()) == 2
 
 
+def test_wait_for_the_lock_is_not_the_session(t):
+    """session_timeout counts from when the line is free."""
+    gate = Gate()
+
+    def first(line):
+        hello(line)
+        gate.wait()
+        goodbye(line)
+
+    def second(line):
+        hello(line)
+        time.sleep(2)
+        deliver(line, TEXT)
+        goodbye(line)
+
+    provider = t.provider(first, second)
+    t.configure(accounts={
+        "office": t.account(provider, domains=["example.org"], drain=False),
+        "branch": t.account(provider, domains=["example.org"], drain=False,
+                            session_timeout="3s")})
+    office = t.start("fetch", "office")
+    gate.arrived()
+    branch = t.start("fetch", "branch")
+    until(lambda: waits_for_lock(branch.pid), what="the second to wait")
+    time.sleep(2)
+    gate.opened.set()
+    assert t.finish(office).status == 0
+    assert t.finish(branch).status == 0
+    t.check_provider()
+    t.assert_mail(USER, TEXT)
+
+
 def waits_for_lock(pid):
     """Whether a process, or a child of it, has a lock file open and no socket."""
     pids = [pid] + children(pid)
@@ -357,6 +389,33 @@ def test_term_while_the_delivery_thinks(t):
     t.finish(child, 20)
     t.check_provider()
     assert len(local.messages) == 1
+
+
+def test_term_and_a_late_answer(t):
+    """What was waited for is passed on, though the 10 s of a text are over."""
+    gate = Gate()
+    told = []
+
+    def end(_server, _rcpt):
+        gate.wait()
+        return "250 2.0.0 Taken at last"
+
+    def script(line):
+        hello(line)
+        told.append(deliver(line, TEXT))
+        told.append(line.expect(421))
+        line.wait_end()
+
+    local = t.local(answers={"END": end})
+    t.configure(t.provider(script), {"lmtp": local.address})
+    child = t.start("fetch", "office")
+    gate.arrived()
+    child.terminate()
+    # The condition is the time itself.
+    threading.Timer(10.5, gate.opened.set).start()
+    t.finish(child, 30)
+    t.check_provider()
+    assert len(told) == 2, told
 
 
 @rows(("greeting", "GREETING"), ("atrn", "ATRN"))
