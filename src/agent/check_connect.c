@@ -126,8 +126,11 @@ tell_answer(struct check *check, const struct config_account *account,
 	    status_format(status, line, sizeof line));
 	if (class == 4)
 		check->status = report_worse_status(check->status, EX_TEMPFAIL);
-	else if (class != 2)
-		check->status = report_worse_status(check->status, EX_NOUSER);
+	if (class != 5)
+		return;
+	check->status = report_worse_status(check->status, EX_NOUSER);
+	printf("    each domain has to take mail for postmaster (RFC 5321"
+	       " 4.5.1); other names were not tried\n");
 }
 
 /* MAIL FROM:<>, RCPT TO:<postmaster@DOMAIN> for each of a group, RSET. */

@@ -312,7 +312,7 @@ check_mode(struct config_loader *loader)
 	if (secret && fstat(loader->fd, &status) == 0 &&
 	    (status.st_mode & (S_IRGRP | S_IROTH)) != 0)
 		config_warn(loader, nowhere,
-		    "it holds a password, and can be read by group or others");
+		    "it holds a secret, and can be read by group or others");
 }
 
 void

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -222,6 +223,19 @@ show_messages(const struct config *config, bool warnings)
 	return config->faults == 0;
 }
 
+/* Root would make the folder its own, and lock the service's user out. */
+static void
+warn_of_root(const struct config *config)
+{
+	if (geteuid() == 0 && access(config->state_dir, F_OK) != 0 &&
+	    errno == ENOENT)
+		log_say(CONFIG_LOG_WARNING, NULL, "start",
+		    "%s does not exist yet, and what root makes is root's:"
+		    " make it first, with the user that the agent is to be as"
+		    " its owner",
+		    config->state_dir);
+}
+
 static int
 run_with_config(
     struct command_context *context, int command, int argc, char **argv)
@@ -237,6 +251,8 @@ run_with_config(
 	enum needs needs = commands[command].needs;
 	if (needs == FILE_SHOWN ||
 	    show_messages(context->config, needs == FILE_GOOD)) {
+		if (needs != FILE_GOOD_QUIETLY)
+			warn_of_root(context->config);
 		if (privilege_assume(context->config->state_dir, &err)) {
 			status = commands[command].run(context, argc, argv);
 		} else {

@@ -146,35 +146,41 @@ log_refusal(const struct serve *s, const struct envelope *envelope, size_t rcpt,
 	log_end(&line);
 }
 
-/* The recipients that got it, in one line. */
-static void
+static bool
+is_same_reply(const struct status *a, const struct status *b)
+{
+	return a->code == b->code && strcmp(a->text, b->text) == 0;
+}
+
+/*
+ * Recipients that got it, from first on, with one reply of the delivery and as
+ * many as a line takes. Returns the next that was not looked at.
+ */
+static size_t
 log_message(const struct serve *s, const struct envelope *envelope,
     const struct status *told, size_t first)
 {
 	struct log_line line;
-	/* A thousand names make no line; the count is in the summary. */
 	char to[1024];
-	size_t len = 0;
+	size_t len = 0, i;
 
-	log_begin(&line, CONFIG_LOG_INFO, s->options->account->name, "message");
-	if (!line.on)
-		return;
-	for (size_t i = first; i < envelope->rcpts; i++) {
+	for (i = first; i < envelope->rcpts; i++) {
 		const char *mailbox = envelope->rcpt[i]->mailbox;
 		if (status_class(&told[i]) != 2)
 			continue;
-		if (len + strlen(mailbox) + 8 > sizeof to) {
-			snprintf(to + len, sizeof to - len, ",...");
+		if (len + strlen(mailbox) + sizeof ",<>" > sizeof to ||
+		    !is_same_reply(&s->replies[i], &s->replies[first]))
 			break;
-		}
 		len += (size_t)snprintf(to + len, sizeof to - len, "%s<%s>",
 		    len > 0 ? "," : "", mailbox);
 	}
+	log_begin(&line, CONFIG_LOG_INFO, s->options->account->name, "message");
 	log_path(&line, "from", envelope->sender);
 	log_text(&line, "to", to);
 	log_number(&line, "size", s->octets);
 	log_recipients(&line, s, envelope, first, &told[first]);
 	log_end(&line);
+	return i;
 }
 
 static void
@@ -444,22 +450,24 @@ tell_text(struct serve *s, const struct status *told)
 {
 	const struct envelope *envelope = receiver_envelope(s->receiver);
 	struct tally *tally = s->options->tally;
-	size_t rcpts = envelope->rcpts, first = rcpts;
+	size_t rcpts = envelope->rcpts, taken = 0;
 
-	for (size_t i = rcpts; i-- > 0;) {
+	for (size_t i = 0; i < rcpts; i++) {
 		if (told[i].code == 0)
 			continue;
 		tally_told(tally, envelope, i, &told[i]);
-		if (status_class(&told[i]) == 2)
-			first = i;
-		else
+		taken += status_class(&told[i]) == 2;
+		if (status_class(&told[i]) != 2)
 			log_refusal(s, envelope, i, &told[i]);
 	}
-	if (first < rcpts) {
+	if (taken > 0) {
 		tally->messages++;
 		tally->bytes += s->octets;
-		log_message(s, envelope, told, first);
 	}
+	for (size_t i = 0; taken > 0 && i < rcpts;)
+		i = status_class(&told[i]) == 2
+			? log_message(s, envelope, told, i)
+			: i + 1;
 	for (size_t i = 0; i < rcpts; i++)
 		if (told[i].code != 0)
 			receiver_answer(s->receiver, i, &told[i]);

@@ -123,15 +123,17 @@ tell_progress(void *context)
 static void
 watch_certificate(struct session *s, const struct call_result *call)
 {
-	time_t now = time(NULL), end = call->tls.not_after;
+	time_t end = call->tls.not_after;
+	char until[MOMENT_UTC_SIZE];
 
 	if (s->expiry_told || !call->secured || end == -1 ||
-	    end - now > EXPIRY_WARNING)
+	    end - time(NULL) > EXPIRY_WARNING)
 		return;
 	s->expiry_told = true;
 	log_say(CONFIG_LOG_WARNING, s->account->name, "tls",
-	    "the certificate of %s expires in %lld days",
-	    s->account->provider.host, (long long)((end - now) / (24 * 3600)));
+	    "the certificate of %s is valid until %s only",
+	    s->account->provider.host,
+	    moment_format_utc(until, (int64_t)end * 1000));
 }
 
 /* Whether the provider offers less than it once did. Where that is refused

@@ -638,7 +638,7 @@ test_the_file_of_a_password_is_private(void **state)
 	assert_int_equal(config->faults, 0);
 	assert_int_equal(config->messages_count, 1);
 	assert_string_equal(config->messages[0].text,
-	    "it holds a password, and can be read by group or others");
+	    "it holds a secret, and can be read by group or others");
 	config_free(config);
 	assert_int_equal(fchmod(fd, 0600), 0);
 	config = config_load(path);
