@@ -71,7 +71,7 @@ def test_first_fetch_with_other_users(t):
     assert not [o for h in source.queue() for o in h.outcome.values() if o[0] == "5"]
     # The administrator mends it, and nothing was lost.
     dovecot.users(["u%d@example.org" % n for n in range(10)])
-    dovecot.process.child.send_signal(signal.SIGHUP)
+    dovecot.reload()
     source.retry()
     t.fetch("office")
     assert not source.queue()

@@ -153,6 +153,19 @@ class Dovecot:
                                os.path.join(folder, "out"))
         until(lambda: answers(self.socket), what="Dovecot's LMTP")
 
+    def reload(self):
+        """Done when the socket is a new one, and it answers."""
+        before = os.stat(self.socket).st_ino
+        self.process.child.send_signal(signal.SIGHUP)
+
+        def is_new():
+            try:
+                return (os.stat(self.socket).st_ino != before
+                        and answers(self.socket))
+            except FileNotFoundError:
+                return False
+        until(is_new, what="Dovecot's LMTP after a reload")
+
     def users(self, users):
         write(os.path.join(self.folder, "users"), "".join(
             "%s:{PLAIN}x:%d:%d::%s/home/%s::\n" % (
