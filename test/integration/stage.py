@@ -28,7 +28,7 @@ from turned import Folder, Join, Scripts, dotted, hold  # noqa: E402
 
 PASSWORD = "geheim-7Kq/wort"
 DOMAINS = ("example.org", "example.com")
-# A process that gave up root cannot be traced, and so not searched for leaks.
+# The agent lets nobody but root trace it, and so search it for leaks.
 NO_LEAK_SEARCH = {"ASAN_OPTIONS": "exitcode=99:detect_leaks=0"}
 RUN_LIMIT = 90  # seconds that one run of the agent may take
 SANITIZER = re.compile(r"ERROR: (Address|Leak)Sanitizer|runtime error:|"
@@ -213,7 +213,8 @@ class Stage:
     def environment(self, extra=None):
         environment = {k: v for k, v in os.environ.items()
                        if not k.lower().endswith("_proxy")}
-        environment["ASAN_OPTIONS"] = "exitcode=99:detect_leaks=1"
+        environment["ASAN_OPTIONS"] = "exitcode=99:detect_leaks=%d" % (
+            os.geteuid() == 0)
         environment["UBSAN_OPTIONS"] = "print_stacktrace=1"
         environment.update(extra or {})
         return environment
