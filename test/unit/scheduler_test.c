@@ -29,7 +29,8 @@
 #include "base/buf.h"
 #include "base/deadline.h"
 
-enum { WAIT_MS = 10000, ACCOUNTS = 1000, TEXT_MAX = 1 << 20 };
+/* Under valgrind on a busy machine a fork alone takes seconds. */
+enum { WAIT_MS = 60000, ACCOUNTS = 1000, TEXT_MAX = 1 << 20 };
 
 static char folder[64];
 static int notify_fd = -1;
@@ -400,6 +401,9 @@ a_thousand_accounts_fit(void **state)
 #if defined __SANITIZE_ADDRESS__
 	skip();
 #endif
+	/* valgrind's own books grow with every block (see test/unit/run). */
+	if (getenv("UNIT_WRAPPER") != NULL && *getenv("UNIT_WRAPPER") != '\0')
+		skip();
 	long one = measure(1), thousand = measure(ACCOUNTS);
 	print_message("%ld kB, %ld kB\n", one, thousand);
 	assert_in_range(thousand - one, 0, 4 * ACCOUNTS);
