@@ -51,6 +51,15 @@ def until(condition, seconds=20, what="a condition"):
     raise AssertionError("waited %s s for %s" % (seconds, what))
 
 
+def started(server, condition, what):
+    """Waits for a server to be there; one that does not come is ended."""
+    try:
+        until(condition, what=what)
+    except BaseException:
+        server.end()
+        raise
+
+
 def answers(address):
     """Whether something listens and greets there."""
     family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
@@ -151,7 +160,7 @@ class Dovecot:
             folder=folder, port=self.port, identity=identity))
         self.process = Process([binary, "-F", "-c", config],
                                os.path.join(folder, "out"))
-        until(lambda: answers(self.socket), what="Dovecot's LMTP")
+        started(self, lambda: answers(self.socket), "Dovecot's LMTP")
 
     def reload(self):
         """Done when the socket is a new one, and it answers."""
@@ -280,7 +289,7 @@ class Postfix:
         self.process = Process(
             ["/usr/sbin/postfix", "-c", folder, "start-fg"],
             os.path.join(folder, "out"))
-        until(lambda: answers(("127.0.0.1", self.port)), what="Postfix")
+        started(self, lambda: answers(("127.0.0.1", self.port)), "Postfix")
 
     @staticmethod
     def _default(name):

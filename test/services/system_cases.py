@@ -151,14 +151,20 @@ class Setting:
         return self
 
     def __exit__(self, *_):
+        try:
+            self.clear()
+        finally:
+            for end in reversed(self.ends):
+                end()
+
+    def clear(self):
+        """The system as the next case wants it."""
         self.system.systemctl("stop", SERVICE, FETCH, TIMER, status=None)
         self.system.systemctl("reset-failed", status=None)
         self.system.run("sh", "-c", "rm -rf /etc/systemd/system/odmr-agent* "
                         "/var/lib/odmr-agent/* " + CONFIG)
         self.system.systemctl("daemon-reload")
         shutil.rmtree(self.system.shared("held"))
-        for end in reversed(self.ends):
-            end()
 
 
 def status_of(system, pid):
