@@ -376,8 +376,9 @@ serve(struct scheduler *scheduler)
 		wait_once(scheduler, false);
 	}
 	notify_send("STOPPING=1");
-	log_say(CONFIG_LOG_INFO, NULL, "stop", "waiting for %zu sessions",
-	    process_running(scheduler->pool));
+	size_t running = process_running(scheduler->pool);
+	log_say(CONFIG_LOG_INFO, NULL, "stop", "waiting for %zu session%s",
+	    running, running == 1 ? "" : "s");
 	process_stop(scheduler->pool);
 	while (process_running(scheduler->pool) > 0)
 		wait_once(scheduler, true);

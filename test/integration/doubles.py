@@ -258,3 +258,50 @@ class HttpProxy(Server):
         sock.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
         copy_both(sock, upstream)
         upstream.close()
+
+
+class Http(Server):
+    """Answers every request with 200, or as answer(path) says, and notes the
+    paths; SILENT leaves the request without an answer."""
+
+    def __init__(self, answer=None):
+        self.answer = answer or (lambda _path: "200 OK")
+        self.paths = []
+        super().__init__()
+
+    def serve(self, sock):
+        path = sock.makefile("rb").readline().decode().split(" ")[1]
+        self.paths.append(path)
+        answer = self.answer(path)
+        if answer == SILENT:
+            while sock.recv(65536):
+                pass
+            return
+        sock.sendall(b"HTTP/1.1 %s\r\nContent-Length: 0\r\n"
+                     b"Connection: close\r\n\r\n" % answer.encode())
+
+
+class Notified:
+    """The socket that a service manager listens on (sd_notify(3))."""
+
+    def __init__(self, path):
+        self.path = path
+        self.messages = []
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(path)
+        os.chmod(path, 0o666)
+        threading.Thread(target=self._receive, daemon=True).start()
+
+    def _receive(self):
+        while True:
+            message = self._socket.recv(4096)
+            if not message:
+                return
+            self.messages.append(message.decode())
+
+    def lines(self):
+        return "\n".join(self.messages).split("\n")
+
+    def close(self):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as waker:
+            waker.sendto(b"", self.path)

@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: ISC
+"""
+What is told while nobody looks: alarms, pings, commands, figures, the service
+manager and the plug-in of a monitoring system.
+"""
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+import mail
+from doubles import SILENT, Http
+from service import Gate, Service
+from stage import (PASSWORD, Skip, deliver, goodbye, hello, one_message, rows,
+                   until)
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+TEXT = mail.message("a message")
+USER = "user@example.org"
+FAILING = {"ATRN": b"451 4.3.0 Later"}
+CERTAIN = {"every": "1h", "jitter": "0s"}
+OFTEN = {"every": "1s", "jitter": "0s"}
+
+
+def ago(days):
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - days * 86400))
+
+
+def change_status(t, **keys):
+    """Another past for office."""
+    status = t.status()
+    status.update(keys)
+    t.write("state/status/office.json", json.dumps(status), mode=0o640)
+
+
+def lines(path):
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as file:
+        return file.read().splitlines()
+
+
+# Alarms
+
+def alarm_command(t):
+    return ("echo \"$ODMR_ACCOUNT|$ODMR_ALARM|$ODMR_LAST_SUCCESS|"
+            "$ODMR_LAST_ERROR\" >>%s" % t.path("alarms"))
+
+
+def begin_failing(t, **keys):
+    """An account whose last success is three days old."""
+    t.configure(t.provider(), **dict(keys, alarm_command=alarm_command(t)))
+    t.fetch("office")
+    assert t.run("status").status == 0
+    change_status(t, last_success=ago(3), since=ago(30))
+    provider = t.provider(replies=FAILING)
+    t.configure(provider, **dict(keys, alarm_command=alarm_command(t)))
+    return provider
+
+
+def test_alarm(t):
+    """Once a day: the log, the command with its environment, and status."""
+    begin_failing(t)
+    run = t.fetch("office", status=75)
+    assert re.search("error office: alarm: no session went through since .*"
+                     "last error: .*451 4.3.0 Later", run.err), run
+    [line] = lines(t.path("alarms"))
+    account, why, success, error = line.split("|")
+    assert account == "office" and why.startswith("no session went through"), line
+    assert success == ago(3)[:10] + success[10:] and "451" in error, line
+    shown = t.run("status")
+    assert shown.status == 75 and "ALARM: no session went" in shown.out, shown
+
+    run = t.fetch("office", status=75)
+    assert ": alarm" not in run.err and len(lines(t.path("alarms"))) == 1, run
+    change_status(t, alarmed=ago(1.1))
+    t.fetch("office", status=75)
+    assert len(lines(t.path("alarms"))) == 2
+
+    t.configure(t.provider())
+    t.fetch("office")
+    assert t.run("status").status == 0
+
+
+def test_no_alarm_where_nothing_was_due(t):
+    """A time in which no session was due counts for nothing."""
+    day = time.strftime("%a", time.localtime(time.time() + 2 * 86400)).lower()
+    begin_failing(t, schedule=[{"days": day, "every": "5m"}], alarm_after="25h")
+    run = t.fetch("office", status=75)
+    assert ": alarm" not in run.err and not lines(t.path("alarms")), run
+    assert t.run("status").status == 0
+
+
+def test_alarm_of_deferred_mail(t):
+    local = t.local(answers={"END": "452 4.2.2 Full"})
+    provider = t.provider(one_message(TEXT, expect=452), one_message(
+        mail.message("another"), expect=452), replies={"ATRN": [None, b"453 -"] * 2})
+    t.configure(provider, {"lmtp": local.address}, alarm_command=alarm_command(t))
+    t.fetch("office", status=75)
+    assert t.run("status").status == 0
+    change_status(t, deferred_since=ago(2))
+    t.fetch("office", status=75)
+    assert "mail is deferred again and again since" in lines(t.path("alarms"))[0]
+    assert t.run("status").status == 75
+
+
+def test_alarm_of_sessions_that_die(t):
+    """A session that was killed cannot raise it; its parent has it raised."""
+    gate = Gate()
+
+    def script(line):
+        hello(line)
+        gate.reached.set()
+        line.wait_end()
+
+    watcher = Http()
+    t.at_end(watcher.close)
+    begin_failing(t, **CERTAIN)
+    t.configure(t.provider(script), alarm_command=alarm_command(t),
+                ping_url="http://%s/uuid" % watcher.address,
+                top={"metrics_file": t.path("odmr.prom")}, **CERTAIN)
+    service = Service(t)
+    gate.arrived()
+    os.kill(service.children()[0], signal.SIGKILL)
+    service.logged("error office: alarm", "the session died of signal 9")
+    until(lambda: lines(t.path("alarms")), what="the command")
+    until(lambda: 'sessions_total{account="office",result="failed"} 1' in
+          "\n".join(lines(t.path("odmr.prom"))), what="the figures")
+    assert watcher.paths == ["/uuid/start", "/uuid/fail"], watcher.paths
+    service.stop()
+
+
+# Pings
+
+def ping(t, watcher, provider, status, *words):
+    t.configure(provider, ping_url="http://%s/secret-7f3c/" % watcher.address)
+    run = t.run("-v", "--trace", "fetch", "office")
+    t.expect(run, status, *words)
+    assert "secret-7f3c" not in run.out + run.err, run
+    assert "secret-7f3c" not in json.dumps(t.status()), t.status()
+
+
+def test_ping(t):
+    """/start before, the URL itself after a success, /fail after a failure."""
+    watcher = Http()
+    t.at_end(watcher.close)
+    ping(t, watcher, t.provider(one_message(TEXT)), 0)
+    ping(t, watcher, t.provider(replies=FAILING), 75)
+    assert watcher.paths == ["/secret-7f3c/start", "/secret-7f3c/",
+                             "/secret-7f3c/start", "/secret-7f3c/fail"], watcher.paths
+
+
+def test_ping_that_fails(t):
+    """It is told without the URL, and the session is what it was."""
+    watcher = Http(lambda _path: "404 Not found")
+    t.at_end(watcher.close)
+    ping(t, watcher, t.provider(one_message(TEXT)), 0, "ping_url answers with status 404")
+    watcher.close()
+    ping(t, watcher, t.provider(), 0, "ping_url cannot be reached")
+
+
+def test_ping_that_hangs(t):
+    """The session neither waits for it before nor tells its end later."""
+    watcher = Http(lambda _path: SILENT)
+    t.at_end(watcher.close)
+    t.configure(t.provider(one_message(TEXT)),
+                ping_url="http://%s/uuid" % watcher.address)
+    begun = time.monotonic()
+    child = t.start("fetch", "office")
+    until(lambda: t.output(child).out, what="the line")
+    assert time.monotonic() - begun < 5
+    t.assert_mail(USER, TEXT)
+    run = t.finish(child, 40)
+    t.expect(run, 0, "ping_url cannot be reached")
+    assert watcher.paths == ["/uuid/start", "/uuid"], watcher.paths
+
+
+# Commands
+
+@rows(("mail", True, None, ["online office 1", "mail office 1"]),
+      ("no mail", False, None, ["online office 0"]),
+      ("refused", False, {"AUTH": b"535 5.7.8 Wrong"}, []),
+      ("ATRN refused", False, FAILING, ["online office 0"]))
+def test_commands(t, has_mail, replies, expected):
+    """online_command once the provider took us, after_mail_command for mail."""
+    def command(word):
+        return ["/bin/sh", "-c", "echo %s $ODMR_ACCOUNT $ODMR_MESSAGES >>%s" % (
+            word, t.path("ran"))]
+
+    t.configure(t.provider(*[one_message(TEXT)] * has_mail, replies=replies),
+                online_command=command("online"), after_mail_command=command("mail"))
+    t.run("fetch", "office")
+    t.check_provider()
+    assert lines(t.path("ran")) == expected, lines(t.path("ran"))
+
+
+def test_command_that_fails(t):
+    t.configure(t.provider(one_message(TEXT)), after_mail_command=[
+        "/bin/sh", "-c", "echo no queue here >&2; exit 3"], online_command=["/none"])
+    t.expect(t.run("fetch", "office"), 0, "warning office: command: "
+             "after_mail_command .*3.*: no queue here", "online_command .*")
+
+
+# Figures
+
+def test_metrics(t):
+    """As promtool wants them, whole, and for others to read."""
+    promtool = shutil.which("promtool")
+    if not promtool:
+        raise Skip("promtool is not installed")
+    path = t.path("odmr.prom")
+    t.configure(accounts={
+        "office": t.account(t.provider(one_message(TEXT))),
+        "branch": t.account(t.provider(replies=FAILING)),
+        "new": t.account(t.provider(), enabled=False)}, top={"metrics_file": path})
+    t.fetch(status=75)
+    with open(path, "rb") as file:
+        text = file.read()
+    checked = subprocess.run([promtool, "check", "metrics"], input=text, check=False,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert (checked.returncode, checked.stdout) == (0, b""), checked
+    figures = dict(line.rsplit(" ", 1) for line in text.decode().splitlines()
+                   if not line.startswith("#"))
+    for name, value in (
+            ('messages_total{account="office"}', 1),
+            ('message_bytes_total{account="office"}', len(TEXT)),
+            ('sessions_total{account="office",result="mail"}', 1),
+            ('sessions_total{account="branch",result="failed"}', 1),
+            ('last_success_timestamp_seconds{account="branch"}', 0),
+            ('last_attempt_timestamp_seconds{account="new"}', 0)):
+        assert float(figures["odmr_agent_" + name]) == value, (name, figures)
+    for name in ("last_success", "last_attempt", "last_mail"):
+        told = float(figures['odmr_agent_%s_timestamp_seconds{account="office"}' % name])
+        assert abs(time.time() - told) < 60, (name, told)
+    assert os.stat(path).st_mode & 0o777 == 0o644
+    assert [n for n in os.listdir(t.folder) if "prom" in n] == ["odmr.prom"]
+
+
+# The service manager
+
+def test_notified(t):
+    gate = Gate()
+
+    def script(line):
+        hello(line)
+        gate.wait()
+        goodbye(line)
+
+    t.configure(t.provider(script), **CERTAIN)
+    service = Service(t, env={"WATCHDOG_USEC": "400000"})
+    gate.arrived()
+    said = service.notified.lines
+    service.wait("STATUS=fetching office; nothing is scheduled")
+    service.wait("WATCHDOG=1", 3)
+    gate.opened.set()
+    until(lambda: any(re.match(r"STATUS=next: office at \d\d:\d\d", l)
+                      for l in said()), what="what is next")
+    service.reload()
+    service.stop()
+    order = [l for l in said() if l.split("=")[0] in ("READY", "RELOADING", "STOPPING")]
+    assert order == ["READY=1", "RELOADING=1", "READY=1", "STOPPING=1"], order
+
+
+# The plug-in
+
+def plug_in(t, *args):
+    done = subprocess.run(
+        [os.path.join(TOP, "contrib", "check_odmr_agent"), "-p", t.binary,
+         "-c", t.config_file] + list(args), check=False, env=t.environment(),
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return done.returncode, done.stdout.decode()
+
+
+def test_plug_in(t):
+    t.configure(t.provider(one_message(TEXT)))
+    t.fetch("office")
+    state, text = plug_in(t)
+    assert state == 0 and text.startswith("ODMR OK - ") and text.count("\n") == 1, text
+    assert "| 'office_failures'=0;3 'office_messages'=1c" in text, text
+
+    t.configure(t.provider(replies=FAILING))
+    for _ in range(2):
+        t.fetch("office", status=75)
+    assert plug_in(t)[0] == 0
+    t.fetch("office", status=75)
+    state, text = plug_in(t)
+    assert state == 1 and "3 failures: " in text and "451" in text, text
+    assert plug_in(t, "-w", "5")[0] == 0
+
+    change_status(t, last_success=ago(3), since=ago(30))
+    state, text = plug_in(t, "office")
+    assert state == 2 and "last success 3 d ago" in text, text
+
+    for args in (["nobody"], ["-c", t.path("none.yaml")], ["-p", "/none"], ["-x"]):
+        state, text = plug_in(t, *args)
+        assert state == 3 and text.startswith("ODMR UNKNOWN - "), text
+
+
+@rows(("hold", {"AUTH": b"535 5.7.8 a | b"}, None, "on hold: .*a / b"),
+      ("domain", None, ["example.org"], "refused: example.com"))
+def test_plug_in_warns(t, replies, rights, words):
+    t.configure(t.provider(replies=replies, users={"office": (PASSWORD, rights)}))
+    t.run("fetch", "office")
+    t.run("fetch", "office")
+    state, text = plug_in(t)
+    assert state == 1 and re.search(words, text), text
