@@ -29,7 +29,7 @@ class Gate:
 class Service:
     COUNT = 0
 
-    def __init__(self, t, *options, env=None, command=None, **start):
+    def __init__(self, t, *options, env=None, command=None, seconds=20, **start):
         Service.COUNT += 1
         self.t = t
         self.notified = Notified(t.path("notify%d" % Service.COUNT))
@@ -39,7 +39,7 @@ class Service:
         self.child = t.start(*options, "run", env=environment,
                              command=command, **start)
         self.pid = self.child.pid
-        self.wait("READY=1")
+        self.wait("READY=1", seconds=seconds)
 
     def wait(self, line, count=1, seconds=20):
         """Until that line was told to the service manager so many times."""
