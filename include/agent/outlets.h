@@ -29,6 +29,9 @@ struct delivery *outlets_delivery(const struct outlets *outlets);
 bool outlets_probe(struct outlets *outlets, uint64_t *size_max,
     const struct deadline *deadline, struct error *err)
     __attribute__((warn_unused_result));
+/* Whether the last probe found it. */
+bool outlets_is_there(
+    const struct outlets *outlets, const struct config_delivery *delivery);
 /* Where a recipient goes; NULL: no route takes it. */
 const struct config_delivery *outlets_find(
     const struct outlets *outlets, const struct path *rcpt);

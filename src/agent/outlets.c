@@ -19,6 +19,7 @@ struct outlets {
 	bool trace;
 	struct delivery **legs;
 	const struct config_delivery **kinds; /* one for each leg */
+	bool *there; /* one for each leg: the probe found it */
 	size_t leg_count;
 	struct route_rule *rules;
 	size_t rule_count;
@@ -145,6 +146,8 @@ outlets_new(const struct config *config, const struct config_account *account,
 	    xcalloc(config->deliveries_count, sizeof *outlets->legs);
 	outlets->kinds =
 	    xcalloc(config->deliveries_count, sizeof *outlets->kinds);
+	outlets->there =
+	    xcalloc(config->deliveries_count, sizeof *outlets->there);
 	if (account->delivery != CONFIG_BY_ROUTES)
 		add_rule(outlets, NULL, account->delivery);
 	else
@@ -166,6 +169,7 @@ outlets_free(struct outlets *outlets)
 		outlets->legs[i]->ops->free(outlets->legs[i]);
 	free(outlets->legs);
 	free(outlets->kinds);
+	free(outlets->there);
 	free(outlets->rules);
 	free(outlets);
 }
@@ -186,7 +190,8 @@ outlets_probe(struct outlets *outlets, uint64_t *size_max,
 	for (size_t i = 0; i < outlets->leg_count; i++) {
 		struct delivery *leg = outlets->legs[i];
 		struct delivery_can can = {.size_max = 0};
-		if (!leg->ops->probe(leg, &can, deadline, err)) {
+		outlets->there[i] = leg->ops->probe(leg, &can, deadline, err);
+		if (!outlets->there[i]) {
 			error_prefix(err, "delivery %s", leg->name);
 			/* The only one is the session's own failure. */
 			if (outlets->leg_count > 1)
@@ -201,6 +206,16 @@ outlets_probe(struct outlets *outlets, uint64_t *size_max,
 			*size_max = can.size_max;
 	}
 	return there > 0;
+}
+
+bool
+outlets_is_there(
+    const struct outlets *outlets, const struct config_delivery *delivery)
+{
+	for (size_t i = 0; i < outlets->leg_count; i++)
+		if (outlets->kinds[i] == delivery)
+			return outlets->there[i];
+	return false;
 }
 
 const struct config_delivery *

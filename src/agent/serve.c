@@ -257,13 +257,41 @@ on_mail(struct serve *s)
 	s->begun = true;
 }
 
+/* The delivery was down before the call: it is not tried again, and it is not
+ * "gone", or all other mail would wait behind its own. */
+static bool
+is_down(const struct serve *s, const struct config_delivery *delivery,
+    struct status *status)
+{
+	if (delivery == NULL || outlets_is_there(s->options->outlets, delivery))
+		return false;
+	status_set(status, 451, "4.4.2",
+	    "delivery %s was not there when the session began", delivery->name);
+	return true;
+}
+
+/* What is said without asking the delivery; false: nothing. */
+static bool
+answer_early(struct serve *s, size_t rcpt, struct status *status)
+{
+	const struct path *path = receiver_envelope(s->receiver)->rcpt[rcpt];
+	const struct config_delivery *delivery =
+	    outlets_find(s->options->outlets, path);
+
+	if (!accepts(s, path, status)) {
+		soften(s, status);
+		return true;
+	}
+	if (is_down(s, delivery, status))
+		return true;
+	bool unsynced = delivery != NULL && delivery->kind == CONFIG_MAILDIR &&
+			!delivery->sync;
+	return !ledger_rcpt(s->options->ledger, rcpt, path, unsynced, status);
+}
+
 static void
 on_rcpt(struct serve *s, size_t rcpt)
 {
-	const struct envelope *envelope = receiver_envelope(s->receiver);
-	const struct path *path = envelope->rcpt[rcpt];
-	const struct config_delivery *delivery =
-	    outlets_find(s->options->outlets, path);
 	struct status status;
 
 	if (rcpt >= s->replies_size) {
@@ -272,14 +300,7 @@ on_rcpt(struct serve *s, size_t rcpt)
 		    s->replies, s->replies_size, sizeof *s->replies);
 	}
 	s->replies[rcpt] = (struct status){.code = 0};
-	if (!accepts(s, path, &status)) {
-		soften(s, &status);
-		tell_rcpt(s, rcpt, &status);
-		return;
-	}
-	bool unsynced = delivery != NULL && delivery->kind == CONFIG_MAILDIR &&
-			!delivery->sync;
-	if (!ledger_rcpt(s->options->ledger, rcpt, path, unsynced, &status)) {
+	if (answer_early(s, rcpt, &status)) {
 		tell_rcpt(s, rcpt, &status);
 		return;
 	}

@@ -921,14 +921,18 @@ bool
 receiver_text_waits(const struct receiver *r)
 {
 	const char *line = r->in + r->in_start;
+	struct command command;
+	struct status fault;
 
-	if (r->state != STATE_COMMAND || input_len(r) < 2)
+	if (r->state != STATE_COMMAND || r->stop.code != 0 || input_len(r) < 2)
 		return false;
 	const char *end = find_line_end(line + 1, r->in + r->in_end);
-	if (end == NULL)
-		return false;
-	enum command_verb verb = command_verb(line, (size_t)(end - line));
-	return verb == COMMAND_DATA || verb == COMMAND_BDAT;
+	size_t len = end != NULL ? (size_t)(end - line) : LIMIT_COMMAND;
+	/* Only one that will not be refused: a delivery that said DATA cannot
+	 * take another recipient. */
+	return len + 2 <= LIMIT_COMMAND &&
+	       command_parse(&command, line, len, &fault) &&
+	       (command.verb == COMMAND_DATA || command.verb == COMMAND_BDAT);
 }
 
 void

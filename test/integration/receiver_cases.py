@@ -702,6 +702,29 @@ def test_without_prdr(t, ends, overall):
           script)
 
 
+def test_refused_data_in_the_pipe(t):
+    """LMTP must not get a DATA that we refuse: the next RCPT would be text."""
+    local = t.local()
+
+    def script(line):
+        hello(line)
+        line.send(b"MAIL FROM:<s@remote.example>\r\nRCPT TO:<user@example.org>\r\n"
+                  b"DATA now\r\n")
+        line.expect(250)
+        line.expect(250)
+        line.expect(501)
+        line.command("RCPT TO:<other@example.org>", 250)
+        line.command("DATA", 354)
+        line.send(dotted(TEXT))
+        line.expect(250)
+        goodbye(line)
+
+    t.configure(t.provider(script), {"lmtp": local.address, "timeout": "3s"})
+    t.fetch("office")
+    [(_, rcpts, text)] = local.messages
+    assert len(rcpts) == 2 and b"RCPT" not in text
+
+
 # Time and lines that vanish
 
 def test_provider_goes_silent(t):

@@ -639,6 +639,30 @@ test_text_that_waits_is_seen(void **state)
 	}
 }
 
+/* The delivery must not be told of a DATA that will be refused. */
+static void
+test_text_that_will_not_come(void **state)
+{
+	static const char *const lines[] = {
+	    "DATA now\r\n", "BDAT x\r\n", "DATA\n\r\n", "RCPT TO:<a@y>\r\n"};
+	struct driver d;
+	struct receiver_event event;
+	size_t room;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+		driver_open(&d, 5000, false);
+		char *in = receiver_room(d.receiver, &room);
+		int len = snprintf(in, room, "%s%s", START OPEN, lines[i]);
+		receiver_filled(d.receiver, (size_t)len);
+		while (receiver_next(d.receiver, &event))
+			take_event(&d, &event);
+		assert_false(receiver_text_waits(d.receiver));
+		run_engine(&d);
+		driver_close(&d);
+	}
+}
+
 static void
 test_when_octets_prove_receipt(void **state)
 {
@@ -670,6 +694,7 @@ main(void)
 	    cmocka_unit_test(test_a_thousand_recipients_and_no_more),
 	    cmocka_unit_test(test_stop_answers_the_next_command),
 	    cmocka_unit_test(test_text_that_waits_is_seen),
+	    cmocka_unit_test(test_text_that_will_not_come),
 	    cmocka_unit_test(test_when_octets_prove_receipt),
 	};
 
