@@ -71,13 +71,8 @@ struct serve {
 static bool
 softens(const struct serve *s)
 {
-	return s->options->soften_first && s->options->tally->messages == 0;
-}
-
-static bool
-softens_all(const struct serve *s)
-{
-	return s->options->account->soft_bounce == CONFIG_SOFT_BOUNCE_YES;
+	return s->options->account->soft_bounce == CONFIG_SOFT_BOUNCE_YES ||
+	       (s->options->soften_first && s->options->tally->messages == 0);
 }
 
 /* soft_bounce: the provider keeps the mail. */
@@ -86,7 +81,7 @@ soften(const struct serve *s, struct status *status)
 {
 	char enhanced[STATUS_ENHANCED_MAX];
 
-	if (status_class(status) != 5 || (!softens(s) && !softens_all(s)))
+	if (status_class(status) != 5 || !softens(s))
 		return;
 	snprintf(enhanced, sizeof enhanced, "%s", status->enhanced);
 	if (enhanced[0] == '5')
@@ -252,7 +247,7 @@ on_mail(struct serve *s)
 	s->message_id = (struct message_id){.len = 0};
 	s->asked = s->taken = 0;
 	ledger_mail(s->options->ledger, envelope->sender, envelope->size,
-	    envelope->prdr, softens(s) || softens_all(s));
+	    envelope->prdr, softens(s));
 	s->delivery->ops->begin(s->delivery, envelope);
 	s->begun = true;
 }
