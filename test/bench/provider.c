@@ -323,7 +323,7 @@ serve(SSL_CTX *tls, const struct job *job)
 	static struct wire wire;
 	int listener = listen_anywhere();
 
-	for (bool has_mail = true;;) {
+	for (bool has_mail = job->count > 0;;) {
 		int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 		if (fd < 0)
 			die("cannot accept: %s", strerror(errno));
