@@ -86,7 +86,8 @@ FUZZ_LINKING := $(if $(filter fuzz,$(PROFILE)),-fsanitize=fuzzer)
 FUZZ_SECONDS ?= 600
 
 .PHONY: all check integration fuzz bench lint analyze demo deps install \
-	uninstall dist clean help unit-tests fuzz-targets fuzz-replay model mutants torture
+	uninstall dist clean help unit-tests fuzz-targets fuzz-replay model mutants \
+	torture torture-tools
 all: $(PROGRAM)		## build the program
 
 help:			## list the targets
@@ -152,8 +153,19 @@ fuzz-replay:		## what fuzzing found and was given, with ASan
 model: $(OUT)/test/unit/ledger_model_test	## the ledger's model in full (minutes)
 	@ODMR_MODEL=40 $<
 
-torture: $(PROGRAM)	## break everything at every point (an hour or two)
-	@test/torture/run --agent $(PROGRAM) --full
+TORTURE_TOOLS := $(OUT)/test/torture/steps $(OUT)/test/torture/nomem.so
+
+$(OUT)/test/torture/steps: $(OUT)/test/torture/steps.o
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
+
+$(OUT)/test/torture/nomem.so: test/torture/nomem.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -fPIC -shared -o $@ $<
+
+torture-tools: $(TORTURE_TOOLS)
+
+torture: $(PROGRAM) $(TORTURE_TOOLS)	## break everything at every point (an hour or two)
+	@test/torture/run --agent $(PROGRAM) --tools $(OUT)/test/torture --full
 
 mutants:		## faults made by hand: each must make a test fail
 	@test/torture/mutants/run

@@ -19,5 +19,7 @@ char *xstrdup(const char *text);
 /* At most len octets of text, and a NUL behind them. */
 char *xstrndup(const char *text, size_t len);
 char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Memory ran out elsewhere, in a library: the end, as above. */
+_Noreturn void mem_exhausted(void);
 
 #endif

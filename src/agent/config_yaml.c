@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/mem.h"
+
 static struct config_mark
 mark_at(const yaml_mark_t *mark)
 {
@@ -40,6 +42,9 @@ static void
 tell_syntax_fault(struct config_loader *loader)
 {
 	const yaml_parser_t *parser = &loader->parser;
+
+	if (parser->error == YAML_MEMORY_ERROR)
+		mem_exhausted(); /* which is no fault of the file */
 	const char *why = parser->problem != NULL ? parser->problem : "no YAML";
 
 	if (loader->trouble != NULL)

@@ -85,7 +85,8 @@ buf_printf(struct buf *buf, const char *format, ...)
 	va_start(args, format);
 	int len = vasprintf(&text, format, args);
 	va_end(args);
-	assert(len >= 0);
+	if (len < 0)
+		mem_exhausted();
 	bool fits = buf_append(buf, text, (size_t)len);
 	free(text);
 	return fits;

@@ -8,17 +8,21 @@
 #include <unistd.h>
 
 /* write(2), not stdio: stdio itself may need memory. */
+void
+mem_exhausted(void)
+{
+	static const char sentence[] = "odmr-agent: out of memory\n";
+	ssize_t ignored = write(STDERR_FILENO, sentence, sizeof sentence - 1);
+
+	(void)ignored;
+	_exit(EX_OSERR);
+}
+
 static void *
 alive(void *block)
 {
-	static const char sentence[] = "odmr-agent: out of memory\n";
-
-	if (block == NULL) {
-		ssize_t ignored =
-		    write(STDERR_FILENO, sentence, sizeof sentence - 1);
-		(void)ignored;
-		_exit(EX_OSERR);
-	}
+	if (block == NULL)
+		mem_exhausted();
 	return block;
 }
 

@@ -322,8 +322,8 @@ maildir_ready(struct delivery *delivery, const struct deadline *deadline)
 	return complete_files(maildir);
 }
 
-/* false: status says why not. Once it is in new, a folder that cannot be
- * synced has it come again: rather twice than never. */
+/* false: status says why not. Where the folder cannot be synced, the message is
+ * taken back, since it comes again; whoever was quicker has it twice. */
 static bool
 move_file(
     struct maildir *maildir, struct maildir_rcpt *rcpt, struct status *status)
@@ -338,6 +338,8 @@ move_file(
 	    moved && (!maildir->options.sync || folder_sync(folder.new));
 	if (!synced)
 		set_failure(maildir, status, errno);
+	if (moved && !synced)
+		(void)unlinkat(folder.new, rcpt->file, 0);
 	if (moved) {
 		free(rcpt->file);
 		rcpt->file = NULL;

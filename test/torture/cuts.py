@@ -21,22 +21,21 @@ SILENT_CHUNK = 8  # each takes the time limit of a second
 BEYOND = 4
 
 
-def jobs(agent, certificates, full, folder):
-    """Those of all sessions; in part: every 29th octet."""
+def jobs(setup):
     found = []
-    stride = 1 if full else PART
     for kind in KINDS:
         for mode in MODES:
             if mode == PRDR and kind == "lmtp":
                 continue  # needs a second recipient
-            for tls in (None, certificates):
-                if tls is None or stride > 1 or TLS_MODES[kind] == mode:
-                    found += session(agent, kind, mode, tls, stride, folder)
+            found += session(setup, kind, mode, False)
+            if not setup.full or TLS_MODES[kind] == mode:
+                found += session(setup, kind, mode, True)
     return found
 
 
-def session(agent, kind, mode, tls, stride, folder):
-    rig = Rig(os.path.join(folder, "length"), agent, kind, mode, tls)
+def session(setup, kind, mode, tls):
+    stride = 1 if setup.full else PART
+    rig = Rig(os.path.join(setup.scratch, "length"), setup, kind, mode, tls)
     point = rig.point()
     rig.run(point)
     length = point.wires[0].count
@@ -50,13 +49,13 @@ def session(agent, kind, mode, tls, stride, folder):
             name = "cuts %s, %s, %s" % (rig.name, side, way)
             for begin in range(0, len(at), size):
                 found.append(Job("cuts", name, cut, (
-                    agent, kind, mode, tls, side, way, at[begin:begin + size]),
+                    setup, kind, mode, tls, side, way, at[begin:begin + size]),
                     waits=way == SILENCE))
     return found
 
 
-def cut(folder, tally, agent, kind, mode, tls, side, way, points):
-    rig = Rig(os.path.join(folder, "rig"), agent, kind, mode, tls,
+def cut(folder, tally, setup, kind, mode, tls, side, way, points):
+    rig = Rig(os.path.join(folder, "rig"), setup, kind, mode, tls,
               limit="1s" if way == SILENCE else "20s")
     for at in points:
         tally.points += 1

@@ -53,10 +53,22 @@ KINDS = {
         "boxes": Maildir(f)}, SEVERAL),
 }
 NEVER = "never@example.com"
+UNLIKE = ("later@example.org", NEVER)
 
 LINES = (["A line.", ".", "..dots", "The first message ends."],
          ["Another line, longer than the first of the first message."],
          ["Third.", "", ".."])
+
+
+class Setup:
+    """What all jobs share."""
+
+    def __init__(self, agent, tools, certificates, full, scratch):
+        self.agent = agent
+        self.tools = tools  # the folder of steps and nomem.so
+        self.certificates = certificates
+        self.full = full
+        self.scratch = scratch
 
 
 class Wrong(Exception):
@@ -74,12 +86,12 @@ class Point:
 
 
 class Rig:
-    def __init__(self, folder, agent, kind, mode, certificates=None,
-                 limit="20s"):
+    def __init__(self, folder, setup, kind, mode, tls=False, limit="20s"):
+        certificates = setup.certificates if tls else None
         os.mkdir(folder)
         self.folder = folder
-        self.agent = agent
-        self.name = "%s %s %s" % (kind, mode, "tls" if certificates else "clear")
+        self.agent = setup.agent
+        self.name = "%s %s %s" % (kind, mode, "tls" if tls else "clear")
         self.mode = mode
         make, self.rcpts = KINDS[kind]
         self.stores = make(folder)
@@ -196,6 +208,8 @@ class Rig:
 
     def taken(self):
         """How often each (recipient, text) lies in the stores."""
+        for store in self.stores.values():
+            store.settle()
         return collections.Counter(
             pair for store in self.stores.values() for pair in store.taken())
 
@@ -221,11 +235,35 @@ class Rig:
         if taken:
             raise Wrong("something else arrived: %r" % taken)
 
+    def is_mixed(self, sender):
+        """Whether this message has different outcomes for its recipients."""
+        rcpts = self.rcpts[int(sender[len("sender")]) - 1]
+        return any(r in UNLIKE for r in rcpts)
+
     def said(self):
         """What the agent wrote, for the report of a failure."""
         with open(self.output, encoding="utf-8", errors="replace") as file:
             return file.read()[-3000:]
 
+    def broke(self):
+        """What `steps` has written: how many calls, and whether it broke one."""
+        with open(os.path.join(self.folder, "steps"), encoding="ascii") as file:
+            count, broken = file.read().split()
+        return int(count), broken == "1"
+
     def remove(self):
         self.listener.close()
         shutil.rmtree(self.folder)
+
+
+def steps(rig, setup, at, *fault):
+    """The command that runs the agent and breaks it at a system call, counted
+    from the one that opens the configuration."""
+    return [os.path.join(setup.tools, "steps"), os.path.join(rig.folder, "steps"),
+            rig.config, str(at)] + [str(f) for f in fault] + rig.command()
+
+
+def counted_steps(rig, setup, *kind):
+    """How many system calls, of a kind, a session has that nothing breaks."""
+    rig.run(rig.point(), command=steps(rig, setup, 0, *(kind + (0,) * len(kind))))
+    return rig.broke()[0]

@@ -36,6 +36,8 @@ class Server:
         self.later = later
         self.never = never
         self.clear()
+        self.talks = 0
+        self.quiet = threading.Condition()
         if lmtp:
             self.listener = socket.socket(socket.AF_UNIX)
             self.listener.bind(self.path)
@@ -51,6 +53,12 @@ class Server:
         self.got = []
         self.put_off = set()
 
+    def settle(self):
+        """Waits until all that the agent has said is read."""
+        with self.quiet:
+            if not self.quiet.wait_for(lambda: self.talks == 0, 20):
+                raise AssertionError("a connection to the store stays open")
+
     def taken(self):
         return [(r, bare(text)) for r, text in self.got]
 
@@ -59,6 +67,8 @@ class Server:
             sock, _ = self.listener.accept()
             if not self.lmtp:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with self.quiet:
+                self.talks += 1
             threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
 
     def serve(self, sock):
@@ -67,6 +77,9 @@ class Server:
                 self.talk(sock, lines)
         except OSError:
             pass
+        with self.quiet:
+            self.talks -= 1
+            self.quiet.notify()
 
     def answer(self, rcpt):
         if rcpt in self.never:
@@ -154,6 +167,9 @@ class Sendmail:
         shutil.rmtree(self.queue)
         os.mkdir(self.queue)
 
+    def settle(self):
+        """Nothing runs: the agent waits for it, and `steps` for both."""
+
     def taken(self):
         found = []
         for path in glob.glob(os.path.join(self.queue, "done.*")):
@@ -174,6 +190,9 @@ class Maildir:
     def clear(self):
         shutil.rmtree(self.base)
         os.mkdir(self.base)
+
+    def settle(self):
+        """The agent writes itself."""
 
     def taken(self):
         found = []
