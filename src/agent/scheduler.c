@@ -88,6 +88,23 @@ find_task(const struct scheduler *scheduler, const char *name)
 	return NULL;
 }
 
+/* A hold that is over by the new configuration is over at once. */
+static void
+plan_by_new(const struct scheduler *scheduler, struct task *task,
+    const struct schedule_clock *now)
+{
+	bool was_held = task->hold_boot > now->boot;
+
+	if (task_is_held(task, state_dir(scheduler), now))
+		return;
+	task_plan(task, now);
+	if (was_held && schedule_holds(task->account, now->unix)) {
+		task->next = now->unix;
+		task->wake = now->boot;
+	}
+	log_next(task);
+}
+
 /* The tasks become those of the configuration; what runs goes on. */
 static void
 take_accounts(struct scheduler *scheduler)
@@ -103,10 +120,8 @@ take_accounts(struct scheduler *scheduler)
 		if (task->account == NULL && !task->running) {
 			remove_task(scheduler, i);
 		} else if (task->account != NULL && !task->running &&
-			   !task->forced &&
-			   !task_is_held(task, config->state_dir, &now)) {
-			task_plan(task, &now);
-			log_next(task);
+			   !task->forced) {
+			plan_by_new(scheduler, task, &now);
 		}
 	}
 	for (size_t i = 0; i < config->accounts_count; i++)

@@ -256,7 +256,7 @@ def test_notified(t):
     service.wait("STATUS=fetching office; nothing is scheduled")
     service.wait("WATCHDOG=1", 3)
     gate.opened.set()
-    until(lambda: any(re.match(r"STATUS=next: office at \d\d:\d\d", l)
+    until(lambda: any(re.match(r"STATUS=next: office at (\S+ )?\d\d:\d\d$", l)
                       for l in said()), what="what is next")
     service.reload()
     service.stop()

@@ -410,6 +410,22 @@ def test_new_secret_ends_the_hold(t):
     service.stop()
 
 
+def test_hup_with_a_new_secret(t):
+    """It ends the hold at once, whenever the account would be due."""
+    provider = t.provider()
+    t.configure(provider, **dict(CERTAIN, password="wrong-password"))
+    service = Service(t)
+    service.logged("error office: end", "535")
+    until(lambda: not service.children(), what="its end")
+    service.reload()
+    t.fetch(status=77)
+    assert len(provider.sessions) == 1
+    t.configure(provider, **CERTAIN)
+    service.reload()
+    until(lambda: t.status()["result"] == "no-mail", what="its success")
+    service.stop()
+
+
 def atrns(provider):
     return [s.atrn for s in provider.sessions]
 
