@@ -164,13 +164,16 @@ class Dovecot:
 
     def reload(self):
         """Done when the socket is a new one, and it answers."""
-        before = os.stat(self.socket).st_ino
+        def born():
+            found = os.stat(self.socket)  # a number alone may come again
+            return found.st_ino, found.st_ctime_ns
+
+        before = born()
         self.process.child.send_signal(signal.SIGHUP)
 
         def is_new():
             try:
-                return (os.stat(self.socket).st_ino != before
-                        and answers(self.socket))
+                return born() != before and answers(self.socket)
             except FileNotFoundError:
                 return False
         until(is_new, what="Dovecot's LMTP after a reload")
