@@ -21,7 +21,8 @@
 #include "base/stop.h"
 
 enum {
-	HANG_MS = 60 * 1000, /* beyond session_timeout */
+	HANG_MS = 60 * 1000, /* beyond all that a session may wait for */
+	DELIVERY_WAITS = 4, /* probe, then three for the answer at the end */
 	/* A message that ends within 10 s and an answer that is waited for
 	 * 60 s; systemd kills after 90 s. */
 	STOP_MS = 80 * 1000,
@@ -154,11 +155,27 @@ start_child(struct process_pool *pool, struct child_job *job, pid_t *pid,
 	return -1;
 }
 
+/* What a session may wait for without a sign of life, beside the lock. One that
+ * is killed behind a final dot has its message delivered twice. */
+static int64_t
+longest_silence(
+    const struct config *config, const struct config_account *account)
+{
+	int64_t ms =
+	    HANG_MS + account->connect_timeout + account->provider_timeout;
+
+	for (size_t i = 0; i < config->deliveries_count; i++)
+		if (config->deliveries[i].kind != CONFIG_MAILDIR)
+			ms += DELIVERY_WAITS * config->deliveries[i].timeout;
+	return ms;
+}
+
 void
 process_start(struct process_pool *pool, struct config *config,
     const struct process_order *order)
 {
 	const struct config_account *account = order->account;
+	int64_t silence = longest_silence(config, account);
 	struct child_job job = {.run = pool->run,
 	    .config = config,
 	    .account = account,
@@ -171,14 +188,14 @@ process_start(struct process_pool *pool, struct config *config,
 	    .state_dir = xstrdup(config->state_dir),
 	    .started = moment_now(),
 	    .begun = clock_ms(),
-	    .patience = account->session_timeout + HANG_MS};
+	    .patience = account->session_timeout + silence};
 	struct error err;
 
 	assert(!process_full(pool));
 	process.ends = process.begun + process.patience;
 	/* The wait for the lock, the session, and its last message each may
 	 * take session_timeout. */
-	process.latest = process.begun + 3 * account->session_timeout + HANG_MS;
+	process.latest = process.begun + 3 * account->session_timeout + silence;
 	process.fd = start_child(pool, &job, &process.pid, &err);
 	if (process.pid < 0) {
 		process.refused = xmalloc(sizeof err);

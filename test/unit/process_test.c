@@ -127,6 +127,16 @@ hang(const struct config *cfg, const struct config_account *account,
 }
 
 static void
+wait_a_while(const struct config *cfg, const struct config_account *account,
+    const struct session_options *options, struct session_result *result)
+{
+	struct deadline deadline = deadline_in(500, 0);
+
+	(void)deadline_wait(&deadline, -1, 0);
+	bring_mail(cfg, account, options, result);
+}
+
+static void
 lie(const struct config *cfg, const struct config_account *account,
     const struct session_options *options, struct session_result *result)
 {
@@ -279,6 +289,27 @@ a_lost_session_is_a_failure(void **state)
 	check_loss(hang, -59800, EX_SOFTWARE, "the session hung and was ended");
 }
 
+/* What the configuration lets it wait for is no hang. */
+static void
+a_long_wait_is_no_hang(void **state)
+{
+	struct process_pool *pool = process_pool_new(1, wait_a_while);
+	struct config_delivery delivery = {.kind = CONFIG_LMTP, .timeout = 100};
+	struct config_account account = accounts[0];
+
+	(void)state;
+	account.session_timeout = -59900;
+	account.provider_timeout = 500;
+	config.deliveries = &delivery;
+	config.deliveries_count = 1;
+	start(pool, &account, NULL);
+	struct process_event event = next_event(pool);
+	assert_true(event.ended);
+	assert_false(event.lost);
+	config.deliveries_count = 0;
+	end_pool(pool);
+}
+
 static void
 others_do_not_notice(void **state)
 {
@@ -371,6 +402,7 @@ main(void)
 	    cmocka_unit_test(a_result_comes_back),
 	    cmocka_unit_test(progress_comes_first),
 	    cmocka_unit_test(a_lost_session_is_a_failure),
+	    cmocka_unit_test(a_long_wait_is_no_hang),
 	    cmocka_unit_test(others_do_not_notice),
 	    cmocka_unit_test(what_cannot_start_is_told),
 	    cmocka_unit_test(a_child_keeps_its_secrets),
