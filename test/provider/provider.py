@@ -239,8 +239,8 @@ class Provider:
             self._lines.append(line)
             thread = threading.Thread(target=self._serve, args=(session,),
                                       daemon=True)
-            self._threads.append(thread)
             thread.start()
+            self._threads.append(thread)
 
     def _serve(self, session):
         self.log.note("*", "session %d" % session.number)
@@ -248,6 +248,8 @@ class Provider:
             session.run()
         except (Ended, OSError) as why:  # ssl.SSLError is an OSError
             session.ended = str(why)
+            if session.turned and isinstance(self.source, Scripts):
+                self.failures.append("the script was cut short: %s" % why)
             self.log.note("*", "ended: %s" % why)
         except Unexpected as why:
             self.failures.append(str(why))
