@@ -178,6 +178,18 @@ def test_ping_that_hangs(t):
     assert watcher.paths == ["/uuid/start", "/uuid"], watcher.paths
 
 
+def test_term_while_a_ping_hangs(t):
+    watcher = Http(lambda _path: SILENT)
+    t.at_end(watcher.close)
+    t.configure(t.provider(one_message(TEXT)), **dict(
+        CERTAIN, ping_url="http://%s/uuid" % watcher.address))
+    service = Service(t)
+    service.logged("info office: end")
+    begun = time.monotonic()
+    service.stop()
+    assert time.monotonic() - begun < 5
+
+
 # Commands
 
 @rows(("mail", True, None, ["online office 1", "mail office 1"]),
@@ -204,7 +216,25 @@ def test_command_that_fails(t):
              "after_mail_command .*3.*: no queue here", "online_command .*")
 
 
+def test_term_in_a_command(t):
+    """It does not outlive the service, nor hold up its end."""
+    t.configure(t.provider(one_message(TEXT)), after_mail_command=[
+        "/bin/sh", "-c", "echo $$ >%s; exec sleep 100" % t.path("pid")], **CERTAIN)
+    service = Service(t)
+    [pid] = until(lambda: lines(t.path("pid")), what="the command")
+    begun = time.monotonic()
+    service.stop()
+    assert time.monotonic() - begun < 10
+    assert not os.path.exists("/proc/" + pid)
+
+
 # Figures
+
+def test_metrics_folder_missing(t):
+    t.configure(t.provider(one_message(TEXT)),
+                top={"metrics_file": t.path("none/odmr.prom")})
+    t.expect(t.run("fetch"), 0, "warning office: metrics: .*" + t.path("none"))
+
 
 def test_metrics(t):
     """As promtool wants them, whole, and for others to read."""

@@ -184,7 +184,7 @@ def test_hup_in_a_session(t):
     service.reload()
     gate.opened.set()
     until(lambda: t.mail(USER), what="the message at the old place")
-    service.logged("office: end")
+    until(lambda: not service.children(), what="its end")
     service.signal(signal.SIGUSR1)
     sessions(provider, 2)
     until(lambda: mail.maildir(t.path("other", "example.org", "user")),

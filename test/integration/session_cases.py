@@ -16,26 +16,12 @@ import time
 
 import mail
 from doubles import SILENT
+from service import Gate
 from stage import (NO_LEAK_SEARCH, PASSWORD, Skip, deliver, dotted, goodbye,
                    hello, one_message, rows, until)
 
 TEXT = mail.message("a message")
 USER = "user@example.org"
-
-
-class Gate:
-    """A point that a script waits at until the case opens it."""
-
-    def __init__(self):
-        self.reached = threading.Event()
-        self.opened = threading.Event()
-
-    def wait(self):
-        self.reached.set()
-        assert self.opened.wait(30), "nobody opened the gate"
-
-    def arrived(self):
-        assert self.reached.wait(30), "nobody came to the gate"
 
 
 def no_mail(line):
