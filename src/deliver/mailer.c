@@ -44,6 +44,7 @@ struct mailer {
 	bool text_waits; /* DATA was given with them */
 	bool begun; /* MAIL was given to this sender */
 	bool reused; /* the connection is older than the message */
+	bool told; /* the answer to a recipient of it */
 	struct deadline end; /* of all answers, then of all results */
 	struct deadline next; /* of the next one */
 	int64_t written_at; /* clock_ms(): commands, or a piece of text */
@@ -216,6 +217,7 @@ mailer_begin(struct delivery *delivery, const struct envelope *envelope)
 	mailer->envelope = envelope;
 	mailer->text_waits = false;
 	mailer->begun = false;
+	mailer->told = false;
 	rcpts_reset(&mailer->queue);
 	rcpts_reset(&mailer->refused);
 }
@@ -282,7 +284,8 @@ mailer_send(struct delivery *delivery, bool text_waits)
 static bool
 is_replaceable(const struct mailer *mailer)
 {
-	return mailer->reused && sender_is_over(mailer->sender) &&
+	return mailer->reused && !mailer->told &&
+	       sender_is_over(mailer->sender) &&
 	       !sender_was_answered(mailer->sender) &&
 	       deadline_left(&mailer->end) > 0;
 }
@@ -310,12 +313,14 @@ mailer_answer(struct delivery *delivery, size_t *rcpt, struct status *status,
 		return false;
 	struct deadline end = deadline_min(*deadline, mailer->end);
 	while (sender_owes_answers(mailer->sender)) {
-		if (is_replaceable(mailer))
+		if (is_replaceable(mailer)) {
 			replace_connection(mailer);
-		else if (sender_answer(mailer->sender, rcpt, status))
+		} else if (sender_answer(mailer->sender, rcpt, status)) {
+			mailer->told = true;
 			return true;
-		else
+		} else {
 			exchange(mailer, &end);
+		}
 	}
 	close_if_over(mailer);
 	return false;

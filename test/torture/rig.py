@@ -86,7 +86,8 @@ class Point:
 
 
 class Rig:
-    def __init__(self, folder, setup, kind, mode, tls=False, limit="20s"):
+    def __init__(self, folder, setup, kind, mode, tls=False, limit="20s",
+                 timeout=None):
         certificates = setup.certificates if tls else None
         os.mkdir(folder)
         self.folder = folder
@@ -95,6 +96,9 @@ class Rig:
         self.mode = mode
         make, self.rcpts = KINDS[kind]
         self.stores = make(folder)
+        for store in self.stores.values():
+            if timeout and "timeout" in store.config:
+                store.config["timeout"] = timeout
         self.context = None
         if certificates:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -203,6 +207,11 @@ class Rig:
                 raise Wrong("a run that nothing disturbed: status %d" % status)
         raise Wrong("still held after %d runs: %s" % (RUNS_MAX, {
             m.sender: m.waiting() for m in point.held.left()}))
+
+    def heal(self):
+        """The local side works from now on."""
+        for store in self.stores.values():
+            store.heal()
 
     # Judgement
 

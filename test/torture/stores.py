@@ -23,6 +23,10 @@ def bare(text):
     return mail.split_top(mail.stored(text))[1]
 
 
+class Untaken(OSError):
+    """The connection ends in place of an answer, and nothing was taken."""
+
+
 class Server:
     """
     LMTP or SMTP, every recipient taken but for those of `later` (452 at their
@@ -52,6 +56,10 @@ class Server:
     def clear(self):
         self.got = []
         self.put_off = set()
+        self.fault = None
+
+    def heal(self):
+        self.fault = None
 
     def settle(self):
         """Waits until all that the agent has said is read."""
@@ -81,6 +89,14 @@ class Server:
             self.talks -= 1
             self.quiet.notify()
 
+    def say(self, sock, verb, answer):
+        """Says it, unless this is where the fault is."""
+        fault = self.fault
+        if fault is None or fault.verb != verb or not fault.due():
+            sock.sendall(answer)
+            return
+        fault.happen(sock, answer)
+
     def answer(self, rcpt):
         if rcpt in self.never:
             return b"550 5.1.1 No such user\r\n"
@@ -90,55 +106,57 @@ class Server:
         return b"250 2.0.0 Taken\r\n"
 
     def talk(self, sock, lines):
-        sock.sendall(b"220 local.example\r\n")
+        self.say(sock, "GREETING", b"220 local.example\r\n")
         rcpts = []
         for line in lines:
-            verb = line[:4].upper()
-            if verb in (b"LHLO", b"EHLO"):
-                sock.sendall(b"250-local.example\r\n250-PIPELINING\r\n"
-                             b"250-SIZE 10000000\r\n250 ENHANCEDSTATUSCODES\r\n")
-            elif verb == b"RCPT":
+            verb = line[:4].decode("latin-1").upper().strip()
+            answer = b"250 2.0.0 OK\r\n"
+            if verb in ("LHLO", "EHLO"):
+                answer = (b"250-local.example\r\n250-PIPELINING\r\n"
+                          b"250-SIZE 10000000\r\n250 ENHANCEDSTATUSCODES\r\n")
+                verb = "HELLO"
+            elif verb == "RCPT":
                 rcpt = re.search(rb"<(.*)>", line).group(1).decode()
-                answer = b"250 2.1.5 OK\r\n"
                 if not self.lmtp:
                     answer = self.answer(rcpt)
                 if answer[:1] == b"2":
                     rcpts.append(rcpt)
-                sock.sendall(answer)
-            elif verb == b"DATA":
-                if not rcpts:
-                    sock.sendall(b"503 5.5.1 No recipients\r\n")
-                    continue
-                sock.sendall(b"354 Go on\r\n")
+            elif verb == "DATA" and rcpts:
+                self.say(sock, verb, b"354 Go on\r\n")
                 if not self.text(sock, lines, rcpts):
                     return
                 rcpts = []
-            elif verb == b"QUIT":
-                sock.sendall(b"221 2.0.0 Bye\r\n")
+                continue
+            elif verb == "DATA":
+                answer = b"503 5.5.1 No recipients\r\n"
+            elif verb in ("MAIL", "RSET"):
+                rcpts = []
+            self.say(sock, verb, answer)
+            if verb == "QUIT":
                 return
-            else:
-                if verb in (b"MAIL", b"RSET"):
-                    rcpts = []
-                sock.sendall(b"250 2.0.0 OK\r\n")
 
     def text(self, sock, lines, rcpts):
         text = []
         for line in lines:
+            if not text:
+                self.say(sock, "TEXT", b"")
             if line == b".\r\n":
                 break
             text.append(line[1:] if line[:1] == b"." else line)
         else:
             return False
         whole = b"".join(text)
-        if not self.lmtp:
-            self.got += [(rcpt, whole) for rcpt in rcpts]
-            sock.sendall(b"250 2.0.0 Taken\r\n")
-            return True
-        for rcpt in rcpts:
-            answer = self.answer(rcpt)
-            if answer[:1] == b"2":
-                self.got.append((rcpt, whole))
-            sock.sendall(answer)
+        for some in [[r] for r in rcpts] if self.lmtp else [rcpts]:
+            answer = self.answer(some[0]) if self.lmtp else b"250 2.0.0 Taken\r\n"
+            took = answer[:1] == b"2"
+            try:
+                self.say(sock, "END", answer)
+            except Untaken:
+                took = False
+                raise
+            finally:
+                if took:
+                    self.got += [(rcpt, whole) for rcpt in some]
         return True
 
 
@@ -157,11 +175,18 @@ class Sendmail:
     def __init__(self, folder):
         self.queue = os.path.join(folder, "queue")
         os.mkdir(self.queue)
-        script = os.path.join(folder, "sendmail")
-        with open(script, "w", encoding="ascii") as file:
-            file.write(SENDMAIL.replace("$QUEUE", self.queue))
-        os.chmod(script, 0o755)
-        self.config = {"sendmail": script, "timeout": "20s"}
+        self.script = os.path.join(folder, "sendmail")
+        self.heal()
+        self.config = {"sendmail": self.script, "timeout": "20s"}
+
+    def heal(self):
+        self.install(SENDMAIL.replace("$QUEUE", self.queue))
+
+    def install(self, script):
+        with open(self.script + ".new", "w", encoding="ascii") as file:
+            file.write(script)
+        os.chmod(self.script + ".new", 0o755)
+        os.rename(self.script + ".new", self.script)
 
     def clear(self):
         shutil.rmtree(self.queue)
@@ -190,6 +215,9 @@ class Maildir:
     def clear(self):
         shutil.rmtree(self.base)
         os.mkdir(self.base)
+
+    def heal(self):
+        """It was never ill."""
 
     def settle(self):
         """The agent writes itself."""
