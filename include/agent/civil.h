@@ -12,8 +12,6 @@
 
 enum { CIVIL_MINUTE = 60 * 1000, CIVIL_DAY = 24 * 60 * CIVIL_MINUTE };
 
-/* ms that civil time is ahead of UTC then. */
-int64_t civil_offset(int64_t unix_ms);
 int64_t civil_of(int64_t unix_ms);
 /* 0 is Sunday, as tm_wday. */
 int civil_weekday(int64_t civil);

@@ -16,7 +16,7 @@ struct command_context {
 	 * it when it reads the file again. */
 	struct config *config;
 	const char *config_path;
-	bool verbose, quiet, trace;
+	bool quiet, trace;
 };
 
 /* argv holds what stands behind the command's name; argv[argc] is NULL. */

@@ -218,8 +218,6 @@ char *config_message_format(const struct config *config,
 /* NULL where there is none of that name. */
 const struct config_account *config_find_account(
     const struct config *config, const char *name);
-const struct config_delivery *config_find_delivery(
-    const struct config *config, const char *name);
 
 /*
  * The password of the account, from the configuration, its file or its

@@ -22,9 +22,9 @@ struct outlets *outlets_new(const struct config *config,
 void outlets_free(struct outlets *outlets);
 struct delivery *outlets_delivery(const struct outlets *outlets);
 /*
- * Tries each; true when at least one is there. One
- * that is not is told to warn, with the reason. *size_max is the smallest
- * that they take, in octets, 0 where none says.
+ * Tries each; true when at least one is there. One that is not is told to warn,
+ * with the reason. *size_max is the smallest that they take, in octets, 0 where
+ * none says.
  */
 bool outlets_probe(struct outlets *outlets, uint64_t *size_max,
     const struct deadline *deadline, struct error *err)

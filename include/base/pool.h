@@ -15,8 +15,6 @@ struct pool {
 	struct pool_chunk *chunk; /* the newest; NULL: empty, as at the start */
 };
 
-/* size octets of zero, aligned for any object. */
-void *pool_alloc(struct pool *pool, size_t size);
 /* A copy of size octets, aligned for any object. */
 void *pool_copy(struct pool *pool, const void *data, size_t size);
 /* len octets of text with a NUL behind them, packed without alignment. */

@@ -69,8 +69,6 @@ void reply_clear(struct reply *reply);
  */
 enum reply_result reply_parse(
     struct reply *reply, const char *data, size_t len, size_t *used);
-/* Some octets of a reply have come, and its end has not. */
-bool reply_is_partial(const struct reply *reply);
 /*
  * What stands behind the code in a line of the last whole reply (EHLO
  * keywords, a challenge), index < reply->lines. Control characters have

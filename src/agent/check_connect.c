@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 #include <pwd.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +18,6 @@
 #include "agent/report.h"
 #include "agent/status_file.h"
 #include "base/deadline.h"
-#include "base/escape.h"
 #include "base/mem.h"
 #include "base/stop.h"
 #include "base/transcript.h"

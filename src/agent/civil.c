@@ -10,8 +10,9 @@ floor_div(int64_t a, int64_t b)
 	return a / b - (a % b < 0 ? 1 : 0);
 }
 
-int64_t
-civil_offset(int64_t unix_ms)
+/* ms that civil time is ahead of UTC then. */
+static int64_t
+offset_at(int64_t unix_ms)
 {
 	time_t seconds = (time_t)floor_div(unix_ms, 1000);
 	struct tm tm;
@@ -24,7 +25,7 @@ civil_offset(int64_t unix_ms)
 int64_t
 civil_of(int64_t unix_ms)
 {
-	return unix_ms + civil_offset(unix_ms);
+	return unix_ms + offset_at(unix_ms);
 }
 
 int
@@ -45,14 +46,14 @@ civil_midnight(int64_t civil)
 int64_t
 civil_change(int64_t after, int64_t until)
 {
-	int64_t offset = civil_offset(after);
+	int64_t offset = offset_at(after);
 
-	if (civil_offset(until) == offset)
+	if (offset_at(until) == offset)
 		return until;
 	/* after has the old offset and until the new one, to the second. */
 	while (until - after > 1) {
 		int64_t middle = after + (until - after) / 2;
-		if (civil_offset(middle) == offset)
+		if (offset_at(middle) == offset)
 			after = middle;
 		else
 			until = middle;
@@ -64,8 +65,8 @@ int64_t
 civil_to_unix(int64_t civil)
 {
 	/* Offsets are less than a day, and change less than once in two. */
-	int64_t before = civil_offset(civil - CIVIL_DAY);
-	int64_t behind = civil_offset(civil + CIVIL_DAY);
+	int64_t before = offset_at(civil - CIVIL_DAY);
+	int64_t behind = offset_at(civil + CIVIL_DAY);
 	int64_t first = civil - before, second = civil - behind;
 
 	if (before == behind || civil_of(first) == civil)

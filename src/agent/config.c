@@ -182,12 +182,3 @@ config_find_account(const struct config *config, const char *name)
 		sizeof(*config->by_name), compare_name);
 	return found != NULL ? *found : NULL;
 }
-
-const struct config_delivery *
-config_find_delivery(const struct config *config, const char *name)
-{
-	for (size_t i = 0; i < config->deliveries_count; i++)
-		if (strcmp(config->deliveries[i].name, name) == 0)
-			return &config->deliveries[i];
-	return NULL;
-}

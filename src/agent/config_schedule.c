@@ -2,7 +2,6 @@
 #include "agent/config_loader.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <strings.h>
 
 enum { DAYS = 7, EVERY_DAY = 0x7f, DAY_MINUTES = 24 * 60 };

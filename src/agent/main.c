@@ -163,7 +163,6 @@ read_option(
 	if (file != NULL) {
 		context->config_path = file;
 	} else if (is_option(word, "-v", "--verbose")) {
-		context->verbose = true;
 		log_override(CONFIG_LOG_DEBUG);
 	} else if (is_option(word, "-q", "--quiet")) {
 		context->quiet = true;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "base/pool.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,7 +30,7 @@ pool_take(struct pool *pool, size_t size, size_t align)
 	size_t room = POOL_CHUNK - sizeof *chunk;
 	if (size > room)
 		room = size;
-	chunk = xcalloc(1, sizeof *chunk + room);
+	chunk = xmalloc(sizeof *chunk + room);
 	chunk->older = pool->chunk;
 	chunk->size = room;
 	chunk->used = size;
@@ -40,15 +39,9 @@ pool_take(struct pool *pool, size_t size, size_t align)
 }
 
 void *
-pool_alloc(struct pool *pool, size_t size)
-{
-	return pool_take(pool, size, _Alignof(max_align_t));
-}
-
-void *
 pool_copy(struct pool *pool, const void *data, size_t size)
 {
-	void *copy = pool_alloc(pool, size);
+	void *copy = pool_take(pool, size, _Alignof(max_align_t));
 
 	if (size > 0)
 		memcpy(copy, data, size);

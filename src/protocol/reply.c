@@ -215,12 +215,6 @@ reply_parse(struct reply *reply, const char *data, size_t len, size_t *used)
 	return result;
 }
 
-bool
-reply_is_partial(const struct reply *reply)
-{
-	return !reply->done && (reply->count > 0 || buf_len(&reply->line) > 0);
-}
-
 const char *
 reply_line(const struct reply *reply, size_t index)
 {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "protocol/sasl.h"
 
-#include <assert.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 void
 status_set(struct status *status, int code, const char *enhanced,

@@ -46,8 +46,6 @@ run(const char *data, size_t size, size_t line_max, struct cuts cuts,
 		}
 	}
 	log_number(log, "broken", result == REPLY_BROKEN);
-	log_number(
-	    log, "partial", result != REPLY_BROKEN && reply_is_partial(&reply));
 	if (result == REPLY_BROKEN)
 		assert(reply.why[0] != '\0');
 	reply_clear(&reply);

@@ -509,7 +509,7 @@ test_what_is_inherited(void **state)
 	assert_int_equal(window[1].at.count, 2);
 	assert_int_equal(window[1].at.minutes[0], 9 * 60);
 	assert_int_equal(window[1].at.minutes[1], 17 * 60 + 30);
-	assert_int_equal(config_find_delivery(config, "x")->address.port, 25);
+	assert_int_equal(config->deliveries[0].address.port, 25);
 	assert_int_equal(config->routes[0].delivery, 1);
 	config_wipe_secrets(config, two);
 	assert_string_equal(two->password.text, "secret");
