@@ -46,7 +46,6 @@ struct serve_options {
 struct serve_result {
 	enum receiver_end end;
 	bool mail_seen; /* there was a MAIL, even if it was refused */
-	bool lost_inside; /* the line ended inside a transaction */
 	/* Class NONE: it went well, or the line just ended (end EOF). LOCAL,
 	 * AGAIN, STOPPED, PROTOCOL otherwise. */
 	struct error error;

@@ -72,6 +72,8 @@ void receiver_free(struct receiver *receiver);
  * whenever receiver_next() returned false and wants no answers. */
 char *receiver_room(struct receiver *receiver, size_t *room);
 void receiver_filled(struct receiver *receiver, size_t len);
+/* The line has ended, whatever is in the input: RECEIVER_ABORT for what is
+ * open, then RECEIVER_CLOSE. Not while answers are wanted. */
 void receiver_eof(struct receiver *receiver);
 
 /* The next event; false: it wants answers, its output written, or input. */

@@ -585,18 +585,19 @@ look_around(struct serve *s)
 		end_with(s, ERROR_LOCAL, err.text);
 }
 
-/* The line is of no use any more; nothing of an open transaction stays. */
+/* The line is of no use any more; nothing of an open transaction stays. It may
+ * have been closed already: not every provider stays for our 221. */
 static void
 lose(struct serve *s, const struct error *err)
 {
-	s->closed = true;
-	s->result->lost_inside = receiver_envelope(s->receiver) != NULL;
-	if (s->result->lost_inside)
-		on_abort(s, NULL);
-	if (s->result->end == RECEIVER_QUIT)
-		return; /* it did not stay for our 221 */
-	s->result->end = RECEIVER_EOF;
-	if (s->result->lost_inside && s->result->error.class == ERROR_NONE) {
+	bool inside = receiver_envelope(s->receiver) != NULL;
+	struct receiver_event event;
+
+	receiver_eof(s->receiver);
+	while (receiver_next(s->receiver, &event))
+		act(s, &event);
+	assert(s->closed);
+	if (inside && s->result->error.class == ERROR_NONE) {
 		s->result->error = *err;
 		error_prefix(
 		    &s->result->error, "the line was lost inside a message");

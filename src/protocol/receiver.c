@@ -795,8 +795,6 @@ step_chunk(struct receiver *r)
 static bool
 step_eof(struct receiver *r)
 {
-	if (!r->eof)
-		return false;
 	transaction_abort(r);
 	close_down(r, RECEIVER_EOF);
 	return true;
@@ -818,28 +816,23 @@ step_closed(struct receiver *r)
 static bool
 step(struct receiver *r)
 {
-	bool moved = false;
-
-	if (buf_len(&r->output) >= LIMIT_OUTPUT)
+	if (r->eof && r->state != STATE_CLOSED)
+		return step_eof(r);
+	if (buf_len(&r->output) >= LIMIT_OUTPUT && !r->eof)
 		return false;
 	switch (r->state) {
 	case STATE_COMMAND:
-		moved = step_command(r);
-		break;
+		return step_command(r);
 	case STATE_TEXT:
-		moved = step_text(r);
-		break;
+		return step_text(r);
 	case STATE_CHUNK:
-		moved = step_chunk(r);
-		break;
+		return step_chunk(r);
 	case STATE_ANSWERS:
 		return false;
 	case STATE_CLOSED:
 		return step_closed(r);
 	}
-	if (moved || receiver_wants_answers(r))
-		return moved;
-	return step_eof(r);
+	return false;
 }
 
 bool
