@@ -100,8 +100,8 @@ int64_t history_hold_left(const struct history *history, int64_t now);
 uint64_t history_messages_today(const struct history *history, int64_t now);
 
 /*
- * soft_bounce `auto`: no message was taken yet, so a delivery
- * set up wrongly must not bounce what the provider holds.
+ * soft_bounce `auto`: no message was taken yet, so a delivery set up wrongly
+ * must not bounce what the provider holds.
  */
 bool history_is_new(const struct history *history);
 

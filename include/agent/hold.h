@@ -2,8 +2,8 @@
  * hold - whether an account is on hold now.
  *
  * As the history has it, but a hold after a refused login ends at once when
- * configuration or secret of the account changed. Of the
- * secret a keyed digest is kept; its key is state_dir/key, for us alone.
+ * configuration or secret of the account changed. Of the secret a keyed digest
+ * is kept; its key is state_dir/key, for us alone.
  */
 #ifndef ODMR_AGENT_HOLD_H
 #define ODMR_AGENT_HOLD_H

@@ -16,7 +16,7 @@
 struct buf;
 
 enum {
-	JSON_DEPTH_MAX = 8,
+	JSON_DEPTH_MAX = 8, /* twice what status files have */
 	/* A status file of an account with 700 refused domains has half. */
 	JSON_VALUES_MAX = 8192,
 };

@@ -13,6 +13,7 @@
 
 #include "agent/ledger_record.h"
 
+/* One that is dropped costs no more than a download. */
 enum { LEDGER_DEFERRALS_MAX = 1000 };
 
 struct ledger_deferral {

@@ -16,14 +16,16 @@
 enum {
 	LEDGER_SALT = 16, /* octets */
 	LEDGER_NOTES_MAX = 16, /* more of them would say nothing new */
-	LEDGER_DEFER_FIRST = 15 * 60, /* seconds */
+	/* Seconds until a text that was given for nothing is downloaded again;
+	 * doubled each time. A provider keeps mail for days. */
+	LEDGER_DEFER_FIRST = 15 * 60,
 	LEDGER_DEFER_LONGEST = 4 * 3600,
 };
 
 /* A recipient of the transaction. */
 struct ledger_rcpt {
-	char
-	    *mailbox; /* domain in lower case; NULL: the ledger was not asked */
+	/* Domain in lower case; NULL: the ledger was not asked. */
+	char *mailbox;
 	bool unsynced; /* its delivery may lose mail in a power cut */
 	bool accepted; /* told 2xx at RCPT */
 	struct status *late; /* refused at RCPT, to be told after the text */

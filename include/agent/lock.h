@@ -11,7 +11,7 @@
 struct deadline;
 struct error;
 
-/* An account's, or another name without '/'. */
+/* An account's, or another name without '/'; NAME_MAX is 255. */
 enum { LOCK_NAME_MAX = 220 };
 
 /*

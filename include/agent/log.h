@@ -1,9 +1,9 @@
 /*
  * log - one line for each event, to standard error or syslog, text or JSON.
  *
- * Each line is one write. What a peer said is escaped. No
- * password, token or content of a message is ever given to it. Before
- * log_open() lines go to standard error as text.
+ * Each line is one write. What a peer said is escaped. No password, token or
+ * content of a message is ever given to it. Before log_open() lines go to
+ * standard error as text.
  */
 #ifndef ODMR_AGENT_LOG_H
 #define ODMR_AGENT_LOG_H

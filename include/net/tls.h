@@ -27,8 +27,8 @@ enum {
 struct tls_options {
 	const char *server_name; /* DNS name or address; never empty */
 	const char *ca_file; /* NULL: the system's store */
-	const char *const
-	    *pins; /* sha256//BASE64; with any, CAs do not count */
+	/* sha256//BASE64; with any, CAs do not count. */
+	const char *const *pins;
 	size_t pins_len;
 	const char *cert_file, *key_file; /* both or none (NULL) */
 };

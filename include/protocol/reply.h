@@ -23,7 +23,7 @@ enum {
 	REPLY_LINE_MAX = 4096,
 	/* A line of an AUTH exchange (RFC 4954 4), CRLF included. */
 	REPLY_AUTH_LINE_MAX = 12288,
-	REPLY_LINES_MAX = 256,
+	REPLY_LINES_MAX = 256, /* EHLO has some twenty */
 	/* As many octets as that many lines of the RFC's length have. */
 	REPLY_MAX = REPLY_LINES_MAX * 512,
 	REPLY_WHY_MAX = 160, /* a clause and the begin of the line at fault */

@@ -31,8 +31,8 @@ int status_class(const struct status *status);
 /* "250 2.0.0 ok" into out, without CRLF; returns out. */
 char *status_format(const struct status *status, char *out, size_t size);
 /*
- * Many outcomes to one reply, for a peer without PRDR: the
- * first 4xx if there is any, else the first 5xx, else the first 2xx.
+ * Many outcomes to one reply, for a peer without PRDR: the first 4xx if there
+ * is any, else the first 5xx, else the first 2xx.
  */
 const struct status *status_reduce(const struct status *each, size_t count);
 /*

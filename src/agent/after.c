@@ -23,11 +23,13 @@
 #include "base/spawn.h"
 
 enum {
+	/* Well below FINISH_MS of agent/process, which ends all of this. */
 	COMMAND_MS = 60 * 1000,
-	OUTPUT_MAX = 512,
-	ENV_MAX = 8,
+	OUTPUT_MAX = 512, /* of what it complains of; one line is told */
+	ENV_MAX = 8, /* more than any command gets, and a NULL */
+	/* Whoever only looks is done by then; a session comes here itself. */
 	LOCK_MS = 5 * 1000,
-	ALARM_EVERY_MS = 24 * 3600 * 1000,
+	ALARM_EVERY_MS = 24 * 3600 * 1000, /* more would not be read */
 };
 
 /* The environment of a command; strings are freed with it. */

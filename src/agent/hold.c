@@ -12,6 +12,7 @@
 #include "agent/whole_file.h"
 #include "base/buf.h"
 
+/* A password file is there at once; commands are not asked. */
 enum { KEY_SIZE = 32, READ_MS = 1000 };
 
 /* Reads state_dir/key or makes it. */

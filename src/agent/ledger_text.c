@@ -12,6 +12,7 @@
 #include "agent/ledger_state.h"
 #include "base/escape.h"
 
+/* After a day or so of waits: somebody should look at the mailbox. */
 enum { DEFERRED_TOO_OFTEN = 10 };
 
 void

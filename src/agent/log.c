@@ -16,7 +16,7 @@
 enum {
 	/* A line with a thousand recipients would be no line any more. */
 	LOG_LINE_MAX = 8192,
-	LOG_VALUE_MAX = 2048,
+	LOG_VALUE_MAX = 2048, /* one field must not crowd out the others */
 };
 
 /* How a line goes out. */

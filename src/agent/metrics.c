@@ -21,7 +21,7 @@
 
 enum {
 	TEXT_MAX = 64 << 20, /* 10,000 accounts have 20 MB */
-	LOCK_MS = 10 * 1000,
+	LOCK_MS = 10 * 1000, /* for another session that writes them */
 };
 
 /* No account can have this name. */

@@ -38,7 +38,7 @@ enum {
 	/* Reading a password, trying a local service: all have limits of
 	 * their own below this one. */
 	SETUP_MAX = 15 * 60 * 1000,
-	SESSION_ID_SIZE = 17,
+	SESSION_ID_SIZE = 17, /* 8 octets of chance in hexadecimal */
 	EXPIRY_WARNING = 14 * 24 * 3600, /* seconds */
 };
 
@@ -187,8 +187,7 @@ log_call(struct session *s, const struct call_result *call)
 		    "the provider sends now");
 }
 
-/* The line ended before the first MAIL: no mail, as far as
- * one can tell. */
+/* The line ended before the first MAIL: no mail, as far as one can tell. */
 static enum step
 nothing_came(struct session *s, const struct serve_result *served)
 {

@@ -18,8 +18,8 @@
 #include "protocol/status.h"
 
 enum {
-	/* What a stop request leaves to a message that is
-	 * under way, and to the answer once its end went out. */
+	/* What a stop request leaves to a message that is under way, and to
+	 * the answer once its end went out. */
 	UNDER_WAY_GRACE = 10 * 1000,
 	RESULT_GRACE = 60 * 1000,
 	/* Some services send one reply in place of all. */

@@ -15,7 +15,7 @@
 #include "protocol/reply.h"
 
 enum {
-	INPUT_MAX = 65536,
+	INPUT_MAX = 65536, /* one read; replies are taken out as they come */
 	COMMAND_MAX = 512, /* RFC 5321 4.5.3.1.4, CRLF included */
 	OUTPUT_MAX = LOGIN_LINE_MAX + COMMAND_MAX,
 	SHOWN_MAX = 300, /* of a peer's text in an error */

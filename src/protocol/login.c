@@ -19,7 +19,7 @@ enum {
 	COMMAND_MAX = 512, /* RFC 5321 4.5.3.1.4, CRLF included */
 	ATTEMPT_DIGITS = 11, /* of an unsigned, and a NUL */
 	SHOWN_MAX = 64, /* "AUTH NAME ***" */
-	SERVER_ERROR_SHOWN = 300,
+	SERVER_ERROR_SHOWN = 300, /* of a JSON object (RFC 7628 3.2.2) */
 };
 
 struct login {

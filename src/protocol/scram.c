@@ -18,7 +18,7 @@
 
 enum {
 	MESSAGE_MAX = 12288, /* a line of AUTH (RFC 4954 4) holds less */
-	SERVER_ERROR_SHOWN = 128,
+	SERVER_ERROR_SHOWN = 128, /* a word of RFC 5802 7, or a sentence */
 };
 
 /* What the server's first message says. */
