@@ -81,6 +81,16 @@ unknown_command(const char *name)
 	return EX_USAGE;
 }
 
+static void
+show_command(int command)
+{
+	const char *arguments = commands[command].arguments;
+
+	printf("%s%s%s\n        %s\n", commands[command].name,
+	    arguments[0] != '\0' ? " " : "", arguments,
+	    commands[command].purpose);
+}
+
 static int
 command_help(struct command_context *context, int argc, char **argv)
 {
@@ -89,15 +99,15 @@ command_help(struct command_context *context, int argc, char **argv)
 		int found = find_command(argv[0]);
 		if (found < 0)
 			return unknown_command(argv[0]);
-		printf("usage: odmr-agent %s %s\n        %s\n",
-		    commands[found].name, commands[found].arguments,
-		    commands[found].purpose);
+		printf("usage: odmr-agent ");
+		show_command(found);
 		return EX_OK;
 	}
 	printf("%s\nCommands:\n", usage_line);
-	for (int i = 0; i < COMMANDS; i++)
-		printf("    %s %s\n        %s\n", commands[i].name,
-		    commands[i].arguments, commands[i].purpose);
+	for (int i = 0; i < COMMANDS; i++) {
+		printf("    ");
+		show_command(i);
+	}
 	printf("\nOptions, before or after the command:\n"
 	       "    -c, --config FILE  the configuration, by default\n"
 	       "                       %s/odmr-agent/odmr-agent.yaml\n"

@@ -34,6 +34,15 @@ take_groups(const struct stat *st, gid_t *gid)
 	return setgroups(0, NULL) == 0;
 }
 
+static bool
+fail(const char *path, const struct stat *st, struct error *err)
+{
+	error_set_errno(err, ERROR_SYSTEM, errno,
+	    "cannot become the owner of %s (uid %u)", path,
+	    (unsigned)st->st_uid);
+	return false;
+}
+
 /* The kernel forgets it when the user changes (prctl(2)). */
 void
 privilege_guard(void)
@@ -57,10 +66,7 @@ privilege_assume(const char *path, struct error *err)
 		privilege_guard();
 		return true;
 	}
-	error_set_errno(err, ERROR_SYSTEM, errno,
-	    "cannot become the owner of %s (uid %u)", path,
-	    (unsigned)st.st_uid);
-	return false;
+	return fail(path, &st, err);
 }
 
 void
@@ -89,8 +95,5 @@ privilege_drop(const char *path, struct error *err)
 		privilege_guard();
 		return true;
 	}
-	error_set_errno(err, ERROR_SYSTEM, errno,
-	    "cannot become the owner of %s (uid %u)", path,
-	    (unsigned)st.st_uid);
-	return false;
+	return fail(path, &st, err);
 }
