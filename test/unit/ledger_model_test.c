@@ -125,7 +125,7 @@ put(struct buf *buf, const char *data, size_t len)
 static struct world *
 world_of(struct ledger_store *store)
 {
-	return (struct world *)((char *)store - offsetof(struct world, store));
+	return (void *)((char *)store - offsetof(struct world, store));
 }
 
 static bool

@@ -300,13 +300,12 @@ test_chance_lets_each_group_in(void **state)
 	struct fixture *f = *state;
 	struct offered rcpts[] = {{.mailbox = "full@x.example", .local = 452},
 	    {.mailbox = "taken@x.example"}};
-	int first = 0, second = 0;
+	int second = 0;
 
 	(void)kit_offer(f->ledger, &plain, rcpts, 2);
 	for (int tries = 0; tries < 60 && second == 0; tries++) {
 		ledger_connection_begin(f->ledger);
 		(void)kit_offer(f->ledger, &plain, rcpts, 2);
-		first += rcpts[0].told == 452;
 		second += rcpts[1].told == 250;
 	}
 	assert_int_equal(second, 1);
