@@ -30,8 +30,9 @@ enum {
 	GRACE_TEXT = 10 * 1000,
 	/* An answer that the delivery owes is waited for so long after it. */
 	GRACE_ANSWER = 60 * 1000,
-	/* Deliveries have time limits of their own, all of them below. */
-	DELIVERY_MAX = 24 * 3600 * 1000,
+	/* Deliveries have time limits of their own, all of them below: a
+	 * `timeout` of a day gives three days to the end of a text. */
+	DELIVERY_MAX = 7 * 24 * 3600 * 1000,
 	/* After session_timeout a message goes on at this rate or not at all */
 	SLOW_WINDOW = 60 * 1000,
 	SLOW_OCTETS = 1024,
