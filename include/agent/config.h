@@ -52,6 +52,8 @@ enum {
 	CONFIG_NAME_MAX = 200,
 	/* Hexadecimal SHA-256 and a NUL. */
 	CONFIG_FINGERPRINT_SIZE = 65,
+	/* A message: the path of the file, a sentence, and a path in it. */
+	CONFIG_MESSAGE_SIZE = 2048,
 };
 
 /* The index of a delivery that is not fixed: routes are asked. */

@@ -11,13 +11,11 @@
 #include "base/mem.h"
 #include "base/stop.h"
 
-enum { MESSAGE_SIZE = 2048 };
-
 /* As a compiler does; -q leaves nothing but errors. */
 static void
 print_messages(const struct config *config, bool quiet)
 {
-	char text[MESSAGE_SIZE];
+	char text[CONFIG_MESSAGE_SIZE];
 
 	for (size_t i = 0; i < config->messages_count; i++) {
 		const struct config_message *message = &config->messages[i];

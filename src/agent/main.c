@@ -218,7 +218,7 @@ read_words(
 static bool
 show_messages(const struct config *config, bool warnings)
 {
-	char text[1024];
+	char text[CONFIG_MESSAGE_SIZE];
 
 	for (size_t i = 0; i < config->messages_count; i++) {
 		const struct config_message *message = &config->messages[i];

@@ -133,7 +133,7 @@ take_accounts(struct scheduler *scheduler)
 static void
 log_messages(const struct config *config)
 {
-	char text[ERROR_TEXT_MAX];
+	char text[CONFIG_MESSAGE_SIZE];
 
 	for (size_t i = 0; i < config->messages_count; i++)
 		log_say(config->messages[i].warning ? CONFIG_LOG_WARNING
