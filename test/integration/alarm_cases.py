@@ -133,6 +133,28 @@ def test_alarm_of_sessions_that_die(t):
     service.stop()
 
 
+def test_fetch_of_a_session_that_dies(t):
+    """As with `run`: reported, and followed by what follows a failure."""
+    gate = Gate()
+
+    def script(line):
+        hello(line)
+        gate.reached.set()
+        line.wait_end()
+
+    watcher = Http()
+    t.at_end(watcher.close)
+    t.configure(t.provider(script), ping_url="http://%s/uuid" % watcher.address)
+    child = t.start("fetch", "office")
+    gate.arrived()
+    with open("/proc/%d/task/%d/children" % (child.pid, child.pid),
+              encoding="ascii") as file:
+        os.kill(int(file.read().split()[0]), signal.SIGKILL)
+    t.expect(t.finish(child), 70, "^office: failed: the session died of signal 9",
+             "error office: end: the session died")
+    assert watcher.paths == ["/uuid/start", "/uuid/fail"], watcher.paths
+
+
 # Pings
 
 def ping(t, watcher, provider, status, *words):
