@@ -31,5 +31,8 @@ struct delivery *route_new(struct delivery *const *legs, size_t leg_count,
  * the domain; '*' is any run of characters, case does not count.
  */
 bool route_matches(const char *pattern, const struct path *path);
+/* The first rule that takes the recipient; NULL: none does. */
+const struct route_rule *route_find(
+    const struct route_rule *rules, size_t count, const struct path *path);
 
 #endif

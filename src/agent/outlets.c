@@ -221,10 +221,8 @@ outlets_is_there(
 const struct config_delivery *
 outlets_find(const struct outlets *outlets, const struct path *rcpt)
 {
-	for (size_t i = 0; i < outlets->rule_count; i++) {
-		const struct route_rule *rule = &outlets->rules[i];
-		if (rule->pattern == NULL || route_matches(rule->pattern, rcpt))
-			return outlets->kinds[rule->leg];
-	}
-	return NULL;
+	const struct route_rule *rule =
+	    route_find(outlets->rules, outlets->rule_count, rcpt);
+
+	return rule != NULL ? outlets->kinds[rule->leg] : NULL;
 }

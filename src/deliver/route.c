@@ -73,6 +73,17 @@ route_matches(const char *pattern, const struct path *path)
 	return glob(pattern, whole ? path->mailbox : path_domain(path));
 }
 
+const struct route_rule *
+route_find(
+    const struct route_rule *rules, size_t count, const struct path *path)
+{
+	for (size_t i = 0; i < count; i++)
+		if (rules[i].pattern == NULL ||
+		    route_matches(rules[i].pattern, path))
+			return &rules[i];
+	return NULL;
+}
+
 static struct route *
 route_of(struct delivery *delivery)
 {
@@ -83,12 +94,10 @@ route_of(struct delivery *delivery)
 static struct leg *
 find_leg(struct route *route, const struct path *path)
 {
-	for (size_t i = 0; i < route->rule_count; i++) {
-		const struct route_rule *rule = &route->rules[i];
-		if (rule->pattern == NULL || route_matches(rule->pattern, path))
-			return &route->legs[rule->leg];
-	}
-	return NULL;
+	const struct route_rule *rule =
+	    route_find(route->rules, route->rule_count, path);
+
+	return rule != NULL ? &route->legs[rule->leg] : NULL;
 }
 
 /* What the account can reach at all: one that is there is enough. */
