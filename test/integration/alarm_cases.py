@@ -14,7 +14,7 @@ import time
 import mail
 from doubles import SILENT, Http
 from service import Gate, Service
-from stage import (PASSWORD, Skip, deliver, goodbye, hello, one_message, rows,
+from stage import (PASSWORD, Skip, goodbye, hello, one_message, rows,
                    until)
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))

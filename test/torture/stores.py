@@ -9,10 +9,8 @@ to, in no order, the fields on top taken off.
 import glob
 import os
 import re
-import select
 import shutil
 import socket
-import sys
 import threading
 
 import mail

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "agent/status_file.h"
 
-#include <fcntl.h>
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
