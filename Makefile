@@ -52,7 +52,7 @@ LINKING_release := -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed \
 	-Wl,--gc-sections
 LINKING_asan := -fsanitize=address,undefined
 LINKING_fuzz := $(LINKING_asan)
-LINKING_coverage := --coverage
+LINKING_coverage := --coverage -Wl,--wrap=_exit
 
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
@@ -71,7 +71,8 @@ MAIN    := src/agent/main.c
 LIBS    := $(LAYERS:%=$(OUT)/lib%.a)
 # The layers from top to bottom, each needing only those behind it.
 LINK_LIBS := $(OUT)/libagent.a $(OUT)/libdeliver.a $(OUT)/libnet.a \
-	$(OUT)/libprotocol.a $(OUT)/libbase.a
+	$(OUT)/libprotocol.a $(OUT)/libbase.a \
+	$(if $(filter coverage,$(PROFILE)),$(OUT)/test/coverage_exit.o)
 objs_of = $(patsubst %.c,$(OUT)/%.o,$(filter-out $(MAIN),$(wildcard src/$(1)/*.c)))
 
 UNIT_SRCS  := $(sort $(wildcard test/unit/*_test.c))
@@ -87,7 +88,7 @@ FUZZ_SECONDS ?= 600
 
 .PHONY: all check integration fuzz bench lint analyze demo deps install \
 	uninstall dist clean help unit-tests fuzz-targets fuzz-replay model mutants \
-	torture torture-tools
+	torture torture-tools coverage
 all: $(PROGRAM)		## build the program
 
 help:			## list the targets
@@ -166,6 +167,13 @@ torture-tools: $(TORTURE_TOOLS)
 
 torture: $(PROGRAM) $(TORTURE_TOOLS)	## break everything at every point (an hour or two)
 	@test/torture/run --agent $(PROGRAM) --tools $(OUT)/test/torture --full
+
+# What a killed or dying agent ran is not counted: gcov writes at exit.
+coverage:		## which lines the tests run, by gcov
+	@find $(BUILD)/coverage -name '*.gcda' -delete 2>/dev/null || true
+	@$(MAKE) PROFILE=coverage check
+	@$(MAKE) PROFILE=coverage integration
+	@test/coverage $(BUILD)/coverage
 
 mutants:		## faults made by hand: each must make a test fail
 	@test/torture/mutants/run
