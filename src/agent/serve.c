@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/serve.h"
+#include "agent/serve_private.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -40,35 +40,6 @@ enum {
 	FINISH_TIME = 3000,
 };
 
-struct serve {
-	const struct serve_options *options;
-	struct serve_result *result;
-	struct delivery *delivery;
-	struct receiver *receiver;
-	bool closed;
-
-	/* The transaction under way. */
-	bool begun; /* the delivery knows of it */
-	size_t asked; /* answers that the delivery owes */
-	size_t taken; /* recipients that the delivery took at RCPT */
-	struct status *replies; /* the delivery's own words, per recipient */
-	size_t replies_size;
-	bool done; /* the text is whole */
-	uint64_t octets;
-	int64_t since; /* clock_ms() of MAIL */
-	struct message_id message_id;
-
-	/* The wait for the provider. */
-	struct deadline deadline;
-	uint64_t progress;
-	int64_t window; /* end of the minute, clock_ms(); 0: none */
-	uint64_t window_begin; /* progress at its beginning */
-};
-
-/*
- * What is told and written down
- */
-
 static bool
 softens(const struct serve *s)
 {
@@ -89,105 +60,6 @@ soften(const struct serve *s, struct status *status)
 		enhanced[0] = '4';
 	status_set(status, 450, enhanced, "(soft bounce of %d) %s",
 	    status->code, status->text);
-}
-
-static void
-log_recipients(struct log_line *line, const struct serve *s,
-    const struct envelope *envelope, size_t only, const struct status *told)
-{
-	char id[80];
-	const struct path *rcpt = envelope->rcpt[only];
-	const struct config_delivery *delivery =
-	    outlets_find(s->options->outlets, rcpt);
-
-	snprintf(id, sizeof id, "%s-%u", s->options->session_id,
-	    s->options->tally->transactions);
-	if (delivery != NULL)
-		log_text(line, "delivery", delivery->name);
-	log_reply(line, "reply", &s->replies[only]);
-	log_reply(line, "told", told);
-	log_ms(line, "seconds", clock_ms() - s->since);
-	log_text(line, "id", id);
-	log_text(line, "message-id", s->message_id.value);
-	log_text(line, "session", s->options->session_id);
-	log_text(line, "provider", receiver_peer_name(s->receiver));
-	log_text(line, "address", s->options->peer_addr);
-}
-
-/* "<a@b>" of an envelope's path into a log line. */
-static void
-log_path(struct log_line *line, const char *key, const struct path *path)
-{
-	char text[ADDRESS_MAX + 3];
-
-	snprintf(text, sizeof text, "<%s>", path->mailbox);
-	log_text(line, key, text);
-}
-
-/* One recipient that was not given the message, and why. */
-static void
-log_refusal(const struct serve *s, const struct envelope *envelope, size_t rcpt,
-    const struct status *told)
-{
-	struct log_line line;
-	bool deferred = status_class(told) == 4;
-
-	log_begin(&line, CONFIG_LOG_WARNING, s->options->account->name,
-	    deferred ? "deferred" : "refused");
-	log_path(&line, "from", envelope->sender);
-	log_path(&line, "to", envelope->rcpt[rcpt]);
-	if (s->octets > 0)
-		log_number(&line, "size", s->octets);
-	log_recipients(&line, s, envelope, rcpt, told);
-	log_end(&line);
-}
-
-static bool
-is_same_reply(const struct status *a, const struct status *b)
-{
-	return a->code == b->code && strcmp(a->text, b->text) == 0;
-}
-
-/*
- * Recipients that got it, from first on, with one reply of the delivery and as
- * many as a line takes. Returns the next that was not looked at.
- */
-static size_t
-log_message(const struct serve *s, const struct envelope *envelope,
-    const struct status *told, size_t first)
-{
-	struct log_line line;
-	char to[1024];
-	size_t len = 0, i;
-
-	for (i = first; i < envelope->rcpts; i++) {
-		const char *mailbox = envelope->rcpt[i]->mailbox;
-		if (status_class(&told[i]) != 2)
-			continue;
-		if (len + strlen(mailbox) + sizeof ",<>" > sizeof to ||
-		    !is_same_reply(&s->replies[i], &s->replies[first]))
-			break;
-		len += (size_t)snprintf(to + len, sizeof to - len, "%s<%s>",
-		    len > 0 ? "," : "", mailbox);
-	}
-	log_begin(&line, CONFIG_LOG_INFO, s->options->account->name, "message");
-	log_path(&line, "from", envelope->sender);
-	log_text(&line, "to", to);
-	log_number(&line, "size", s->octets);
-	log_recipients(&line, s, envelope, first, &told[first]);
-	log_end(&line);
-	return i;
-}
-
-static void
-log_ledger_notes(const struct serve *s)
-{
-	const char *note;
-	bool error;
-
-	while ((note = ledger_note(s->options->ledger, &error)) != NULL)
-		log_say(error ? CONFIG_LOG_ERROR : CONFIG_LOG_WARNING,
-		    s->options->account->name, "ledger", "%s", note);
 }
 
 /*
@@ -231,7 +103,7 @@ tell_rcpt(struct serve *s, size_t rcpt, const struct status *status)
 
 	if (status_class(status) != 2) {
 		tally_told(s->options->tally, envelope, rcpt, status);
-		log_refusal(s, envelope, rcpt, status);
+		serve_log_refusal(s, envelope, rcpt, status);
 	}
 	receiver_answer(s->receiver, rcpt, status);
 }
@@ -410,7 +282,7 @@ on_abort(struct serve *s, const struct status *refusal)
 		if (!receiver_accepted(s->receiver, i))
 			continue;
 		tally_told(s->options->tally, envelope, i, refusal);
-		log_refusal(s, envelope, i, refusal);
+		serve_log_refusal(s, envelope, i, refusal);
 	}
 }
 
@@ -475,7 +347,7 @@ tell_text(struct serve *s, const struct status *told)
 		tally_told(tally, envelope, i, &told[i]);
 		taken += status_class(&told[i]) == 2;
 		if (status_class(&told[i]) != 2)
-			log_refusal(s, envelope, i, &told[i]);
+			serve_log_refusal(s, envelope, i, &told[i]);
 	}
 	if (taken > 0) {
 		tally->messages++;
@@ -483,7 +355,7 @@ tell_text(struct serve *s, const struct status *told)
 	}
 	for (size_t i = 0; taken > 0 && i < rcpts;)
 		i = status_class(&told[i]) == 2
-			? log_message(s, envelope, told, i)
+			? serve_log_message(s, envelope, told, i)
 			: i + 1;
 	for (size_t i = 0; i < rcpts; i++)
 		if (told[i].code != 0)
@@ -509,7 +381,7 @@ answer_text(struct serve *s)
 		told[rcpt] = status;
 	tell_text(s, told);
 	free(told);
-	log_ledger_notes(s);
+	serve_log_ledger_notes(s);
 	tell_progress(s);
 }
 

@@ -1,0 +1,58 @@
+/*
+ * serve_private - what the sources of agent/serve share.
+ *
+ * serve.c has the loop and the decisions, serve_log.c the words of the log.
+ */
+#ifndef ODMR_AGENT_SERVE_PRIVATE_H
+#define ODMR_AGENT_SERVE_PRIVATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/serve.h"
+#include "base/deadline.h"
+#include "protocol/message_id.h"
+
+struct delivery;
+struct envelope;
+struct receiver;
+struct status;
+
+struct serve {
+	const struct serve_options *options;
+	struct serve_result *result;
+	struct delivery *delivery;
+	struct receiver *receiver;
+	bool closed;
+
+	/* The transaction under way. */
+	bool begun; /* the delivery knows of it */
+	size_t asked; /* answers that the delivery owes */
+	size_t taken; /* recipients that the delivery took at RCPT */
+	struct status *replies; /* the delivery's own words, per recipient */
+	size_t replies_size;
+	bool done; /* the text is whole */
+	uint64_t octets;
+	int64_t since; /* clock_ms() of MAIL */
+	struct message_id message_id;
+
+	/* The wait for the provider. */
+	struct deadline deadline;
+	uint64_t progress;
+	int64_t window; /* end of the minute, clock_ms(); 0: none */
+	uint64_t window_begin; /* progress at its beginning */
+};
+
+/* One recipient that was not given the message, and why. */
+void serve_log_refusal(const struct serve *s, const struct envelope *envelope,
+    size_t rcpt, const struct status *told);
+/*
+ * Recipients that got it, from first on, with one reply of the delivery and as
+ * many as a line takes. Returns the next that was not looked at.
+ */
+size_t serve_log_message(const struct serve *s, const struct envelope *envelope,
+    const struct status *told, size_t first);
+void serve_log_ledger_notes(const struct serve *s);
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/serve_private.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/config.h"
+#include "agent/ledger.h"
+#include "agent/log.h"
+#include "agent/outlets.h"
+#include "agent/tally.h"
+#include "protocol/address.h"
+#include "protocol/envelope.h"
+#include "protocol/status.h"
+
+static void
+log_recipients(struct log_line *line, const struct serve *s,
+    const struct envelope *envelope, size_t only, const struct status *told)
+{
+	char id[80];
+	const struct path *rcpt = envelope->rcpt[only];
+	const struct config_delivery *delivery =
+	    outlets_find(s->options->outlets, rcpt);
+
+	snprintf(id, sizeof id, "%s-%u", s->options->session_id,
+	    s->options->tally->transactions);
+	if (delivery != NULL)
+		log_text(line, "delivery", delivery->name);
+	log_reply(line, "reply", &s->replies[only]);
+	log_reply(line, "told", told);
+	log_ms(line, "seconds", clock_ms() - s->since);
+	log_text(line, "id", id);
+	log_text(line, "message-id", s->message_id.value);
+	log_text(line, "session", s->options->session_id);
+	log_text(line, "provider", receiver_peer_name(s->receiver));
+	log_text(line, "address", s->options->peer_addr);
+}
+
+/* "<a@b>" of an envelope's path into a log line. */
+static void
+log_path(struct log_line *line, const char *key, const struct path *path)
+{
+	char text[ADDRESS_MAX + 3];
+
+	snprintf(text, sizeof text, "<%s>", path->mailbox);
+	log_text(line, key, text);
+}
+
+void
+serve_log_refusal(const struct serve *s, const struct envelope *envelope,
+    size_t rcpt, const struct status *told)
+{
+	struct log_line line;
+	bool deferred = status_class(told) == 4;
+
+	log_begin(&line, CONFIG_LOG_WARNING, s->options->account->name,
+	    deferred ? "deferred" : "refused");
+	log_path(&line, "from", envelope->sender);
+	log_path(&line, "to", envelope->rcpt[rcpt]);
+	if (s->octets > 0)
+		log_number(&line, "size", s->octets);
+	log_recipients(&line, s, envelope, rcpt, told);
+	log_end(&line);
+}
+
+static bool
+is_same_reply(const struct status *a, const struct status *b)
+{
+	return a->code == b->code && strcmp(a->text, b->text) == 0;
+}
+
+size_t
+serve_log_message(const struct serve *s, const struct envelope *envelope,
+    const struct status *told, size_t first)
+{
+	struct log_line line;
+	char to[1024];
+	size_t len = 0, i;
+
+	for (i = first; i < envelope->rcpts; i++) {
+		const char *mailbox = envelope->rcpt[i]->mailbox;
+		if (status_class(&told[i]) != 2)
+			continue;
+		if (len + strlen(mailbox) + sizeof ",<>" > sizeof to ||
+		    !is_same_reply(&s->replies[i], &s->replies[first]))
+			break;
+		len += (size_t)snprintf(to + len, sizeof to - len, "%s<%s>",
+		    len > 0 ? "," : "", mailbox);
+	}
+	log_begin(&line, CONFIG_LOG_INFO, s->options->account->name, "message");
+	log_path(&line, "from", envelope->sender);
+	log_text(&line, "to", to);
+	log_number(&line, "size", s->octets);
+	log_recipients(&line, s, envelope, first, &told[first]);
+	log_end(&line);
+	return i;
+}
+
+void
+serve_log_ledger_notes(const struct serve *s)
+{
+	const char *note;
+	bool error;
+
+	while ((note = ledger_note(s->options->ledger, &error)) != NULL)
+		log_say(error ? CONFIG_LOG_ERROR : CONFIG_LOG_WARNING,
+		    s->options->account->name, "ledger", "%s", note);
+}
