@@ -51,7 +51,7 @@ static void
 parse_file(struct config_loader *loader)
 {
 	if (yaml_parser_initialize(&loader->parser) == 0)
-		abort(); /* no memory */
+		mem_exhausted();
 	yaml_parser_set_input(&loader->parser, read_file, loader);
 	config_parse(loader);
 	yaml_event_delete(&loader->event);

@@ -15,7 +15,7 @@ add(EVP_MD_CTX *digest, const void *data, size_t len)
 
 	if (EVP_DigestUpdate(digest, &length, sizeof length) != 1 ||
 	    EVP_DigestUpdate(digest, data, len) != 1)
-		abort(); /* SHA-256 has no other way to fail */
+		mem_exhausted(); /* SHA-256 has no other way to fail */
 }
 
 static void
@@ -86,7 +86,7 @@ config_fingerprint(const struct config_account *account,
 
 	if (digest == NULL ||
 	    EVP_DigestInit_ex(digest, EVP_sha256(), NULL) != 1)
-		abort(); /* no memory */
+		mem_exhausted();
 	for (size_t i = 0; i < table->count; i++)
 		add_key(digest, &table->keys[i],
 		    (const char *)account + table->keys[i].offset);
@@ -94,7 +94,7 @@ config_fingerprint(const struct config_account *account,
 	if (EVP_DigestFinal_ex(digest, inner, &len) != 1 ||
 	    HMAC(EVP_sha256(), key, (int)key_len, inner, len, outer, &len) ==
 		NULL)
-		abort();
+		mem_exhausted();
 	EVP_MD_CTX_free(digest);
 	assert(2 * len + 1 == CONFIG_FINGERPRINT_SIZE);
 	for (unsigned i = 0; i < len; i++) {

@@ -13,7 +13,7 @@ from wire import FIN, RECEIVED, RST, SENT, SILENCE, Break, Slow
 MODES = (LOCKSTEP, PIPELINED, BDAT, PRDR)
 # Of TLS each kind of delivery has one mode at every octet of its records.
 TLS_MODES = dict(zip(KINDS, (PIPELINED, PRDR, LOCKSTEP, BDAT, PIPELINED, BDAT)))
-PART = 89  # of so many octets, one
+PART = 149  # of so many octets, one
 CHUNK = 120  # points of a job
 SILENT_CHUNK = 8  # each takes the time limit of a second
 # More octets than a session with TLS has: certificates and signatures differ

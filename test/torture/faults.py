@@ -23,8 +23,8 @@ CALLS = ("write", "sync", "rename", "fork", "socket", "open", "memory")
 SESSIONS = (("lmtp-several", PIPELINED, False), ("sendmail", LOCKSTEP, False),
             ("maildir", PIPELINED, True), ("smtp", PRDR, False),
             ("routes", PIPELINED, False))
-PART = 5  # of so many points, one
-PART_MEMORY = 97
+PART = 9  # of so many points, one
+PART_MEMORY = 199
 FULL_MEMORY = 3
 CHUNK = 40
 SEGV = 139  # as a shell says
