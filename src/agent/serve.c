@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/serve_private.h"
+#include "agent/serve.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -12,6 +12,7 @@
 #include "agent/ledger.h"
 #include "agent/log.h"
 #include "agent/outlets.h"
+#include "agent/serve_private.h"
 #include "agent/tally.h"
 #include "base/deadline.h"
 #include "base/mem.h"

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-#include "protocol/receiver_private.h"
+#include "protocol/receiver.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "protocol/receiver_private.h"
 
 static size_t
 input_len(const struct receiver *r)
