@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
+
 /* Each piece with its length in front, so that none runs into the next. */
 static void
 add(EVP_MD_CTX *digest, const void *data, size_t len)
