@@ -13,6 +13,7 @@
 #include <stdnoreturn.h>
 #include <sys/types.h>
 
+#include "agent/result.h"
 #include "agent/session.h"
 
 struct config;

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "agent/config.h"
-#include "agent/session.h"
+#include "agent/result.h"
 
 enum {
 	HISTORY_OUTCOMES = SESSION_FAILED + 1,

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/session.h"
+#include "agent/result.h"
 
 struct history;
 

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "agent/schedule.h"
-#include "agent/session.h"
+#include "agent/result.h"
 
 struct config_account;
 

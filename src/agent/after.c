@@ -15,7 +15,7 @@
 #include "agent/ping.h"
 #include "agent/privilege.h"
 #include "agent/report.h"
-#include "agent/session.h"
+#include "agent/result.h"
 #include "agent/status_file.h"
 #include "base/buf.h"
 #include "base/deadline.h"
