@@ -45,11 +45,6 @@ struct child_job {
 
 /* The signals that a program with children handles; blocked over a fork. */
 void child_block_signals(sigset_t *before);
-/*
- * SIGTERM when the parent is gone. To be called again after the user changed,
- * when the kernel forgets it.
- */
-void child_follow_parent(void);
 /* In the new process, with those signals blocked. */
 noreturn void child_main(const struct child_job *job);
 

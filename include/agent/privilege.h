@@ -18,6 +18,11 @@ struct error;
  * user. The functions below see to it that this stays so.
  */
 void privilege_guard(void);
+/*
+ * SIGTERM when the parent is gone. To be called again after the user changed,
+ * when the kernel forgets it.
+ */
+void privilege_follow_parent(void);
 /* Acts as the owner of path; an owner that is missing is root itself. */
 bool privilege_assume(const char *path, struct error *err)
     __attribute__((warn_unused_result));

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -84,13 +83,6 @@ report_end(int fd, const struct session_result *result)
 			return;
 }
 
-void
-child_follow_parent(void)
-{
-	/* A parent that was killed cannot pass on the next SIGTERM. */
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
-}
-
 static void
 take_own_signals(pid_t parent)
 {
@@ -102,7 +94,7 @@ take_own_signals(pid_t parent)
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGUSR1, SIG_IGN);
 	stop_install();
-	child_follow_parent();
+	privilege_follow_parent();
 	if (getppid() != parent)
 		stop_request();
 	sigemptyset(&none);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -51,6 +52,13 @@ privilege_guard(void)
 
 	setrlimit(RLIMIT_CORE, &no_core);
 	prctl(PR_SET_DUMPABLE, 0);
+}
+
+void
+privilege_follow_parent(void)
+{
+	/* A parent that was killed cannot pass on the next SIGTERM. */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
 }
 
 bool

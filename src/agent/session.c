@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "agent/call.h"
-#include "agent/child.h"
 #include "agent/config.h"
 #include "agent/history.h"
 #include "agent/hold.h"
@@ -498,7 +497,7 @@ prepare_call(struct session *s, struct error *err)
 		*err = other;
 		return false;
 	}
-	child_follow_parent();
+	privilege_follow_parent();
 	if (s->call != NULL &&
 	    !hold_fingerprint(s->config->state_dir, s->account, &s->password,
 		s->fingerprint, &other))
