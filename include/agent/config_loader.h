@@ -12,6 +12,7 @@
 #include <yaml.h>
 
 #include "agent/config.h"
+#include "base/array.h"
 
 enum {
 	/* Ten thousand accounts of 400 octets each; what is much larger is
@@ -104,15 +105,6 @@ extern const struct config_table config_delivery_table;
 extern const struct config_table config_route_table;
 extern const struct config_table config_window_table;
 
-/* Items of one size that grow; the owner frees items. */
-struct config_array {
-	void *items;
-	size_t count, room, each;
-};
-
-/* A new item of zeros; it moves with the next one. */
-void *config_array_add(struct config_array *array);
-
 struct config_loader {
 	struct config *config;
 	int fd;
@@ -124,15 +116,15 @@ struct config_loader {
 	bool full; /* of faults: no more are told */
 	bool ended; /* a fault that nothing can be read after */
 	size_t warnings;
-	struct config_array messages;
+	struct array messages;
 
 	struct config_marks marks; /* of the top level */
 	struct config_account defaults;
 	struct config_marks defaults_marks;
 	/* Of each account, delivery and route, its marks beside it. */
-	struct config_array accounts, accounts_marks;
-	struct config_array deliveries, deliveries_marks;
-	struct config_array routes, routes_marks;
+	struct array accounts, accounts_marks;
+	struct array deliveries, deliveries_marks;
+	struct array routes, routes_marks;
 };
 
 /* Messages: collected, each once, up to CONFIG_MESSAGES_MAX. */

@@ -73,7 +73,7 @@ init_loader(struct config_loader *loader, struct config *config, int fd)
 
 /* The items become the configuration's, without spare room. */
 static void *
-take_items(struct config_array *array, size_t *count)
+take_items(struct array *array, size_t *count)
 {
 	*count = array->count;
 	if (array->count == 0) {

@@ -61,7 +61,7 @@ add_text(struct config_loader *loader, const struct config_scalar *scalar,
 
 	if (!key->convert(loader, scalar, key, &text))
 		return false;
-	*(const char **)config_array_add(context) = text;
+	*(const char **)array_add(context) = text;
 	return true;
 }
 
@@ -69,12 +69,12 @@ void
 config_read_texts(
     struct config_loader *loader, const struct config_key *key, void *field)
 {
-	struct config_array array = {.each = sizeof(const char *)};
+	struct array array = {.each = sizeof(const char *)};
 	struct config_texts *texts = field;
 
 	config_each_scalar(loader, key, add_text, &array);
 	texts->count = array.count;
-	*(const char **)config_array_add(&array) = NULL;
+	*(const char **)array_add(&array) = NULL;
 	texts->items = pool_copy(
 	    &loader->config->pool, array.items, array.count * array.each);
 	free(array.items);

@@ -50,7 +50,7 @@ tell(struct config_loader *loader, bool warning, struct config_mark mark,
 		snprintf(
 		    text, sizeof text, "there is more, which is not shown");
 	++*told;
-	struct config_message *message = config_array_add(&loader->messages);
+	struct config_message *message = array_add(&loader->messages);
 	message->warning = warning;
 	message->line = mark.line;
 	message->column = mark.column;

@@ -6,19 +6,6 @@
 
 #include "base/mem.h"
 
-void *
-config_array_add(struct config_array *array)
-{
-	if (array->count == array->room) {
-		array->room = array->room == 0 ? 8 : array->room * 2;
-		array->items =
-		    xreallocarray(array->items, array->room, array->each);
-	}
-	void *item = (char *)array->items + array->count++ * array->each;
-	memset(item, 0, array->each);
-	return item;
-}
-
 static const struct config_key *
 find_key(const struct config_table *table, const char *name)
 {
@@ -232,7 +219,7 @@ read_name(struct config_loader *loader, const struct config_key *key)
 /* false: there are more than anybody has, and reading ends. */
 static bool
 has_room(struct config_loader *loader, const struct config_key *key,
-    const struct config_array *array, size_t max)
+    const struct array *array, size_t max)
 {
 	if (array->count < max)
 		return true;
@@ -259,8 +246,8 @@ IS_NAMED(struct config_delivery);
 
 static void
 read_named(struct config_loader *loader, const struct config_key *key,
-    const struct config_table *table, struct config_array *array,
-    struct config_array *marks, size_t max)
+    const struct config_table *table, struct array *array, struct array *marks,
+    size_t max)
 {
 	if (!config_at(loader, YAML_MAPPING_START_EVENT)) {
 		config_refuse(loader, key->name, "a mapping of names");
@@ -276,10 +263,9 @@ read_named(struct config_loader *loader, const struct config_key *key,
 			config_skip(loader);
 			continue;
 		}
-		void *item = config_array_add(array);
+		void *item = array_add(array);
 		memcpy(item, &named, sizeof named);
-		config_read_mapping(
-		    loader, table, item, config_array_add(marks));
+		config_read_mapping(loader, table, item, array_add(marks));
 	}
 	config_next(loader);
 }
@@ -309,8 +295,8 @@ read_route(
 	(void)context;
 	if (has_room(loader, key, &loader->routes, CONFIG_ROUTES_MAX))
 		config_read_mapping(loader, &config_route_table,
-		    config_array_add(&loader->routes),
-		    config_array_add(&loader->routes_marks));
+		    array_add(&loader->routes),
+		    array_add(&loader->routes_marks));
 }
 
 void

@@ -113,7 +113,7 @@ add_time(struct config_loader *loader, const struct config_scalar *scalar,
 		    config_excerpt(shown, scalar->text, scalar->len));
 		return false;
 	}
-	*(uint16_t *)config_array_add(context) = (uint16_t)minutes;
+	*(uint16_t *)array_add(context) = (uint16_t)minutes;
 	return true;
 }
 
@@ -127,7 +127,7 @@ void
 config_read_times(
     struct config_loader *loader, const struct config_key *key, void *field)
 {
-	struct config_array array = {.each = sizeof(uint16_t)};
+	struct array array = {.each = sizeof(uint16_t)};
 	struct config_times *times = field;
 
 	config_each_scalar(loader, key, add_time, &array);
@@ -162,7 +162,7 @@ static void
 read_window(
     struct config_loader *loader, const struct config_key *key, void *context)
 {
-	struct config_window *window = config_array_add(context);
+	struct config_window *window = array_add(context);
 	struct config_mark here = config_here(loader);
 	struct config_marks marks = {0};
 	const struct config_mark *of = marks.of;
@@ -184,7 +184,7 @@ void
 config_read_schedule(
     struct config_loader *loader, const struct config_key *key, void *field)
 {
-	struct config_array array = {.each = sizeof(struct config_window)};
+	struct array array = {.each = sizeof(struct config_window)};
 	struct config_schedule *schedule = field;
 
 	config_each_mapping(loader, key, read_window, &array);

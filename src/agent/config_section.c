@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One mapping of the file, as the checks that come after reading ask it.
+ */
+#include "agent/config_loader.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+struct config_mark
+config_mark_of(const struct config_section *section, const char *key)
+{
+	return section->marks->of[config_key_index(section->table, key)];
+}
+
+bool
+config_is_set(const struct config_section *section, const char *key)
+{
+	return config_mark_of(section, key).line != 0;
+}
+
+void
+config_check_required(const struct config_section *section)
+{
+	for (size_t i = 0; i < section->table->count; i++) {
+		const struct config_key *key = &section->table->keys[i];
+		if (key->required && section->marks->of[i].line == 0)
+			config_fault(section->loader, section->mark,
+			    "%s %s: \"%s\" is missing", section->kind,
+			    section->name, key->name);
+	}
+}
+
+/* What a path names is looked at now, so that a slip shows before the first
+ * session; only a warning, since it may be there by then. */
+void
+config_check_access(
+    const struct config_section *section, size_t i, const char *path)
+{
+	const struct config_key *key = &section->table->keys[i];
+	char shown[CONFIG_EXCERPT_SIZE];
+
+	if (path == NULL || path[0] != '/')
+		return;
+	if (faccessat(AT_FDCWD, path, key->access, AT_EACCESS) != 0)
+		config_warn(section->loader, section->marks->of[i],
+		    "%s: \"%s\" cannot be %s: %s", key->name,
+		    config_excerpt(shown, path, strlen(path)),
+		    key->access == X_OK ? "run" : "read", strerror(errno));
+}
+
+/* The index of a delivery, or CONFIG_BY_ROUTES after a fault. */
+size_t
+config_find_delivery_index(
+    const struct config_section *section, const char *name)
+{
+	const struct config *config = section->loader->config;
+	char shown[CONFIG_EXCERPT_SIZE];
+
+	if (name == NULL)
+		return CONFIG_BY_ROUTES;
+	for (size_t i = 0; i < config->deliveries_count; i++)
+		if (strcmp(config->deliveries[i].name, name) == 0)
+			return i;
+	config_fault(section->loader, config_mark_of(section, "deliver"),
+	    "deliver: there is no delivery \"%s\"",
+	    config_excerpt(shown, name, strlen(name)));
+	return CONFIG_BY_ROUTES;
+}
