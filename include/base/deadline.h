@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/clock.h"
+
 struct deadline {
 	int64_t at; /* clock_ms() */
 	int64_t grace; /* ms that a stop request leaves to this wait */
@@ -22,8 +24,6 @@ enum deadline_result {
 	DEADLINE_STOPPED, /* the time is over because a stop was requested */
 };
 
-/* Monotonic milliseconds; async-signal-safe. */
-int64_t clock_ms(void);
 struct deadline deadline_in(int64_t ms, int64_t grace_ms);
 /* The earlier of both ends, the shorter of both graces. */
 struct deadline deadline_min(struct deadline a, struct deadline b);

@@ -7,6 +7,7 @@
 #include "agent/civil.h"
 #include "agent/config.h"
 #include "agent/retry.h"
+#include "base/clock.h"
 
 enum {
 	/* The longest interval and a window that opens once a week after it. */
@@ -33,13 +34,9 @@ min(int64_t a, int64_t b)
 struct schedule_clock
 schedule_clock_now(void)
 {
-	struct timespec wall, boot;
-
-	clock_gettime(CLOCK_REALTIME, &wall);
-	clock_gettime(CLOCK_BOOTTIME, &boot);
 	return (struct schedule_clock){
-	    .unix = (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000,
-	    .boot = (int64_t)boot.tv_sec * 1000 + boot.tv_nsec / 1000000,
+	    .unix = clock_unix_ms(),
+	    .boot = clock_boot_ms(),
 	};
 }
 

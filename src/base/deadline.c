@@ -3,18 +3,8 @@
 
 #include <limits.h>
 #include <poll.h>
-#include <time.h>
 
 #include "base/stop.h"
-
-int64_t
-clock_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 struct deadline
 deadline_in(int64_t ms, int64_t grace_ms)

@@ -9,7 +9,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "base/deadline.h"
+#include "base/clock.h"
 
 static int wake[2] = {-1, -1};
 static volatile sig_atomic_t requested;

@@ -1,0 +1,20 @@
+/*
+ * clock - the clocks of the program, in whole milliseconds.
+ *
+ * Waits and intervals go by a clock that nobody sets; only what is told to
+ * people, kept in files or planned by the calendar goes by the wall clock.
+ */
+#ifndef ODMR_BASE_CLOCK_H
+#define ODMR_BASE_CLOCK_H
+
+#include <stdint.h>
+
+/* Since some point in the past; stands still while the machine sleeps
+ * (CLOCK_MONOTONIC). Async-signal-safe. */
+int64_t clock_ms(void);
+/* The same, and the sleep counts (CLOCK_BOOTTIME). */
+int64_t clock_boot_ms(void);
+/* The wall clock, since 1970-01-01T00:00:00Z; may be set at any time. */
+int64_t clock_unix_ms(void);
+
+#endif
