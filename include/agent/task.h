@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "agent/schedule.h"
 #include "agent/result.h"
+#include "agent/schedule.h"
 
 struct config_account;
 
