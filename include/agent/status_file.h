@@ -17,7 +17,9 @@ struct history;
 struct session_result;
 
 enum {
-	STATUS_FILE_MAX = 1 << 20, /* 1000 refused domains with their replies */
+	/* 1000 refused domains with the longest replies, each octet of them
+	 * escaped to six; what is written must fit, and be read back. */
+	STATUS_FILE_MAX = 4 << 20,
 };
 
 /*

@@ -199,11 +199,22 @@ read_exit_status(const struct json_value *object, const char *key)
 	return status > 0 && status < 128 ? (int)status : 0;
 }
 
+/* An octet that was no UTF-8 has become three: a text that does not fit any
+ * more is cut between characters. */
 static void
 read_text(
     const struct json_value *object, const char *key, char *out, size_t size)
 {
-	snprintf(out, size, "%s", json_get_text(object, key, ""));
+	const char *text = json_get_text(object, key, "");
+	size_t len = strlen(text);
+
+	if (len >= size) {
+		len = size - 1;
+		while (len > 0 && (text[len] & 0xc0) == 0x80)
+			len--;
+	}
+	memcpy(out, text, len);
+	out[len] = '\0';
 }
 
 static bool

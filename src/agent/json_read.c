@@ -21,15 +21,22 @@ struct parser {
 	unsigned depth;
 };
 
-/* Each value but the first stands behind one of these. */
+/* Each value but the first stands behind one of these, outside of texts. */
 static size_t
 count_values(const char *text, size_t len)
 {
 	size_t count = 1;
+	bool quoted = false;
 
-	for (size_t i = 0; i < len; i++)
-		if (text[i] == ',' || text[i] == '[' || text[i] == '{')
+	for (size_t i = 0; i < len; i++) {
+		char c = text[i];
+		if (c == '"')
+			quoted = !quoted;
+		else if (quoted && c == '\\')
+			i++;
+		else if (!quoted && (c == ',' || c == '[' || c == '{'))
 			count++;
+	}
 	return count;
 }
 

@@ -19,7 +19,7 @@
 #include "base/buf.h"
 
 /* Of one account; its lines are written before the next one is read. */
-enum { TEXT_MAX = 1 << 21 };
+enum { TEXT_MAX = 2 * STATUS_FILE_MAX };
 
 struct view {
 	const struct config *config;

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the agent writes of an account it can read back, whatever providers
+ * say: else holds, alarms and the best mechanism would be forgotten.
+ */
+#include "agent/history_json.h"
+
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "agent/history.h"
+#include "agent/status_file.h"
+#include "base/buf.h"
+#include "base/mem.h"
+#include "protocol/status.h"
+
+enum { HISTORIES = 4000, DOMAINS_SELDOM = 100 };
+
+static uint64_t state_of_chance = 88172645463325252; /* any but 0 */
+
+/* Marsaglia's xorshift: the same histories in each run. */
+static uint64_t
+chance(uint64_t below)
+{
+	uint64_t x = state_of_chance;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	state_of_chance = x;
+	return x % below;
+}
+
+/* What JSON, its reader or a terminal could stumble over. */
+static const char *const pieces[] = {",", ",,,,,,,,", "[", "{", "}", "]", ":",
+    "\"", "\\", "\\\\\"", "\\u0041", "/", "a", "0", " ", "\t", "\r\n", "\x01",
+    "\x7f", "null", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x93\xa8",
+    "\xef\xbf\xbd", "450 4.7.1 no, none, ever"};
+enum { PIECES = sizeof pieces / sizeof *pieces };
+
+/* Fills out with whole characters, in one of three cases to the brim. */
+static void
+make_text(char *out, size_t size)
+{
+	size_t wanted = chance(3) == 0 ? size - 1 : chance(size);
+	const char *only = chance(4) == 0 ? pieces[chance(PIECES)] : NULL;
+
+	out[0] = '\0';
+	for (size_t used = 0;;) {
+		const char *piece =
+		    only != NULL ? only : pieces[chance(PIECES)];
+		used += strlen(piece);
+		if (used > wanted)
+			break;
+		strcat(out, piece);
+	}
+	while (strlen(out) < wanted)
+		strcat(out, ",");
+}
+
+static uint64_t
+make_count(void)
+{
+	return chance(3) == 0 ? INT64_MAX - chance(5) : chance(100000);
+}
+
+/* The file has whole seconds. */
+static int64_t
+make_time(void)
+{
+	return chance(4) == 0 ? 0 : (int64_t)chance(253402300799) * 1000;
+}
+
+static void
+make_error(struct error *err)
+{
+	err->class = (enum error_class)chance(ERROR_CONFIG + 1);
+	make_text(err->text, sizeof err->text);
+}
+
+static void
+make_last(struct session_result *last)
+{
+	last->outcome = (enum session_outcome)chance(HISTORY_OUTCOMES);
+	last->exit_status = (int)chance(128);
+	make_error(&last->error);
+	last->started = make_time();
+	last->ended = make_time();
+	last->elapsed = (int64_t)chance(INT64_MAX / 2000);
+	last->calls = (unsigned)chance(UINT_MAX);
+	last->messages = make_count();
+	last->recipients = make_count();
+	last->bytes = make_count();
+	last->deferred = make_count();
+	last->refused = make_count();
+	last->more = chance(2) == 0;
+	last->untidy = chance(2) == 0;
+	last->reached = chance(2) == 0;
+}
+
+static void
+make_domains(struct history *history)
+{
+	size_t count = chance(DOMAINS_SELDOM) == 0
+			   ? HISTORY_DOMAINS_MAX - chance(3)
+			   : chance(5);
+
+	history->ask_each = chance(2) == 0;
+	for (size_t i = 0; i < count; i++) {
+		char name[HISTORY_HOST_SIZE], reply[STATUS_LINE_MAX];
+		make_text(name, sizeof name - 10);
+		snprintf(name + strlen(name), 10, "%zu", i);
+		make_text(reply, chance(2) == 0 ? 40 : sizeof reply);
+		history_domain_refused(history, name, make_time(), reply);
+	}
+}
+
+static void
+make_history(struct history *history)
+{
+	history_init(history);
+	history->any = chance(8) != 0;
+	if (history->any)
+		make_last(&history->last);
+	history->since = make_time();
+	history->failures_in_a_row = (unsigned)chance(UINT_MAX);
+	history->untidy_in_a_row = (unsigned)chance(10);
+	history->holds_in_a_row = (unsigned)chance(10);
+	history->last_success = make_time();
+	history->last_mail = make_time();
+	history->last_failure = make_time();
+	make_text(history->last_error, sizeof history->last_error);
+	history->hold_until = make_time();
+	make_text(history->hold_reason, sizeof history->hold_reason);
+	history->hold_class = (enum error_class)chance(ERROR_CONFIG + 1);
+	history->hold_status = (int)chance(128);
+	make_text(history->hold_fingerprint, sizeof history->hold_fingerprint);
+	history->next = make_time();
+	history->deferred_since = make_time();
+	history->alarmed = make_time();
+	history->ledger_entries = make_count();
+	history->ledger_due = make_count();
+	make_text(history->auth_best, sizeof history->auth_best);
+	make_text(history->auth_host, sizeof history->auth_host);
+	make_domains(history);
+	make_text(history->today, sizeof history->today);
+	history->today_messages = make_count();
+	for (int i = 0; i < HISTORY_OUTCOMES; i++)
+		history->total.sessions[i] = make_count();
+	history->total.messages = make_count();
+	history->total.elapsed = (int64_t)chance(INT64_MAX / 2000);
+}
+
+#define SAME(member)      assert_int_equal(a->member, b->member)
+#define SAME_TEXT(member) assert_string_equal(a->member, b->member)
+
+static void
+assert_same_last(const struct session_result *a, const struct session_result *b)
+{
+	SAME(outcome);
+	SAME(exit_status);
+	SAME(error.class);
+	SAME_TEXT(error.text);
+	SAME(started);
+	SAME(ended);
+	SAME(elapsed);
+	SAME(calls);
+	SAME(messages);
+	SAME(recipients);
+	SAME(bytes);
+	SAME(deferred);
+	SAME(refused);
+	SAME(more);
+	SAME(untidy);
+	SAME(reached);
+}
+
+static void
+assert_same_domains(const struct history *a, const struct history *b)
+{
+	SAME(ask_each);
+	SAME(domains_count);
+	for (size_t i = 0; i < a->domains_count; i++) {
+		SAME_TEXT(domains[i].name);
+		SAME(domains[i].asked);
+		SAME_TEXT(domains[i].reply);
+	}
+}
+
+static void
+assert_same(const struct history *a, const struct history *b)
+{
+	SAME(any);
+	assert_same_last(&a->last, &b->last);
+	SAME(since);
+	SAME(failures_in_a_row);
+	SAME(untidy_in_a_row);
+	SAME(holds_in_a_row);
+	SAME(last_success);
+	SAME(last_mail);
+	SAME(last_failure);
+	SAME_TEXT(last_error);
+	SAME(hold_until);
+	SAME_TEXT(hold_reason);
+	SAME(hold_class);
+	SAME(hold_status);
+	SAME_TEXT(hold_fingerprint);
+	SAME(next);
+	SAME(deferred_since);
+	SAME(alarmed);
+	SAME(ledger_entries);
+	SAME(ledger_due);
+	SAME_TEXT(auth_best);
+	SAME_TEXT(auth_host);
+	assert_same_domains(a, b);
+	SAME_TEXT(today);
+	SAME(today_messages);
+	for (int i = 0; i < HISTORY_OUTCOMES; i++)
+		SAME(total.sessions[i]);
+	SAME(total.messages);
+	SAME(total.elapsed);
+}
+
+/* Through the text of a status file; again is cleared by the caller. */
+static void
+write_and_read(const struct history *history, struct history *again)
+{
+	struct buf text;
+
+	buf_init(&text, STATUS_FILE_MAX);
+	assert_true(history_json_format("office", history, &text));
+	assert_true(history_json_parse(
+	    "office", buf_data(&text), buf_len(&text), again));
+	buf_clear(&text);
+}
+
+static void
+any_history_that_is_written_is_read_back(void **state)
+{
+	(void)state;
+	for (int i = 0; i < HISTORIES; i++) {
+		struct history history, again;
+		make_history(&history);
+		write_and_read(&history, &again);
+		assert_same(&history, &again);
+		history_clear(&history);
+		history_clear(&again);
+	}
+}
+
+/* A reply full of commas was counted as so many values. */
+static void
+commas_in_replies_are_no_values(void **state)
+{
+	char reply[STATUS_LINE_MAX];
+	struct history history, again;
+
+	(void)state;
+	memset(reply, ',', sizeof reply - 1);
+	reply[sizeof reply - 1] = '\0';
+	history_init(&history);
+	for (int i = 0; i < 40; i++) {
+		char name[20];
+		snprintf(name, sizeof name, "d%d.example", i);
+		history_domain_refused(&history, name, 1000, reply);
+	}
+	write_and_read(&history, &again);
+	assert_same(&history, &again);
+	history_clear(&history);
+	history_clear(&again);
+}
+
+static void
+fill(char *out, size_t size, char c)
+{
+	memset(out, c, size - 1);
+	out[size - 1] = '\0';
+}
+
+/* As many domains as are kept, with the longest replies of octets that take
+ * the most room. Octets that are no UTF-8 are replaced once. */
+static void
+the_largest_history_is_written_and_read_back(void **state)
+{
+	char name[HISTORY_HOST_SIZE], reply[STATUS_LINE_MAX];
+	struct history history, again, third;
+
+	(void)state;
+	history_init(&history);
+	history.any = true;
+	fill(history.last.error.text, sizeof history.last.error.text, '\xff');
+	fill(history.last_error, sizeof history.last_error, '\xff');
+	/* Replaced, it ends amid a character. */
+	history.last_error[0] = 'a';
+	fill(history.hold_reason, sizeof history.hold_reason, '\x01');
+	fill(reply, sizeof reply, '\x01');
+	fill(name, sizeof name, 'x');
+	for (int i = 0; i < HISTORY_DOMAINS_MAX + 10; i++) {
+		char number[8];
+		snprintf(number, sizeof number, "%d", i);
+		memcpy(name, number, strlen(number));
+		history_domain_refused(&history, name, 1000, reply);
+	}
+	write_and_read(&history, &again);
+	assert_int_equal(again.domains_count, HISTORY_DOMAINS_MAX);
+	assert_same_domains(&history, &again);
+	assert_string_equal(history.hold_reason, again.hold_reason);
+	write_and_read(&again, &third);
+	assert_same(&again, &third);
+	history_clear(&history);
+	history_clear(&again);
+	history_clear(&third);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(any_history_that_is_written_is_read_back),
+	    cmocka_unit_test(commas_in_replies_are_no_values),
+	    cmocka_unit_test(the_largest_history_is_written_and_read_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
