@@ -20,7 +20,7 @@ PROFILE     ?= release
 BUILD       ?= build
 OUT         := $(BUILD)/$(PROFILE)
 
-LAYERS := base protocol net deliver agent
+ROOMS  := $(shell sed -n 's/^\([a-z][a-z]*\) *|.*/\1/p' src/rooms)
 PKGS   := openssl libcurl yaml-0.1
 
 # A flag is used where the compiler has it: $(call cc_has,FLAG)
@@ -66,12 +66,11 @@ ALL_CFLAGS := -std=c11 -g $(WARNINGS) $(HARDENING_$(PROFILE)) -fPIE $(CFLAGS)
 ALL_LDFLAGS := -pie $(LINKING_$(PROFILE)) $(LDFLAGS)
 
 PROGRAM := $(OUT)/odmr-agent
-SRCS    := $(sort $(wildcard $(LAYERS:%=src/%/*.c)))
+SRCS    := $(sort $(wildcard $(ROOMS:%=src/%/*.c)))
 MAIN    := src/agent/main.c
-LIBS    := $(LAYERS:%=$(OUT)/lib%.a)
-# The layers from top to bottom, each needing only those behind it.
-LINK_LIBS := $(OUT)/libagent.a $(OUT)/libdeliver.a $(OUT)/libnet.a \
-	$(OUT)/libprotocol.a $(OUT)/libbase.a \
+reversed = $(if $(1),$(call reversed,$(wordlist 2,999,$(1))) $(firstword $(1)))
+# From the top down, each needing only those after it.
+LINK_LIBS := $(foreach room,$(call reversed,$(ROOMS)),$(OUT)/lib$(room).a) \
 	$(if $(filter coverage,$(PROFILE)),$(OUT)/test/coverage_exit.o)
 objs_of = $(patsubst %.c,$(OUT)/%.o,$(filter-out $(MAIN),$(wildcard src/$(1)/*.c)))
 
@@ -102,7 +101,7 @@ $(OUT)/lib$(1).a: $(call objs_of,$(1))
 	@rm -f $$@
 	$$(AR) rcs $$@ $$^
 endef
-$(foreach layer,$(LAYERS),$(eval $(call archive,$(layer))))
+$(foreach room,$(ROOMS),$(eval $(call archive,$(room))))
 
 # Paths are compiled in: `make install sysconfdir=...` must not install a program
 # that looks elsewhere. The name tells what the objects were built for.

@@ -1,5 +1,5 @@
 /*
- * envelope - sender and recipients of one transaction, as all layers see it.
+ * envelope - sender and recipients of one transaction, as all rooms see it.
  */
 #ifndef ODMR_PROTOCOL_ENVELOPE_H
 #define ODMR_PROTOCOL_ENVELOPE_H

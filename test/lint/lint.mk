@@ -10,7 +10,9 @@ MANDOC       ?= mandoc
 # gcc alone has -fanalyzer; version 12 is the first to know enough of C.
 ANALYZER     ?= gcc
 
-HEADERS   := $(sort $(wildcard $(LAYERS:%=include/%/*.h)))
+empty :=
+ROOM_HEADERS := (include|src)/($(subst $(empty) $(empty),|,$(strip $(ROOMS))))/
+HEADERS   := $(sort $(wildcard $(ROOMS:%=include/%/*.h)))
 FORMATTED := $(SRCS) $(HEADERS) $(sort $(wildcard test/*/*.[ch]))
 # Scripts are found by their first line.
 SCRIPTS   := $(shell find .ci contrib test systemd -type f -size -64k \
@@ -24,7 +26,7 @@ CPPCHECK_FLAGS := --std=c11 --quiet --error-exitcode=1 --inline-suppr \
 	--suppress=arrayIndexThenCheck
 
 .PHONY: lint-format lint-cppcheck lint-shell lint-manual lint-tree lint-pure lint-sources
-lint: lint-format lint-tree lint-pure lint-shell lint-manual lint-cppcheck lint-sources ## style, layers, static checks
+lint: lint-format lint-tree lint-pure lint-shell lint-manual lint-cppcheck lint-sources ## style, rooms, static checks
 lint-sources: $(HEADERS:%.h=$(OUT)/%.alone) $(SRCS:%.c=$(OUT)/%.tidy)
 
 analyze: $(SRCS:%.c=$(OUT)/%.analyzed) ## gcc -fanalyzer
@@ -33,7 +35,8 @@ lint-format:
 	@$(CLANG_FORMAT) --dry-run -Werror $(FORMATTED)
 
 lint-tree:
-	@test/lint/layers
+	@test/lint/rooms
+	@test/lint/rooms-mutants
 	@test/lint/text
 
 lint-pure: $(OUT)/libprotocol.a
@@ -50,7 +53,7 @@ lint-cppcheck:
 
 # They depend on the object, which depends on the headers.
 $(OUT)/%.tidy: %.c $(OUT)/%.o .clang-tidy
-	@$(CLANG_TIDY) --quiet $< -- -std=c11 $(ALL_CPPFLAGS) >$@.log 2>&1 || \
+	@$(CLANG_TIDY) --quiet --header-filter='$(ROOM_HEADERS)' $< -- -std=c11 $(ALL_CPPFLAGS) >$@.log 2>&1 || \
 		{ grep -E ': (warning|error):' $@.log; \
 		echo "the way there: $@.log"; exit 1; }
 	@mv $@.log $@
