@@ -1,10 +1,11 @@
 /*
  * reply - the replies of an SMTP or LMTP server, parsed as they arrive.
  *
- * RFC 5321 4.2: several lines with one code, ended by CRLF and by nothing
- * else. RFC 2034: an enhanced status code of the same class in front of the
- * text. For the client sides: protocol/customer and protocol/sender. Whatever
- * the peer sends, the memory used has a maximum.
+ * RFC 5321 4.2: several lines with one code, ended by CRLF, or by LF alone as
+ * some servers do it; a CR alone ends nothing. RFC 2034: an enhanced status
+ * code of the same class in front of the text. For the client sides:
+ * protocol/customer and protocol/sender. Whatever the peer sends, the memory
+ * used has a maximum.
  */
 #ifndef ODMR_PROTOCOL_REPLY_H
 #define ODMR_PROTOCOL_REPLY_H
@@ -19,7 +20,7 @@ struct secret;
 struct transcript;
 
 enum {
-	/* RFC 5321 4.5.3.1.5 says 512 octets, CRLF included; some say more. */
+	/* RFC 5321 4.5.3.1.5 says 512 octets, its end included; some say more. */
 	REPLY_LINE_MAX = 4096,
 	/* A line of an AUTH exchange (RFC 4954 4), CRLF included. */
 	REPLY_AUTH_LINE_MAX = 12288,

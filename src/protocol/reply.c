@@ -140,16 +140,17 @@ keep_text(struct reply *reply, const char *text, size_t len)
 	return true;
 }
 
-/* The line is whole, its CRLF included. */
+/*
+ * The line is whole, its end included. LF alone ends one as well, as it does
+ * for other clients: some servers write it, and nothing else can be meant.
+ */
 static enum reply_result
 take_line(struct reply *reply)
 {
 	const char *line = buf_data(&reply->line);
 	size_t len = buf_len(&reply->line);
 
-	if (len < 2 || line[len - 2] != '\r')
-		return break_off(reply, "a line that LF ended without CR");
-	len -= 2;
+	len -= len >= 2 && line[len - 2] == '\r' ? 2 : 1;
 	int code = parse_code(line, len);
 	if (code == 0)
 		return break_off(reply, "a line without a reply code");

@@ -91,6 +91,19 @@ def test_multiline_replies(t):
     t.expect(t.fetch("office"), 0, "office: no mail")
 
 
+@rows(("lmtp", "lmtp"), ("smtp", "smtp"))
+def test_replies_that_end_in_lf_alone(t, kind):
+    """From the provider and from the local server; what follows the 250 to
+    ATRN is the turned session's, and the text arrives as it was."""
+    local = t.local(tcp=True, lmtp=kind == "lmtp", line_end="\n")
+    provider = t.provider(one_message(TEXT), line_end=b"\n")
+    t.configure(provider, deliver={kind: local.address})
+    t.expect(t.fetch("office"), 0, "1 message")
+    [(sender, rcpts, text)] = local.messages
+    assert (sender, rcpts) == ("sender@remote.example", ["user@example.org"])
+    assert text.endswith(TEXT), text
+
+
 def test_endless_reply(t):
     """A reply that never ends must not be read for ever."""
     provider = t.provider(replies={"EHLO": b"250-x\r\n" * 100000 + b"250 y"})

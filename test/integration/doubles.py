@@ -78,12 +78,15 @@ class Local(Server):
     "RSET", "NOOP", "QUIT", "BODY") to a reply, SILENT, DIE, a function
     (server, argument) that returns such, or a list of those, one for each
     time. RCPT and END may be a dict from recipient to reply. END is the answer
-    after the text; BODY is asked once the text has begun to arrive.
+    after the text; BODY is asked once the text has begun to arrive. line_end
+    ends each line of a reply.
     """
 
     def __init__(self, path=None, lmtp=True, answers=None, size=None,
-                 keywords=("PIPELINING", "ENHANCEDSTATUSCODES", "8BITMIME")):
+                 keywords=("PIPELINING", "ENHANCEDSTATUSCODES", "8BITMIME"),
+                 line_end="\r\n"):
         self.lmtp = lmtp
+        self.line_end = line_end
         self.answers = dict(answers or {})
         self.keywords = list(keywords) + (["SIZE %d" % size] if size else [])
         self.commands = []
@@ -135,7 +138,8 @@ class Transactions:
                 pass
             raise ConnectionError
         if answer:
-            self.sock.sendall(answer.encode() + b"\r\n")
+            answer = answer.replace("\r\n", self.server.line_end)
+            self.sock.sendall((answer + self.server.line_end).encode())
         return answer
 
     def unknown(self, verb, _argument):

@@ -79,7 +79,8 @@ class Session:
             return True
         if answer == b"":
             return False
-        self.line.send(answer + b"\r\n")
+        answer = answer.replace(b"\r\n", self.provider.line_end)
+        self.line.send(answer + self.provider.line_end)
         if verb == "STARTTLS" and answer[:3] == b"220":
             self.start_tls()
         if verb == "ATRN":
@@ -154,7 +155,7 @@ class Provider:
     def __init__(self, source=None, tls="off", certificate=None, users=None,
                  mechanisms=sasl.USUAL, replies=None, challenge=None,
                  client_ca=None, extensions=(), host="127.0.0.1", port=0,
-                 log=None, timeout=60, tls_version=None):
+                 log=None, timeout=60, tls_version=None, line_end=b"\r\n"):
         if callable(source):
             source = Scripts(source)
         self.source = source or Scripts()
@@ -167,6 +168,7 @@ class Provider:
         self.extensions = list(extensions)
         self.log = log or Log()
         self.timeout = timeout
+        self.line_end = line_end  # of the replies
         self.sessions = []
         self.failures = []  # scripts that met something unexpected
         self.context = None

@@ -103,6 +103,16 @@ static const struct dialogue dialogues[] = {
 		"ATRN example.org,example.com\r\n"},
 	    {"250-a\r\n250 b\r\n", ""}},
 	TURNS},
+    {"replies that end in LF alone", STARTTLS,
+	.steps = {{"220-a\n220 b\n", "EHLO me.example\r\n"},
+	    {"250-odmr.example.net\n250 STARTTLS\n", "STARTTLS\r\n"},
+	    {"220 go on\n", "EHLO me.example\r\n"},
+	    {"250-odmr.example.net\n250 AUTH CRAM-MD5\n", "AUTH CRAM-MD5\r\n"},
+	    {"334 PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+\n",
+		"dGltIDI2NmY4MmJiMmQxYWNlNjcyOWQyYzU3M2U0ZTAwNGM2\r\n"},
+	    {"235 ok\n", "ATRN example.org,example.com\r\n"},
+	    {"250 turning\n", ""}},
+	TURNS, .mechanism = "CRAM-MD5"},
     {"no mail", CLEAR,
 	.steps = {LOGGED_IN, {"453 no mail\r\n", "QUIT\r\n"}, BYE},
 	.result = CUSTOMER_NO_MAIL},
@@ -179,6 +189,13 @@ static const struct dialogue dialogues[] = {
 	FAILS(ERROR_PROTOCOL, "behind the reply to STARTTLS")},
     {"one octet behind the reply to STARTTLS", STARTTLS, .one_piece = true,
 	.steps = {TLS_OFFER, {"220 go on\r\n2", ""}},
+	FAILS(ERROR_PROTOCOL, "behind the reply to STARTTLS")},
+    {"octets behind a reply to STARTTLS that LF ends", STARTTLS,
+	.one_piece = true,
+	.steps = {TLS_OFFER, {"220 go on\n250 AUTH PLAIN\n", ""}},
+	FAILS(ERROR_PROTOCOL, "behind the reply to STARTTLS")},
+    {"an empty line behind the reply to STARTTLS", STARTTLS, .one_piece = true,
+	.steps = {TLS_OFFER, {"220 go on\n\r\n", ""}},
 	FAILS(ERROR_PROTOCOL, "behind the reply to STARTTLS")},
     {"LOGIN from before TLS does not count", STARTTLS,
 	.steps = {TLS_OFFER, {"220 go on\r\n", "EHLO me.example\r\n"},
@@ -389,6 +406,9 @@ static const struct dialogue dialogues[] = {
 	FAILS(ERROR_AGAIN, "421 bye")},
     {"the line goes inside AUTH", CLEAR, .steps = {CRAM_IN, {NULL, ""}},
 	FAILS(ERROR_AGAIN, "before the reply to AUTH")},
+    {"235 and 250 in one piece, LF alone", CLEAR, .one_piece = true,
+	.steps = {CRAM_IN, {"235 ok\n250 turning\n", ""}},
+	FAILS(ERROR_PROTOCOL, "more than the reply to AUTH")},
     {"235 and 250 in one piece", CLEAR, .one_piece = true,
 	.steps = {CRAM_IN, {"235 ok\r\n250 turning\r\n", ""}},
 	FAILS(ERROR_PROTOCOL, "more than the reply to AUTH")},
@@ -688,12 +708,35 @@ begin_turn(struct play *play, const struct customer_options *options)
 		play_step(play, &dialogues[0].steps[i], ALL_AT_ONCE);
 }
 
+/* Plays a turn with said in pieces of chunk octets; "QUIT" is left over. */
+static void
+check_rest(
+    const struct customer_options *options, const char *said, size_t chunk)
+{
+	static const char expected[] = "QUIT\r\n";
+	struct play play = {.dialogue = NULL};
+	size_t len;
+
+	begin_turn(&play, options);
+	say(&play, said, strlen(said), chunk);
+	assert_int_equal(
+	    customer_outcome(play.customer)->result, CUSTOMER_TURNED);
+	const char *rest = customer_rest(play.customer, &len);
+	assert_int_equal(len, strlen(expected));
+	assert_memory_equal(rest, expected, len);
+	customer_free(play.customer);
+	buf_clear(&play.heard);
+}
+
 /* Octets behind the 250 are the receiver's, wherever the line is cut. */
 static void
 test_rest(void **state)
 {
-	static const char said[] = "250-turning\r\n250 now\r\nQUIT\r\n";
-	static const size_t rest_len = 6;
+	static const char *const said[] = {
+	    "250-turning\r\n250 now\r\nQUIT\r\n",
+	    "250-turning\n250 now\nQUIT\r\n",
+	    "250-turning\r\n250 now\nQUIT\r\n",
+	};
 	struct secret secret = {.text = NULL};
 	struct transcript transcript;
 	struct customer_options options = {
@@ -709,20 +752,9 @@ test_rest(void **state)
 	(void)state;
 	secret_set(&secret, PASSWORD, strlen(PASSWORD));
 	transcript_init(&transcript, "provider", false);
-	for (size_t chunk = 1; chunk < sizeof said; chunk++) {
-		struct play play = {.dialogue = NULL};
-		size_t len;
-
-		begin_turn(&play, &options);
-		say(&play, said, sizeof said - 1, chunk);
-		assert_int_equal(
-		    customer_outcome(play.customer)->result, CUSTOMER_TURNED);
-		const char *rest = customer_rest(play.customer, &len);
-		assert_int_equal(len, rest_len);
-		assert_memory_equal(rest, "QUIT\r\n", rest_len);
-		customer_free(play.customer);
-		buf_clear(&play.heard);
-	}
+	for (size_t i = 0; i < sizeof said / sizeof *said; i++)
+		for (size_t chunk = 1; chunk <= strlen(said[i]); chunk++)
+			check_rest(&options, said[i], chunk);
 	transcript_clear(&transcript);
 	secret_clear(&secret);
 }
