@@ -72,8 +72,8 @@ enum reply_result reply_parse(
     struct reply *reply, const char *data, size_t len, size_t *used);
 /*
  * What stands behind the code in a line of the last whole reply (EHLO
- * keywords, a challenge), index < reply->lines. Control characters have
- * become '?'. Lives until the next reply_parse().
+ * keywords, a challenge), index < reply->lines. A tab has become a blank,
+ * other control characters '?'. Lives until the next reply_parse().
  */
 const char *reply_line(const struct reply *reply, size_t index);
 /* Overwrites what repeats the secret, in all that is shown of the reply. */

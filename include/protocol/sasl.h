@@ -82,6 +82,10 @@ struct sasl *sasl_new(const struct sasl_mechanism *mechanism,
 void sasl_free(struct sasl *sasl);
 /* The client speaks first: sasl_step() with no challenge gives its words. */
 bool sasl_client_first(const struct sasl *sasl);
+/* What a challenge says makes a difference; else it is only a prompt. */
+bool sasl_reads_challenge(const struct sasl *sasl);
+/* The server passed over our first message: it comes again, as it was. */
+void sasl_restart(struct sasl *sasl);
 /*
  * Answers a challenge: adds the response, without base64, to out, whose
  * content is the caller's to wipe. false and err where the server does wrong

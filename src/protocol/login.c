@@ -7,34 +7,17 @@
 #include <string.h>
 
 #include "base/base64.h"
-#include "base/buf.h"
 #include "base/escape.h"
 #include "base/mem.h"
 #include "base/secret.h"
 #include "protocol/customer.h"
+#include "protocol/login_private.h"
 #include "protocol/reply.h"
-#include "protocol/sasl.h"
 
 enum {
 	COMMAND_MAX = 512, /* RFC 5321 4.5.3.1.4, CRLF included */
 	ATTEMPT_DIGITS = 11, /* of an unsigned, and a NUL */
-	SHOWN_MAX = 64, /* "AUTH NAME ***" */
 	SERVER_ERROR_SHOWN = 300, /* of a JSON object (RFC 7628 3.2.2) */
-};
-
-struct login {
-	const struct customer_options *options;
-	struct customer_outcome *outcome;
-	struct sasl_credentials credentials;
-	struct sasl *sasl;
-	size_t next; /* of the table of mechanisms, to be tried */
-	unsigned attempts;
-	char *nonce;
-	struct buf response; /* before base64 */
-	bool initial_waits; /* it is for the empty challenge to come */
-	struct buf line;
-	size_t sent_at; /* where in the line base64 begins */
-	char shown[SHOWN_MAX];
 };
 
 static void
@@ -106,131 +89,6 @@ login_secured(struct login *login, const struct customer_binding *binding)
 	credentials->binding_len = binding->len;
 }
 
-/* Choice */
-
-static bool
-is_named(const struct login *login, const char *name)
-{
-	const char *const *named = login->options->mechanisms;
-
-	for (; named != NULL && *named != NULL; named++)
-		if (strcasecmp(*named, name) == 0)
-			return true;
-	return false;
-}
-
-static bool
-is_allowed(const struct login *login, const char *name)
-{
-	return login->options->mechanisms == NULL || is_named(login, name);
-}
-
-/* We may and can, whether the provider offers it or not. */
-static bool
-is_eligible(const struct login *login, const struct sasl_mechanism *mechanism,
-    const struct sasl_credentials *credentials)
-{
-	const char *name = sasl_mechanism_name(mechanism);
-
-	return is_allowed(login, name) &&
-	       sasl_mechanism_usable(
-		   mechanism, credentials, is_named(login, name));
-}
-
-/* We could, if the provider did its part. That TLS cannot be bound is its
- * doing: we always offer what binding takes. */
-static bool
-could_be_used(const struct login *login, const struct sasl_mechanism *mechanism)
-{
-	struct sasl_credentials bound = login->credentials;
-
-	if (bound.tls)
-		bound.binding = "any";
-	return is_eligible(login, mechanism, &bound);
-}
-
-static const struct sasl_mechanism *
-choose(struct login *login)
-{
-	const struct sasl_mechanism *mechanism;
-
-	while ((mechanism = sasl_mechanism_at(login->next)) != NULL) {
-		login->next++;
-		if (is_eligible(login, mechanism, &login->credentials) &&
-		    offer_has_mechanism(
-			&login->outcome->offer, sasl_mechanism_name(mechanism)))
-			return mechanism;
-	}
-	return NULL;
-}
-
-/* The strongest that this provider is known to have had to offer, where that
- * is stronger than this one; else NULL. */
-static const char *
-find_stronger(const struct login *login, const char *name)
-{
-	const char *now = login->outcome->best_offered;
-	const char *before = login->options->best_before;
-	const struct sasl_mechanism *known =
-	    before == NULL ? NULL : sasl_mechanism_find(before);
-
-	if (known != NULL && could_be_used(login, known) &&
-	    sasl_rank(before) < sasl_rank(now))
-		now = sasl_mechanism_name(known);
-	return sasl_rank(name) > sasl_rank(now) ? now : NULL;
-}
-
-/* Only the characters of the password keep us from an offered mechanism. */
-static bool
-is_text_to_blame(const struct login *login)
-{
-	const struct sasl_mechanism *mechanism;
-	struct sasl_credentials ascii = login->credentials;
-	char letter[] = "x";
-	struct secret other = {.text = letter, .len = 1};
-
-	if (ascii.user == NULL || ascii.password == NULL ||
-	    ascii.password->len == 0)
-		return false;
-	ascii.user = letter;
-	ascii.password = &other;
-	for (size_t i = 0; (mechanism = sasl_mechanism_at(i)) != NULL; i++) {
-		const char *name = sasl_mechanism_name(mechanism);
-
-		if (is_allowed(login, name) &&
-		    offer_has_mechanism(&login->outcome->offer, name) &&
-		    sasl_mechanism_usable(mechanism, &ascii, false))
-			return true;
-	}
-	return false;
-}
-
-static enum login_result
-fail_without_mechanism(struct login *login)
-{
-	struct customer_outcome *outcome = login->outcome;
-	const char *offered = outcome->offer.mechanisms;
-
-	if (login->attempts > 0)
-		outcome_failed(outcome, ERROR_UNABLE,
-		    "the provider took no mechanism that it offers (%s) and "
-		    "that may be used here: %d %s",
-		    offered, outcome->reply.code, outcome->reply.text);
-	else if (offered[0] == '\0')
-		outcome_failed(outcome, ERROR_UNABLE,
-		    "the provider does not offer AUTH%s",
-		    login->credentials.tls ? "" : " without TLS");
-	else
-		outcome_failed(outcome, ERROR_UNABLE,
-		    "the provider offers no mechanism that may be used here, "
-		    "only %s%s",
-		    offered,
-		    is_text_to_blame(login)
-			? "; SCRAM takes user and password in ASCII only"
-			: "");
-	return LOGIN_FAILED;
-}
-
 /* Lines */
 
 static void
@@ -274,10 +132,12 @@ make_auth(struct login *login)
 	put(login, "AUTH ");
 	put(login, name);
 	/* RFC 4954 4: on a longer line it has to wait. */
-	login->initial_waits =
-	    first &&
-	    buf_len(&login->line) + 1 + response_size(login) > COMMAND_MAX;
-	if (!first || login->initial_waits) {
+	bool fits =
+	    buf_len(&login->line) + 1 + response_size(login) <= COMMAND_MAX;
+	login->first = !first ? LOGIN_FIRST_NONE
+		       : fits ? LOGIN_FIRST_SENT
+			      : LOGIN_FIRST_WAITS;
+	if (login->first != LOGIN_FIRST_SENT) {
 		put(login, "\r\n");
 		login->sent_at = buf_len(&login->line);
 		snprintf(login->shown, sizeof login->shown, "AUTH %s", name);
@@ -388,14 +248,14 @@ enum login_result
 login_begin(struct login *login)
 {
 	struct customer_outcome *outcome = login->outcome;
-	const struct sasl_mechanism *mechanism = choose(login);
+	const struct sasl_mechanism *mechanism = login_choose(login);
 
 	if (mechanism == NULL)
-		return fail_without_mechanism(login);
+		return login_fail_without_mechanism(login);
 	const char *name = sasl_mechanism_name(mechanism);
 	if (outcome->best_offered == NULL)
 		outcome->best_offered = name;
-	outcome->downgraded_from = find_stronger(login, name);
+	outcome->downgraded_from = login_find_stronger(login, name);
 	if (outcome->downgraded_from != NULL &&
 	    login->options->refuse_downgrade) {
 		outcome_failed(outcome, ERROR_AUTH,
@@ -407,23 +267,86 @@ login_begin(struct login *login)
 	return begin_mechanism(login, mechanism);
 }
 
+/* Octets of text without the blanks around it, which begins at *begin. */
+static size_t
+trim(const char *text, const char **begin)
+{
+	*begin = text + strspn(text, " ");
+	size_t len = strlen(*begin);
+	while (len > 0 && (*begin)[len - 1] == ' ')
+		len--;
+	return len;
+}
+
+/*
+ * A challenge as octets, to be freed; NULL: it is not base64. Blanks around it
+ * and padding that is missing are let pass: they cannot mean anything else.
+ */
+static unsigned char *
+decode_challenge(const struct reply *reply, size_t *size)
+{
+	const char *begin;
+	size_t len = trim(reply_line(reply, 0), &begin);
+	char *padded = xasprintf("%.*s==", (int)len, begin);
+	unsigned char *challenge = xmalloc(len + 3);
+
+	len += len % 4 > 1 ? 4 - len % 4 : 0;
+	ssize_t decoded =
+	    reply->lines == 1 ? base64_decode(challenge, padded, len) : -1;
+	free(padded);
+	*size = (size_t)decoded;
+	if (decoded >= 0)
+		return challenge;
+	free(challenge);
+	return NULL;
+}
+
+static bool
+answer_challenge(struct login *login, const struct reply *reply)
+{
+	size_t size;
+
+	/* Prompts may say anything. */
+	if (!sasl_reads_challenge(login->sasl))
+		return respond(login, "", 0);
+	unsigned char *challenge = decode_challenge(reply, &size);
+	if (challenge == NULL) {
+		outcome_failed(login->outcome, ERROR_PROTOCOL,
+		    "the provider's challenge is not base64");
+		return false;
+	}
+	bool ok = respond(login, challenge, size);
+	free(challenge);
+	return ok;
+}
+
+/*
+ * Some servers pass over what stands behind the mechanism in AUTH, and ask for
+ * it: by an empty challenge, or, where none has a meaning, by any.
+ */
+static bool
+asks_for_first(const struct login *login, const struct reply *reply)
+{
+	const char *begin;
+
+	return login->first == LOGIN_FIRST_SENT &&
+	       (!sasl_reads_challenge(login->sasl) ||
+		   (reply->lines == 1 &&
+		       trim(reply_line(reply, 0), &begin) == 0));
+}
+
 static enum login_result
 on_challenge(struct login *login, const struct reply *reply)
 {
-	const char *text = reply_line(reply, 0);
-	size_t len = strlen(text);
-	unsigned char *challenge = xmalloc(len + 1);
-	ssize_t size =
-	    reply->lines == 1 ? base64_decode(challenge, text, len) : -1;
-	bool ok = size >= 0;
+	bool ok = true;
 
-	if (!ok)
-		outcome_failed(login->outcome, ERROR_PROTOCOL,
-		    "the provider's challenge is not base64");
-	else if (!login->initial_waits)
-		ok = respond(login, challenge, (size_t)size);
-	login->initial_waits = false;
-	free(challenge);
+	if (asks_for_first(login, reply)) {
+		sasl_restart(login->sasl);
+		ok = respond(login, "", 0);
+	} else if (login->first != LOGIN_FIRST_WAITS) {
+		ok = answer_challenge(login, reply);
+	}
+	login->first = LOGIN_FIRST_NONE;
 	if (!ok)
 		return LOGIN_CANCEL;
 	make_response(login);
@@ -451,7 +374,7 @@ on_refused(struct login *login, const struct status *status)
 	const struct secret *token = login->credentials.token;
 	const struct customer_outcome *outcome = login->outcome;
 	char inside[SERVER_ERROR_SHOWN], shown[SERVER_ERROR_SHOWN];
-	char what[SERVER_ERROR_SHOWN + 2 * SHOWN_MAX + 64];
+	char what[SERVER_ERROR_SHOWN + 2 * LOGIN_SHOWN_MAX + 64];
 
 	snprintf(inside, sizeof inside, "%s", sasl_server_error(login->sasl));
 	if (token != NULL)

@@ -120,7 +120,8 @@ parse_code(const char *line, size_t len)
 	return (line[0] - '0') * 100 + (line[1] - '0') * 10 + line[2] - '0';
 }
 
-/* Keeps the text of a line as a string without control characters. */
+/* Keeps the text of a line as a string without control characters; a tab
+ * stands between words as a blank does. */
 static bool
 keep_text(struct reply *reply, const char *text, size_t len)
 {
@@ -133,7 +134,7 @@ keep_text(struct reply *reply, const char *text, size_t len)
 	assert(to != NULL && room == len + 1);
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)text[i];
-		to[i] = c < ' ' || c == 0x7f ? '?' : text[i];
+		to[i] = c == '\t' ? ' ' : c < ' ' || c == 0x7f ? '?' : text[i];
 	}
 	to[len] = '\0';
 	buf_filled(&reply->texts, len + 1);

@@ -22,6 +22,7 @@ enum {
 	NEEDS_BINDING = 16,
 	NEEDS_ASCII = 32,
 	CLIENT_FIRST = 64,
+	READS_CHALLENGE = 128, /* what the server asks makes a difference */
 
 	SERVER_ERROR_MAX = 512, /* of OAuth's JSON, enough to say why */
 };
@@ -173,8 +174,8 @@ respond_scram(struct sasl *sasl, const char *challenge, size_t len,
  * From the strongest down: what shows nothing and proves both sides, what
  * shows nothing that lasts, what shows the password (to TLS alone).
  */
-#define SCRAM (NEEDS_PASSWORD | NEEDS_ASCII | CLIENT_FIRST)
-#define OAUTH (NEEDS_TLS | NEEDS_TOKEN | CLIENT_FIRST)
+#define SCRAM (NEEDS_PASSWORD | NEEDS_ASCII | CLIENT_FIRST | READS_CHALLENGE)
+#define OAUTH (NEEDS_TLS | NEEDS_TOKEN | CLIENT_FIRST | READS_CHALLENGE)
 static const struct sasl_mechanism table[] = {
     {"EXTERNAL", NEEDS_IDENTITY | CLIENT_FIRST, 1, respond_external, NULL,
 	NULL},
@@ -186,7 +187,8 @@ static const struct sasl_mechanism table[] = {
     {"SCRAM-SHA-1", SCRAM, 3, respond_scram, NULL, EVP_sha1},
     {"OAUTHBEARER", OAUTH, 1, respond_oauthbearer, "\001", NULL},
     {"XOAUTH2", OAUTH, 1, respond_xoauth2, "", NULL},
-    {"CRAM-MD5", NEEDS_PASSWORD, 1, respond_cram_md5, NULL, NULL},
+    {"CRAM-MD5", NEEDS_PASSWORD | READS_CHALLENGE, 1, respond_cram_md5, NULL,
+	NULL},
     {"PLAIN", NEEDS_PASSWORD | NEEDS_TLS | CLIENT_FIRST, 1, respond_plain, NULL,
 	NULL},
     {"LOGIN", NEEDS_PASSWORD | NEEDS_TLS, 2, respond_login, NULL, NULL},
@@ -327,6 +329,18 @@ bool
 sasl_client_first(const struct sasl *sasl)
 {
 	return sasl->mechanism->flags & CLIENT_FIRST;
+}
+
+bool
+sasl_reads_challenge(const struct sasl *sasl)
+{
+	return sasl->mechanism->flags & READS_CHALLENGE;
+}
+
+void
+sasl_restart(struct sasl *sasl)
+{
+	sasl->step = 0;
 }
 
 /* OAuth tells why it failed and wants a word before its 535. */

@@ -3,6 +3,7 @@
 AUTH against servers that others wrote: GNU SASL, with the channel binding of
 its own end of the TLS connection; Postfix with Dovecot's SASL; Dovecot itself.
 """
+import base64
 import os
 import socket
 import subprocess
@@ -82,6 +83,45 @@ def test_plus_taken_out_of_the_list(t):
     """The server can bind, somebody hid it: our "y" tells the server so."""
     heard, run = log_in(t, 77, "1.3", "SCRAM-SHA-256")
     assert heard[-1] == "QUIT" and "535" in run.err, (heard, run)
+
+
+# Servers that do not go by the book where nothing is at stake
+
+def passes_over(session, argument):
+    """IndiMail: the first message counts only as the answer to a challenge."""
+    name, _, first = argument.partition(" ")
+    session.line.send(b"334 \n")
+    said = session.line.read_line().decode()
+    session.secrets.append(said)
+    if said != first:
+        return b"535 5.7.8 The first message has become another"
+    return session.do_auth(name + " " + said)
+
+
+def prompts_in_words(session, _argument):
+    said = []
+    for prompt in (b"334-Welcome to\r\n334 our mail\r\n", b"334 Password:\r\n"):
+        session.line.send(prompt)
+        said.append(session.line.read_line())
+    session.secrets += [line.decode() for line in said]
+    if [base64.b64decode(line) for line in said] != [b"office", PASSWORD.encode()]:
+        return b"535 5.7.8 Wrong"
+    session.user = "office"
+    return b"235 2.7.0 Welcome"
+
+
+@rows(("first message passed over, scram", "SCRAM-SHA-256", passes_over),
+      ("first message passed over, plain", "PLAIN", passes_over),
+      ("prompts in words", "LOGIN", prompts_in_words))
+def test_server_with_its_own_ways(t, mechanism, auth):
+    def script(line):
+        hello(line)
+        goodbye(line)
+    provider = t.provider(script, tls="implicit", mechanisms=(mechanism,),
+                          replies={"AUTH": auth})
+    t.configure(provider)
+    t.expect(t.fetch("office"), 0, "office: no mail")
+    assert provider.turns()
 
 
 # Postfix and Dovecot

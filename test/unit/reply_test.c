@@ -52,7 +52,7 @@ static const struct parse_case cases[] = {
     {"the next is left", "250 ok\r\nQUIT\r\n", 6, REPLY_DONE, 250, "", "ok", 1,
 	"ok", ""},
     {"odd octets", "250 a\rb\tc\x1b[0m\r\n", 0, REPLY_DONE, 250, "",
-	"a?b?c?[0m", 1, "a?b?c?[0m", ""},
+	"a?b c?[0m", 1, "a?b c?[0m", ""},
     {"no end yet", "250-ok\r\n250", 0, REPLY_MORE, 0, "", "", 0, "", ""},
     {"nothing", "", 0, REPLY_MORE, 0, "", "", 0, "", ""},
     {"LF alone", "250 ok\n", 0, REPLY_DONE, 250, "", "ok", 1, "ok", ""},
