@@ -86,6 +86,15 @@ void history_clear(struct history *history);
  */
 void history_add(struct history *history, struct session_result *result);
 
+/*
+ * A time that cannot be, in the future or of a clock that was not set yet,
+ * counts as now: what is measured from it begins anew, or a clock that ran
+ * ahead once would silence alarms until that day, and one that stood at 1970
+ * would raise them. An alarm of the future was not raised. Nothing is done
+ * while the clock is not set.
+ */
+void history_settle_times(struct history *history, int64_t now);
+
 /* Text of result as in status files: "mail", "no-mail" and so on. */
 const char *history_outcome_name(enum session_outcome outcome);
 

@@ -23,7 +23,8 @@ enum {
 };
 
 /*
- * Fills history, which history_clear() ends. No file is an empty history.
+ * Fills history, which history_clear() ends. No file is an empty history; its
+ * times are settled (history_settle_times()), and so they are written back.
  * false: the file cannot be used; err says why in one sentence, for a warning.
  */
 bool status_file_read(const char *state_dir, const char *account,

@@ -14,6 +14,10 @@
 int64_t clock_ms(void);
 /* The same, and the sleep counts (CLOCK_BOOTTIME). */
 int64_t clock_boot_ms(void);
+/* 2024-01-01, as clock_unix_ms(): a wall clock that says less was not set yet
+ * (routers, at boot), and a time before it was told by such a clock. */
+#define CLOCK_PLAUSIBLE INT64_C(1704067200000)
+
 /* The wall clock, since 1970-01-01T00:00:00Z; may be set at any time. */
 int64_t clock_unix_ms(void);
 

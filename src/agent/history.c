@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "agent/retry.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "protocol/sasl.h"
 
@@ -179,6 +180,23 @@ history_add(struct history *history, struct session_result *result)
 	if (history->since == 0)
 		history->since = result->started;
 	history->any = true;
+}
+
+void
+history_settle_times(struct history *history, int64_t now)
+{
+	int64_t *const times[] = {&history->last.started, &history->last.ended,
+	    &history->since, &history->last_success, &history->last_mail,
+	    &history->last_failure, &history->deferred_since};
+
+	if (now < CLOCK_PLAUSIBLE)
+		return;
+	for (size_t i = 0; i < sizeof times / sizeof *times; i++)
+		if (*times[i] != 0 &&
+		    (*times[i] > now || *times[i] < CLOCK_PLAUSIBLE))
+			*times[i] = now;
+	if (history->alarmed > now)
+		history->alarmed = 0;
 }
 
 int64_t

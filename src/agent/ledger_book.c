@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "agent/ledger.h"
+#include "base/clock.h"
 #include "base/mem.h"
 
-/* 2024-01-01: a clock that says less was not set yet (routers, at boot). */
-enum { TIME_PLAUSIBLE = 1704067200 };
+enum { TIME_PLAUSIBLE = CLOCK_PLAUSIBLE / 1000 };
 
 static size_t
 digest_bucket(const unsigned char *digest)

@@ -11,6 +11,7 @@
 #include "agent/history_json.h"
 #include "agent/whole_file.h"
 #include "base/buf.h"
+#include "base/clock.h"
 
 /* The name of the file; account names have at most CONFIG_NAME_MAX octets. */
 static void
@@ -78,6 +79,7 @@ status_file_read(const char *state_dir, const char *account,
 		return false;
 	bool read = read_folder(folder, account, history, err);
 	close(folder);
+	history_settle_times(history, clock_unix_ms());
 	return read;
 }
 

@@ -12,6 +12,7 @@ import subprocess
 import time
 
 import mail
+from clock import wall_clock
 from doubles import SILENT, Http
 from service import Gate, Service
 from stage import (PASSWORD, Skip, goodbye, hello, one_message, rows,
@@ -83,6 +84,17 @@ def test_alarm(t):
     t.configure(t.provider())
     t.fetch("office")
     assert t.run("status").status == 0
+
+
+def test_alarm_after_the_clock_ran_ahead(t):
+    """A success in the year 2999 silences nothing: it counts as now, once."""
+    begin_failing(t, alarm_after="1h")
+    change_status(t, last_success="2999-01-01T00:00:00Z", alarmed="2999-01-01T00:00:00Z")
+    run = t.fetch("office", status=75)
+    assert ": alarm" not in run.err and t.status()["last_success"] < "2999", run
+    run = t.fetch("office", status=75, env=wall_clock(t, 2 * 3600))
+    assert "error office: alarm: no session" in run.err, run
+    assert len(lines(t.path("alarms"))) == 1
 
 
 def test_no_alarm_where_nothing_was_due(t):

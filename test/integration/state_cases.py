@@ -12,11 +12,11 @@ import subprocess
 import time
 
 import mail
+from clock import compile_c, sanitized, wall_clock
 from doubles import Server
 from service import Service
 from stage import NO_LEAK_SEARCH, Skip, one_message, rows, until
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 TEXT = mail.message("a message")
 USER = "user@example.org"
 CERTAIN = {"every": "1h", "jitter": "0s"}
@@ -171,23 +171,7 @@ def end(processes):
 
 def at_1970(t):
     """The environment of a machine that was switched on 20 s ago."""
-    if sanitized(t):
-        raise Skip("a sanitizer wants to be the first library")
-    compile_c(t, os.path.join(HERE, "clock.c"), "clock.so", "-shared", "-fPIC",
-              "-D_GNU_SOURCE")
-    return {"LD_PRELOAD": t.path("clock.so"),
-            "ODMR_TEST_CLOCK": str(20 - int(time.time())), "TZ": "UTC"}
-
-
-def compile_c(t, source, name, *options):
-    if not shutil.which("cc"):
-        raise Skip("no compiler")
-    subprocess.run(["cc", "-o", t.path(name), source] + list(options), check=True)
-
-
-def sanitized(t):
-    with open(t.binary, "rb") as file:
-        return b"__asan_init" in file.read()
+    return wall_clock(t, 20 - int(time.time()))
 
 
 def test_clock_at_1970(t):
@@ -200,7 +184,8 @@ def test_clock_at_1970(t):
     service.stop()
     t.assert_mail(USER, TEXT)
     assert t.status()["ended"].startswith("1970-01-01T00:00"), t.status()
-    assert t.run("status").status in (0, 75)
+    # Nothing is wrong: what was told by that clock raises no alarm.
+    assert t.run("status").status == 0
     count = len(provider.sessions)
     again = Service(t)
     sessions(provider, count + 2)

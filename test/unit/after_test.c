@@ -197,8 +197,8 @@ metrics_are_as_prometheus_wants(void **state)
 	struct session_result result = {.outcome = SESSION_MAIL,
 	    .messages = 3,
 	    .bytes = 12345,
-	    .started = 1795428000000,
-	    .ended = 1795428001000,
+	    .started = 1717236000000,
+	    .ended = 1717236001000,
 	    .elapsed = 1000};
 	const char *argv[] = {"/usr/bin/promtool", "check", "metrics", NULL};
 	const char *env[] = {NULL};
@@ -219,7 +219,7 @@ metrics_are_as_prometheus_wants(void **state)
 	const char *text = read_text("m.prom");
 	assert_non_null(strstr(text,
 	    "odmr_agent_last_mail_timestamp_seconds{account=\"office\"} "
-	    "1795428001\n"));
+	    "1717236001\n"));
 	assert_non_null(strstr(text,
 	    "odmr_agent_sessions_total{account=\"office\",result=\"mail\"} 1"));
 	assert_non_null(

@@ -271,6 +271,59 @@ fill(struct history *history)
 	history_domain_refused(history, "b.example", start, "450 \xff");
 }
 
+/* Of a clock that ran ahead once, of one that was never set, and right ones. */
+static void
+times_that_cannot_be_count_as_now(void **state)
+{
+	static const struct {
+		const char *name;
+		int64_t kept, settled;
+	} rows[] = {
+	    {"never", 0, 0},
+	    {"a minute ago", start - minute, start - minute},
+	    {"now", start, start},
+	    {"a minute to come", start + minute, start},
+	    {"a year to come", start + 365 * 24 * hour, start},
+	    {"1970", minute, start},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct history history;
+		print_message("%s\n", rows[i].name);
+		history_init(&history);
+		history.last.started = history.last.ended = rows[i].kept;
+		history.since = history.last_success = rows[i].kept;
+		history.last_mail = history.last_failure = rows[i].kept;
+		history.deferred_since = rows[i].kept;
+		history_settle_times(&history, start);
+		assert_int_equal(history.last.started, rows[i].settled);
+		assert_int_equal(history.last.ended, rows[i].settled);
+		assert_int_equal(history.since, rows[i].settled);
+		assert_int_equal(history.last_success, rows[i].settled);
+		assert_int_equal(history.last_mail, rows[i].settled);
+		assert_int_equal(history.last_failure, rows[i].settled);
+		assert_int_equal(history.deferred_since, rows[i].settled);
+	}
+}
+
+static void
+a_clock_that_is_not_set_settles_nothing(void **state)
+{
+	struct history history;
+
+	(void)state;
+	history_init(&history);
+	history.last_success = start;
+	history.alarmed = start;
+	history_settle_times(&history, minute);
+	assert_int_equal(history.last_success, start);
+	assert_int_equal(history.alarmed, start);
+	/* An alarm of the future may be raised now. */
+	history_settle_times(&history, start - hour);
+	assert_int_equal(history.alarmed, 0);
+}
+
 static void
 the_best_mechanism_is_that_of_the_host(void **state)
 {
@@ -379,6 +432,8 @@ main(void)
 	    cmocka_unit_test(busy_and_stopped_are_no_failures),
 	    cmocka_unit_test(mail_is_counted),
 	    cmocka_unit_test(a_refused_domain_is_asked_once_a_day),
+	    cmocka_unit_test(times_that_cannot_be_count_as_now),
+	    cmocka_unit_test(a_clock_that_is_not_set_settles_nothing),
 	    cmocka_unit_test(the_best_mechanism_is_that_of_the_host),
 	    cmocka_unit_test(json_is_the_whole_history),
 	    cmocka_unit_test(foreign_json_is_refused),

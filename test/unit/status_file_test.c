@@ -61,8 +61,8 @@ write_one(void)
 {
 	struct session_result result = {.outcome = SESSION_MAIL,
 	    .messages = 3,
-	    .started = 1795428000000,
-	    .ended = 1795428001000};
+	    .started = 1717236000000,
+	    .ended = 1717236001000};
 	struct history history;
 	struct error err;
 
@@ -178,8 +178,8 @@ record_refused_login(const struct config_account *account)
 	struct session_result result = {.outcome = SESSION_FAILED,
 	    .error = {ERROR_AUTH, "535 no"},
 	    .exit_status = 77,
-	    .started = 1795428000000,
-	    .ended = 1795428001000};
+	    .started = 1717236000000,
+	    .ended = 1717236001000};
 	struct history history;
 	struct error err;
 
