@@ -319,7 +319,7 @@ failed_call(struct session *s, const struct ask *ask,
 }
 
 static enum step
-call_once(struct session *s, const struct ask *ask, bool first)
+call_and_serve(struct session *s, const struct ask *ask, bool first)
 {
 	struct call_result call;
 	enum step step = STEP_NEXT;
@@ -352,7 +352,7 @@ drain(struct session *s, const struct ask *ask)
 			s->result->more = true;
 			return STEP_END;
 		}
-		step = call_once(s, ask, first);
+		step = call_and_serve(s, ask, first);
 		if (step != STEP_END && stop_requested()) {
 			struct error err;
 			error_set(&err, ERROR_STOPPED, "stopped by a signal");

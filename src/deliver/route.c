@@ -44,7 +44,7 @@ same_letter(char a, char b)
 
 /* On a mismatch only the last '*' can take one octet more. */
 static bool
-glob(const char *pattern, const char *text)
+pattern_matches(const char *pattern, const char *text)
 {
 	const char *star = NULL, *resume = NULL;
 
@@ -70,7 +70,8 @@ route_matches(const char *pattern, const struct path *path)
 {
 	bool whole = strchr(pattern, '@') != NULL;
 
-	return glob(pattern, whole ? path->mailbox : path_domain(path));
+	return pattern_matches(
+	    pattern, whole ? path->mailbox : path_domain(path));
 }
 
 const struct route_rule *

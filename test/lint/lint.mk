@@ -25,8 +25,8 @@ CPPCHECK_FLAGS := --std=c11 --quiet --error-exitcode=1 --inline-suppr \
 	--enable=warning,performance,portability \
 	--suppress=arrayIndexThenCheck
 
-.PHONY: lint-format lint-cppcheck lint-shell lint-manual lint-tree lint-pure lint-sources
-lint: lint-format lint-tree lint-pure lint-shell lint-manual lint-cppcheck lint-sources ## style, rooms, static checks
+.PHONY: lint-format lint-cppcheck lint-shell lint-manual lint-tree lint-pure lint-names lint-sources
+lint: lint-format lint-tree lint-pure lint-names lint-shell lint-manual lint-cppcheck lint-sources ## style, rooms, static checks
 lint-sources: $(HEADERS:%.h=$(OUT)/%.alone) $(SRCS:%.c=$(OUT)/%.tidy)
 
 analyze: $(SRCS:%.c=$(OUT)/%.analyzed) ## gcc -fanalyzer
@@ -41,6 +41,11 @@ lint-tree:
 
 lint-pure: $(OUT)/libprotocol.a
 	@test/lint/pure $(OUT)/libprotocol.a
+
+# Names that C and POSIX take: see test/lint/standard.h. Nothing else is asked.
+lint-names:
+	@$(CC) $(ALL_CPPFLAGS) -std=c11 -w -fsyntax-only \
+		-include test/lint/standard.h $(sort $(wildcard src/*/*.c test/*/*.c))
 
 lint-shell:
 	@$(if $(SCRIPTS),$(SHELLCHECK) $(SCRIPTS))

@@ -268,7 +268,7 @@ fail_at(const struct player *player, const char *line, const char *why)
 }
 
 static void
-listen(struct player *player)
+player_hear(struct player *player)
 {
 	size_t len;
 	const char *output = sender_output(player->sender, &len);
@@ -315,7 +315,7 @@ expect_said(struct player *player, const char *line, const char *want)
 {
 	size_t len = strlen(want);
 
-	listen(player);
+	player_hear(player);
 	if (player->said_len < len + 2 ||
 	    memcmp(player->said, want, len) != 0 ||
 	    memcmp(player->said + len, "\r\n", 2) != 0) {
@@ -404,7 +404,7 @@ play(struct player *player, const char *line)
 	else if (strncmp(line, "> ", 2) == 0)
 		expect_said(player, line, line + 2);
 	else if (strcmp(line, ">") == 0) {
-		listen(player);
+		player_hear(player);
 		player->said[player->said_len] = '\0';
 		if (player->said_len > 0)
 			fail_at(player, line, player->said);
@@ -555,7 +555,7 @@ open_lmtp(struct player *player, struct transcript *transcript)
 	say(player, "220 local\r\n250-local\r\n250-size 123456789012\r\n"
 		    "250-pipelining\r\n250 SIZES 7");
 	assert_true(sender_is_open(player->sender));
-	listen(player);
+	player_hear(player);
 	player->said_len = 0;
 	return player->sender;
 }
@@ -633,7 +633,7 @@ test_text_is_bounded(void **state)
 	sender_mail(sender, &path, 0, false);
 	sender_rcpt(sender, &path, 0);
 	sender_data(sender);
-	listen(&player);
+	player_hear(&player);
 	say(&player, "250 ok\r\n250 ok\r\n354 go");
 	assert_true(sender_answer(sender, &rcpt, &status));
 	memset(text, 'x', sizeof text);
