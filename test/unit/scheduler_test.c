@@ -169,7 +169,7 @@ exit_status(pid_t pid)
 }
 
 static void
-stop(void)
+end_scheduler(void)
 {
 	kill(scheduler, SIGTERM);
 	assert_int_equal(exit_status(scheduler), EX_OK);
@@ -247,7 +247,7 @@ everything_is_fetched_at_the_start(void **state)
 	start();
 	expect("READY=1");
 	expect("STATUS=next: ");
-	stop();
+	end_scheduler();
 	expect("STOPPING=1");
 	assert_int_equal(count_lines("calls", "one"), 1);
 	assert_int_equal(count_lines("calls", "two"), 1);
@@ -264,7 +264,7 @@ the_next_session_is_in_the_status_file(void **state)
 	write_config("  one: {}\n");
 	start();
 	expect("STATUS=next: one");
-	stop();
+	end_scheduler();
 	assert_true(status_file_read(folder, "one", &history, &err));
 	assert_true(history.any);
 	/* Whole seconds are in the file. */
@@ -285,7 +285,7 @@ sigusr1_fetches_what_is_on_hold(void **state)
 	kill(scheduler, SIGUSR1);
 	await_line("calls", "one named");
 	await_line("calls", "two named");
-	stop();
+	end_scheduler();
 	assert_int_equal(count_lines("calls", "one"), 1);
 	assert_int_equal(count_lines("calls", "one named"), 1);
 	assert_int_equal(count_lines("calls", "two named"), 1);
@@ -293,7 +293,7 @@ sigusr1_fetches_what_is_on_hold(void **state)
 	start();
 	expect("READY=1"); /* what the first one said last may still be there */
 	expect("STATUS=next: ");
-	stop();
+	end_scheduler();
 	assert_int_equal(count_lines("calls", "one"), 1);
 }
 
@@ -317,7 +317,7 @@ sighup_reads_the_configuration_again(void **state)
 	kill(scheduler, SIGHUP);
 	expect("RELOADING=1");
 	expect("STATUS=next: two");
-	stop();
+	end_scheduler();
 }
 
 static void
@@ -341,7 +341,7 @@ a_faulty_configuration_is_not_taken(void **state)
 	kill(scheduler, SIGUSR1);
 	expect("STATUS=fetching one");
 	expect("STATUS=next: one");
-	stop();
+	end_scheduler();
 }
 
 static void
@@ -357,7 +357,7 @@ a_second_one_ends(void **state)
 	assert_int_equal(exit_status(second), EX_TEMPFAIL);
 	assert_non_null(strstr(
 	    read_text("log"), "another odmr-agent run uses the state folder"));
-	stop();
+	end_scheduler();
 }
 
 static void
@@ -368,7 +368,7 @@ sigterm_ends_the_sessions(void **state)
 	assert_int_equal(mkdir(in_folder("wait"), 0700), 0);
 	start();
 	expect("STATUS=fetching 2 accounts");
-	stop();
+	end_scheduler();
 }
 
 /* VmRSS of the scheduler in kB. */
@@ -405,7 +405,7 @@ measure(size_t accounts)
 	start();
 	expect("STATUS=next: a");
 	long kilobytes = resident();
-	stop();
+	end_scheduler();
 	return kilobytes;
 }
 
