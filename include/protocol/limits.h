@@ -15,6 +15,10 @@ enum {
 	LIMIT_RCPTS = 1000,
 	/* Commands in a row that make no sense: no SMTP client is there. */
 	LIMIT_ERRORS = 20,
+	/* Refusals in a row of what honest providers send as well (addresses
+	 * and parameters that we do not know, and what was pipelined behind a
+	 * refused MAIL): ten times the largest group. More is a flood. */
+	LIMIT_EXCUSED = 10 * LIMIT_RCPTS,
 	/* RFC 5321 6.3 */
 	LIMIT_RECEIVED = 100,
 	/* Times that one message came through this agent: a loop, not a list */

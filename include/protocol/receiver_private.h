@@ -66,6 +66,9 @@ struct receiver {
 	bool esmtp;
 	char peer_name[LIMIT_PEER_NAME + 1];
 	unsigned errors; /* in a row */
+	unsigned excused; /* refusals in a row that are no sign of nonsense */
+	/* The last MAIL was refused, and nothing but its group came since. */
+	bool mail_refused;
 	uint64_t progress;
 	struct status stop; /* code 0: go on */
 
@@ -116,6 +119,11 @@ void receiver_answer_rcpt(
 /* A reply to nonsense; too many of them end the session. */
 void receiver_complain(struct receiver *r, const struct status *status);
 void receiver_complain_order(struct receiver *r, const char *text);
+/* A reply to what makes sense, and is refused all the same. */
+void receiver_excuse(struct receiver *r, const struct status *status);
+/* 503 to a command outside a transaction; in the group of a MAIL that was
+ * refused it is no nonsense (RFC 2920 3.1). */
+void receiver_miss_mail(struct receiver *r);
 void receiver_text_begin(struct receiver *r, bool dots);
 void receiver_text_take(struct receiver *r, const struct text_piece *piece);
 void receiver_text_done(struct receiver *r);

@@ -106,7 +106,7 @@ chunk_done(struct receiver *r)
 
 	r->state = STATE_COMMAND;
 	if (r->chunk_fault.code != 0 && !t->open) {
-		receiver_complain(r, &r->chunk_fault);
+		receiver_miss_mail(r);
 		return;
 	}
 	r->errors = 0;

@@ -38,6 +38,7 @@ proceed_mail(struct receiver *r, const struct command *command)
 	uint64_t max = r->options.size_max;
 	struct status status;
 
+	r->mail_refused = true;
 	if (r->peer_name[0] == '\0') {
 		receiver_complain_order(r, "EHLO first");
 	} else if (r->transaction.open) {
@@ -47,6 +48,8 @@ proceed_mail(struct receiver *r, const struct command *command)
 		receiver_tell_refusal(r, &status);
 		receiver_say(r, &status);
 	} else {
+		r->mail_refused = false;
+		r->excused = 0;
 		receiver_transaction_begin(r, command);
 		receiver_reply(r, 250, "2.1.0", "Ok");
 	}
@@ -59,7 +62,7 @@ proceed_rcpt(struct receiver *r, const struct command *command)
 	struct status status;
 
 	if (!t->open) {
-		receiver_complain_order(r, "MAIL first");
+		receiver_miss_mail(r);
 		return;
 	}
 	if (t->text_begun) {
@@ -73,6 +76,7 @@ proceed_rcpt(struct receiver *r, const struct command *command)
 		receiver_slot_add(r, &status, 0);
 		return;
 	}
+	r->excused = 0;
 	receiver_transaction_add(t, &command->path);
 	struct path *path = t->rcpts[t->envelope.rcpts - 1];
 	if (path_domain(path)[0] == '\0')
@@ -102,7 +106,7 @@ proceed_data(struct receiver *r, const struct command *command)
 	if (r->transaction.text_begun) {
 		receiver_complain_order(r, "BDAT has begun this text");
 	} else if (!r->transaction.open) {
-		receiver_complain_order(r, "MAIL first");
+		receiver_miss_mail(r);
 	} else if (text_may_begin(r, &fault)) {
 		receiver_text_begin(r, true);
 		receiver_reply(r, 354, "", "End data with <CR><LF>.<CR><LF>");
@@ -206,13 +210,24 @@ static void
 malformed(struct receiver *r, const struct command *command,
     const struct status *fault)
 {
-	if (command->verb == COMMAND_MAIL || command->verb == COMMAND_RCPT)
+	if (command->verb == COMMAND_MAIL || command->verb == COMMAND_RCPT) {
 		receiver_tell_refusal(r, fault);
+		receiver_excuse(r, fault);
+		return;
+	}
 	receiver_complain(r, fault);
 	/* How many octets of a message follow is unknown: none of them may be
 	 * taken for a command. */
 	if (command->verb == COMMAND_BDAT)
 		receiver_close_down(r, RECEIVER_BROKEN);
+}
+
+/* May stand in one group behind a MAIL (RFC 2920 3.1, RFC 3030 4.2). */
+static bool
+follows_mail(enum command_verb verb)
+{
+	return verb == COMMAND_RCPT || verb == COMMAND_DATA ||
+	       verb == COMMAND_BDAT;
 }
 
 /* Asked to stop, the engine still takes the rest of a text that has begun. */
@@ -234,6 +249,8 @@ receiver_run_command(struct receiver *r, const char *line, size_t len)
 	r->line = line;
 	r->line_len = len;
 	bool good = command_parse(&command, line, len, &fault);
+	if (!follows_mail(command.verb))
+		r->mail_refused = command.verb == COMMAND_MAIL && !good;
 	if (r->stop.code != 0 && !may_end(r, command.verb)) {
 		receiver_transaction_abort(r);
 		receiver_say(r, &r->stop);

@@ -204,6 +204,29 @@ receiver_complain_order(struct receiver *r, const char *text)
 	receiver_complain(r, &status);
 }
 
+void
+receiver_excuse(struct receiver *r, const struct status *status)
+{
+	if (r->excused == LIMIT_EXCUSED) {
+		receiver_complain(r, status);
+		return;
+	}
+	r->excused++;
+	receiver_slot_add(r, status, 0);
+}
+
+void
+receiver_miss_mail(struct receiver *r)
+{
+	struct status status;
+
+	status_set(&status, 503, "5.5.1", "MAIL first");
+	if (r->mail_refused)
+		receiver_excuse(r, &status);
+	else
+		receiver_complain(r, &status);
+}
+
 /*
  * The text
  */

@@ -553,6 +553,77 @@ test_nonsense_ends_the_session(void **state)
 	driver_close(&d);
 }
 
+/* head, then line so many times: what no honest provider sends ends the
+ * session, and nothing else does. */
+static const struct {
+	const char *name, *head, *line;
+	unsigned times;
+	bool ends;
+} floods[] = {
+    {"RCPTs behind a malformed MAIL", "MAIL FROM:<a@>\r\n", "RCPT TO:<a@y>\r\n",
+	1000, false},
+    {"RCPTs behind a MAIL with a parameter that is not offered",
+	"MAIL FROM:<a@x> SMTPUTF8\r\n", "RCPT TO:<a@y>\r\n", 1000, false},
+    {"RCPTs behind a MAIL that is too big", "MAIL FROM:<a@x> SIZE=99999\r\n",
+	"RCPT TO:<a@y>\r\n", 1000, false},
+    {"BDATs behind a malformed MAIL", "MAIL FROM:<a@>\r\n", "BDAT 2\r\nxy",
+	1000, false},
+    {"groups whose MAIL is malformed", "",
+	"MAIL FROM:<a@>\r\nRCPT TO:<b@y>\r\nDATA\r\n", 1000, false},
+    {"malformed RCPTs", "MAIL FROM:<s@x>\r\n", "RCPT TO:<a@>\r\n", 1000, false},
+    {"RCPTs beyond ASCII", "MAIL FROM:<s@x>\r\n", "RCPT TO:<\xc3\xa4@y>\r\n",
+	1000, false},
+    {"RCPTs with a parameter that is not offered", "MAIL FROM:<s@x>\r\n",
+	"RCPT TO:<a@y> NOTIFY=NEVER\r\n", 1000, false},
+    {"malformed RCPTs behind an answer that is due",
+	"MAIL FROM:<s@x>\r\nRCPT TO:<a@y>\r\n", "RCPT TO:<a@>\r\n", 2000,
+	false},
+    {"DATA without a valid recipient", "MAIL FROM:<s@x>\r\nRCPT TO:<b@y>\r\n",
+	"DATA\r\n", 100, false},
+    {"RCPTs without any MAIL", "", "RCPT TO:<a@y>\r\n", 20, true},
+    {"RCPTs when the group of a refused MAIL is over",
+	"MAIL FROM:<a@>\r\nRSET\r\n", "RCPT TO:<a@y>\r\n", 20, true},
+    {"RCPTs without MAIL behind a whole message",
+	"MAIL FROM:<s@x>\r\nRCPT TO:<a@y>\r\nDATA\r\n.\r\n",
+	"RCPT TO:<a@y>\r\n", 20, true},
+    {"words behind a malformed MAIL", "MAIL FROM:<a@>\r\n", "XYZZY\r\n", 20,
+	true},
+    {"MAILs inside a transaction", "MAIL FROM:<s@x>\r\n", "MAIL FROM:<s@x>\r\n",
+	20, true},
+    {"a flood of malformed RCPTs", "MAIL FROM:<s@x>\r\n", "RCPT TO:<a@>\r\n",
+	10020, true},
+    {"a flood of malformed MAILs", "", "MAIL FROM:<a@>\r\n", 10020, true},
+    {"a flood behind a malformed MAIL", "MAIL FROM:<a@>\r\n",
+	"RCPT TO:<a@y>\r\n", 10019, true},
+};
+
+static void
+test_only_nonsense_ends_the_session(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof floods / sizeof *floods; i++) {
+		struct driver d;
+		struct buf in;
+		size_t len = strlen(floods[i].line);
+
+		buf_init(&in, 1 << 20);
+		driver_open(&d, 5000, false);
+		feed_text(&d, START);
+		assert_true(
+		    buf_append(&in, floods[i].head, strlen(floods[i].head)));
+		for (unsigned n = 1; n < floods[i].times; n++)
+			assert_true(buf_append(&in, floods[i].line, len));
+		feed(&d, buf_data(&in), buf_len(&in), buf_len(&in));
+		if (d.closed)
+			fail_msg("%s: too early", floods[i].name);
+		feed(&d, floods[i].line, len, len);
+		if (d.closed != floods[i].ends)
+			fail_msg("%s: %d", floods[i].name, d.closed);
+		buf_clear(&in);
+		driver_close(&d);
+	}
+}
+
 static void
 test_a_thousand_recipients_and_no_more(void **state)
 {
@@ -690,6 +761,7 @@ main(void)
 	    cmocka_unit_test(test_a_long_line_is_skipped_once),
 	    cmocka_unit_test(test_the_longest_line_is_taken),
 	    cmocka_unit_test(test_nonsense_ends_the_session),
+	    cmocka_unit_test(test_only_nonsense_ends_the_session),
 	    cmocka_unit_test(test_a_thousand_recipients_and_no_more),
 	    cmocka_unit_test(test_stop_answers_the_next_command),
 	    cmocka_unit_test(test_text_that_waits_is_seen),
