@@ -168,10 +168,14 @@ struct config_message {
 struct config {
 	const char *path; /* of the file */
 
+	/* Ours; fit at least for the local side. */
 	const char *hostname;
-	/* The name has no dot: the address literal of our end of the
-	 * connection stands in its place (RFC 5321 4.1.4). */
-	bool hostname_short;
+	/*
+	 * NULL, or why the name is not fit for a provider, as '"mail" has no
+	 * dot': the address literal of our end of the connection stands in its
+	 * place (RFC 5321 4.1.4).
+	 */
+	const char *hostname_fault;
 	const char *state_dir;
 	const char *spool_dir; /* never NULL: state_dir where not set */
 	uint64_t max_sessions;

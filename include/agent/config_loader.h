@@ -37,6 +37,7 @@ struct config_key;
 /* A place in the file, from 1; line 0: none. */
 struct config_mark {
 	unsigned line, column;
+	bool slip; /* of a key: its value has a fault, which was told */
 };
 
 /* Where each key of a table was set; line 0: it was not. */
@@ -184,6 +185,9 @@ void config_each_mapping(struct config_loader *loader,
 void config_read_mapping(struct config_loader *loader,
     const struct config_table *table, void *into, struct config_marks *marks);
 
+/* false: it is not, and a fault was told. */
+bool config_is_ascii(struct config_loader *loader,
+    const struct config_scalar *scalar, const struct config_key *key);
 /* Converters of one scalar, for the tables. */
 config_convert_fn config_to_bool;
 config_convert_fn config_to_choice;
@@ -214,6 +218,8 @@ config_convert_fn config_to_hours;
 size_t config_key_index(const struct config_table *table, const char *name);
 /* Gives each account what it did not set: of `defaults`, or of the table. */
 void config_apply_defaults(struct config_loader *loader);
+/* Our name, where the file has none, and what is to be said of it. */
+void config_complete_hostname(struct config *config);
 
 /* One mapping of the file, for the checks that come after reading. */
 struct config_section {
@@ -228,6 +234,8 @@ struct config_section {
 struct config_mark config_mark_of(
     const struct config_section *section, const char *key);
 bool config_is_set(const struct config_section *section, const char *key);
+/* It is set, and to something wrong: what follows from that is not told, too. */
+bool config_has_slip(const struct config_section *section, const char *key);
 void config_check_required(const struct config_section *section);
 /* Warns where the path of key i is not there or not permitted. */
 void config_check_access(

@@ -231,7 +231,8 @@ converse(struct conversation *conversation)
 
 /* Set-up */
 
-/* Our name for EHLO; a short one gives way to our address (RFC 5321 4.1.4). */
+/* Our name for EHLO; one that is not fit gives way to our address (RFC 5321
+ * 4.1.4). */
 static void
 name_ourselves(const struct config *config, struct call_result *result)
 {
@@ -242,8 +243,9 @@ name_ourselves(const struct config *config, struct call_result *result)
 
 	snprintf(
 	    result->hostname, sizeof result->hostname, "%s", config->hostname);
-	if (!config->hostname_short || getsockname(stream_fd(result->stream),
-					   (struct sockaddr *)&name, &len) != 0)
+	if (config->hostname_fault == NULL ||
+	    getsockname(
+		stream_fd(result->stream), (struct sockaddr *)&name, &len) != 0)
 		return;
 	if (name.ss_family == AF_INET)
 		address = &((const struct sockaddr_in *)&name)->sin_addr;

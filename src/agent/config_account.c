@@ -213,7 +213,8 @@ check_accepted(
 {
 	size_t count = account->accept.count;
 
-	if (count == 0 || !config_is_set(section, "accept"))
+	if (count == 0 || !config_is_set(section, "accept") ||
+	    config_has_slip(section, "accept"))
 		return;
 	const char **sorted = xreallocarray(NULL, count, sizeof *sorted);
 	memcpy(sorted, account->accept.items, count * sizeof *sorted);
@@ -270,6 +271,7 @@ config_check_account(
 	check_tls(section, account);
 	check_login(section, account);
 	if (config_is_set(section, "domains") && account->domains.count == 0 &&
+	    !config_has_slip(section, "domains") &&
 	    !config_is_set(section, "accept"))
 		config_fault(section->loader,
 		    config_mark_of(section, "domains"),

@@ -105,8 +105,8 @@ index_accounts(struct config_loader *loader)
 		const struct config_account *before = config->by_name[i - 1];
 		if (strcmp(account->name, before->name) == 0)
 			config_fault(loader,
-			    (struct config_mark){
-				account->line, account->column},
+			    (struct config_mark){.line = account->line,
+				.column = account->column},
 			    "account %s: already there in line %u",
 			    account->name, before->line);
 	}
@@ -129,8 +129,8 @@ check_unused(struct config_loader *loader)
 		const struct config_delivery *delivery = &config->deliveries[i];
 		if (!used[i])
 			config_warn(loader,
-			    (struct config_mark){
-				delivery->line, delivery->column},
+			    (struct config_mark){.line = delivery->line,
+				.column = delivery->column},
 			    "delivery %s: no route and no account delivers to"
 			    " it",
 			    delivery->name);
@@ -147,8 +147,9 @@ check_sections(struct config_loader *loader)
 	for (size_t i = 0; i < config->deliveries_count; i++) {
 		struct config_delivery *delivery = &config->deliveries[i];
 		struct config_section section = {loader, &config_delivery_table,
-		    &marks[i], {delivery->line, delivery->column}, "delivery",
-		    delivery->name};
+		    &marks[i],
+		    {.line = delivery->line, .column = delivery->column},
+		    "delivery", delivery->name};
 		if (marks[i].here.line != 0)
 			check_delivery(&section, delivery);
 	}
@@ -163,8 +164,9 @@ check_sections(struct config_loader *loader)
 	for (size_t i = 0; i < config->accounts_count; i++) {
 		struct config_account *account = &config->accounts[i];
 		struct config_section section = {loader, &config_account_table,
-		    &marks[i], {account->line, account->column}, "account",
-		    account->name};
+		    &marks[i],
+		    {.line = account->line, .column = account->column},
+		    "account", account->name};
 		if (marks[i].here.line != 0) /* else a fault was told */
 			config_check_account(&section, account);
 	}
@@ -221,7 +223,8 @@ check_overlap(struct config_loader *loader)
 		    strcmp(claims[i].domain, claims[i - 1].domain) != 0)
 			continue;
 		config_warn(loader,
-		    (struct config_mark){account->line, account->column},
+		    (struct config_mark){
+			.line = account->line, .column = account->column},
 		    "account %s: %s is a domain of account %s too; each has a"
 		    " ledger of its own, and a message that comes by both may"
 		    " be delivered twice",
@@ -266,14 +269,15 @@ config_check(struct config_loader *loader)
 	if (config->faults == 0 && config->deliveries_count == 0)
 		config_fault(loader, config_mark_of(&top, "deliveries"),
 		    "deliveries: there is none");
-	if (config->hostname_short)
+	if (config->hostname_fault != NULL &&
+	    !config_has_slip(&top, "hostname"))
 		config_warn(loader,
 		    config_is_set(&top, "hostname")
 			? config_mark_of(&top, "hostname")
 			: nowhere,
-		    "hostname: \"%s\" has no dot, so the address literal"
-		    " stands in its place; set \"hostname\" to the full name",
-		    config->hostname);
+		    "hostname: %s, so the address literal stands in its"
+		    " place; set \"hostname\" to the full name",
+		    config->hostname_fault);
 	index_accounts(loader);
 	check_sections(loader);
 	check_unused(loader);

@@ -2,15 +2,10 @@
 #include "agent/config_loader.h"
 
 #include <assert.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <unistd.h>
 
 #include "base/mem.h"
-#include "protocol/address.h"
 
 /* What the table says for the keys that nobody set. */
 static void
@@ -87,50 +82,6 @@ complete_account(struct config_loader *loader, struct config_account *account,
 		account->jitter = -1;
 }
 
-/* One line of hosts(5): the first name with a dot, where ours is among them. */
-static const char *
-name_in_line(struct pool *pool, char *line, const char *name)
-{
-	const char *full = NULL;
-	bool ours = false;
-	char *rest = line;
-
-	line[strcspn(line, "#\n")] = '\0';
-	for (char *word; (word = strsep(&rest, " \t")) != NULL;) {
-		if (*word == '\0' || word == line) /* the address */
-			continue;
-		if (full == NULL && strchr(word, '.') != NULL)
-			full = word;
-		ours = ours || strcasecmp(word, name) == 0;
-	}
-	if (!ours || full == NULL || !address_is_domain(full))
-		return NULL;
-	return pool_text(pool, full, strlen(full));
-}
-
-/*
- * The full name of this host as far as the host itself knows it: the network
- * may be down, and a look-up by the parent process would stop everything.
- */
-static const char *
-system_name(struct pool *pool)
-{
-	char name[HOST_NAME_MAX + 1] = "", line[1024];
-	const char *full = NULL;
-
-	if (gethostname(name, sizeof name - 1) != 0 || name[0] == '\0')
-		return "localhost";
-	if (address_is_domain(name))
-		return pool_text(pool, name, strlen(name));
-	FILE *hosts = fopen("/etc/hosts", "re");
-	while (hosts != NULL && full == NULL &&
-	       fgets(line, sizeof line, hosts) != NULL)
-		full = name_in_line(pool, line, name);
-	if (hosts != NULL)
-		fclose(hosts);
-	return full != NULL ? full : pool_text(pool, name, strlen(name));
-}
-
 /* systemd hands over a list where a unit has several folders. */
 static const char *
 default_state_dir(struct pool *pool)
@@ -168,9 +119,7 @@ config_apply_defaults(struct config_loader *loader)
 		apply_table(loader, &config_delivery_table, &deliveries[i],
 		    &config->deliveries[i]);
 	complete_routes(config);
-	if (config->hostname == NULL)
-		config->hostname = system_name(&config->pool);
-	config->hostname_short = strchr(config->hostname, '.') == NULL;
+	config_complete_hostname(config);
 	if (config->state_dir == NULL)
 		config->state_dir = default_state_dir(&config->pool);
 	if (config->spool_dir == NULL)

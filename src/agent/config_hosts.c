@@ -19,9 +19,9 @@
 enum { PORT_ODMR = 366, PORT_SMTP = 25, PORT_NONE = 0 };
 
 /* Names outside ASCII would have to be converted first (RFC 5890 2.3.2.1). */
-static bool
-is_ascii(struct config_loader *loader, const struct config_scalar *scalar,
-    const struct config_key *key)
+bool
+config_is_ascii(struct config_loader *loader,
+    const struct config_scalar *scalar, const struct config_key *key)
 {
 	for (size_t i = 0; i < scalar->len; i++)
 		if ((unsigned char)scalar->text[i] > 0x7e)
@@ -96,7 +96,7 @@ read_address(struct config_loader *loader, const struct config_scalar *scalar,
 {
 	char *host;
 
-	if (!is_ascii(loader, scalar, key))
+	if (!config_is_ascii(loader, scalar, key))
 		return false;
 	char *text =
 	    pool_text(&loader->config->pool, scalar->text, scalar->len);
@@ -148,7 +148,7 @@ bool
 config_to_host(struct config_loader *loader, const struct config_scalar *scalar,
     const struct config_key *key, void *field)
 {
-	if (!is_ascii(loader, scalar, key))
+	if (!config_is_ascii(loader, scalar, key))
 		return false;
 	if (!is_host(scalar->text))
 		return config_refuse_value(loader, scalar, key,
@@ -157,41 +157,21 @@ config_to_host(struct config_loader *loader, const struct config_scalar *scalar,
 }
 
 bool
-config_to_hostname(struct config_loader *loader,
-    const struct config_scalar *scalar, const struct config_key *key,
-    void *field)
-{
-	/* EHLO takes a domain; one label is warned about elsewhere. */
-	char name[ADDRESS_DOMAIN_MAX + 3];
-	struct in_addr address;
-
-	if (!is_ascii(loader, scalar, key))
-		return false;
-	if (scalar->len > ADDRESS_DOMAIN_MAX)
-		return config_refuse_value(
-		    loader, scalar, key, "as short as names are");
-	memcpy(name, scalar->text, scalar->len + 1);
-	if (strchr(name, '.') == NULL)
-		memcpy(name + scalar->len, ".x", 3);
-	if (!address_is_domain(name) ||
-	    inet_pton(AF_INET, scalar->text, &address) == 1)
-		return config_refuse_value(
-		    loader, scalar, key, "a name like mail.example.org");
-	return config_to_text(loader, scalar, key, field);
-}
-
-bool
 config_to_domain(struct config_loader *loader,
     const struct config_scalar *scalar, const struct config_key *key,
     void *field)
 {
-	if (!is_ascii(loader, scalar, key))
+	size_t len = scalar->len;
+
+	if (!config_is_ascii(loader, scalar, key))
 		return false;
-	if (!address_is_domain(scalar->text))
+	/* The dot of the root, as name servers write it. */
+	if (len > 0 && scalar->text[len - 1] == '.')
+		len--;
+	char *text = pool_text(&loader->config->pool, scalar->text, len);
+	if (!address_is_domain(text))
 		return config_refuse_value(
 		    loader, scalar, key, "a domain like example.org");
-	char *text =
-	    pool_text(&loader->config->pool, scalar->text, scalar->len);
 	lower(text);
 	*(const char **)field = text;
 	return true;
@@ -202,7 +182,7 @@ config_to_pattern(struct config_loader *loader,
     const struct config_scalar *scalar, const struct config_key *key,
     void *field)
 {
-	if (!is_ascii(loader, scalar, key))
+	if (!config_is_ascii(loader, scalar, key))
 		return false;
 	if (strpbrk(scalar->text, " <>,") != NULL)
 		return config_refuse_value(loader, scalar, key,

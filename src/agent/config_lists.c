@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/mem.h"
+
 static const char any[] = "any"; /* of `domains` */
 
 /* The scalar that is current; it is taken. */
@@ -92,6 +94,47 @@ config_to_domain_or_any(struct config_loader *loader,
 	return true;
 }
 
+/* By the text, and where that is the same by the place in the list. */
+static int
+compare_items(const void *a, const void *b)
+{
+	const char *const *const *one = a, *const *const *other = b;
+	int order = strcmp(**one, **other);
+
+	if (order != 0)
+		return order;
+	return *one < *other ? -1 : 1;
+}
+
+/* Each text stays where it stands first. */
+static void
+drop_repeated(struct config_texts *texts, struct pool *pool)
+{
+	size_t count = texts->count, kept = 0;
+
+	if (count < 2)
+		return;
+	const char **items =
+	    pool_copy(pool, texts->items, (count + 1) * sizeof *items);
+	const char ***sorted = xreallocarray(NULL, count, sizeof *sorted);
+	for (size_t i = 0; i < count; i++)
+		sorted[i] = &items[i];
+	qsort(sorted, count, sizeof *sorted, compare_items);
+	const char *before = *sorted[0];
+	for (size_t i = 1; i < count; i++) {
+		if (strcmp(before, *sorted[i]) == 0)
+			*sorted[i] = NULL;
+		else
+			before = *sorted[i];
+	}
+	free(sorted);
+	for (size_t i = 0; i < count; i++)
+		if (items[i] != NULL)
+			items[kept++] = items[i];
+	items[kept] = NULL;
+	*texts = (struct config_texts){.items = items, .count = kept};
+}
+
 /* A list of domains, or `any` alone, which is kept as the empty list. */
 void
 config_read_domains(
@@ -102,6 +145,7 @@ config_read_domains(
 	bool has_any = false;
 
 	config_read_texts(loader, key, field);
+	drop_repeated(domains, &loader->config->pool);
 	for (size_t i = 0; i < domains->count; i++)
 		has_any = has_any || domains->items[i] == any;
 	if (has_any && domains->count > 1)

@@ -97,6 +97,17 @@ tell_unknown_key(struct config_loader *loader, const struct config_table *table,
 		    table->what, shown);
 }
 
+/* Takes the value of a key, and notes whether it has a fault. */
+static void
+read_value(struct config_loader *loader, const struct config_key *key,
+    void *field, struct config_mark *mark)
+{
+	size_t faults = loader->config->faults;
+
+	key->read(loader, key, field);
+	mark->slip = loader->config->faults > faults;
+}
+
 /* Takes the key of a mapping; NULL: a fault was told. */
 static const struct config_key *
 read_key(struct config_loader *loader, const struct config_table *table,
@@ -143,7 +154,8 @@ config_read_mapping(struct config_loader *loader,
 		if (key == NULL)
 			config_skip(loader);
 		else
-			key->read(loader, key, (char *)into + key->offset);
+			read_value(loader, key, (char *)into + key->offset,
+			    &marks->of[key - table->keys]);
 	}
 	config_next(loader);
 }

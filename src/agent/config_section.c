@@ -21,6 +21,12 @@ config_is_set(const struct config_section *section, const char *key)
 	return config_mark_of(section, key).line != 0;
 }
 
+bool
+config_has_slip(const struct config_section *section, const char *key)
+{
+	return config_mark_of(section, key).slip;
+}
+
 void
 config_check_required(const struct config_section *section)
 {

@@ -9,7 +9,9 @@ static struct config_mark
 mark_at(const yaml_mark_t *mark)
 {
 	return (struct config_mark){
-	    (unsigned)mark->line + 1, (unsigned)mark->column + 1};
+	    .line = (unsigned)mark->line + 1,
+	    .column = (unsigned)mark->column + 1,
+	};
 }
 
 struct config_mark
@@ -48,8 +50,8 @@ tell_syntax_fault(struct config_loader *loader)
 	const char *why = parser->problem != NULL ? parser->problem : "no YAML";
 
 	if (loader->trouble != NULL)
-		config_fault(
-		    loader, (struct config_mark){0, 0}, "%s", loader->trouble);
+		config_fault(loader, (struct config_mark){.line = 0}, "%s",
+		    loader->trouble);
 	else if (parser->error == YAML_READER_ERROR)
 		config_fault(loader, mark_at(&parser->mark),
 		    "no text file: %s (octet %zu of the file)", why,

@@ -134,11 +134,11 @@ end_provider(const struct provider *provider)
 }
 
 static void
-call_port(uint16_t port, int64_t timeout, bool hostname_short,
+call_port(uint16_t port, int64_t timeout, const char *hostname_fault,
     struct call_result *result)
 {
 	struct config config = {
-	    .hostname = "me.example", .hostname_short = hostname_short};
+	    .hostname = "me.example", .hostname_fault = hostname_fault};
 	struct config_account account = {
 	    .provider = {"127.0.0.1", port},
 	    .tls = CONFIG_TLS_OFF,
@@ -173,7 +173,7 @@ test_turned(void **state)
 	struct call_result result;
 
 	(void)state;
-	call_port(provider.port, PATIENCE_MS, false, &result);
+	call_port(provider.port, PATIENCE_MS, NULL, &result);
 	assert_int_equal(result.outcome.result, CUSTOMER_TURNED);
 	assert_non_null(result.stream);
 	assert_string_equal(result.address, "127.0.0.1");
@@ -204,7 +204,7 @@ test_no_mail(void **state)
 	struct call_result result;
 
 	(void)state;
-	call_port(provider.port, PATIENCE_MS, false, &result);
+	call_port(provider.port, PATIENCE_MS, NULL, &result);
 	assert_int_equal(result.outcome.result, CUSTOMER_NO_MAIL);
 	call_result_clear(&result);
 	assert_true(end_provider(&provider));
@@ -229,7 +229,7 @@ test_reply_times_out(void **state)
 		    start_provider(cases[i].script, cases[i].drip);
 		struct call_result result;
 
-		call_port(provider.port, SHORT_MS, false, &result);
+		call_port(provider.port, SHORT_MS, NULL, &result);
 		assert_int_equal(result.outcome.result, CUSTOMER_FAILED);
 		assert_int_equal(result.outcome.error.class, ERROR_AGAIN);
 		assert_string_equal(result.outcome.error.text, cases[i].error);
@@ -245,7 +245,7 @@ test_short_hostname(void **state)
 	struct call_result result;
 
 	(void)state;
-	call_port(provider.port, PATIENCE_MS, true, &result);
+	call_port(provider.port, PATIENCE_MS, "has no dot", &result);
 	assert_int_equal(result.outcome.result, CUSTOMER_FAILED);
 	assert_int_equal(result.outcome.error.class, ERROR_UNABLE);
 	call_result_clear(&result);
@@ -262,7 +262,7 @@ test_nobody_there(void **state)
 	(void)state;
 	kill(provider.pid, SIGKILL);
 	assert_false(end_provider(&provider));
-	call_port(provider.port, PATIENCE_MS, false, &result);
+	call_port(provider.port, PATIENCE_MS, NULL, &result);
 	assert_int_equal(result.outcome.result, CUSTOMER_FAILED);
 	assert_int_equal(result.outcome.error.class, ERROR_AGAIN);
 	assert_null(result.stream);
@@ -279,7 +279,7 @@ test_stop(void **state)
 	(void)state;
 	stop_install();
 	stop_request();
-	call_port(provider.port, PATIENCE_MS, false, &result);
+	call_port(provider.port, PATIENCE_MS, NULL, &result);
 	assert_int_equal(result.outcome.result, CUSTOMER_FAILED);
 	assert_int_equal(result.outcome.error.class, ERROR_STOPPED);
 	call_result_clear(&result);

@@ -17,6 +17,18 @@
 #include "agent/config_loader.h"
 #include "base/mem.h"
 
+/* In place of the system's; NULL: there is none. */
+static const char *our_name = "host.example";
+
+int
+gethostname(char *name, size_t len)
+{
+	if (our_name == NULL)
+		return -1;
+	snprintf(name, len, "%s", our_name);
+	return 0;
+}
+
 static struct config *
 load_text(const char *text, size_t len)
 {
@@ -185,6 +197,37 @@ static const struct fault faults[] = {
     {"two passwords", ACCOUNT("password_command: a"),
 	"f:4:74: password_command: \"password\" is set as well; only one of"
 	" them counts\n"},
+    {"a slip in domains is one fault",
+	ONLY("provider: h, user: u, password: p, domains: [a_b.c]"),
+	"f:4:51: domains: \"a_b.c\" is not a domain like example.org\n"},
+    {"a slip beside any is one fault",
+	ONLY("provider: h, user: u, password: p, domains: [any, x]"),
+	"f:4:56: domains: \"x\" is not a domain like example.org\n"},
+    {"an empty list of domains is one fault",
+	ONLY("provider: h, user: u, password: p, domains: []"),
+	"f:4:51: domains: the list is empty\n"},
+    {"a slip in the domains of defaults is one fault",
+	"hostname: a.example\n"
+	"deliveries: {x: {lmtp: /run/x}}\n"
+	"defaults: {domains: x}\n"
+	"accounts:\n"
+	" o: {provider: h, user: u, password: p}\n"
+	" p: {provider: h, user: v, password: p}\n",
+	"f:3:21: domains: \"x\" is not a domain like example.org\n"},
+    {"a slip in accept is one fault",
+	ONLY("provider: h, user: u, password: p, domains: [a.b, c.d],"
+	     " accept: [a.b, c_d.e]"),
+	"f:4:76: accept: \"c_d.e\" is not a domain like example.org\n"},
+    {"a slip in hostname is one fault",
+	"hostname: a b\ndeliveries: {x: {lmtp: /run/x}}\n"
+	"accounts: {o: {provider: h.example, " REST "}}\n",
+	"f:1:11: hostname: \"a b\" is not a name like mail.example.org\n"},
+    {"a name that every host has",
+	"hostname: localhost.localdomain\ndeliveries: {x: {lmtp: /run/x}}\n"
+	"accounts: {o: {provider: h.example, " REST "}}\n",
+	"f:1:1: warning: hostname: \"localhost.localdomain\" is a name that"
+	" every host has, so the address literal stands in its place; set"
+	" \"hostname\" to the full name\n"},
     {"any", ONLY("provider: h, user: u, password: p, domains: any"),
 	"f:4:41: domains: \"any\" needs \"accept\", the domains that may"
 	" come\n"},
@@ -459,6 +502,102 @@ test_providers(void **state)
 		config_free(config);
 		free(text);
 	}
+}
+
+struct system_name {
+	const char *name; /* of the system */
+	const char *hostname; /* towards the local side */
+	const char *fault; /* in the warning; NULL: there is none */
+};
+
+/* A name that no provider can use gives way to the address literal, and the
+ * administrator hears of it. */
+static void
+test_system_names(void **state)
+{
+	static const struct system_name names[] = {
+	    {"mail.example.org", "mail.example.org", NULL},
+	    {"1host.example.org", "1host.example.org", NULL},
+	    {"x--y.example", "x--y.example", NULL},
+	    {"mail", "mail", "\"mail\" has no dot"},
+	    {"localhost", "localhost", "\"localhost\" has no dot"},
+	    {NULL, "localhost", "\"localhost\" has no dot"},
+	    {"", "localhost", "\"localhost\" has no dot"},
+	    {"-x", "localhost", "\"-x\" has no dot"},
+	    {"my_host.example.org", "localhost",
+		"\"my_host.example.org\" is not the name of a host"},
+	    {"mail.example.org.", "localhost",
+		"\"mail.example.org.\" is not the name of a host"},
+	    {".example.org", "localhost",
+		"\".example.org\" is not the name of a host"},
+	    {"-x.example.org", "localhost",
+		"\"-x.example.org\" is not the name of a host"},
+	    {"10.0.0.1", "localhost", "\"10.0.0.1\" is an address"},
+	    {"10.0.0", "10.0.0", "\"10.0.0\" is not the name of a host"},
+	    {"localhost.localdomain", "localhost.localdomain",
+		"\"localhost.localdomain\" is a name that every host has"},
+	    {"LocalHost.example.org", "LocalHost.example.org",
+		"\"LocalHost.example.org\" is a name that every host has"},
+	    {"box.localdomain", "box.localdomain",
+		"\"box.localdomain\" is a name that every host has"},
+	    {"localhostel.example", "localhostel.example", NULL},
+	};
+	static const char text[] = "deliveries: {x: {lmtp: /run/x}}\n"
+				   "accounts:\n o: {provider: h, " REST "}\n";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		const struct system_name *name = &names[i];
+		const char *usual = our_name;
+
+		our_name = name->name;
+		struct config *config = load_text(text, sizeof text - 1);
+		our_name = usual;
+		assert_string_equal(config->hostname, name->hostname);
+		assert_int_equal(config->faults, 0);
+		assert_int_equal(
+		    config->messages_count, name->fault == NULL ? 0 : 1);
+		if (name->fault != NULL) {
+			assert_string_equal(
+			    config->hostname_fault, name->fault);
+			assert_non_null(
+			    strstr(config->messages[0].text, name->fault));
+			assert_non_null(strstr(config->messages[0].text,
+			    "the address literal stands in its place"));
+		}
+		config_free(config);
+	}
+}
+
+static void
+assert_domains(const char *list, const char *expected)
+{
+	char *text = xasprintf(ONLY("provider: h, user: u, password: p,"
+				    " domains: %s"),
+	    list);
+	struct config *config = load_text(text, strlen(text));
+	char joined[256] = "";
+	size_t used = 0;
+
+	assert_int_equal(config->faults, 0);
+	const struct config_texts *domains = &config->accounts[0].domains;
+	for (size_t i = 0; i < domains->count; i++)
+		used += (size_t)snprintf(joined + used, sizeof joined - used,
+		    "%s ", domains->items[i]);
+	assert_string_equal(joined, expected);
+	assert_null(domains->items[domains->count]);
+	config_free(config);
+	free(text);
+}
+
+static void
+test_a_domain_is_asked_for_once(void **state)
+{
+	(void)state;
+	assert_domains("[b.c, a.b, B.C, b.c., A.B., x.y]", "b.c a.b x.y ");
+	assert_domains("[a.b, a.b]", "a.b ");
+	assert_domains("a.b.", "a.b ");
+	assert_domains("[b.a, a.b]", "b.a a.b ");
 }
 
 static void
@@ -911,6 +1050,8 @@ main(void)
 	    cmocka_unit_test(test_faults),
 	    cmocka_unit_test(test_defaults_of_the_table),
 	    cmocka_unit_test(test_providers),
+	    cmocka_unit_test(test_system_names),
+	    cmocka_unit_test(test_a_domain_is_asked_for_once),
 	    cmocka_unit_test(test_what_is_inherited),
 	    cmocka_unit_test(test_hostile_files_end_soon),
 	    cmocka_unit_test(test_a_thousand_accounts),
