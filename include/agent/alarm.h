@@ -15,7 +15,7 @@ struct history;
 enum alarm {
 	ALARM_NONE,
 	ALARM_FAILING, /* no session went through for alarm_after */
-	ALARM_DEFERRED, /* each session for alarm_after deferred mail */
+	ALARM_DEFERRED, /* one message is deferred, and was alarm_after ago */
 };
 
 /* For an account that is enabled. */

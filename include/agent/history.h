@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "agent/config.h"
+#include "agent/history_deferrals.h"
 #include "agent/result.h"
 
 enum {
@@ -59,7 +60,7 @@ struct history {
 	char hold_fingerprint[CONFIG_FINGERPRINT_SIZE];
 
 	int64_t next; /* by `run` */
-	int64_t deferred_since; /* each session since then deferred mail */
+	struct history_deferrals deferrals; /* who waits for a final answer */
 	int64_t alarmed; /* the last alarm */
 	/* At the end of the last session that could open the ledger. */
 	uint64_t ledger_entries, ledger_due;

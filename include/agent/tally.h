@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 struct envelope;
+struct history_deferrals;
 struct status;
 
 enum {
@@ -26,6 +27,8 @@ struct tally {
 	uint64_t refused; /* told 5xx */
 	uint64_t finals; /* told 2xx or 5xx, for whether to call again */
 	uint64_t deferrals; /* told 4xx, each time */
+	/* Of the account, which outlive the session; NULL: not kept. */
+	struct history_deferrals *kept;
 	/* The rest is internal: digests of those that are deferred. */
 	uint64_t *deferred;
 	size_t deferred_count, deferred_size;

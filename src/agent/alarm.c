@@ -17,6 +17,15 @@ failing_since(const struct history *history)
 					  : history->since;
 }
 
+static int64_t
+deferred_since(const struct history_deferrals *deferrals)
+{
+	const struct history_deferral *longest =
+	    history_deferrals_longest(deferrals);
+
+	return longest != NULL ? longest->since : 0;
+}
+
 static bool
 is_over(const struct config_account *account, int64_t since, int64_t now)
 {
@@ -33,7 +42,12 @@ alarm_of(const struct config_account *account, const struct history *history,
 		return ALARM_NONE;
 	if (is_over(account, failing_since(history), now))
 		return ALARM_FAILING;
-	if (is_over(account, history->deferred_since, now))
+	/* Until its last 4xx, not until now: whether it waits still nobody
+	 * knows. */
+	const struct history_deferral *deferral =
+	    history_deferrals_longest(&history->deferrals);
+	if (deferral != NULL &&
+	    is_over(account, deferral->since, deferral->last))
 		return ALARM_DEFERRED;
 	return ALARM_NONE;
 }
@@ -56,7 +70,8 @@ alarm_format(char out[static ALARM_TEXT_SIZE], enum alarm alarm,
 	case ALARM_DEFERRED:
 		snprintf(out, ALARM_TEXT_SIZE,
 		    "mail is deferred again and again since %s",
-		    moment_format_clock(clock, history->deferred_since, now));
+		    moment_format_clock(
+			clock, deferred_since(&history->deferrals), now));
 		break;
 	}
 	return out;

@@ -33,6 +33,7 @@ history_clear(struct history *history)
 	for (size_t i = 0; i < history->domains_count; i++)
 		free_domain(&history->domains[i]);
 	free(history->domains);
+	history_deferrals_clear(&history->deferrals);
 	history_init(history);
 }
 
@@ -157,10 +158,6 @@ add_success(struct history *history, const struct session_result *result)
 	history->last_success = result->ended;
 	if (result->messages > 0)
 		history->last_mail = result->ended;
-	if (result->deferred == 0)
-		history->deferred_since = 0;
-	else if (history->deferred_since == 0)
-		history->deferred_since = result->ended;
 	end_hold(history);
 }
 
@@ -182,19 +179,28 @@ history_add(struct history *history, struct session_result *result)
 	history->any = true;
 }
 
+static void
+settle(int64_t *time, int64_t now)
+{
+	if (*time != 0 && (*time > now || *time < CLOCK_PLAUSIBLE))
+		*time = now;
+}
+
 void
 history_settle_times(struct history *history, int64_t now)
 {
-	int64_t *const times[] = {&history->last.started, &history->last.ended,
-	    &history->since, &history->last_success, &history->last_mail,
-	    &history->last_failure, &history->deferred_since};
-
 	if (now < CLOCK_PLAUSIBLE)
 		return;
-	for (size_t i = 0; i < sizeof times / sizeof *times; i++)
-		if (*times[i] != 0 &&
-		    (*times[i] > now || *times[i] < CLOCK_PLAUSIBLE))
-			*times[i] = now;
+	settle(&history->last.started, now);
+	settle(&history->last.ended, now);
+	settle(&history->since, now);
+	settle(&history->last_success, now);
+	settle(&history->last_mail, now);
+	settle(&history->last_failure, now);
+	for (size_t i = 0; i < history->deferrals.count; i++) {
+		settle(&history->deferrals.list[i].since, now);
+		settle(&history->deferrals.list[i].last, now);
+	}
 	if (history->alarmed > now)
 		history->alarmed = 0;
 }

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 #include "agent/history_json.h"
 
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/history.h"
 #include "agent/json.h"
+
+enum { ID_SIZE = 17 }; /* 64 bits in hexadecimal */
 
 static const struct {
 	enum error_class class;
@@ -121,6 +125,29 @@ write_domains(struct json_writer *json, const struct history *history)
 	json_close(json, ']');
 }
 
+/* Numbers of JSON are not sure to have 64 bits: the digest is a text. */
+static void
+write_deferrals(
+    struct json_writer *json, const struct history_deferrals *deferrals)
+{
+	const struct history_deferral *longest =
+	    history_deferrals_longest(deferrals);
+	char id[ID_SIZE];
+
+	json_time(json, "deferred_since", longest != NULL ? longest->since : 0);
+	json_open(json, "deferrals", '[');
+	for (size_t i = 0; i < deferrals->count; i++) {
+		const struct history_deferral *each = &deferrals->list[i];
+		snprintf(id, sizeof id, "%016" PRIx64, each->id);
+		json_open(json, NULL, '{');
+		json_text(json, "id", id);
+		json_time(json, "since", each->since);
+		json_time(json, "last", each->last);
+		json_close(json, '}');
+	}
+	json_close(json, ']');
+}
+
 static void
 write_total(struct json_writer *json, const struct history_total *total)
 {
@@ -161,7 +188,7 @@ history_json_format(
 	write_text(&json, "last_error", history->last_error);
 	write_hold(&json, history);
 	json_time(&json, "next", history->next);
-	json_time(&json, "deferred_since", history->deferred_since);
+	write_deferrals(&json, &history->deferrals);
 	json_time(&json, "alarmed", history->alarmed);
 	write_count(&json, "ledger_entries", history->ledger_entries);
 	write_count(&json, "ledger_due", history->ledger_due);
@@ -278,6 +305,27 @@ read_domains(const struct json_value *root, struct history *history)
 }
 
 static void
+read_deferrals(
+    const struct json_value *root, struct history_deferrals *deferrals)
+{
+	const struct json_value *list = json_member(root, "deferrals");
+
+	if (list == NULL || list->type != JSON_ARRAY)
+		return;
+	for (const struct json_value *v = list->child; v != NULL; v = v->next) {
+		const char *id = json_get_text(v, "id", "");
+		struct history_deferral deferral = {
+		    .id = strtoull(id, NULL, 16),
+		    .since = json_get_time(v, "since"),
+		    .last = json_get_time(v, "last"),
+		};
+		if (strlen(id) == ID_SIZE - 1 && deferral.since != 0 &&
+		    deferral.last != 0)
+			history_deferrals_restore(deferrals, &deferral);
+	}
+}
+
+static void
 read_total(const struct json_value *root, struct history_total *total)
 {
 	const struct json_value *object = json_member(root, "total");
@@ -309,7 +357,7 @@ read_all(const struct json_value *root, struct history *history)
 	read_text(root, "last_error", history->last_error,
 	    sizeof history->last_error);
 	history->next = json_get_time(root, "next");
-	history->deferred_since = json_get_time(root, "deferred_since");
+	read_deferrals(root, &history->deferrals);
 	history->alarmed = json_get_time(root, "alarmed");
 	history->ledger_entries = read_count(root, "ledger_entries");
 	history->ledger_due = read_count(root, "ledger_due");

@@ -470,6 +470,7 @@ read_history(struct session *s)
 		log_say(CONFIG_LOG_WARNING, s->account->name, "status", "%s",
 		    err.text);
 	history_auth_at(&s->history, s->account->provider.host);
+	s->tally.kept = &s->history.deferrals;
 }
 
 /* The last steps that may need root; afterwards there is none. */
@@ -625,6 +626,9 @@ finish(struct session *s)
 		s->history.ledger_entries = ledger_entries(s->ledger);
 		s->history.ledger_due = ledger_due(s->ledger);
 	}
+	if (s->result->outcome != SESSION_FAILED)
+		history_deferrals_forget(
+		    &s->history.deferrals, s->account, s->result->ended);
 	if (s->locks[0] >= 0 &&
 	    !status_file_record(s->config->state_dir, s->account->name,
 		&s->history, s->result, s->fingerprint, &err))

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/history_deferrals.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "protocol/address.h"
 #include "protocol/envelope.h"
@@ -88,9 +90,14 @@ tell(struct tally *tally, uint64_t hash, const struct status *status)
 	if (status_class(status) == 4) {
 		tally->deferrals++;
 		add_deferred(tally, hash);
+		if (tally->kept != NULL)
+			history_deferrals_told(
+			    tally->kept, hash, clock_unix_ms());
 		return;
 	}
 	remove_deferred(tally, hash);
+	if (tally->kept != NULL)
+		history_deferrals_end(tally->kept, hash);
 	tally->finals++;
 	tally->recipients += status_class(status) == 2;
 	tally->refused += status_class(status) == 5;

@@ -107,16 +107,25 @@ def test_no_alarm_where_nothing_was_due(t):
 
 
 def test_alarm_of_deferred_mail(t):
+    """A mailbox that is full for days, though the provider waits for hours and
+    sessions in between bring nothing; until the message is accepted."""
     local = t.local(answers={"END": "452 4.2.2 Full"})
-    provider = t.provider(one_message(TEXT, expect=452), one_message(
-        mail.message("another"), expect=452), replies={"ATRN": [None, b"453 -"] * 2})
+    once, none = [None, b"453 -"], [b"453 -"]
+    provider = t.provider(
+        *[one_message(TEXT, expect=452)] * 3, one_message(TEXT),
+        replies={"ATRN": once + none + once + none + once + none + once})
     t.configure(provider, {"lmtp": local.address}, alarm_command=alarm_command(t))
-    t.fetch("office", status=75)
-    assert t.run("status").status == 0
-    change_status(t, deferred_since=ago(2))
-    t.fetch("office", status=75)
+    for hours, status, alarms in ((0, 75, 0), (4, 0, 0), (9, 75, 0), (20, 0, 0),
+                                  (26, 75, 1), (30, 0, 1)):
+        clock = wall_clock(t, hours * 3600)
+        t.fetch("office", status=status, env=clock)
+        assert len(lines(t.path("alarms"))) == alarms, hours
+        assert t.run("status", env=clock).status == (75 if alarms else 0), hours
     assert "mail is deferred again and again since" in lines(t.path("alarms"))[0]
-    assert t.run("status").status == 75
+
+    local.answers.clear()
+    t.fetch("office", env=wall_clock(t, 31 * 3600))
+    assert t.run("status", env=wall_clock(t, 31 * 3600)).status == 0
 
 
 def test_alarm_of_sessions_that_die(t):

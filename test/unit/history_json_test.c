@@ -122,6 +122,19 @@ make_domains(struct history *history)
 }
 
 static void
+make_deferrals(struct history_deferrals *deferrals)
+{
+	size_t count = chance(10) == 0 ? HISTORY_DEFERRALS_MAX : chance(5);
+
+	for (size_t i = 0; i < count; i++) {
+		struct history_deferral made = {.id = chance(UINT64_MAX),
+		    .since = 1000 + make_time(),
+		    .last = 1000 + make_time()};
+		history_deferrals_restore(deferrals, &made);
+	}
+}
+
+static void
 make_history(struct history *history)
 {
 	history_init(history);
@@ -142,7 +155,7 @@ make_history(struct history *history)
 	history->hold_status = (int)chance(128);
 	make_text(history->hold_fingerprint, sizeof history->hold_fingerprint);
 	history->next = make_time();
-	history->deferred_since = make_time();
+	make_deferrals(&history->deferrals);
 	history->alarmed = make_time();
 	history->ledger_entries = make_count();
 	history->ledger_due = make_count();
@@ -194,6 +207,18 @@ assert_same_domains(const struct history *a, const struct history *b)
 }
 
 static void
+assert_same_deferrals(
+    const struct history_deferrals *a, const struct history_deferrals *b)
+{
+	SAME(count);
+	for (size_t i = 0; i < a->count; i++) {
+		SAME(list[i].id);
+		SAME(list[i].since);
+		SAME(list[i].last);
+	}
+}
+
+static void
 assert_same(const struct history *a, const struct history *b)
 {
 	SAME(any);
@@ -212,7 +237,7 @@ assert_same(const struct history *a, const struct history *b)
 	SAME(hold_status);
 	SAME_TEXT(hold_fingerprint);
 	SAME(next);
-	SAME(deferred_since);
+	assert_same_deferrals(&a->deferrals, &b->deferrals);
 	SAME(alarmed);
 	SAME(ledger_entries);
 	SAME(ledger_due);
@@ -307,7 +332,10 @@ the_largest_history_is_written_and_read_back(void **state)
 		memcpy(name, number, strlen(number));
 		history_domain_refused(&history, name, 1000, reply);
 	}
+	for (uint64_t i = 0; i < HISTORY_DEFERRALS_MAX + 10; i++)
+		history_deferrals_told(&history.deferrals, i, 1000);
 	write_and_read(&history, &again);
+	assert_same_deferrals(&history.deferrals, &again.deferrals);
 	assert_int_equal(again.domains_count, HISTORY_DOMAINS_MAX);
 	assert_same_domains(&history, &again);
 	assert_string_equal(history.hold_reason, again.hold_reason);

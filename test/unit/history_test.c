@@ -200,7 +200,6 @@ mail_is_counted(void **state)
 		history_add(&history, &result);
 	}
 	assert_false(history_is_new(&history));
-	assert_int_equal(history.deferred_since, start);
 	assert_int_equal(history.last_mail, start + minute);
 	assert_int_equal(history.failures_in_a_row, 0);
 	assert_int_equal(history.total.messages, 4);
@@ -209,7 +208,6 @@ mail_is_counted(void **state)
 	assert_int_equal(
 	    history_messages_today(&history, start + 14 * hour), 0);
 	add(&history, SESSION_NO_MAIL, ERROR_NONE, start + 15 * hour);
-	assert_int_equal(history.deferred_since, 0);
 	assert_int_equal(
 	    history_messages_today(&history, start + 15 * hour), 0);
 	assert_int_equal(history.total.messages, 4);
@@ -258,7 +256,8 @@ fill(struct history *history)
 	history->last.untidy = true;
 	history->untidy_in_a_row = 2;
 	history->next = start + hour;
-	history->deferred_since = start - hour;
+	history_deferrals_told(&history->deferrals, 7, start - hour);
+	history_deferrals_told(&history->deferrals, 7, start);
 	history->alarmed = start - 2 * hour;
 	history->ledger_entries = 9;
 	history->ledger_due = 7;
@@ -295,7 +294,7 @@ times_that_cannot_be_count_as_now(void **state)
 		history.last.started = history.last.ended = rows[i].kept;
 		history.since = history.last_success = rows[i].kept;
 		history.last_mail = history.last_failure = rows[i].kept;
-		history.deferred_since = rows[i].kept;
+		history_deferrals_told(&history.deferrals, 1, rows[i].kept);
 		history_settle_times(&history, start);
 		assert_int_equal(history.last.started, rows[i].settled);
 		assert_int_equal(history.last.ended, rows[i].settled);
@@ -303,7 +302,11 @@ times_that_cannot_be_count_as_now(void **state)
 		assert_int_equal(history.last_success, rows[i].settled);
 		assert_int_equal(history.last_mail, rows[i].settled);
 		assert_int_equal(history.last_failure, rows[i].settled);
-		assert_int_equal(history.deferred_since, rows[i].settled);
+		assert_int_equal(
+		    history.deferrals.list[0].since, rows[i].settled);
+		assert_int_equal(
+		    history.deferrals.list[0].last, rows[i].settled);
+		history_clear(&history);
 	}
 }
 
@@ -361,6 +364,8 @@ json_is_the_whole_history(void **state)
 	assert_int_equal(again.hold_class, ERROR_AUTH);
 	assert_int_equal(again.hold_until, history.hold_until);
 	assert_int_equal(again.domains_count, 2);
+	assert_int_equal(again.deferrals.count, 1);
+	assert_int_equal(again.deferrals.list[0].since, start - hour);
 	assert_int_equal(again.ledger_entries, 9);
 	assert_int_equal(again.ledger_due, 7);
 	/* An octet that is no UTF-8 changes the first time only. */

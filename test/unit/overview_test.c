@@ -184,9 +184,11 @@ alarms_count_due_time(void **state)
 	assert_int_equal(alarm_of(&office, &history, now), ALARM_FAILING);
 	history.last_success = now - MINUTE;
 	assert_int_equal(alarm_of(&office, &history, now), ALARM_NONE);
-	history.deferred_since = now - 3 * DAY;
+	history_deferrals_told(&history.deferrals, 1, now - 3 * DAY);
+	assert_int_equal(alarm_of(&office, &history, now), ALARM_NONE);
+	history_deferrals_told(&history.deferrals, 1, now - HOUR);
 	assert_int_equal(alarm_of(&office, &history, now), ALARM_DEFERRED);
-	history_init(&history);
+	history_clear(&history);
 	assert_int_equal(alarm_of(&office, &history, now), ALARM_NONE);
 }
 
