@@ -11,73 +11,11 @@ import os
 import shutil
 import time
 
+import dovecot_config
 from servers import NOBODY, Postfix, Process, Skip, answers, free_port, until, write
 
 USER = "office"
 TOKEN_KEY = b"the key of the one who issues tokens"
-
-DOVECOT = """\
-base_dir = {folder}/run
-state_dir = {folder}/state
-log_path = {folder}/log
-protocols = {protocols}
-hostname = dovecot.example
-mail_location = maildir:{folder}/mail/%u
-first_valid_uid = 1
-first_valid_gid = 0
-auth_mechanisms = plain login cram-md5 scram-sha-1 scram-sha-256 oauthbearer xoauth2 external
-auth_failure_delay = 0
-ssl = required
-ssl_cert = <{cert}
-ssl_key = <{key}
-ssl_ca = <{authority}
-ssl_require_crl = no
-ssl_verify_client_cert = yes
-auth_ssl_username_from_cert = yes
-submission_relay_host = 127.0.0.1
-submission_relay_port = {relay}
-passdb {{
-  driver = oauth2
-  mechanisms = oauthbearer xoauth2
-  args = {folder}/oauth2
-}}
-passdb {{
-  driver = passwd-file
-  mechanisms = external
-  args = {folder}/certified
-}}
-passdb {{
-  driver = passwd-file
-  mechanisms = plain login cram-md5 scram-sha-1 scram-sha-256
-  args = {folder}/users
-}}
-userdb {{
-  driver = static
-  args = uid={nobody} gid={nobody} home={folder}/mail/%u
-}}
-service auth {{
-  unix_listener {folder}/auth {{
-    mode = 0666
-  }}
-}}
-service submission-login {{
-  inet_listener submission {{
-    address = 127.0.0.1
-    port = {port}
-  }}
-}}
-service stats {{
-  unix_listener stats-writer {{
-    mode = 0666
-  }}
-}}
-"""
-
-OAUTH2 = """\
-introspection_mode = local
-local_validation_key_dict = fs:posix:prefix={folder}/keys/
-username_attribute = sub
-"""
 
 
 class DovecotLogin:
@@ -101,13 +39,13 @@ class DovecotLogin:
         self.address = "127.0.0.1:%d" % self.port
         write(os.path.join(folder, "users"), "%s:{PLAIN}%s\n" % (USER, password))
         write(os.path.join(folder, "certified"), "%s:::::::nopassword=y\n" % USER)
-        write(os.path.join(folder, "oauth2"), OAUTH2.format(folder=folder))
+        write(os.path.join(folder, "oauth2"), dovecot_config.oauth2(folder=folder))
         keys = os.path.join(folder, "keys", "default", "HS256")
         os.makedirs(keys)
         write(os.path.join(keys, "default"),
               base64.b64encode(TOKEN_KEY).decode() + "\n")
-        config = write(os.path.join(folder, "dovecot.conf"), DOVECOT.format(
-            folder=folder, port=self.port, nobody=NOBODY, relay=relay or 1,
+        config = write(os.path.join(folder, "dovecot.conf"), dovecot_config.login(
+            binary, folder=folder, port=self.port, nobody=NOBODY, relay=relay or 1,
             protocols="submission" if relay else "",
             cert=certificates.good.cert, key=certificates.good.key,
             authority=certificates.authority.cert))

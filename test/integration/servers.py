@@ -16,6 +16,7 @@ import socket
 import subprocess
 import time
 
+import dovecot_config
 import mail
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -97,43 +98,6 @@ class Process:
                 self.child.wait()
 
 
-DOVECOT = """\
-base_dir = {folder}/run
-state_dir = {folder}/state
-log_path = {folder}/log
-protocols = lmtp
-ssl = no
-hostname = dovecot.example
-{identity}
-mail_location = maildir:{folder}/mail/%u
-first_valid_uid = 1
-first_valid_gid = 0
-postmaster_address = postmaster@example.org
-passdb {{
-  driver = passwd-file
-  args = {folder}/users
-}}
-userdb {{
-  driver = passwd-file
-  args = {folder}/users
-}}
-service lmtp {{
-  unix_listener {folder}/lmtp {{
-    mode = 0666
-  }}
-  inet_listener lmtp {{
-    address = 127.0.0.1
-    port = {port}
-  }}
-}}
-service stats {{
-  unix_listener stats-writer {{
-    mode = 0666
-  }}
-}}
-"""
-
-
 class Dovecot:
     """LMTP on a Unix socket and on TCP; users are whole addresses."""
 
@@ -156,8 +120,8 @@ class Dovecot:
         self.users(users)
         self.port = free_port()
         self.socket = os.path.join(folder, "lmtp")
-        config = write(os.path.join(folder, "dovecot.conf"), DOVECOT.format(
-            folder=folder, port=self.port, identity=identity))
+        config = write(os.path.join(folder, "dovecot.conf"), dovecot_config.lmtp(
+            binary, folder=folder, port=self.port, identity=identity))
         self.process = Process([binary, "-F", "-c", config],
                                os.path.join(folder, "out"))
         started(self, lambda: answers(self.socket), "Dovecot's LMTP")
