@@ -19,11 +19,12 @@ SCRIPTS   := $(shell find .ci contrib test systemd -type f -size -64k \
 	-exec awk 'FNR == 1 && /^\#!.*[\/ ](ba|da)?sh( |$$)/ { print FILENAME } \
 	{ nextfile }' {} + 2>/dev/null | sort)
 
-# Not cppcheck's class "style", which contradicts KNF, and itself; and a string
-# may be looked at before the bound of what is taken of it.
+# Not cppcheck's class "style", which contradicts KNF, and itself; a string may be
+# looked at before the bound of what is taken of it; and that it does not look at
+# every branch of a function is no finding.
 CPPCHECK_FLAGS := --std=c11 --quiet --error-exitcode=1 --inline-suppr \
 	--enable=warning,performance,portability \
-	--suppress=arrayIndexThenCheck
+	--suppress=arrayIndexThenCheck --suppress=normalCheckLevelMaxBranches
 
 .PHONY: lint-format lint-cppcheck lint-shell lint-manual lint-tree lint-pure lint-names lint-sources
 lint: lint-format lint-tree lint-pure lint-names lint-shell lint-manual lint-cppcheck lint-sources ## style, rooms, static checks
@@ -31,8 +32,16 @@ lint-sources: $(HEADERS:%.h=$(OUT)/%.alone) $(SRCS:%.c=$(OUT)/%.tidy)
 
 analyze: $(SRCS:%.c=$(OUT)/%.analyzed) ## gcc -fanalyzer
 
+# The layout is that of one version; another one has other ideas in some places,
+# which are no fault of the tree. CI of a newer release says so and goes on.
+FORMAT_VERSION := 14
 lint-format:
-	@$(CLANG_FORMAT) --dry-run -Werror $(FORMATTED)
+	@case $$($(CLANG_FORMAT) --version) in \
+	*" $(FORMAT_VERSION)."*) \
+		$(CLANG_FORMAT) --dry-run -Werror $(FORMATTED) ;; \
+	*) echo "SKIP lint-format: the layout is that of clang-format" \
+		"$(FORMAT_VERSION), here is $$($(CLANG_FORMAT) --version)" ;; \
+	esac
 
 lint-tree:
 	@test/lint/rooms
