@@ -9,6 +9,7 @@
 #define ODMR_PROTOCOL_SENDER_PRIVATE_H
 
 #include "base/buf.h"
+#include "protocol/address.h"
 #include "protocol/dots.h"
 #include "protocol/reply.h"
 #include "protocol/sender.h"
@@ -19,7 +20,7 @@ enum {
 	/* Text goes out in pieces of this size: few writes, little memory. */
 	SENDER_TEXT_MAX = 64 * 1024,
 	/* MAIL with parameters, or RCPT: verb, path, CRLF. */
-	SENDER_COMMAND_MAX = 512,
+	SENDER_COMMAND_MAX = ADDRESS_MAX + 128,
 };
 
 /* Every reply that is awaited, or will be once its command went out. */

@@ -74,7 +74,7 @@ serve_log_message(const struct serve *s, const struct envelope *envelope,
     const struct status *told, size_t first)
 {
 	struct log_line line;
-	char to[1024];
+	char to[ADDRESS_MAX + sizeof ",<>"]; /* one at least */
 	size_t len = 0, i;
 
 	for (i = first; i < envelope->rcpts; i++) {

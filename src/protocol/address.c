@@ -77,20 +77,19 @@ expect(struct scan *scan, char c)
 	return true;
 }
 
+/* More than the dot-string of RFC 5321: dots may stand anywhere, since there
+ * are carriers that give out a..b@ and a.@; but dots alone name a folder. */
 static bool
-scan_dot_string(struct scan *scan)
+scan_plain_string(struct scan *scan)
 {
-	for (;;) {
-		if (!is_atext(peek(scan)))
-			return fail(scan, PATH_SYNTAX);
-		while (is_atext(peek(scan)))
-			if (!keep(scan))
-				return false;
-		if (peek(scan) != '.')
-			return true;
+	bool more = false;
+
+	while (is_atext(peek(scan)) || peek(scan) == '.') {
+		more |= peek(scan) != '.';
 		if (!keep(scan))
 			return false;
 	}
+	return more || fail(scan, PATH_SYNTAX);
 }
 
 /* Quoted-string of RFC 5321 4.1.2; the quotes are kept for the moment. */
@@ -160,11 +159,9 @@ scan_local_part(struct scan *scan)
 		if (!scan_quoted_string(scan))
 			return false;
 		simplify_quoted(scan);
-	} else if (!scan_dot_string(scan)) {
+	} else if (!scan_plain_string(scan)) {
 		return false;
 	}
-	if (scan->len > ADDRESS_LOCAL_MAX)
-		return fail(scan, PATH_TOO_LONG);
 	scan->path->local_len = scan->len;
 	return true;
 }
@@ -184,22 +181,25 @@ scan_literal(struct scan *scan)
 	return keep(scan);
 }
 
-/* Labels parted by single dots, none empty, no hyphen at the ends of one. */
+/* Labels parted by single dots, none empty. The root's dot at the end is taken
+ * off: guard, routes, folders and ledger know a domain by one spelling. */
 static bool
 scan_labels(struct scan *scan)
 {
 	for (;;) {
-		if (!is_domain_char(peek(scan)) || peek(scan) == '-')
+		if (!is_domain_char(peek(scan)))
 			return fail(scan, PATH_SYNTAX);
 		while (is_domain_char(peek(scan)))
 			if (!keep(scan))
 				return false;
-		if (scan->path->mailbox[scan->len - 1] == '-')
-			return fail(scan, PATH_SYNTAX);
 		if (peek(scan) != '.')
 			return true;
 		if (!keep(scan))
 			return false;
+		if (!is_domain_char(peek(scan))) {
+			scan->len--;
+			return true;
+		}
 	}
 }
 
@@ -240,13 +240,27 @@ scan_mailbox(struct scan *scan)
 {
 	if (!scan_source_route(scan) || !scan_local_part(scan))
 		return false;
-	if (peek(scan) == '@')
-		return keep(scan) && scan_domain(scan);
-	/* Only postmaster may stand alone (RFC 5321 4.5.1). */
-	if (scan->len != strlen("postmaster") ||
-	    strncasecmp(scan->path->mailbox, "postmaster", scan->len) != 0)
-		return fail(scan, PATH_SYNTAX);
-	return true;
+	return peek(scan) != '@' || (keep(scan) && scan_domain(scan));
+}
+
+static void
+skip_spaces(struct scan *scan)
+{
+	while (peek(scan) == ' ')
+		scan->at++;
+}
+
+static bool
+scan_path(struct scan *scan)
+{
+	if (peek(scan) != '<')
+		return scan_mailbox(scan);
+	scan->at++;
+	skip_spaces(scan);
+	if (peek(scan) != '>' && !scan_mailbox(scan))
+		return false;
+	skip_spaces(scan);
+	return expect(scan, '>');
 }
 
 enum path_result
@@ -255,11 +269,7 @@ path_parse(struct path *path, const char *text, size_t len, size_t *used)
 	struct scan scan = {.at = text, .end = text + len, .path = path};
 
 	*path = (struct path){.local_len = 0};
-	if (!expect(&scan, '<'))
-		return scan.fault;
-	if (peek(&scan) != '>' && !scan_mailbox(&scan))
-		return scan.fault;
-	if (!expect(&scan, '>'))
+	if (!scan_path(&scan))
 		return scan.fault;
 	path->mailbox[scan.len] = '\0';
 	*used = (size_t)(scan.at - text);
@@ -285,6 +295,12 @@ path_complete(struct path *path, const char *domain)
 	    path->mailbox + len, sizeof path->mailbox - len, "@%s", domain);
 }
 
+static bool
+has_in_local_part(const struct path *path, char c)
+{
+	return memchr(path->mailbox, c, path->local_len) != NULL;
+}
+
 bool
 path_is_plain(const struct path *path)
 {
@@ -292,9 +308,12 @@ path_is_plain(const struct path *path)
 
 	if (path->local_len == 0)
 		return true; /* the null reverse path */
-	return !path->quoted && strchr("-/|", local[0]) == NULL &&
-	       memchr(local, '%', path->local_len) == NULL &&
-	       memchr(local, '!', path->local_len) == NULL;
+	if (path->quoted || strchr("-/|", local[0]) != NULL ||
+	    has_in_local_part(path, '%') || has_in_local_part(path, '!'))
+		return false;
+	/* "../x" leads elsewhere where a local part is made a file name. */
+	return !has_in_local_part(path, '/') ||
+	       is_dot_string(local, path->local_len);
 }
 
 bool

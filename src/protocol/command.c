@@ -130,26 +130,6 @@ parse_chunk(struct command *command, struct scan *scan, struct status *fault)
 	return false;
 }
 
-/* xtext of RFC 3461 4, which AUTH= carries (RFC 4954 5). */
-static bool
-is_xtext(struct word word)
-{
-	for (size_t i = 0; i < word.len; i++) {
-		char c = word.text[i];
-		if (c < '!' || c > '~' || c == '=')
-			return false;
-		if (c == '+') {
-			for (size_t k = 1; k <= 2; k++)
-				if (i + k >= word.len ||
-				    strchr("0123456789ABCDEF",
-					word.text[i + k]) == NULL)
-					return false;
-			i += 2;
-		}
-	}
-	return word.len > 0;
-}
-
 enum parameter {
 	PARAMETER_AUTH = 1,
 	PARAMETER_BODY = 2,
@@ -174,8 +154,9 @@ parse_mail_parameter(struct command *command, struct word key,
 		return PARAMETER_BODY;
 	}
 	if (word_is(key, "AUTH")) {
-		/* Accepted and ignored, as from one who is not trusted. */
-		*good = is_xtext(value);
+		/* Ignored, as from one who is not trusted; so its syntax does
+		 * not count either (RFC 4954 5). */
+		*good = has_value;
 		return PARAMETER_AUTH;
 	}
 	if (word_is(key, "PRDR")) {
@@ -276,8 +257,15 @@ parse_rcpt(struct command *command, struct scan *scan, struct status *fault)
 {
 	if (!parse_path(command, scan, "TO:", "5.1.3", fault))
 		return false;
-	if (command->path.mailbox[0] == '\0') {
+	const char *mailbox = command->path.mailbox;
+	if (mailbox[0] == '\0') {
 		status_set(fault, 501, "5.1.3", "A recipient is needed");
+		return false;
+	}
+	/* Only postmaster may stand alone (RFC 5321 4.5.1). */
+	if (path_domain(&command->path)[0] == '\0' &&
+	    strcasecmp(mailbox, "postmaster") != 0) {
+		status_set(fault, 501, "5.1.3", "A recipient needs a domain");
 		return false;
 	}
 	struct word parameter = next_word(scan);

@@ -7,6 +7,10 @@
 
 #include "protocol/limits.h"
 
+/* RFC 5321 4.5.3.1.3; the clause with a longer one is left out, since nobody
+ * reads it and no line may come near 998 octets (RFC 5322 2.1.1). */
+enum { TRACE_FOR_MAX = 256 };
+
 #define COMMENT "(odmr-agent)"
 
 static const char received[] = "received:";
@@ -48,7 +52,8 @@ with(const struct trace_field *field)
 size_t
 trace_format(const struct trace_field *field, char *out)
 {
-	char name[LIMIT_PEER_NAME + 1], literal[100] = "", rcpt[400] = "";
+	char name[LIMIT_PEER_NAME + 1], literal[100] = "";
+	char rcpt[TRACE_FOR_MAX + 16] = "";
 	char tls[100] = "";
 
 	copy_name(name, field->peer_name);
@@ -56,7 +61,7 @@ trace_format(const struct trace_field *field, char *out)
 		snprintf(literal, sizeof literal, " ([%s%s])",
 		    strchr(field->peer_addr, ':') != NULL ? "IPv6:" : "",
 		    field->peer_addr);
-	if (field->rcpt != NULL)
+	if (field->rcpt != NULL && strlen(field->rcpt) <= TRACE_FOR_MAX)
 		snprintf(rcpt, sizeof rcpt, "\r\n\tfor <%s>", field->rcpt);
 	if (field->cipher != NULL)
 		snprintf(tls, sizeof tls, "\r\n\ttls %s", field->cipher);

@@ -23,7 +23,12 @@ check_mailbox(const struct path *path)
 		assert(memchr(path->mailbox, '%', path->local_len) == NULL);
 		assert(memchr(path->mailbox, '!', path->local_len) == NULL);
 		assert(memchr(path->mailbox, ' ', path->local_len) == NULL);
+		assert(memchr(path->mailbox, '/', path->local_len) == NULL ||
+		       strncmp(path->mailbox, "../", 3) != 0);
 	}
+	size_t domain_len = strlen(domain);
+	assert(domain_len == 0 || domain[domain_len - 1] != '.');
+	assert(len == 0 || strspn(path->mailbox, ".") < path->local_len);
 	/* What is passed on reads the same at the next host. */
 	int n = snprintf(again, sizeof again, "<%s>", path->mailbox);
 	assert(path_parse(&parsed, again, (size_t)n, &used) == PATH_OK);
@@ -60,7 +65,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_domain(data, size);
 	if (path_parse(&path, (const char *)data, size, &used) != PATH_OK)
 		return 0;
-	assert(used >= 2 && used <= size && data[used - 1] == '>');
+	assert(used >= 1 && used <= size);
+	assert((data[0] == '<') == (data[used - 1] == '>'));
 	check_mailbox(&path);
 	return 0;
 }

@@ -69,6 +69,18 @@ def test_address_literal_for_a_short_name(t):
     ("second mail", [(MAIL, 250), (MAIL, "503 5.5.1"), (RCPT, 250)]),
     ("ehlo resets", [(MAIL, 250), ("EHLO x.example", 250), (RCPT, "503 5.5.1")]),
     ("mail syntax", [("MAIL a@b.example", "501 5.5."), ("MAIL FROM:<a b>", "501 5.")]),
+    ("senders without a domain", [("MAIL FROM:<root>", 250), ("RSET", 250),
+                                  ("MAIL FROM:root", 250)]),
+    ("no angle brackets", [("MAIL FROM:a@b.example SIZE=9", 250),
+                           ("RCPT TO:user@example.org", 250)]),
+    ("dot at the end", [("MAIL FROM:<a@b.example.>", 250),
+                        ("RCPT TO:<user@example.org.>", 250),
+                        ("RCPT TO:<user@elsewhere.example.>", "550 5.7.1")]),
+    ("odd dots", [("MAIL FROM:<a..b@c.example>", 250),
+                  ("RCPT TO:<user..x@example.org>", 250),
+                  ("RCPT TO:<user.@example.org>", 250)]),
+    ("long local parts", [("MAIL FROM:<%s@b.example>" % ("a" * 900), 250),
+                          ("RCPT TO:<%s@example.org>" % ("b" * 200), 250)]),
     ("rcpt syntax", [(MAIL, 250), ("RCPT TO:user", "501 5."),
                      ("RCPT TO:<>", "501 5."), (RCPT, 250)]),
     ("smtputf8", [(MAIL + " SMTPUTF8", "555 5.5.4"), (MAIL, 250)]),
@@ -81,7 +93,8 @@ def test_address_literal_for_a_short_name(t):
     ("body", [(MAIL + " BODY=8BITMIME", 250), ("RSET", 250),
               (MAIL + " BODY=7BIT", 250)]),
     ("auth parameter", [(MAIL + " AUTH=<>", 250), ("RSET", 250),
-                        (MAIL + " AUTH=a+2Bb@c.example", 250)]),
+                        (MAIL + " AUTH=a+2Bb@c.example", 250), ("RSET", 250),
+                        (MAIL + " AUTH=", 250)]),
     ("size", [(MAIL + " SIZE=1000", 250), ("RSET", 250),
               (MAIL + " SIZE=104857601", "552 5.3.4"), (MAIL + " SIZE=x", "501 5.5.4")]),
     ("foreign domain", [(MAIL, 250), ("RCPT TO:<a@elsewhere.example>", "550 5.7.1")]),
@@ -102,6 +115,33 @@ def test_reply(t, steps):
     run = t.run("fetch", "office")
     t.check_provider()
     assert run.status in (0, 67), run
+
+
+def test_long_addresses(t):
+    """From the provider to the local server and into the ledger, as they came."""
+    local = t.local(answers={"END": {"u..1.@example.org": "451 4.2.0 later"}})
+    sender = "a" * 950 + "@remote.example"
+    rcpts = ["b" * 950 + "@example.org", "u..1.@example.org"]
+
+    def script(line):
+        hello(line)
+        line.command("MAIL FROM:<%s> SIZE=100" % sender, 250)
+        for rcpt in rcpts:
+            line.command("RCPT TO:<%s>" % rcpt, 250)
+        line.command("DATA", 354)
+        line.send(dotted(TEXT))
+        line.expect(451)
+        goodbye(line)
+
+    t.configure(t.provider(script), {"lmtp": local.address}, drain=False)
+    t.run("fetch", "office")
+    t.check_provider()
+    [(given, to, _)] = local.messages
+    assert given == sender and to == rcpts[:1], (given, to)
+    known = t.run("ledger", "office").out
+    assert "from=<%s>" % sender in known, known
+    assert "to=<%s> taken" % rcpts[0] in known, known
+    assert "put off from=<%s> to=<u..1.@example.org>" % sender in known, known
 
 
 def test_postmaster(t):

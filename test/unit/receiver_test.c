@@ -398,9 +398,9 @@ static const struct dialogue dialogues[] = {
 	START "MAIL FROM:<s@x> SMTPUTF8\r\nMAIL FROM:<s@x> BODY=BINARYMIME\r\n"
 	      "MAIL FROM:<s@x> RET=FULL\r\nMAIL FROM:<s@x> SIZE=\r\n"
 	      "MAIL FROM:<s@x> SIZE=1x\r\nMAIL FROM:<s@x> SIZE=1 size=1\r\n"
-	      "MAIL FROM:<s@x> BODY=9BIT\r\nMAIL FROM:<s@x> AUTH=a+3\r\n"
+	      "MAIL FROM:<s@x> BODY=9BIT\r\nMAIL FROM:<s@x> AUTH\r\n"
 	      "MAIL FROM:<s@x> PRDR=1\r\nMAIL FROM:<s@x>SIZE=1\r\n"
-	      "MAIL FROM:s@x\r\n"
+	      "MAIL FROM:s@x>\r\n"
 	      "MAIL FROM:<s@x> AUTH=<> BODY=7BIT\r\nQUIT\r\n",
 	HELLO
 	"555 5.5.4 Parameter not supported: SMTPUTF8\r\n"
@@ -415,6 +415,25 @@ static const struct dialogue dialogues[] = {
 	"501 5.1.7 Bad address syntax\r\n501 5.1.7 Bad address syntax\r\n" MAIL_OK
 	    BYE,
 	"MAIL <s@x>\nABORT\n" QUITS},
+    {"AUTH= means nothing here, whatever it says",
+	START "MAIL FROM:<s@x> AUTH=\r\nRSET\r\nMAIL FROM:<s@x> AUTH=a+3 SIZE=1"
+	      "\r\nRSET\r\nMAIL FROM:<s@x> AUTH=a=b@c\r\nQUIT\r\n",
+	HELLO MAIL_OK RSET_OK MAIL_OK RSET_OK MAIL_OK BYE, NULL},
+    {"senders as hosts and carriers have them",
+	START "MAIL FROM:<root>\r\nRSET\r\nMAIL FROM:root\r\nRSET\r\n"
+	      "MAIL FROM:s@x SIZE=1\r\nRSET\r\nMAIL FROM:<a..b.@x.>\r\nQUIT"
+	      "\r\n",
+	HELLO MAIL_OK RSET_OK MAIL_OK RSET_OK MAIL_OK RSET_OK MAIL_OK BYE,
+	"MAIL <root>\nABORT\nMAIL <root>\nABORT\nMAIL <s@x>\nABORT\n"
+	"MAIL <a..b.@x>\nABORT\n" QUITS},
+    {"recipients as providers write them",
+	START "MAIL FROM:<>\r\nRCPT TO:a1@y\r\nRCPT TO:<a..2.@y.>\r\n"
+	      "RCPT TO: a3@y. \r\nRCPT TO:postmaster\r\nRCPT TO:<a4>\r\n"
+	      "QUIT\r\n",
+	HELLO MAIL_OK RCPT_OK RCPT_OK RCPT_OK RCPT_OK
+	"501 5.1.3 A recipient needs a domain\r\n" BYE,
+	"MAIL <>\nRCPT <a1@y>\nRCPT <a..2.@y>\nRCPT <a3@y>\n"
+	"RCPT <postmaster@example.org>\nABORT\n" QUITS},
     {"a BDAT whose length is unknown ends the session",
 	START OPEN "BDAT 99999999999999999999\r\nMAIL FROM:<evil@x>\r\n",
 	HELLO OPENED "501 5.5.4 Syntax: BDAT octets [LAST]\r\n",
