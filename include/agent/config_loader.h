@@ -188,6 +188,11 @@ void config_read_mapping(struct config_loader *loader,
 /* false: it is not, and a fault was told. */
 bool config_is_ascii(struct config_loader *loader,
     const struct config_scalar *scalar, const struct config_key *key);
+/* A name or address as people mean it; resolvers take "1.2" for one. */
+bool config_is_host(const char *host);
+/* Splits HOST, HOST:PORT, [IPV6] and [IPV6]:PORT in place; false: neither. port
+ * stays as it is where there is none. */
+bool config_split_address(char *text, char **host, unsigned long *port);
 /* Converters of one scalar, for the tables. */
 config_convert_fn config_to_bool;
 config_convert_fn config_to_choice;

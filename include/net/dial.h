@@ -25,7 +25,7 @@ enum dial_family {
 struct dial_options {
 	const char *host; /* a name, or an address without brackets */
 	uint16_t port;
-	const char *proxy; /* socks5h://, socks5:// or http:// URL, or NULL */
+	const char *proxy; /* a URL as net/proxy takes it, or NULL */
 	const char *source_address; /* as CURLOPT_INTERFACE takes it, or NULL */
 	enum dial_family family;
 };
@@ -42,7 +42,5 @@ int dial_open(const struct dial_options *options,
 
 /* A name of letters, digits, '-', '_' and dots, no dot last; or an address. */
 bool dial_host_is_valid(const char *host);
-/* One of the three schemes, and something behind it. */
-bool dial_proxy_is_valid(const char *proxy);
 
 #endif

@@ -52,15 +52,14 @@ is_odd_number(const char *host)
 	       inet_pton(AF_INET, host, &address) != 1;
 }
 
-static bool
-is_host(const char *host)
+bool
+config_is_host(const char *host)
 {
 	return dial_host_is_valid(host) && !is_odd_number(host);
 }
 
-/* Splits HOST, HOST:PORT, [IPV6] and [IPV6]:PORT in place; false: neither. */
-static bool
-split_address(char *text, char **host, unsigned long *port)
+bool
+config_split_address(char *text, char **host, unsigned long *port)
 {
 	char *colon = strrchr(text, ':');
 	char *bracket = strchr(text, ']');
@@ -100,7 +99,7 @@ read_address(struct config_loader *loader, const struct config_scalar *scalar,
 		return false;
 	char *text =
 	    pool_text(&loader->config->pool, scalar->text, scalar->len);
-	if (!split_address(text, &host, &port) || !is_host(host))
+	if (!config_split_address(text, &host, &port) || !config_is_host(host))
 		return config_refuse_value(loader, scalar, key,
 		    port == PORT_NONE
 			? "HOST:PORT or [IPV6]:PORT"
@@ -150,7 +149,7 @@ config_to_host(struct config_loader *loader, const struct config_scalar *scalar,
 {
 	if (!config_is_ascii(loader, scalar, key))
 		return false;
-	if (!is_host(scalar->text))
+	if (!config_is_host(scalar->text))
 		return config_refuse_value(loader, scalar, key,
 		    "the name of a host, without a dot at its end");
 	return config_to_text(loader, scalar, key, field);
@@ -199,59 +198,6 @@ config_to_pin(struct config_loader *loader, const struct config_scalar *scalar,
 		    "sha256// and 44 characters of base64, as \"check"
 		    " --connect\" prints it");
 	return config_to_text(loader, scalar, key, field);
-}
-
-/* Never repeated in a message: it may hold a password. */
-bool
-config_to_proxy(struct config_loader *loader,
-    const struct config_scalar *scalar, const struct config_key *key,
-    void *field)
-{
-	const char *host = strstr(scalar->text, "://");
-	unsigned long port = PORT_NONE;
-	char *name;
-
-	bool good = dial_proxy_is_valid(scalar->text) &&
-		    strpbrk(scalar->text, " \\#?") == NULL;
-	if (good) {
-		const char *at = strrchr(scalar->text, '@');
-		host = at != NULL ? at + 1 : host + 3;
-		char *copy =
-		    pool_text(&loader->config->pool, host, strcspn(host, "/"));
-		const char *path = strchr(host, '/');
-		good = split_address(copy, &name, &port) && is_host(name) &&
-		       (path == NULL || path[1] == '\0');
-	}
-	if (!good) {
-		config_fault(loader, scalar->mark,
-		    "%s: it must be socks5h://HOST:PORT, socks5://HOST:PORT or"
-		    " http://HOST:PORT, with USER:PASSWORD@ before HOST where"
-		    " the proxy wants that",
-		    key->name);
-		return false;
-	}
-	return config_to_secret(loader, scalar, key, field);
-}
-
-/* http:// or https://, as ping services give it. */
-bool
-config_to_url(struct config_loader *loader, const struct config_scalar *scalar,
-    const struct config_key *key, void *field)
-{
-	const char *text = scalar->text;
-	bool http = strncmp(text, "http://", 7) == 0;
-	bool https = strncmp(text, "https://", 8) == 0;
-	bool good = (http || https) && text[http ? 7 : 8] != '\0';
-
-	for (size_t i = 0; good && i < scalar->len; i++)
-		good = text[i] > ' ' && text[i] < 0x7f && text[i] != '\\';
-	if (!good) {
-		/* The value is as good as a password, and is not shown. */
-		config_fault(loader, scalar->mark,
-		    "%s: it must be an http:// or https:// URL", key->name);
-		return false;
-	}
-	return config_to_secret(loader, scalar, key, field);
 }
 
 static bool

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/mem.h"
+#include "net/proxy.h"
 
 enum {
 	HOST_MAX = 253, /* RFC 1035 2.3.4, as text without the last dot */
@@ -45,20 +46,6 @@ dial_host_is_valid(const char *host)
 	}
 }
 
-bool
-dial_proxy_is_valid(const char *proxy)
-{
-	static const char *const schemes[] = {
-	    "socks5h://", "socks5://", "http://"};
-
-	for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
-		size_t len = strlen(schemes[i]);
-		if (strncasecmp(proxy, schemes[i], len) == 0)
-			return proxy[len] != '\0';
-	}
-	return false;
-}
-
 /* libcurl calls it at least once a second; not 0 ends the attempt. */
 static int
 check_deadline(
@@ -68,11 +55,23 @@ check_deadline(
 	return deadline_left(deadline) == 0;
 }
 
+/* An unset proxy would let http_proxy in, and an unset NOPROXY no_proxy, which
+ * bypasses the proxy that is configured. */
+static void
+set_proxy(CURL *curl, const struct proxy *proxy)
+{
+	const char *url = proxy->url != NULL ? proxy->url : "";
+
+	curl_easy_setopt(curl, CURLOPT_PROXY, url);
+	curl_easy_setopt(curl, CURLOPT_PROXYUSERNAME, proxy->user.text);
+	curl_easy_setopt(curl, CURLOPT_PROXYPASSWORD, proxy->password.text);
+	curl_easy_setopt(curl, CURLOPT_NOPROXY, "");
+	curl_easy_setopt(curl, CURLOPT_HTTPPROXYTUNNEL, 1L);
+}
+
 /*
- * The scheme is never spoken, but every libcurl knows it. An unset proxy would
- * let http_proxy in, and an unset NOPROXY no_proxy, which bypasses the proxy
- * that is configured. A dead name server must not hold us beyond the deadline:
- * QUICK_EXIT.
+ * The scheme is never spoken, but every libcurl knows it. A dead name server
+ * must not hold us beyond the deadline: QUICK_EXIT.
  */
 static void
 set_options(CURL *curl, const struct dial_options *options, const char *url,
@@ -83,14 +82,10 @@ set_options(CURL *curl, const struct dial_options *options, const char *url,
 	    [DIAL_IPV4] = CURL_IPRESOLVE_V4,
 	    [DIAL_IPV6] = CURL_IPRESOLVE_V6,
 	};
-	const char *proxy = options->proxy != NULL ? options->proxy : "";
 	long left = (long)deadline_left(deadline) + 1; /* 0 means no limit */
 
 	curl_easy_setopt(curl, CURLOPT_URL, url);
 	curl_easy_setopt(curl, CURLOPT_CONNECT_ONLY, 1L);
-	curl_easy_setopt(curl, CURLOPT_PROXY, proxy);
-	curl_easy_setopt(curl, CURLOPT_NOPROXY, "");
-	curl_easy_setopt(curl, CURLOPT_HTTPPROXYTUNNEL, 1L);
 	curl_easy_setopt(curl, CURLOPT_INTERFACE, options->source_address);
 	curl_easy_setopt(curl, CURLOPT_IPRESOLVE, families[options->family]);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, left);
@@ -148,8 +143,8 @@ take_socket(CURL *curl, bool proxied, char *peer, struct error *err)
 }
 
 static int
-dial(const struct dial_options *options, const char *place,
-    struct deadline deadline, char *peer, struct error *err)
+dial(const struct dial_options *options, const struct proxy *proxy,
+    const char *place, struct deadline deadline, char *peer, struct error *err)
 {
 	char text[CURL_ERROR_SIZE] = "";
 	CURL *curl = curl_easy_init();
@@ -161,10 +156,11 @@ dial(const struct dial_options *options, const char *place,
 		goto out;
 	}
 	set_options(curl, options, url, &deadline);
+	set_proxy(curl, proxy);
 	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, text);
 	CURLcode code = curl_easy_perform(curl);
 	if (code == CURLE_OK)
-		fd = take_socket(curl, options->proxy != NULL, peer, err);
+		fd = take_socket(curl, proxy->url != NULL, peer, err);
 	else
 		explain(curl, code, text, &deadline, err);
 out:
@@ -180,23 +176,26 @@ dial_open(const struct dial_options *options, const struct deadline *deadline,
     char peer[DIAL_PEER_SIZE], struct error *err)
 {
 	bool brackets = strchr(options->host, ':') != NULL;
+	struct proxy proxy = {.url = NULL};
 
 	if (!dial_host_is_valid(options->host)) {
 		error_set(err, ERROR_CONFIG,
 		    "the host to connect to is neither a name nor an address");
 		return -1;
 	}
-	if (options->proxy != NULL && !dial_proxy_is_valid(options->proxy)) {
+	if (options->proxy != NULL &&
+	    proxy_parse(&proxy, options->proxy) != PROXY_OK) {
 		error_set(err, ERROR_CONFIG,
 		    "the proxy is not a URL of socks5h, socks5 or http");
 		return -1;
 	}
 	char *place = xasprintf("%s%s%s:%u", brackets ? "[" : "", options->host,
 	    brackets ? "]" : "", (unsigned)options->port);
-	int fd = dial(options, place, *deadline, peer, err);
+	int fd = dial(options, &proxy, place, *deadline, peer, err);
 	if (fd < 0)
 		error_prefix(err, "cannot connect to %s%s", place,
 		    options->proxy != NULL ? " through the proxy" : "");
+	proxy_clear(&proxy);
 	free(place);
 	return fd;
 }

@@ -6,11 +6,13 @@ environments of what it starts, and in what it writes.
 import base64
 import glob
 import os
+import re
 import shutil
 import threading
 
 import sasl
-from doubles import HttpProxy
+from clock import wall_clock
+from doubles import Http, HttpProxy
 from mail import message
 from servers import NOBODY
 from stage import NO_LEAK_SEARCH, Skip, deliver, goodbye, hello, one_message, rows
@@ -223,6 +225,44 @@ def test_no_core_and_no_debugger(t, identity):
         assert os.stat("/proc/%d/mem" % pid).st_uid == 0
     gate.opened.set()
     t.expect(t.finish(child), 0)
+
+
+WORD = "proxy-word"
+
+
+@rows(("unknown name", "http://me:%s@proxy.invalid:3128", "resolve proxy"),
+      ("not encoded", "http://me:%s@x@127.0.0.1:1", "percent-encoded"),
+      ("a slash", "socks5h://me:%s/x@127.0.0.1:1", "percent-encoded"),
+      ("not there", "socks5://me:%s%%40x@127.0.0.1:1", "refused"),
+      ("no proxy", "http://me:%s@{provider}", "through the proxy"),
+      ("no SOCKS", "socks5h://me:%s@{provider}", "through the proxy"),
+      ("refuses", "http://me:%s%%2Fx@{refusing}", "through the proxy.*407"))
+def test_of_a_proxy_in_no_output(t, url, words):
+    """Whatever goes wrong with it: not on the terminal, in the log, the status,
+    what is told to an alarm command, a ping or a metrics file."""
+    refusing = Http(lambda _path: "407 Proxy Authentication Required")
+    t.at_end(refusing.close)
+    provider = t.provider()
+    t.configure(
+        provider, top={"log_level": "debug", "metrics_file": t.path("metrics")},
+        proxy=(url % WORD).format(provider="127.0.0.1:%d" % provider.port,
+                                  refusing=refusing.address),
+        connect_timeout="5s", alarm_after="1m", alarm_command="env >%s" % t.path("alarm"))
+    written = ""
+    for args in (("check",), ("check", "--connect"), ("fetch",),
+                 ("-v", "--trace", "fetch", "office"), ("status",),
+                 ("status", "--json"), ("ledger",)):
+        # Time for an alarm passes before the second fetch.
+        run = t.run(*args, env=wall_clock(t, 3600 if "-v" in args else 0))
+        written += run.out + run.err
+    assert os.path.exists(t.path("alarm")) == (words != "percent-encoded")
+    assert re.search(words, written, re.IGNORECASE | re.DOTALL), written
+    for path in glob.glob(t.path("state", "**"), recursive=True) + glob.glob(
+            t.path("[am][le]*")):
+        if os.path.isfile(path):
+            with open(path, "rb") as file:
+                written += file.read().decode("latin-1")
+    assert WORD not in written, written
 
 
 def test_credential_of_the_service_manager(t):

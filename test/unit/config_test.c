@@ -314,6 +314,30 @@ static const struct fault faults[] = {
 	"f:4:81: proxy: it must be socks5h://HOST:PORT, socks5://HOST:PORT or"
 	" http://HOST:PORT, with USER:PASSWORD@ before HOST where the proxy"
 	" wants that\n"},
+    {"proxy with an @ in its password",
+	ACCOUNT("proxy: 'http://u:se@cret@h:1'"),
+	"f:4:81: proxy: in user and password these must be percent-encoded: %"
+	" as %25, @ as %40, / as %2F, : as %3A, # as %23, ? as %3F, \\ as %5C"
+	" and a blank as %20\n"},
+    {"proxy with a / in its password", ACCOUNT("proxy: 'http://u:se/cret@h:1'"),
+	"f:4:81: proxy: in user and password these must be percent-encoded: %"
+	" as %25, @ as %40, / as %2F, : as %3A, # as %23, ? as %3F, \\ as %5C"
+	" and a blank as %20\n"},
+    {"proxy as it must be", ACCOUNT("proxy: 'http://u:se%40cr%2Fet@h:1/'"), ""},
+    {"ping_url with a / in its password",
+	ACCOUNT("ping_url: 'https://u:se/cret@h/x'"),
+	"f:4:84: ping_url: in user and password these must be percent-encoded:"
+	" % as %25, @ as %40, / as %2F, : as %3A, # as %23, ? as %3F, \\ as"
+	" %5C and a blank as %20\n"},
+    {"ping_url with an @ in its password",
+	ACCOUNT("ping_url: 'https://u:se@cret@h/x'"),
+	"f:4:84: ping_url: in user and password these must be percent-encoded:"
+	" % as %25, @ as %40, / as %2F, : as %3A, # as %23, ? as %3F, \\ as"
+	" %5C and a blank as %20\n"},
+    {"ping_url with an @ in its path",
+	ACCOUNT("ping_url: 'https://u:p%40@[::1]:80/@a:b@'"), ""},
+    {"ping_url that is none", ACCOUNT("ping_url: 'ftp://u:secret@h/'"),
+	"f:4:84: ping_url: it must be an http:// or https:// URL\n"},
     {"account name", TOP " ../o: {}\n",
 	"f:4:2: accounts: \"../o\" is no name; it has letters, digits, \"-\","
 	" \"_\" and \".\", 200 at most, and begins with none of \"-\" and"
