@@ -4,7 +4,8 @@
  * It owns its descriptor, which never blocks: every wait is a deadline's. A
  * call that fails fills in err: ERROR_AGAIN for a time-out and for a line that
  * was reset or cut, ERROR_STOPPED when a stop request ended the wait,
- * ERROR_PROTOCOL for a fault of TLS. Once the deadline is over nothing more is
+ * ERROR_PROTOCOL for a fault of TLS, ERROR_AUTH for a peer that refused our
+ * certificate. Once the deadline is over nothing more is
  * read or written, whatever is there. The program ignores SIGPIPE.
  */
 #ifndef ODMR_NET_STREAM_H

@@ -6,6 +6,7 @@
 #include <openssl/hmac.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/mem.h"
 
@@ -75,6 +76,23 @@ add_key(EVP_MD_CTX *digest, const struct config_key *key, const void *field)
 	}
 }
 
+/*
+ * The certificate that we log in with is renewed in place. What stat(2) says
+ * of it will do: at worst a hold ends without need.
+ */
+static void
+add_file(EVP_MD_CTX *digest, const char *path)
+{
+	struct stat now;
+
+	if (path == NULL || stat(path, &now) != 0)
+		return;
+	add(digest, &now.st_ino, sizeof now.st_ino);
+	add(digest, &now.st_size, sizeof now.st_size);
+	add(digest, &now.st_mtim.tv_sec, sizeof now.st_mtim.tv_sec);
+	add(digest, &now.st_mtim.tv_nsec, sizeof now.st_mtim.tv_nsec);
+}
+
 void
 config_fingerprint(const struct config_account *account,
     const struct secret *secret, const void *key, size_t key_len,
@@ -92,6 +110,7 @@ config_fingerprint(const struct config_account *account,
 	for (size_t i = 0; i < table->count; i++)
 		add_key(digest, &table->keys[i],
 		    (const char *)account + table->keys[i].offset);
+	add_file(digest, account->tls_cert_file);
 	add(digest, secret->text, secret->len);
 	if (EVP_DigestFinal_ex(digest, inner, &len) != 1 ||
 	    HMAC(EVP_sha256(), key, (int)key_len, inner, len, outer, &len) ==

@@ -154,13 +154,23 @@ outside_its_time(X509_STORE_CTX *store, const char *server_name, bool expired,
 static void
 for_other_names(X509 *certificate, const char *server_name, struct error *err)
 {
-	char names[NAMES_SIZE];
+	char names[NAMES_SIZE], pin[TLS_PIN_SIZE];
 
 	show_names(certificate, names, sizeof names);
+	if (names[0] != '\0') {
+		error_set(err, ERROR_CERTIFICATE,
+		    "the certificate of %s is not accepted: it is for %s "
+		    "(where that is the provider, set tls_server_name)",
+		    server_name, names);
+		return;
+	}
+	/* No tls_server_name can match then. */
+	(void)certificate_pin(certificate, pin);
 	error_set(err, ERROR_CERTIFICATE,
-	    "the certificate of %s is not accepted: it is for %s (where that "
-	    "is the provider, set tls_server_name)",
-	    server_name, names[0] != '\0' ? names : "no host by name");
+	    "the certificate of %s is not accepted: it names no host, since it "
+	    "has no alternative names (where the provider confirms this key, "
+	    "set tls_pins: %s)",
+	    server_name, pin);
 }
 
 void

@@ -16,6 +16,7 @@
 #include "base/deadline.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "net/alert.h"
 
 struct stream {
 	int fd;
@@ -123,6 +124,8 @@ tls_broke(struct stream *stream, int code, int errnum, struct error *err)
 	stream->tls_failed = true;
 	if (code == SSL_ERROR_SYSCALL && errnum != 0)
 		return lost(err, errnum);
+	if (alert_refuses_us(stream->ssl, err))
+		return STEP_FAILED;
 	if (code != SSL_ERROR_SYSCALL &&
 	    reason != SSL_R_UNEXPECTED_EOF_WHILE_READING)
 		error_set(err, ERROR_PROTOCOL, "TLS failed: %s%s",
@@ -190,6 +193,29 @@ try_read(struct stream *stream, struct stream_exchange *exchange, short *events,
 	return n > 0 ? STEP_DONE : STEP_ENDED;
 }
 
+/*
+ * A write failed: a peer that gives up says why before it closes, and that may
+ * still lie unread.
+ */
+static enum step
+tls_write_broke(
+    struct stream *stream, int ret, short *events, struct error *err)
+{
+	enum step step = tls_outcome(stream, ret, events, err);
+	struct error last_words;
+	char octet;
+
+	if (step == STEP_ENDED)
+		step = lost(err, EPIPE);
+	if (step != STEP_FAILED)
+		return step;
+	ERR_clear_error();
+	(void)SSL_peek(stream->ssl, &octet, 1);
+	if (alert_refuses_us(stream->ssl, &last_words))
+		*err = last_words;
+	return step;
+}
+
 static enum step
 try_write(struct stream *stream, struct stream_exchange *exchange,
     short *events, struct error *err)
@@ -199,8 +225,8 @@ try_write(struct stream *stream, struct stream_exchange *exchange,
 		errno = 0;
 		int ret = SSL_write_ex(stream->ssl, exchange->out,
 		    exchange->out_len, &exchange->written);
-		enum step step = tls_outcome(stream, ret, events, err);
-		return step == STEP_ENDED ? lost(err, EPIPE) : step;
+		return ret == 1 ? STEP_DONE
+				: tls_write_broke(stream, ret, events, err);
 	}
 	ssize_t n =
 	    send(stream->fd, exchange->out, exchange->out_len, MSG_NOSIGNAL);

@@ -224,9 +224,14 @@ load_trust(struct tls_context *context, struct error *err)
 	ERR_clear_error();
 	if (context->options.pins_len > 0)
 		return true;
-	if (file != NULL)
+	if (file != NULL) {
+		/* Whatever stands in that file is trusted, be it the root, an
+		 * authority below it, or the provider's own certificate. */
+		X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context->ctx),
+		    X509_V_FLAG_PARTIAL_CHAIN);
 		return SSL_CTX_load_verify_file(context->ctx, file) == 1 ||
 		       file_is_bad("tls_ca_file", file, err);
+	}
 	if (trust_system(context->ctx))
 		return true;
 	error_set(err, ERROR_CONFIG,

@@ -409,16 +409,28 @@ def test_host_name_is_checked(t):
     t.fetch("office")
 
 
-def test_client_certificate(t):
-    authority = t.certificates.authority.cert
-    for keys, status in (
-            ({"tls_cert_file": t.certificates.client.cert,
-              "tls_key_file": t.certificates.client.key}, 0), ({}, 76)):
-        provider = t.provider(no_mail_script, tls="starttls", client_ca=authority)
+CLIENT_KEYS = ("tls_cert_file", "tls_key_file")
+
+
+@rows(("starttls 1.3", "starttls", ssl.TLSVersion.TLSv1_3),
+      ("implicit 1.3", "implicit", ssl.TLSVersion.TLSv1_3),
+      ("starttls 1.2", "starttls", ssl.TLSVersion.TLSv1_2),
+      ("implicit 1.2", "implicit", ssl.TLSVersion.TLSv1_2))
+def test_client_certificate(t, tls, version):
+    """Missing or unknown it is a refused login with the alert's name, wherever
+    TLS tells of it, and not a lost connection that is tried again and again."""
+    client, stranger = t.certificates.client, t.certificates.alone
+    for ours, status, words in (
+            (client, 0, "no mail"),
+            (None, 77, r"tls_cert_file is not set \(TLS alert: "),
+            (stranger, 77, r"refused our client certificate.*\(TLS alert: unknown ca")):
+        provider = t.provider(no_mail_script, tls=tls, tls_version=version,
+                              client_ca=t.certificates.authority.cert)
+        keys = dict(zip(CLIENT_KEYS, (ours.cert, ours.key))) if ours else {}
         t.configure(provider, **keys)
-        run = t.run("fetch", "office")
-        # TLS 1.3 tells of the refusal only after the handshake: a cut line.
-        assert run.status == status or status and run.status in (75, 76, 77), run
+        t.expect(t.fetch("office", status=status), status, words)
+        if status:
+            assert t.status()["hold_until"], t.status()
 
 
 def test_pin_before_client_certificate(t):

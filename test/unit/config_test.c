@@ -995,6 +995,30 @@ test_fingerprints(void **state)
 			assert_string_not_equal(prints[i], prints[j]);
 }
 
+/* A hold for a refused certificate ends when a new one is put in its place. */
+static void
+test_fingerprints_see_a_new_certificate(void **state)
+{
+	char path[] = "/tmp/odmr-config-test-XXXXXX";
+	struct config_account account = {.name = "o", .tls_cert_file = path};
+	const struct secret none = {.text = NULL};
+	char prints[4][CONFIG_FINGERPRINT_SIZE];
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	config_fingerprint(&account, &none, "key", 3, prints[0]);
+	config_fingerprint(&account, &none, "key", 3, prints[1]);
+	assert_int_equal(write(fd, "new", 3), 3);
+	config_fingerprint(&account, &none, "key", 3, prints[2]);
+	close(fd);
+	unlink(path);
+	config_fingerprint(&account, &none, "key", 3, prints[3]);
+	assert_string_equal(prints[0], prints[1]);
+	assert_string_not_equal(prints[1], prints[2]);
+	assert_string_not_equal(prints[2], prints[3]);
+}
+
 /* The example with its keys in force: "#key" becomes "key". */
 static char *
 read_example(bool in_force)
@@ -1086,6 +1110,7 @@ main(void)
 	    cmocka_unit_test(test_password_commands),
 	    cmocka_unit_test(test_token_commands),
 	    cmocka_unit_test(test_fingerprints),
+	    cmocka_unit_test(test_fingerprints_see_a_new_certificate),
 	    cmocka_unit_test(test_the_example_has_every_key_and_its_default),
 	    cmocka_unit_test(test_the_example_loads),
 	};

@@ -47,8 +47,9 @@ struct identity {
 };
 
 static struct {
-	struct identity ca, other_ca, good, client;
-	char folder[64], ca_file[96], cert_file[96], key_file[96];
+	struct identity ca, other_ca, middle, good, client;
+	char folder[64], middle_file[96], ca_file[96], cert_file[96],
+	    key_file[96];
 	char locked_file[96], junk_file[96];
 } made;
 
@@ -84,7 +85,7 @@ make_identity(const struct identity *issuer, const char *subject,
 	X509_set_issuer_name(
 	    cert, issuer != NULL ? X509_get_subject_name(issuer->cert) : name);
 	add_extension(cert, NID_basic_constraints,
-	    names == NULL && issuer == NULL ? "critical,CA:TRUE" : "CA:FALSE");
+	    names == NULL ? "critical,CA:TRUE" : "CA:FALSE");
 	if (names != NULL)
 		add_extension(cert, NID_subject_alt_name, names);
 	assert_true(X509_sign(cert, issuer != NULL ? issuer->key : made_now.key,
@@ -125,6 +126,11 @@ make_all(void **state)
 	    "DNS:odmr.example.net,DNS:alt.example.net", -DAY, DAY);
 	made.client =
 	    make_identity(&made.ca, "customer", "DNS:c.example.org", -DAY, DAY);
+	made.middle =
+	    make_identity(&made.other_ca, "Middle CA", NULL, -DAY, DAY);
+	file = create(made.middle_file, "middle");
+	PEM_write_X509(file, made.middle.cert);
+	fclose(file);
 	file = create(made.ca_file, "ca");
 	PEM_write_X509(file, made.ca.cert);
 	fclose(file);
@@ -150,8 +156,10 @@ free_all(void **state)
 	(void)state;
 	free_identity(&made.ca);
 	free_identity(&made.other_ca);
+	free_identity(&made.middle);
 	free_identity(&made.good);
 	free_identity(&made.client);
+	unlink(made.middle_file);
 	unlink(made.ca_file);
 	unlink(made.cert_file);
 	unlink(made.key_file);
@@ -299,7 +307,8 @@ verification(void **state)
 	    {"other name", &made.ca, "x", "DNS:a.example,DNS:b.example", -DAY,
 		DAY, host, BY_CA, "it is for a.example, b.example (where"},
 	    {"name only in the subject", &made.ca, host, "email:a@b", -DAY, DAY,
-		host, BY_CA, "it is for no host by name"},
+		host, BY_CA,
+		"(where the provider confirms this key, set tls_pins: sha256//"},
 	    {"address", &made.ca, "x", "IP:192.0.2.1", -DAY, DAY, "192.0.2.1",
 		BY_CA, NULL},
 	    {"IPv6 address", &made.ca, "x", "IP:2001:db8::1", -DAY, DAY,
@@ -368,6 +377,133 @@ verification(void **state)
 		tls_context_free(context);
 		SSL_CTX_free(ctx);
 		free_identity(&identity);
+	}
+}
+
+/* What stands in tls_ca_file is trusted, also where no root stands there. */
+static void
+intermediate_authority_alone(void **state)
+{
+	static const struct {
+		const struct identity *issuer;
+		const char *names;
+		const char *why; /* NULL: accepted */
+	} cases[] = {
+	    {&made.middle, "DNS:odmr.example.net", NULL},
+	    {&made.middle, "DNS:x.example", "it is for x.example"},
+	    {&made.ca, "DNS:odmr.example.net", "is not accepted"},
+	    {&made.other_ca, "DNS:odmr.example.net", "is not accepted"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		const struct tls_options options = {
+		    .server_name = host, .ca_file = made.middle_file};
+		struct identity identity = make_identity(
+		    cases[i].issuer, "x", cases[i].names, -DAY, DAY);
+		struct deadline deadline = deadline_in(LONG_MS, 0);
+		struct error err = {.text = ""};
+		struct tls_context *context = tls_context_new(&options, &err);
+
+		assert_non_null(context);
+		SSL_CTX *ctx = server_ctx(&identity, TLS1_3_VERSION);
+		struct peer peer = start_peer(ctx, NULL);
+		bool started = tls_start(context, peer.stream, &deadline, &err);
+		end_peer(&peer);
+		if (started != (cases[i].why == NULL))
+			fail_msg("%zu: %s", i, err.text);
+		if (!started)
+			assert_non_null(strstr(err.text, cases[i].why));
+		tls_context_free(context);
+		SSL_CTX_free(ctx);
+		free_identity(&identity);
+	}
+}
+
+/* Whom the server lets in */
+
+struct refusal {
+	const char *name;
+	int version;
+	bool certificate; /* we have one */
+	bool trusted; /* the server trusts who made it */
+	bool writes; /* we write first, when the server is gone already */
+	const char *why, *alert; /* NULL: we are let in */
+};
+
+/* What we hear of it, in the handshake or behind it. */
+static bool
+is_let_in(const struct refusal *refusal, SSL_CTX *ctx, struct error *err)
+{
+	const struct tls_options options = {
+	    .server_name = host,
+	    .ca_file = made.ca_file,
+	    .cert_file = refusal->certificate ? made.cert_file : NULL,
+	    .key_file = refusal->certificate ? made.key_file : NULL,
+	};
+	struct tls_context *context = tls_context_new(&options, err);
+	struct deadline deadline = deadline_in(LONG_MS, 0);
+	struct peer peer = start_peer(ctx, NULL);
+	bool writes = refusal->writes;
+	char in[16];
+	siginfo_t ended;
+
+	assert_non_null(context);
+	bool good = tls_start(context, peer.stream, &deadline, err);
+	if (good && writes) {
+		waitid(P_PID, (id_t)peer.pid, &ended, WEXITED | WNOWAIT);
+		good = stream_write(peer.stream, "EHLO", 4, &deadline, err);
+	} else if (good) {
+		good = stream_read(
+			   peer.stream, in, sizeof in, &deadline, err) >= 0 ||
+		       err->class == ERROR_AGAIN;
+	}
+	end_peer(&peer);
+	tls_context_free(context);
+	return good;
+}
+
+static void
+client_certificate_is_refused(void **state)
+{
+	static const char none[] = "tls_cert_file is not set";
+	static const char ours[] = "refused our client certificate";
+	static const struct refusal refusals[] = {
+	    {"none, TLS 1.3", TLS1_3_VERSION, false, true, false, none,
+		"certificate required"},
+	    {"none, TLS 1.2", TLS1_2_VERSION, false, true, false, none,
+		"handshake failure"},
+	    {"none, TLS 1.3, and we write", TLS1_3_VERSION, false, true, true,
+		none, "certificate required"},
+	    {"unknown, TLS 1.3", TLS1_3_VERSION, true, false, false, ours,
+		"unknown ca"},
+	    {"unknown, TLS 1.2", TLS1_2_VERSION, true, false, false, ours,
+		"unknown ca"},
+	    {"unknown, TLS 1.3, and we write", TLS1_3_VERSION, true, false,
+		true, ours, "unknown ca"},
+	    {"good, TLS 1.3", TLS1_3_VERSION, true, true, false, NULL, NULL},
+	    {"good, TLS 1.2", TLS1_2_VERSION, true, true, false, NULL, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+		const struct refusal *refusal = &refusals[i];
+		SSL_CTX *ctx = server_ctx(&made.good, refusal->version);
+		struct error err = {.text = ""};
+
+		SSL_CTX_set_verify(ctx,
+		    SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+		X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx),
+		    refusal->trusted ? made.ca.cert : made.other_ca.cert);
+		bool let_in = is_let_in(refusal, ctx, &err);
+		print_message("%s: %s\n", refusal->name, err.text);
+		assert_int_equal(let_in, refusal->why == NULL);
+		if (!let_in) {
+			assert_int_equal(err.class, ERROR_AUTH);
+			assert_non_null(strstr(err.text, refusal->why));
+			assert_non_null(strstr(err.text, refusal->alert));
+		}
+		SSL_CTX_free(ctx);
 	}
 }
 
@@ -1077,6 +1213,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(verification),
+	    cmocka_unit_test(intermediate_authority_alone),
+	    cmocka_unit_test(client_certificate_is_refused),
 	    cmocka_unit_test(files_that_are_no_good),
 	    cmocka_unit_test(the_system_decides),
 	    cmocka_unit_test(pins),
