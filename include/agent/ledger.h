@@ -11,7 +11,7 @@
  * This is the deciding part: it knows neither file nor clock nor delivery. The
  * order of calls is that of delivery_ops, for each message
  *
- *	mail (rcpt rcpt_answer)+ text* (judge outcome* reply* | abort)
+ *	mail (rcpt rcpt_answer)+ text* (judge outcome* reply* | abort | defer)
  *
  * and the session has the ledger to itself (the account's lock).
  */
@@ -41,7 +41,7 @@ struct ledger_options {
 	int64_t keep; /* seconds after which an entry expires (ledger_keep) */
 	bool sync; /* fdatasync before a reply (ledger_sync) */
 	bool forget_times; /* the user named the account: nobody is put off at
-			      RCPT for an earlier deferral */
+			      RCPT for a deferral of an earlier session */
 	/* The three below are for tests; NULL means the system's own. */
 	int64_t (*now)(void *context); /* Unix time in seconds */
 	void (*random)(void *context, void *out, size_t len);
@@ -78,22 +78,34 @@ void ledger_connection_begin(struct ledger *ledger);
 
 /*
  * A transaction. size is that of MAIL's SIZE=, 0 where it had none. soft:
- * refusals are softened now (soft_bounce), so that a refusal on record does
- * not count either. The path is copied.
+ * refusals are softened now (soft_bounce), so that whoever was refused before
+ * is in one group with those that are deferred. The path is copied.
  */
 void ledger_mail(struct ledger *ledger, const struct path *sender,
     uint64_t size, bool prdr, bool soft);
+
+/* What the delivery of a recipient does with it. */
+struct ledger_target {
+	/* A maildir with sync: no, so that what was taken before a reboot does
+	 * not count. */
+	bool unsynced;
+	/* It has one mailbox for a local part in any case (a maildir). */
+	bool caseless;
+};
+
+enum ledger_admission {
+	LEDGER_ASK, /* the delivery; then ledger_rcpt_answer() */
+	LEDGER_SAID, /* answer has what the provider is told */
+	LEDGER_SAME, /* see ledger_rcpt_same() */
+};
+
+/* Recipient number rcpt (of RECEIVER_RCPT), whose domain is accepted. */
+enum ledger_admission ledger_rcpt(struct ledger *ledger, size_t rcpt,
+    const struct path *path, const struct ledger_target *target,
+    struct status *answer) __attribute__((warn_unused_result));
 /*
- * Recipient number rcpt (of RECEIVER_RCPT), whose domain is accepted. false:
- * answer has the 4xx for it, and the delivery is not asked. unsynced: it goes
- * to a maildir with sync: no, so that what was taken before a reboot does not
- * count.
- */
-bool ledger_rcpt(struct ledger *ledger, size_t rcpt, const struct path *path,
-    bool unsynced, struct status *answer) __attribute__((warn_unused_result));
-/*
- * The delivery's answer to it, after ledger_rcpt() gave true; what is then in
- * answer is told to the provider. The refusal of somebody who may have this
+ * The delivery's answer to it, after LEDGER_ASK; what is then in answer is told
+ * to the provider, and to each of ledger_rcpt_same(). It is never 452. The refusal of somebody who may have this
  * very message already (it filled the mailbox, say) becomes 250 here, and is
  * told at the end of the text where that is another message: or the provider
  * would bounce what was delivered. The delivery hears nothing of this; where it
@@ -102,6 +114,16 @@ bool ledger_rcpt(struct ledger *ledger, size_t rcpt, const struct path *path,
  */
 void ledger_rcpt_answer(
     struct ledger *ledger, size_t rcpt, struct status *answer);
+
+/*
+ * The next recipient that names the mailbox of rcpt once more; false: no more.
+ * A mailbox is given a message once, and what it says counts for all its names.
+ * To be asked after ledger_rcpt_answer().
+ */
+bool ledger_rcpt_same(struct ledger *ledger, size_t rcpt, size_t *same);
+/* The number that the delivery knows the recipient by: its own, or that of the
+ * first name of its mailbox. */
+size_t ledger_asked_as(const struct ledger *ledger, size_t rcpt);
 
 /* The text as RECEIVER_BODY gives it, without our trace field. */
 void ledger_text(struct ledger *ledger, const char *text, size_t len);
@@ -128,9 +150,10 @@ void ledger_outcome(
  * connection be given up.
  */
 bool ledger_reply(struct ledger *ledger, size_t *rcpt, struct status *answer);
-/* The transaction ended otherwise: RECEIVER_ABORT, or the text got a reply of
- * our own (too many Received fields) without ledger_judge(). */
+/* The transaction ended otherwise: RECEIVER_ABORT. */
 void ledger_abort(struct ledger *ledger);
+/* The same, by a 4xx of our own to the text that it would get each time. */
+void ledger_defer(struct ledger *ledger, const struct status *reply);
 
 /*
  * The proof that the provider has read our answers: it writes on after a 354

@@ -15,7 +15,12 @@
 #include "agent/ledger_deferrals.h"
 #include "agent/ledger_record.h"
 
-enum { LEDGER_BUCKETS = 1024 };
+enum {
+	LEDGER_BUCKETS = 1024,
+	/* A due entry that did not come for so many seconds holds nobody up any
+	 * more. Providers wait some hours between two tries, a day at most. */
+	LEDGER_DUE_KEEP = 2 * 86400,
+};
 
 struct ledger_entry;
 
@@ -73,8 +78,8 @@ struct ledger_outcome *ledger_book_outcome(const struct ledger_book *book,
     const struct ledger_entry *entry, const char *rcpt);
 
 /*
- * Forgets entries and deferrals that are older than keep seconds. A time that
- * cannot be, in the future or from a clock that was not set yet, begins anew
+ * Forgets entries and deferrals that are older than keep seconds, and that an
+ * entry older than LEDGER_DUE_KEEP is due. A time that cannot be, in the future or from a clock that was not set yet, begins anew
  * with now; returns whether there was one.
  */
 bool ledger_book_expire(struct ledger_book *book, int64_t now, int64_t keep);

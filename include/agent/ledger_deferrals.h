@@ -21,6 +21,9 @@ struct ledger_deferral {
 	uint64_t size;
 	uint64_t times; /* in a row */
 	int64_t until; /* it gets reply at RCPT; Unix seconds */
+	/* Of the running program alone: it gets reply on every connection
+	 * behind this one; 0: on none. */
+	uint64_t behind;
 	struct status reply;
 	char *sender, *rcpt;
 };

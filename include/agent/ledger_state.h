@@ -2,7 +2,8 @@
  * ledger_state - what a ledger knows while it runs.
  *
  * For the modules that are the ledger: ledger (its life, proof of receipt),
- * ledger_rcpt (up to the text) and ledger_text (from there to the answers).
+ * ledger_rcpt (up to the text), ledger_text (from there to the answers) and
+ * ledger_put_off (recipients that were deferred).
  */
 #ifndef ODMR_AGENT_LEDGER_STATE_H
 #define ODMR_AGENT_LEDGER_STATE_H
@@ -22,12 +23,19 @@ enum {
 	LEDGER_DEFER_LONGEST = 4 * 3600,
 };
 
+#define LEDGER_ITSELF SIZE_MAX
+
 /* A recipient of the transaction. */
 struct ledger_rcpt {
 	/* Domain in lower case; NULL: the ledger was not asked. */
 	char *mailbox;
 	bool unsynced; /* its delivery may lose mail in a power cut */
+	bool asked; /* the delivery has not answered yet */
 	bool accepted; /* told 2xx at RCPT */
+	struct status *said; /* the other answer at RCPT */
+	/* The recipient that named the same mailbox first, and stands for all
+	 * its names; LEDGER_ITSELF: it is this one. */
+	size_t same_as;
 	struct status *late; /* refused at RCPT, to be told after the text */
 	struct status outcome; /* what it is told; code 0: not known yet */
 };
@@ -39,6 +47,9 @@ struct ledger_transaction {
 	unsigned char salt[LEDGER_SALT];
 	unsigned char group[LEDGER_DIGEST]; /* of those that are let in */
 	size_t let_in;
+	/* By their group, and the delivery never deferred them. */
+	size_t kept_out;
+	size_t same_waits; /* that wait for the answer to another */
 	struct ledger_rcpt *rcpt;
 	size_t rcpts;
 	char last; /* octet of the text */
@@ -89,6 +100,24 @@ void ledger_sync(struct ledger *ledger);
 struct ledger_outcome *ledger_outcome_of(const struct ledger *ledger,
     const struct ledger_entry *entry, const struct ledger_rcpt *rcpt);
 const struct ledger_outcome *ledger_recall(const struct ledger *ledger,
+    const struct ledger_entry *entry, const struct ledger_rcpt *rcpt);
+/* The reply of a recipient that is put off now, NULL: he is not. */
+const struct status *ledger_put_off(
+    const struct ledger *ledger, const struct ledger_rcpt *rcpt);
+/* What the delivery said when it deferred him last, a message of this sender
+ * and size; NULL where it never did. */
+const struct status *ledger_last_deferral(
+    const struct ledger *ledger, const struct ledger_rcpt *rcpt);
+/* The reply is about the recipient, and not about a host, a program or a way
+ * that is out of order, which may be mended at any time. */
+bool ledger_concerns_rcpt(const struct status *reply);
+/* He was deferred with his outcome: for this session, and where it lasts and
+ * the message can be told by its size, longer each time. */
+void ledger_remember_deferral(
+    struct ledger *ledger, const struct ledger_rcpt *rcpt, bool lasts);
+/* That it was taken for the recipient. This alone keeps a text from being given
+ * again: whoever was refused is asked again, his mailbox may be mended. */
+bool ledger_has_it(const struct ledger *ledger,
     const struct ledger_entry *entry, const struct ledger_rcpt *rcpt);
 
 #endif

@@ -228,6 +228,7 @@ ledger_abort(struct ledger *ledger)
 	for (size_t i = 0; i < mail->rcpts; i++) {
 		free(mail->rcpt[i].mailbox);
 		free(mail->rcpt[i].late);
+		free(mail->rcpt[i].said);
 	}
 	free(mail->rcpt);
 	*mail = (struct ledger_transaction){.rcpts = 0};

@@ -346,6 +346,8 @@ expire_entries(struct ledger_book *book, int64_t now, int64_t keep)
 			each->time = now;
 		} else if (now - each->time > keep) {
 			remove_entry(book, each);
+		} else if (now - each->time > LEDGER_DUE_KEEP) {
+			set_due(book, each, false);
 		}
 		each = newer;
 	}

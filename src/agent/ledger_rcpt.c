@@ -12,13 +12,15 @@
 #include "base/mem.h"
 
 /* One spelling of a mailbox: the domain is compared without case, the local
- * part as it is (RFC 5321 2.4). */
+ * part as the delivery does it (RFC 5321 2.4). */
 static void
-spell(char out[ADDRESS_MAX + 1], const struct path *path)
+spell(char out[ADDRESS_MAX + 1], const struct path *path, bool caseless)
 {
+	size_t from = caseless ? 0 : path->local_len;
+
 	for (size_t i = 0; i <= ADDRESS_MAX; i++) {
 		char c = path->mailbox[i];
-		bool upper = i > path->local_len && c >= 'A' && c <= 'Z';
+		bool upper = i >= from && c >= 'A' && c <= 'Z';
 		out[i] = (char)(upper ? c + ('a' - 'A') : c);
 		if (c == '\0')
 			return;
@@ -32,7 +34,7 @@ ledger_mail(struct ledger *ledger, const struct path *sender, uint64_t size,
 	struct ledger_transaction *mail = &ledger->mail;
 
 	ledger_abort(ledger);
-	spell(mail->sender, sender);
+	spell(mail->sender, sender, false);
 	mail->size = size;
 	mail->prdr = prdr;
 	mail->soft = soft;
@@ -64,6 +66,15 @@ ledger_recall(const struct ledger *ledger, const struct ledger_entry *entry,
 	    (ledger->boot == 0 || outcome->boot != ledger->boot))
 		return NULL;
 	return ledger->mail.soft && outcome->refusal != NULL ? NULL : outcome;
+}
+
+bool
+ledger_has_it(const struct ledger *ledger, const struct ledger_entry *entry,
+    const struct ledger_rcpt *rcpt)
+{
+	const struct ledger_outcome *known = ledger_recall(ledger, entry, rcpt);
+
+	return known != NULL && known->refusal == NULL;
 }
 
 /*
@@ -117,24 +128,6 @@ may_enter(struct ledger *ledger, const struct ledger_rcpt *rcpt)
 	return (group[0] & 1) != 0;
 }
 
-/* The stored 4xx of a recipient that was deferred a short time ago. */
-static const struct status *
-put_off(const struct ledger *ledger, const struct ledger_rcpt *rcpt)
-{
-	const struct ledger_transaction *mail = &ledger->mail;
-
-	if (mail->size == 0)
-		return NULL;
-	const struct ledger_deferral *deferral = ledger_deferrals_find(
-	    &ledger->book->deferrals, mail->sender, mail->size, rcpt->mailbox);
-	if (deferral == NULL)
-		return NULL;
-	/* More than the longest: the clock was set back. */
-	int64_t left = deferral->until - ledger_now(ledger);
-	return left > 0 && left <= LEDGER_DEFER_LONGEST ? &deferral->reply
-							: NULL;
-}
-
 static struct ledger_rcpt *
 add_rcpt(struct ledger_transaction *mail, size_t rcpt)
 {
@@ -143,44 +136,112 @@ add_rcpt(struct ledger_transaction *mail, size_t rcpt)
 	memset(mail->rcpt + mail->rcpts, 0,
 	    (rcpt + 1 - mail->rcpts) * sizeof *mail->rcpt);
 	mail->rcpts = rcpt + 1;
+	mail->rcpt[rcpt].same_as = LEDGER_ITSELF;
 	return &mail->rcpt[rcpt];
 }
 
-bool
-ledger_rcpt(struct ledger *ledger, size_t rcpt, const struct path *path,
-    bool unsynced, struct status *answer)
+/*
+ * Exim bounces a recipient with 452 at RCPT when the text then gets 5xx for the
+ * others: 452 means "in a further transaction" to it, and until then he shares
+ * the fate of this one (RFC 5321 4.5.3.1.10). 451 has him deferred at once.
+ */
+static void
+avoid_452(struct status *answer)
 {
-	struct ledger_rcpt *added = add_rcpt(&ledger->mail, rcpt);
+	if (answer->code == 452)
+		answer->code = 451;
+}
+
+/* The first of this transaction with the same mailbox, or NULL. */
+static const struct ledger_rcpt *
+find_same(const struct ledger_transaction *mail, const struct ledger_rcpt *rcpt)
+{
+	for (const struct ledger_rcpt *each = mail->rcpt; each < rcpt; each++)
+		if (each->mailbox != NULL &&
+		    strcmp(each->mailbox, rcpt->mailbox) == 0)
+			return each;
+	return NULL;
+}
+
+static enum ledger_admission
+join_same(struct ledger_transaction *mail, struct ledger_rcpt *rcpt,
+    const struct ledger_rcpt *same, struct status *answer)
+{
+	rcpt->same_as = (size_t)(same - mail->rcpt);
+	rcpt->asked = same->asked;
+	rcpt->accepted = same->accepted;
+	mail->same_waits += rcpt->asked;
+	if (rcpt->asked)
+		return LEDGER_SAME;
+	if (same->accepted)
+		status_set(answer, 250, "2.1.5", "ok");
+	else
+		*answer = *same->said;
+	return LEDGER_SAID;
+}
+
+static struct status *
+copy_status(const struct status *status)
+{
+	struct status *copy = xmalloc(sizeof *copy);
+
+	*copy = *status;
+	return copy;
+}
+
+/* Whoever the delivery said something of hears that, and nothing of groups. */
+static void
+keep_out(struct ledger *ledger, const struct ledger_rcpt *rcpt,
+    struct status *answer)
+{
+	const struct status *said = ledger_last_deferral(ledger, rcpt);
+
+	if (said != NULL) {
+		*answer = *said;
+		return;
+	}
+	ledger->mail.kept_out++;
+	status_set(answer, 451, "4.5.3",
+	    "this recipient in a transaction of its own, please");
+}
+
+enum ledger_admission
+ledger_rcpt(struct ledger *ledger, size_t rcpt, const struct path *path,
+    const struct ledger_target *target, struct status *answer)
+{
+	struct ledger_transaction *mail = &ledger->mail;
+	struct ledger_rcpt *added = add_rcpt(mail, rcpt);
 	char mailbox[ADDRESS_MAX + 1];
 
-	spell(mailbox, path);
+	spell(mailbox, path, target->caseless);
 	added->mailbox = xstrdup(mailbox);
-	added->unsynced = unsynced;
-	const struct status *stored = put_off(ledger, added);
+	added->unsynced = target->unsynced;
+	const struct ledger_rcpt *same = find_same(mail, added);
+	if (same != NULL)
+		return join_same(mail, added, same, answer);
+	const struct status *stored = ledger_put_off(ledger, added);
+	if (stored == NULL && may_enter(ledger, added)) {
+		mail->let_in++;
+		added->asked = true;
+		return LEDGER_ASK;
+	}
 	if (stored != NULL)
 		*answer = *stored;
-	else if (!may_enter(ledger, added))
-		status_set(answer, 452, "4.5.3",
-		    "this recipient in a transaction of its own, please");
-	else {
-		ledger->mail.let_in++;
-		return true;
-	}
-	return false;
+	else
+		keep_out(ledger, added, answer);
+	avoid_452(answer);
+	added->said = copy_status(answer);
+	return LEDGER_SAID;
 }
 
 static bool
 may_have_it(const struct ledger *ledger, const struct ledger_rcpt *rcpt)
 {
 	for (const struct ledger_entry *each = ledger->book->oldest;
-	     each != NULL; each = each->newer) {
-		if (strcmp(each->sender, ledger->mail.sender) != 0)
-			continue;
-		const struct ledger_outcome *known =
-		    ledger_recall(ledger, each, rcpt);
-		if (known != NULL && known->refusal == NULL)
+	     each != NULL; each = each->newer)
+		if (strcmp(each->sender, ledger->mail.sender) == 0 &&
+		    ledger_has_it(ledger, each, rcpt))
 			return true;
-	}
 	return false;
 }
 
@@ -189,12 +250,34 @@ ledger_rcpt_answer(struct ledger *ledger, size_t rcpt, struct status *answer)
 {
 	struct ledger_rcpt *answered = &ledger->mail.rcpt[rcpt];
 
+	answered->asked = false;
 	if (status_class(answer) != 2 && may_have_it(ledger, answered)) {
-		answered->late = xmalloc(sizeof *answered->late);
-		*answered->late = *answer;
+		answered->late = copy_status(answer);
 		status_set(answer, 250, "2.1.5", "ok");
 	}
+	avoid_452(answer);
 	answered->accepted = status_class(answer) == 2;
-	if (!answered->accepted)
-		ledger->mail.let_in--;
+	if (answered->accepted)
+		return;
+	answered->said = copy_status(answer);
+	ledger->mail.let_in--;
+}
+
+bool
+ledger_rcpt_same(struct ledger *ledger, size_t rcpt, size_t *same)
+{
+	struct ledger_transaction *mail = &ledger->mail;
+
+	for (size_t i = rcpt + 1; mail->same_waits > 0 && i < mail->rcpts;
+	     i++) {
+		struct ledger_rcpt *each = &mail->rcpt[i];
+		if (!each->asked || each->same_as != rcpt)
+			continue;
+		each->asked = false;
+		each->accepted = mail->rcpt[rcpt].accepted;
+		mail->same_waits--;
+		*same = i;
+		return true;
+	}
+	return false;
 }

@@ -5,15 +5,10 @@
  */
 #include "agent/ledger.h"
 
-#include <inttypes.h>
 #include <openssl/evp.h>
 #include <string.h>
 
 #include "agent/ledger_state.h"
-#include "base/escape.h"
-
-/* After a day or so of waits: somebody should look at the mailbox. */
-enum { DEFERRED_TOO_OFTEN = 10 };
 
 void
 ledger_text(struct ledger *ledger, const char *text, size_t len)
@@ -42,21 +37,17 @@ this_entry(const struct ledger *ledger)
 	    ledger->book, ledger->mail.digest, ledger->mail.sender);
 }
 
-/* What it is told where the ledger knows, or somebody else's part is known. */
+/* What it is told where somebody has the message already. */
 static void
 set_recalled(const struct ledger *ledger, const struct ledger_entry *entry,
     struct ledger_rcpt *rcpt)
 {
-	const struct ledger_outcome *known = ledger_recall(ledger, entry, rcpt);
-
-	if (known == NULL)
-		status_set(&rcpt->outcome, 451, "4.3.0",
-		    "others have this message already; try again");
-	else if (known->refusal == NULL)
+	if (ledger_has_it(ledger, entry, rcpt))
 		status_set(
 		    &rcpt->outcome, 250, "2.0.0", "taken when it came before");
 	else
-		rcpt->outcome = *known->refusal;
+		status_set(&rcpt->outcome, 451, "4.3.0",
+		    "others have this message already; try again");
 }
 
 enum ledger_verdict
@@ -70,8 +61,9 @@ ledger_judge(struct ledger *ledger)
 	for (size_t i = 0; i < mail->rcpts; i++) {
 		if (!mail->rcpt[i].accepted)
 			continue;
-		known |= ledger_recall(ledger, entry, &mail->rcpt[i]) != NULL;
-		wanted |= mail->rcpt[i].late == NULL;
+		known |= ledger_has_it(ledger, entry, &mail->rcpt[i]);
+		wanted |= mail->rcpt[i].late == NULL &&
+			  mail->rcpt[i].same_as == LEDGER_ITSELF;
 	}
 	if (!known)
 		return wanted ? LEDGER_FINISH : LEDGER_ABORT;
@@ -81,72 +73,10 @@ ledger_judge(struct ledger *ledger)
 	return LEDGER_ABORT;
 }
 
+/* A refusal, an outcome that did not count, or a mailbox named twice: what is
+ * said now stands for it. */
 static void
-note_deferral(struct ledger *ledger, const struct ledger_record *deferral)
-{
-	char sender[ADDRESS_MAX * 4 + 1], rcpt[ADDRESS_MAX * 4 + 1];
-	char reply[STATUS_LINE_MAX];
-
-	escape_text(
-	    sender, sizeof sender, deferral->sender, strlen(deferral->sender));
-	escape_text(rcpt, sizeof rcpt, deferral->rcpt, strlen(deferral->rcpt));
-	ledger_add_note(ledger, true,
-	    "a message from <%s> of %" PRIu64 " octets was deferred %" PRIu64
-	    " times for <%s>: %s",
-	    sender, deferral->size, deferral->times, rcpt,
-	    status_format(&deferral->reply, reply, sizeof reply));
-}
-
-static int64_t
-deferral_time(uint64_t times)
-{
-	int64_t wait = LEDGER_DEFER_FIRST;
-
-	for (; times > 1 && wait < LEDGER_DEFER_LONGEST; times--)
-		wait *= 2;
-	return wait < LEDGER_DEFER_LONGEST ? wait : LEDGER_DEFER_LONGEST;
-}
-
-/* Postpones the next download of a text that was given for nothing. */
-static void
-record_deferral(struct ledger *ledger, const struct ledger_rcpt *rcpt)
-{
-	const struct ledger_transaction *mail = &ledger->mail;
-	struct ledger_record made = {.type = LEDGER_DEFERRED,
-	    .size = mail->size,
-	    .times = 1,
-	    .reply = rcpt->outcome};
-
-	if (mail->size == 0)
-		return;
-	const struct ledger_deferral *before = ledger_deferrals_find(
-	    &ledger->book->deferrals, mail->sender, mail->size, rcpt->mailbox);
-	if (before != NULL)
-		made.times = before->times + 1;
-	made.time = ledger_now(ledger) + deferral_time(made.times);
-	memcpy(made.sender, mail->sender, sizeof made.sender);
-	memcpy(made.rcpt, rcpt->mailbox, strlen(rcpt->mailbox));
-	ledger_record(ledger, &made);
-	if (made.times == DEFERRED_TOO_OFTEN + 1)
-		note_deferral(ledger, &made);
-}
-
-/* A mailbox that was named twice has the message if one of both was taken. */
-static bool
-is_taken_too(
-    const struct ledger_transaction *mail, const struct ledger_rcpt *rcpt)
-{
-	for (size_t i = 0; i < mail->rcpts; i++)
-		if (status_class(&mail->rcpt[i].outcome) == 2 &&
-		    strcmp(mail->rcpt[i].mailbox, rcpt->mailbox) == 0)
-			return true;
-	return false;
-}
-
-/* An outcome that did not count, or a mailbox named twice: the new one stands
- * for it. */
-static void
-strike_unreliable(struct ledger *ledger, const struct ledger_rcpt *rcpt)
+strike_former(struct ledger *ledger, const struct ledger_rcpt *rcpt)
 {
 	const struct ledger_outcome *outcome =
 	    ledger_outcome_of(ledger, this_entry(ledger), rcpt);
@@ -170,16 +100,26 @@ record_outcome(struct ledger *ledger, const struct ledger_rcpt *rcpt)
 	    .boot = ledger->boot,
 	    .size = mail->size};
 
-	if (refused && is_taken_too(mail, rcpt))
-		return;
 	if (refused)
 		made.reply = rcpt->outcome;
 	memcpy(made.digest, mail->digest, sizeof made.digest);
 	memcpy(made.sender, mail->sender, sizeof made.sender);
 	memcpy(made.rcpt, rcpt->mailbox, strlen(rcpt->mailbox));
-	strike_unreliable(ledger, rcpt);
+	strike_former(ledger, rcpt);
 	ledger_record(ledger, &made);
 	ledger_flush(ledger);
+}
+
+/* Whoever was refused before, and is deferred now, is no longer refused. */
+static void
+defer(struct ledger *ledger, const struct ledger_rcpt *rcpt, bool lasts)
+{
+	const struct ledger_outcome *former =
+	    ledger_outcome_of(ledger, this_entry(ledger), rcpt);
+
+	if (former != NULL && former->refusal != NULL)
+		strike_former(ledger, rcpt);
+	ledger_remember_deferral(ledger, rcpt, lasts);
 }
 
 void
@@ -191,10 +131,11 @@ ledger_outcome(struct ledger *ledger, size_t rcpt, const struct status *outcome)
 	if (status_class(outcome) == 2 || status_class(outcome) == 5)
 		record_outcome(ledger, given);
 	else
-		record_deferral(ledger, given);
+		defer(ledger, given, ledger_concerns_rcpt(outcome));
 }
 
-/* Those that the delivery gave no outcome. */
+/* Those that the delivery gave no outcome; who is the same as another comes
+ * behind him. */
 static void
 complete_outcomes(struct ledger *ledger)
 {
@@ -204,7 +145,9 @@ complete_outcomes(struct ledger *ledger)
 		struct ledger_rcpt *each = &mail->rcpt[i];
 		if (!each->accepted || each->outcome.code != 0)
 			continue;
-		if (each->late != NULL)
+		if (each->same_as != LEDGER_ITSELF)
+			each->outcome = mail->rcpt[each->same_as].outcome;
+		else if (each->late != NULL)
 			ledger_outcome(ledger, i, each->late);
 		else
 			status_set(&each->outcome, 451, "4.3.0",
@@ -226,6 +169,17 @@ is_mixed(const struct ledger_transaction *mail)
 		class = each;
 	}
 	return false;
+}
+
+/* One reply of 5xx would be read by all that are in the transaction. */
+static bool
+all_refused(const struct ledger_transaction *mail)
+{
+	for (size_t i = 0; i < mail->rcpts; i++)
+		if (mail->rcpt[i].accepted &&
+		    status_class(&mail->rcpt[i].outcome) != 5)
+			return false;
+	return true;
 }
 
 /* Ids on the way into records of one type. */
@@ -250,13 +204,9 @@ add_id(struct id_list *list, uint64_t id)
 		end_ids(list);
 }
 
-/*
- * One reply for outcomes that differ: 451 to all. RFC 5321 4.4 asks for 250
- * and a bounce of our own; this way nothing is lost and nothing comes twice
- * either, and the provider, who knows its sender, writes the bounce.
- */
+/* The recipients come again, in groups. */
 static void
-tell_mixed(struct ledger *ledger)
+tell_all_to_come_again(struct ledger *ledger, const char *why)
 {
 	struct ledger_transaction *mail = &ledger->mail;
 	const struct ledger_entry *entry = this_entry(ledger);
@@ -267,12 +217,13 @@ tell_mixed(struct ledger *ledger)
 		struct ledger_rcpt *each = &mail->rcpt[i];
 		if (!each->accepted)
 			continue;
+		status_set(&each->outcome, 451, "4.3.0", "%s", why);
 		const struct ledger_outcome *outcome =
-		    ledger_outcome_of(ledger, entry, each);
+		    each->same_as == LEDGER_ITSELF
+			? ledger_outcome_of(ledger, entry, each)
+			: NULL;
 		if (outcome != NULL)
 			add_id(&due, outcome->id);
-		status_set(&each->outcome, 451, "4.3.0",
-		    "it went differently for the recipients; try again");
 	}
 	end_ids(&due);
 	ledger_flush(ledger);
@@ -292,7 +243,8 @@ tell_each(struct ledger *ledger)
 		const struct ledger_rcpt *each = &mail->rcpt[i];
 		int class = status_class(&each->outcome);
 		struct ledger_outcome *outcome =
-		    each->accepted && (class == 2 || class == 5)
+		    each->accepted && each->same_as == LEDGER_ITSELF &&
+			    (class == 2 || class == 5)
 			? ledger_outcome_of(ledger, entry, each)
 			: NULL;
 		if (outcome == NULL)
@@ -312,11 +264,47 @@ decide_replies(struct ledger *ledger)
 
 	mail->decided = true;
 	complete_outcomes(ledger);
+	/* RFC 5321 4.4 asks for 250 and a bounce of our own; this way nothing
+	 * is lost and nothing comes twice either, and the provider, who knows
+	 * its sender, writes the bounce. */
 	if (is_mixed(mail) && !mail->prdr)
-		tell_mixed(ledger);
+		tell_all_to_come_again(ledger,
+		    "it went differently for the recipients; try again");
+	/* No sender can bounce those with it that were kept out for the sake of
+	 * the ledger. In the end nobody is: they hear of the text, or that they
+	 * are deferred. */
+	else if (mail->kept_out > 0 && all_refused(mail))
+		tell_all_to_come_again(ledger,
+		    "refused, but others of this message come first; try again");
 	else
 		tell_each(ledger);
 	ledger_sync(ledger);
+}
+
+size_t
+ledger_asked_as(const struct ledger *ledger, size_t rcpt)
+{
+	const struct ledger_transaction *mail = &ledger->mail;
+
+	if (rcpt >= mail->rcpts || mail->rcpt[rcpt].same_as == LEDGER_ITSELF)
+		return rcpt;
+	return mail->rcpt[rcpt].same_as;
+}
+
+void
+ledger_defer(struct ledger *ledger, const struct status *reply)
+{
+	struct ledger_transaction *mail = &ledger->mail;
+
+	for (size_t i = 0; i < mail->rcpts; i++) {
+		struct ledger_rcpt *each = &mail->rcpt[i];
+		if (!each->accepted || each->same_as != LEDGER_ITSELF)
+			continue;
+		each->outcome = *reply;
+		ledger_remember_deferral(ledger, each, true);
+	}
+	ledger_flush(ledger);
+	ledger_abort(ledger);
 }
 
 bool

@@ -139,9 +139,9 @@ is_down(const struct serve *s, const struct config_delivery *delivery,
 	return true;
 }
 
-/* What is said without asking the delivery; false: nothing. */
-static bool
-answer_early(struct serve *s, size_t rcpt, struct status *status)
+/* What is said without asking the delivery, or that it is to be asked. */
+static enum ledger_admission
+admit(struct serve *s, size_t rcpt, struct status *status)
 {
 	const struct path *path = receiver_envelope(s->receiver)->rcpt[rcpt];
 	const struct config_delivery *delivery =
@@ -149,13 +149,14 @@ answer_early(struct serve *s, size_t rcpt, struct status *status)
 
 	if (!accepts(s, path, status)) {
 		soften(s, status);
-		return true;
+		return LEDGER_SAID;
 	}
 	if (is_down(s, delivery, status))
-		return true;
-	bool unsynced = delivery != NULL && delivery->kind == CONFIG_MAILDIR &&
-			!delivery->sync;
-	return !ledger_rcpt(s->options->ledger, rcpt, path, unsynced, status);
+		return LEDGER_SAID;
+	bool maildir = delivery != NULL && delivery->kind == CONFIG_MAILDIR;
+	struct ledger_target target = {
+	    .unsynced = maildir && !delivery->sync, .caseless = maildir};
+	return ledger_rcpt(s->options->ledger, rcpt, path, &target, status);
 }
 
 static void
@@ -169,12 +170,17 @@ on_rcpt(struct serve *s, size_t rcpt)
 		    s->replies, s->replies_size, sizeof *s->replies);
 	}
 	s->replies[rcpt] = (struct status){.code = 0};
-	if (answer_early(s, rcpt, &status)) {
+	switch (admit(s, rcpt, &status)) {
+	case LEDGER_ASK:
+		s->delivery->ops->rcpt(s->delivery, rcpt);
+		s->asked++;
+		break;
+	case LEDGER_SAID:
 		tell_rcpt(s, rcpt, &status);
-		return;
+		break;
+	case LEDGER_SAME: /* with the answer to the other */
+		break;
 	}
-	s->delivery->ops->rcpt(s->delivery, rcpt);
-	s->asked++;
 }
 
 /* The delivery's answers to a group of recipients. */
@@ -183,7 +189,7 @@ answer_rcpts(struct serve *s)
 {
 	struct deadline deadline = deadline_in(DELIVERY_MAX, GRACE_TEXT);
 	struct status status;
-	size_t rcpt;
+	size_t rcpt, same;
 
 	s->delivery->ops->send(s->delivery, receiver_text_waits(s->receiver));
 	while (
@@ -195,6 +201,10 @@ answer_rcpts(struct serve *s)
 		soften(s, &status);
 		ledger_rcpt_answer(s->options->ledger, rcpt, &status);
 		tell_rcpt(s, rcpt, &status);
+		while (ledger_rcpt_same(s->options->ledger, rcpt, &same)) {
+			s->replies[same] = s->replies[rcpt];
+			tell_rcpt(s, same, &status);
+		}
 	}
 	assert(s->asked == 0);
 }
@@ -273,7 +283,11 @@ on_abort(struct serve *s, const struct status *refusal)
 	const struct envelope *envelope = receiver_envelope(s->receiver);
 
 	drop(s);
-	ledger_abort(s->options->ledger);
+	/* Another try would be told the same, after another download. */
+	if (refusal != NULL && status_class(refusal) == 4)
+		ledger_defer(s->options->ledger, refusal);
+	else
+		ledger_abort(s->options->ledger);
 	if (refusal != NULL && strcmp(refusal->enhanced, "4.4.6") == 0)
 		log_say(CONFIG_LOG_ERROR, s->options->account->name, "loop",
 		    "a message came through here %d times: the local MTA gives"
@@ -331,6 +345,10 @@ hand_over(struct serve *s)
 		ledger_outcome(s->options->ledger, rcpt, &status);
 	}
 	s->begun = false;
+	rcpt = receiver_envelope(s->receiver)->rcpts;
+	while (rcpt-- > 0)
+		s->replies[rcpt] =
+		    s->replies[ledger_asked_as(s->options->ledger, rcpt)];
 }
 
 /* Tells what became of each recipient: tally, log, and then the provider, with

@@ -18,7 +18,7 @@ def begin(line, *rcpts, options=""):
     """Up to the 354; returns who was let in."""
     line.command("MAIL FROM:<sender@remote.example>" + options, 250)
     taken = [r for r in rcpts
-             if str(line.command("RCPT TO:<%s>" % r, 250, 452))[0] == "2"]
+             if str(line.command("RCPT TO:<%s>" % r, 250, 451))[0] == "2"]
     if taken:
         line.command("DATA", 354)
     else:
@@ -84,13 +84,16 @@ def test_mixed_outcomes(t):
         deliver(line, TEXT, *sorted(answers), expect=451)
         for _ in range(100):
             open_ones = [r for r in sorted(answers) if told.get(r, "4")[0] == "4"]
-            if open_ones == ["c@example.org"] and "c@example.org" in told:
+            if open_ones == ["c@example.org"] and \
+                    told.get("c@example.org") == answers["c@example.org"]:
                 break
             rcpts = begin(line, *open_ones)
             if not rcpts:
                 continue
             line.send(dotted(TEXT))
-            reply = str(line.expect(250, 554, 452))
+            reply = str(line.expect(250, 554, 451, 452))
+            # While the ledger keeps others out, a 5xx could bounce them too.
+            assert reply[0] != "5" or told["a@example.org"][0] == "2", told
             told.update((r, reply) for r in rcpts)
         goodbye(line)
 
@@ -100,7 +103,7 @@ def test_mixed_outcomes(t):
     assert told["a@example.org"].startswith("250"), told
     assert told["b@example.org"] == "554 5.6.0 Never", told
     assert told["c@example.org"] == "452 4.2.2 Full", told
-    assert ends.count("a@example.org") == ends.count("b@example.org") == 1, ends
+    assert ends.count("a@example.org") == 1, ends
     assert ", 0 due\n" in t.run("ledger").out
 
 
@@ -116,7 +119,7 @@ def test_put_off(t):
         line.send(dotted(TEXT))
         line.expect("452 4.2.2")
         line.command("MAIL FROM:<sender@remote.example>" + size, 250)
-        line.command("RCPT TO:<%s>" % USER, "452 4.2.2")
+        line.command("RCPT TO:<%s>" % USER, "451 4.2.2")
         goodbye(line)
 
     def taken(line):
@@ -133,6 +136,119 @@ def test_put_off(t):
     t.configure(t.provider(taken, replies=once), {"lmtp": local.address})
     t.fetch("office")
     assert len(local.messages) == 1
+
+
+def test_put_off_without_a_size(t):
+    """A provider that announces no size: one download in a session, and the next
+    session asks again."""
+    local = t.local(answers={"END": ["452 4.2.2 Full"]})
+
+    def deferred(line):
+        hello(line)
+        begin(line, USER)
+        line.send(dotted(TEXT))
+        line.expect("452 4.2.2")
+        goodbye(line)
+
+    def again(line):
+        hello(line)
+        line.command("MAIL FROM:<sender@remote.example>", 250)
+        line.command("RCPT TO:<%s>" % USER, "451 4.2.2 Full")
+        goodbye(line)
+
+    t.configure(t.provider(deferred, again, replies=NONE),
+                {"lmtp": local.address})
+    t.run("fetch")
+    t.check_provider()
+    t.configure(t.provider(one_message(TEXT)), {"lmtp": local.address})
+    t.fetch()
+    assert len(local.messages) == 1
+
+
+@rows(("4.3.0", "451 4.3.0 Temporary failure"), ("4.4.2", "450 4.4.2 Later"),
+      ("no word", "451 Local error"))
+def test_outage_is_not_remembered(t, reply):
+    """A failure that is not the recipient's is over when it is over."""
+    local = t.local(answers={"END": [reply]})
+    size = " SIZE=%d" % len(TEXT)
+
+    def offer(*expect):
+        def script(line):
+            hello(line)
+            begin(line, USER, options=size)
+            line.send(dotted(TEXT))
+            line.expect(*expect)
+            goodbye(line)
+        return script
+
+    t.configure(t.provider(offer(450, 451), replies=NONE), {"lmtp": local.address})
+    t.run("fetch")
+    t.check_provider()
+    t.configure(t.provider(offer(250)), {"lmtp": local.address})
+    t.fetch()
+    assert len(local.messages) == 1
+
+
+def test_loop_is_downloaded_once(t):
+    """A text that came through here five times is not fetched at each call."""
+    def first(line):
+        hello(line)
+        deliver(line, TEXT, USER)
+        goodbye(line)
+
+    def second(line):
+        fields, _ = mail.split_top(t.mail(USER)[0])
+        own = next(f for f in fields if f.startswith(b"Received"))
+        again = (own * 5 + mail.stored(TEXT)).replace(b"\n", b"\r\n")
+        size = " SIZE=%d" % len(again)
+        hello(line)
+        begin(line, USER, options=size)
+        line.send(dotted(again))
+        line.expect("451 4.4.6")
+        line.command("MAIL FROM:<sender@remote.example>" + size, 250)
+        line.command("RCPT TO:<%s>" % USER, "451 4.4.6")
+        goodbye(line)
+
+    t.configure(t.provider(first, second, replies=NONE))
+    t.run("fetch", "office")
+    t.check_provider()
+    assert "451 4.4.6" in t.run("ledger").out
+
+
+def test_refused_is_asked_again(t):
+    """A refusal whose 5xx was lost: the mailbox was mended meanwhile."""
+    local = t.local(answers={"END": ["554 5.6.0 Never"]})
+
+    def lost(line):
+        hello(line)
+        begin(line, USER)
+        line.send(dotted(TEXT))
+        line.expect(554)
+        line.reset()
+
+    t.configure(t.provider(lost, one_message(TEXT), replies=NONE),
+                {"lmtp": local.address})
+    t.fetch("office")
+    assert len(local.messages) == 1
+
+
+@rows(("lmtp", False), ("maildir", True))
+def test_mailbox_named_twice(t, caseless):
+    """One mailbox, one copy, and one answer for all its names; a Maildir's local
+    part has no case."""
+    rcpts = ["user@example.org", "user@EXAMPLE.ORG"]
+    rcpts += ["User@example.org"] if caseless else []
+    script = one_message(TEXT, *rcpts)
+    if caseless:
+        t.configure(t.provider(script))
+        t.fetch("office")
+        assert len(t.mail(USER)) == 1
+    else:
+        local = t.local()
+        t.configure(t.provider(script), {"lmtp": local.address})
+        t.fetch("office")
+        assert len(local.messages) == 1
+        assert local.messages[0][1] == [USER], local.messages
 
 
 def test_not_writable(t):

@@ -413,7 +413,7 @@ test_fetch_by_name_forgets_the_times(void **state)
 	for (int i = 0; i < 3; i++) {
 		struct ledger *ledger = must_open(f);
 		(void)kit_offer(ledger, &sized, &rcpt, 1);
-		assert_string_equal(rcpt.reply, "452 5.1.2 local text");
+		assert_string_equal(rcpt.reply, "451 5.1.2 local text");
 		ledger_close(ledger);
 	}
 	f->options.forget_times = true;

@@ -11,10 +11,12 @@ struct offered {
 	const char *mailbox;
 	int local_rcpt; /* at RCPT; 0: 250 */
 	int local; /* after the text; 0: 250 */
-	bool unsynced;
+	const char *enhanced; /* of local; NULL: 5.1.2 */
+	bool unsynced, caseless;
 	/* out */
 	int told_rcpt, told; /* 0: nothing */
 	char reply[600]; /* the same in full, of the last answer */
+	bool asked; /* at RCPT */
 	bool delivered; /* the local side gave an outcome */
 };
 
@@ -39,11 +41,14 @@ static inline void
 kit_offer_rcpt(struct ledger *ledger, struct offered *rcpt, size_t index)
 {
 	struct path path = kit_path(rcpt->mailbox);
+	struct ledger_target target = {rcpt->unsynced, rcpt->caseless};
 	struct status status;
 
 	rcpt->told_rcpt = rcpt->told = 0;
 	rcpt->delivered = false;
-	if (ledger_rcpt(ledger, index, &path, rcpt->unsynced, &status)) {
+	rcpt->asked =
+	    ledger_rcpt(ledger, index, &path, &target, &status) == LEDGER_ASK;
+	if (rcpt->asked) {
 		int code = rcpt->local_rcpt != 0 ? rcpt->local_rcpt : 250;
 		status_set(&status, code, "", "local rcpt");
 		ledger_rcpt_answer(ledger, index, &status);
@@ -75,10 +80,12 @@ kit_offer(struct ledger *ledger, const struct offer *offer,
 	if (ledger_judge(ledger) == LEDGER_FINISH)
 		for (size_t i = 0; i < count; i++) {
 			struct offered *each = &rcpts[i];
-			if (each->told_rcpt != 250 || each->local_rcpt != 0)
+			if (each->told_rcpt != 250 || each->local_rcpt != 0 ||
+			    !each->asked)
 				continue;
 			status_set(&status,
-			    each->local != 0 ? each->local : 250, "5.1.2",
+			    each->local != 0 ? each->local : 250,
+			    each->enhanced != NULL ? each->enhanced : "5.1.2",
 			    "local text");
 			ledger_outcome(ledger, i, &status);
 			each->delivered = true;

@@ -40,6 +40,7 @@ enum {
 enum fate {
 	TAKES,
 	REFUSES, /* after the text */
+	REFUSES_ONCE, /* and takes it when it is asked again */
 	DEFERS_ONCE,
 	DEFERS_THEN_REFUSES,
 	DEFERS_FOR_EVER,
@@ -65,6 +66,7 @@ struct item {
 struct plan {
 	enum manner manner;
 	bool prdr, size, reset, killed, regroup;
+	bool twice; /* names the first recipient twice */
 	size_t chunk; /* octets that the agent reads at a time; 0: by chance */
 	int cut_in, cut_out; /* octets of this connection, each direction */
 };
@@ -78,12 +80,14 @@ struct world {
 	/* the local side */
 	enum fate fates[TEXTS][RCPTS];
 	unsigned tries[TEXTS][RCPTS], taken[TEXTS][RCPTS];
+	unsigned busy[RCPTS]; /* so many RCPTs get 452 first */
 	bool full[RCPTS];
 	/* the line */
 	struct plan plan;
 	struct buf to_agent, to_provider;
 	int sent, wrote;
 	bool line_gone, agent_gone;
+	char reply[64]; /* the beginning of the last one */
 	/* the agent */
 	struct ledger_store store;
 	struct buf file;
@@ -91,8 +95,9 @@ struct world {
 	struct ledger *ledger;
 	struct receiver *receiver;
 	struct buf text;
-	bool local[RCPTS]; /* recipients that the local side accepted */
-	size_t asked[RCPTS], asked_count;
+	/* Recipients that the local side accepted; one is named twice. */
+	bool local[RCPTS + 1];
+	size_t asked[RCPTS + 1], asked_count;
 	/* the verdict */
 	char fault[200];
 };
@@ -236,28 +241,40 @@ local_answers_rcpt(struct world *w, size_t index)
 {
 	struct status status;
 	unsigned rcpt = rcpt_of(w, index);
+	size_t same;
 
 	if (refuses_at_rcpt(w, rcpt))
 		status_set(&status, 550, "5.1.1", "no");
+	else if (w->busy[rcpt] > 0 && w->busy[rcpt]-- > 0)
+		status_set(&status, 452, "4.2.2", "full");
 	else
 		status_set(&status, 250, "2.1.5", "ok");
 	w->local[index] = status_class(&status) == 2;
 	ledger_rcpt_answer(w->ledger, index, &status);
 	receiver_answer(w->receiver, index, &status);
+	while (ledger_rcpt_same(w->ledger, index, &same))
+		receiver_answer(w->receiver, same, &status);
 }
 
 static void
 on_rcpt(struct world *w, size_t index)
 {
 	const struct envelope *envelope = receiver_envelope(w->receiver);
+	struct ledger_target target = {false, false};
 	struct status status;
 
 	w->local[index] = false;
-	if (ledger_rcpt(
-		w->ledger, index, envelope->rcpt[index], false, &status))
+	switch (ledger_rcpt(
+	    w->ledger, index, envelope->rcpt[index], &target, &status)) {
+	case LEDGER_ASK:
 		w->asked[w->asked_count++] = index;
-	else
+		break;
+	case LEDGER_SAID:
 		receiver_answer(w->receiver, index, &status);
+		break;
+	case LEDGER_SAME:
+		break;
+	}
 }
 
 /* What becomes of one recipient when the last step is done. */
@@ -268,11 +285,12 @@ local_outcome(struct world *w, unsigned text, size_t index)
 	enum fate fate = w->fates[text][rcpt];
 	struct status status;
 
-	if (fate == REFUSES || (fate == DEFERS_THEN_REFUSES && tries > 0))
+	if (fate == REFUSES || (fate == DEFERS_THEN_REFUSES && tries > 0) ||
+	    (fate == REFUSES_ONCE && tries == 0))
 		status_set(&status, 554, "5.6.0", "never");
 	else if (fate == DEFERS_FOR_EVER || fate == DEFERS_THEN_REFUSES ||
 		 (fate == DEFERS_ONCE && tries == 0))
-		status_set(&status, 452, "4.2.2", "full");
+		status_set(&status, 452, text % 2 ? "4.2.2" : "4.3.0", "full");
 	else {
 		status_set(&status, 250, "2.0.0", "saved");
 		w->taken[text][rcpt]++;
@@ -446,6 +464,8 @@ read_reply(struct world *w)
 			bool last = line[3] == ' ';
 			int code = (line[0] - '0') * 100 +
 				   (line[1] - '0') * 10 + (line[2] - '0');
+			snprintf(w->reply, sizeof w->reply, "%.*s",
+			    (int)(end - line), line);
 			buf_consume(&w->to_provider, (size_t)(end - line) + 1);
 			if (last)
 				return code;
@@ -464,7 +484,11 @@ read_reply(struct world *w)
 struct sending {
 	struct item *item;
 	unsigned offered, accepted;
-	bool prdr;
+	/* Bounced with a 5xx at the end of the text: those with 452 by Exim,
+	 * which goes on with them at once otherwise; and nobody whom the ledger
+	 * kept out may depend on what a sender makes of that. */
+	unsigned doomed;
+	bool prdr, twice;
 };
 
 static const char *const bodies[TEXTS] = {
@@ -488,7 +512,9 @@ prepare(struct world *w, struct item *item)
 
 	if (w->plan.regroup)
 		sending.offered &= chance(w, 1 << RCPTS);
-	unsigned more_than_one = sending.offered & (sending.offered - 1);
+	sending.twice = w->plan.twice && (sending.offered & 1) != 0;
+	unsigned more_than_one =
+	    (sending.offered & (sending.offered - 1)) | sending.twice;
 	sending.prdr = w->plan.prdr && more_than_one != 0;
 	return sending;
 }
@@ -505,10 +531,18 @@ send_mail(struct world *w, const struct sending *sending)
 	    sending->prdr ? " PRDR" : "");
 }
 
+static unsigned
+names_of(const struct sending *sending, unsigned rcpt)
+{
+	return rcpt == 0 && sending->twice ? 2 : 1;
+}
+
 static void
-send_rcpt(struct world *w, unsigned rcpt)
+send_rcpt(struct world *w, const struct sending *sending, unsigned rcpt)
 {
 	send_line(w, "RCPT TO:<%c@x.example>\r\n", (char)('a' + rcpt));
+	if (names_of(sending, rcpt) > 1)
+		send_line(w, "RCPT TO:<%c@X.Example>\r\n", (char)('a' + rcpt));
 }
 
 static void
@@ -538,7 +572,7 @@ send_head(struct world *w, const struct sending *sending)
 	send_mail(w, sending);
 	for (unsigned i = 0; i < RCPTS; i++)
 		if (sending->offered >> i & 1)
-			send_rcpt(w, i);
+			send_rcpt(w, sending, i);
 	if (w->plan.manner == BURST)
 		send_body(w, sending);
 	else
@@ -558,7 +592,8 @@ settle(struct world *w, struct item *item, unsigned rcpt, int code)
 	} else if (code / 100 == 5) {
 		enum fate fate = w->fates[text][rcpt];
 		if (w->taken[text][rcpt] > 0 ||
-		    (fate != REFUSES && fate != DEFERS_THEN_REFUSES &&
+		    (fate != REFUSES && fate != REFUSES_ONCE &&
+			fate != DEFERS_THEN_REFUSES &&
 			!refuses_at_rcpt(w, rcpt)))
 			blame(w, "false bounce", text, rcpt);
 		item->bounced |= bit;
@@ -566,16 +601,41 @@ settle(struct world *w, struct item *item, unsigned rcpt, int code)
 	}
 }
 
+/* The one answer to all names of a recipient; 0: the line is gone. */
+static int
+read_answer(struct world *w, const struct sending *sending, unsigned rcpt)
+{
+	int code = read_reply(w);
+
+	if (code == 0 || names_of(sending, rcpt) == 1)
+		return code;
+	int again = read_reply(w);
+	if (again != 0 && again != code)
+		blame(w, "two answers", sending->item->text, rcpt);
+	return again;
+}
+
 static bool
 read_rcpt(struct world *w, struct sending *sending, unsigned rcpt)
 {
-	int code = read_reply(w);
+	int code = read_answer(w, sending, rcpt);
 
 	if (code / 100 == 2)
 		sending->accepted |= 1u << rcpt;
 	else if (code != 0)
 		settle(w, sending->item, rcpt, code);
+	if (code == 452 || strstr(w->reply, " 4.5.3 ") != NULL)
+		sending->doomed |= 1u << rcpt;
 	return code != 0;
+}
+
+/* The last reply to a text. */
+static void
+settle_doomed(struct world *w, const struct sending *sending, int code)
+{
+	for (unsigned i = 0; code / 100 == 5 && i < RCPTS; i++)
+		if (sending->doomed >> i & 1)
+			settle(w, sending->item, i, code);
 }
 
 /* false: the line is gone. *wanted: the text is waited for. */
@@ -606,10 +666,11 @@ read_each(struct world *w, struct sending *sending)
 
 	for (unsigned i = 0; i < RCPTS; i++)
 		if (sending->accepted >> i & 1 &&
-		    (codes[i] = read_reply(w)) == 0)
+		    (codes[i] = read_answer(w, sending, i)) == 0)
 			return false;
 	if ((overall = read_reply(w)) == 0)
 		return false;
+	settle_doomed(w, sending, overall);
 	for (unsigned i = 0; i < RCPTS; i++) {
 		if ((sending->accepted >> i & 1) == 0)
 			continue;
@@ -628,6 +689,7 @@ read_end(struct world *w, struct sending *sending)
 
 	if (code == 353)
 		return read_each(w, sending);
+	settle_doomed(w, sending, code == 503 ? 0 : code);
 	for (unsigned i = 0; i < RCPTS; i++)
 		if (sending->accepted >> i & 1 && code != 0)
 			settle(w, sending->item, i, code);
@@ -645,7 +707,7 @@ send_lockstep(struct world *w, struct sending *sending)
 	for (unsigned i = 0; i < RCPTS; i++) {
 		if ((sending->offered >> i & 1) == 0)
 			continue;
-		send_rcpt(w, i);
+		send_rcpt(w, sending, i);
 		if (!read_rcpt(w, sending, i))
 			return false;
 	}
@@ -657,27 +719,39 @@ send_lockstep(struct world *w, struct sending *sending)
 	return read_end(w, sending);
 }
 
+/* One transaction; false: the line is gone. */
+static bool
+send_one(struct world *w, struct sending *sending)
+{
+	bool wanted = false;
+
+	if (w->plan.manner == LOCKSTEP)
+		return send_lockstep(w, sending);
+	send_head(w, sending);
+	if (!read_head(w, sending, &wanted))
+		return false;
+	if (!wanted)
+		return true;
+	send_body(w, sending);
+	return read_end(w, sending);
+}
+
+/* Exim sends those with 452 in the next transaction, as long as the one before
+ * took or refused somebody. */
 static void
 send_queue_in_turn(struct world *w)
 {
 	for (size_t i = 0; i < w->item_count; i++) {
 		struct sending sending = prepare(w, &w->items[i]);
-		bool wanted = false;
-		if (sending.offered == 0)
-			continue;
-		if (w->plan.manner == LOCKSTEP) {
-			if (!send_lockstep(w, &sending))
+		while (sending.offered != 0) {
+			if (!send_one(w, &sending))
 				return;
-			continue;
+			unsigned rest = sending.doomed & sending.item->pending;
+			sending.offered = rest != sending.offered ? rest : 0;
+			sending.twice &= (sending.offered & 1) != 0;
+			sending.prdr = false;
+			sending.accepted = sending.doomed = 0;
 		}
-		send_head(w, &sending);
-		if (!read_head(w, &sending, &wanted))
-			return;
-		if (!wanted)
-			continue;
-		send_body(w, &sending);
-		if (!read_end(w, &sending))
-			return;
 	}
 	send_line(w, "QUIT\r\n");
 }
@@ -732,6 +806,8 @@ send_queue_in_a_burst(struct world *w)
 		int code = read_reply(w);
 		if (code == 353 && !read_each(w, &sendings[i]))
 			return;
+		if (code != 503)
+			settle_doomed(w, &sendings[i], code);
 		for (unsigned k = 0; code != 353 && code != 0 && k < RCPTS; k++)
 			if (sendings[i].accepted >> k & 1)
 				settle(w, sendings[i].item, k, code);
@@ -996,9 +1072,13 @@ random_queue(struct world *w)
 			w->fates[text][rcpt] =
 			    chance(w, 2) ? TAKES
 					 : (enum fate)chance(w, FILLS + 1);
-			if (same && w->fates[text][rcpt] == FILLS)
+			/* Nobody can tell one of them from the other. */
+			if (same && (w->fates[text][rcpt] == FILLS ||
+					w->fates[text][rcpt] == REFUSES_ONCE))
 				w->fates[text][rcpt] = DEFERS_ONCE;
 		}
+	for (unsigned rcpt = 0; rcpt < RCPTS; rcpt++)
+		w->busy[rcpt] = chance(w, 2) ? chance(w, 4) : 0;
 }
 
 static struct plan
@@ -1010,6 +1090,7 @@ random_plan(struct world *w, unsigned session)
 	plan.prdr = chance(w, 3) == 0;
 	plan.size = chance(w, 2) != 0;
 	plan.regroup = chance(w, 4) == 0;
+	plan.twice = chance(w, 4) == 0;
 	plan.chunk = chance(w, 3) == 0 ? 1 : 0;
 	if (chance(w, 8) < (session < 8 ? 5u : 1u)) {
 		plan.killed = chance(w, 3) == 0;

@@ -1,113 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <stdlib.h>
-
-#include "agent/ledger_book.h"
-#include "agent/ledger_file.h"
-#include "ledger_kit.h"
-
-/* A store that counts, and fails when it is told to. */
-struct double_store {
-	struct ledger_store store;
-	size_t appends, syncs;
-	bool fails;
-	char last[LEDGER_LINE_MAX * 4];
-};
-
-struct fixture {
-	struct double_store store;
-	int64_t now;
-	unsigned char salt;
-	struct ledger *ledger;
-};
-
-static bool
-double_append(struct ledger_store *store, const char *lines, size_t len,
-    struct error *err)
-{
-	struct double_store *counted = (struct double_store *)store;
-
-	if (counted->fails) {
-		error_set(err, ERROR_LOCAL, "the disk is full");
-		return false;
-	}
-	counted->appends++;
-	memcpy(counted->last, lines, len);
-	counted->last[len] = '\0';
-	return true;
-}
-
-static bool
-double_sync(struct ledger_store *store, struct error *err)
-{
-	(void)err;
-	((struct double_store *)store)->syncs++;
-	return true;
-}
-
-static void
-double_close(struct ledger_store *store)
-{
-	(void)store;
-}
-
-static int64_t
-fixture_now(void *context)
-{
-	return ((struct fixture *)context)->now;
-}
-
-/* Each transaction has the next salt. */
-static void
-fixture_random(void *context, void *out, size_t len)
-{
-	memset(out, ((struct fixture *)context)->salt++, len);
-}
-
-static void
-begin(struct fixture *f, bool sync)
-{
-	struct ledger_options options = {.keep = 14 * 86400,
-	    .sync = sync,
-	    .now = fixture_now,
-	    .random = fixture_random,
-	    .context = f,
-	    .boot_id = "boot"};
-
-	*f = (struct fixture){.now = 1800000000};
-	f->store.store = (struct ledger_store){.append = double_append,
-	    .sync = double_sync,
-	    .close = double_close};
-	f->ledger = ledger_new(ledger_book_new(), &f->store.store, &options);
-	ledger_connection_begin(f->ledger);
-}
-
-static int
-setup(void **state)
-{
-	struct fixture *f = malloc(sizeof *f);
-
-	begin(f, false);
-	*state = f;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	ledger_close(f->ledger);
-	free(f);
-	return 0;
-}
-
-static const struct offer plain = {.sender = "s@y.example", .text = "t\r\n"};
+#include "ledger_fixture.h"
 
 static void
 test_a_lost_reply_delivers_once(void **state)
@@ -122,17 +14,44 @@ test_a_lost_reply_delivers_once(void **state)
 	assert_int_equal(rcpt.told, 250);
 }
 
+/* His mailbox may be mended: that he was refused is no answer for today. */
 static void
-test_a_refusal_is_told_again_in_its_words(void **state)
+test_who_was_refused_is_asked_again(void **state)
+{
+	struct fixture *f = *state;
+	struct offered rcpt = {.mailbox = "a@x.example", .local = 554};
+
+	for (int i = 0; i < 2; i++) {
+		ledger_connection_begin(f->ledger);
+		assert_int_equal(kit_offer(f->ledger, &plain, &rcpt, 1), 1);
+		assert_string_equal(rcpt.reply, "554 5.1.2 local text");
+		assert_int_equal(ledger_entries(f->ledger), 1);
+	}
+	ledger_connection_begin(f->ledger);
+	rcpt.local = 250;
+	assert_int_equal(kit_offer(f->ledger, &plain, &rcpt, 1), 1);
+	assert_int_equal(rcpt.told, 250);
+	/* And now he has it. */
+	ledger_connection_begin(f->ledger);
+	assert_int_equal(kit_offer(f->ledger, &plain, &rcpt, 1), 0);
+	assert_int_equal(rcpt.told, 250);
+	assert_int_equal(ledger_entries(f->ledger), 1);
+}
+
+/* Or he would wait in the group of the refused for ever. */
+static void
+test_who_was_refused_and_is_deferred_is_not_refused(void **state)
 {
 	struct fixture *f = *state;
 	struct offered rcpt = {.mailbox = "a@x.example", .local = 554};
 
 	(void)kit_offer(f->ledger, &plain, &rcpt, 1);
+	assert_int_equal(ledger_entries(f->ledger), 1);
 	ledger_connection_begin(f->ledger);
-	rcpt.local = 250;
-	assert_int_equal(kit_offer(f->ledger, &plain, &rcpt, 1), 0);
-	assert_string_equal(rcpt.reply, "554 5.1.2 local text");
+	rcpt.local = 452;
+	(void)kit_offer(f->ledger, &plain, &rcpt, 1);
+	assert_int_equal(rcpt.told, 452);
+	assert_int_equal(ledger_entries(f->ledger), 0);
 }
 
 static void
@@ -189,7 +108,7 @@ test_what_makes_it_the_same_message(void **state)
 		bool same = kit_offer(f.ledger, &offer, &rcpt, 1) == 0;
 		if (same != cases[i].same)
 			fail_msg("%s", cases[i].name);
-		ledger_close(f.ledger);
+		end(&f);
 	}
 }
 
@@ -198,13 +117,15 @@ test_the_pieces_of_a_text_do_not_count(void **state)
 {
 	struct fixture *f = *state;
 	struct path sender = kit_path(plain.sender), rcpt;
+	struct ledger_target target = {false, false};
 	struct status status;
 
 	(void)kit_send(f->ledger, "abc\r\n", "a@x.example");
 	ledger_connection_begin(f->ledger);
 	ledger_mail(f->ledger, &sender, 0, false, false);
 	rcpt = kit_path("a@x.example");
-	assert_true(ledger_rcpt(f->ledger, 0, &rcpt, false, &status));
+	assert_int_equal(
+	    ledger_rcpt(f->ledger, 0, &rcpt, &target, &status), LEDGER_ASK);
 	status_set(&status, 250, "", "ok");
 	ledger_rcpt_answer(f->ledger, 0, &status);
 	ledger_text(f->ledger, "a", 1);
@@ -257,262 +178,90 @@ test_only_proof_strikes_out(void **state)
 	assert_true(kit_delivers(f->ledger, "t\r\n", "a@x.example"));
 }
 
-static void
-test_mixed_outcomes_get_451_and_come_back_in_groups(void **state)
-{
-	struct fixture *f = *state;
-	struct offered rcpts[] = {{.mailbox = "taken@x.example"},
-	    {.mailbox = "refused@x.example", .local = 554},
-	    {.mailbox = "deferred@x.example", .local = 452}};
-	bool done[3] = {false};
-
-	assert_int_equal(kit_offer(f->ledger, &plain, rcpts, 3), 3);
-	for (int i = 0; i < 3; i++)
-		assert_int_equal(rcpts[i].told, 451);
-	assert_int_equal(ledger_due(f->ledger), 1);
-	for (int tries = 0; tries < 60; tries++) {
-		ledger_connection_begin(f->ledger);
-		rcpts[2].local = 250;
-		(void)kit_offer(f->ledger, &plain, rcpts, 3);
-		for (int i = 0; i < 3; i++) {
-			if (rcpts[i].told_rcpt != 250)
-				assert_memory_equal(
-				    rcpts[i].reply, "452 4.5.3", 9);
-			else
-				assert_int_equal(
-				    rcpts[i].told, i == 1 ? 554 : 250);
-			/* Only who was deferred is delivered, and once. */
-			assert_false((i != 2 || done[2]) && rcpts[i].delivered);
-			done[i] |= rcpts[i].told_rcpt == 250;
-		}
-		if (done[0] && done[1] && done[2])
-			break;
-	}
-	assert_true(done[0] && done[1] && done[2]);
-	assert_int_equal(ledger_due(f->ledger), 0);
-}
-
-/* Whoever is first must not decide: he may be deferred for ever. */
-static void
-test_chance_lets_each_group_in(void **state)
-{
-	struct fixture *f = *state;
-	struct offered rcpts[] = {{.mailbox = "full@x.example", .local = 452},
-	    {.mailbox = "taken@x.example"}};
-	int second = 0;
-
-	(void)kit_offer(f->ledger, &plain, rcpts, 2);
-	for (int tries = 0; tries < 60 && second == 0; tries++) {
-		ledger_connection_begin(f->ledger);
-		(void)kit_offer(f->ledger, &plain, rcpts, 2);
-		second += rcpts[1].told == 250;
-	}
-	assert_int_equal(second, 1);
-	/* Once it is told, nobody waits any more. */
-	assert_int_equal(ledger_due(f->ledger), 0);
-	(void)kit_offer(f->ledger, &plain, rcpts, 1);
-	assert_int_equal(rcpts[0].told_rcpt, 250);
-}
-
-static void
-test_other_senders_do_not_wait(void **state)
-{
-	struct fixture *f = *state;
-	struct offer other = {.sender = "o@y.example", .text = "t\r\n"};
-	struct offered rcpts[] = {{.mailbox = "a@x.example"},
-	    {.mailbox = "b@x.example", .local = 452}};
-
-	(void)kit_offer(f->ledger, &plain, rcpts, 2);
-	rcpts[1].local = 250;
-	for (int tries = 0; tries < 10; tries++) {
-		ledger_connection_begin(f->ledger);
-		(void)kit_offer(f->ledger, &other, rcpts, 2);
-		assert_int_equal(rcpts[0].told, 250);
-		assert_int_equal(rcpts[1].told, 250);
-	}
-}
-
-static void
-test_prdr_tells_each_its_own(void **state)
-{
-	struct fixture *f = *state;
-	struct offer prdr = plain;
-	struct offered rcpts[] = {{.mailbox = "a@x.example"},
-	    {.mailbox = "b@x.example", .local = 554},
-	    {.mailbox = "c@x.example", .local = 452}};
-
-	prdr.prdr = true;
-	(void)kit_offer(f->ledger, &prdr, rcpts, 3);
-	assert_int_equal(rcpts[0].told, 250);
-	assert_int_equal(rcpts[1].told, 554);
-	assert_int_equal(rcpts[2].told, 452);
-	assert_int_equal(ledger_due(f->ledger), 0);
-	/* The replies were lost: each its own again, and 451 to the rest. */
-	ledger_connection_begin(f->ledger);
-	assert_int_equal(kit_offer(f->ledger, &prdr, rcpts, 3), 0);
-	assert_int_equal(rcpts[0].told, 250);
-	assert_int_equal(rcpts[1].told, 554);
-	assert_int_equal(rcpts[2].told, 451);
-	assert_int_equal(ledger_due(f->ledger), 0);
-}
-
-static void
-test_some_have_it_and_some_do_not(void **state)
-{
-	struct fixture *f = *state;
-	struct offered rcpts[] = {
-	    {.mailbox = "a@x.example"}, {.mailbox = "b@x.example"}};
-
-	(void)kit_offer(f->ledger, &plain, rcpts, 1);
-	ledger_connection_begin(f->ledger);
-	assert_int_equal(kit_offer(f->ledger, &plain, rcpts, 2), 0);
-	assert_int_equal(rcpts[0].told, 451);
-	assert_int_equal(rcpts[1].told, 451);
-	assert_int_equal(ledger_due(f->ledger), 1);
-}
-
-/* It filled the mailbox, which therefore refuses: no bounce for it. */
-static void
-test_who_has_it_is_not_refused_at_rcpt(void **state)
-{
-	struct fixture *f = *state;
-	struct offer other = {.sender = "s@y.example", .text = "other\r\n"};
-	struct offered rcpt = {.mailbox = "a@x.example"};
-
-	(void)kit_offer(f->ledger, &plain, &rcpt, 1);
-	ledger_connection_begin(f->ledger);
-	rcpt.local_rcpt = 552;
-	(void)kit_offer(f->ledger, &plain, &rcpt, 1);
-	assert_int_equal(rcpt.told_rcpt, 250);
-	assert_int_equal(rcpt.told, 250);
-	/* Another message is refused as it would have been at RCPT. */
-	ledger_connection_begin(f->ledger);
-	assert_int_equal(kit_offer(f->ledger, &other, &rcpt, 1), 0);
-	assert_int_equal(rcpt.told_rcpt, 250);
-	assert_string_equal(rcpt.reply, "552 local rcpt");
-	/* And who never had anything of this sender, at RCPT. */
-	rcpt.mailbox = "b@x.example";
-	(void)kit_offer(f->ledger, &other, &rcpt, 1);
-	assert_int_equal(rcpt.told_rcpt, 552);
-}
-
+/* One mailbox, asked and given the message once, with one outcome for all. */
 static void
 test_a_mailbox_named_twice(void **state)
 {
-	struct fixture *f = *state;
-	struct offered rcpts[] = {{.mailbox = "a@x.example"},
-	    {.mailbox = "a@x.example", .local = 554}};
+	static const struct {
+		const char *name, *second;
+		bool caseless;
+		size_t given;
+	} cases[] = {
+	    {"the same", "u@x.example", false, 1},
+	    {"domain", "u@X.EXAMPLE", false, 1},
+	    {"local part", "U@x.example", false, 2},
+	    {"local part of a maildir", "U@x.example", true, 1},
+	};
 
-	(void)kit_offer(f->ledger, &plain, rcpts, 2);
-	ledger_connection_begin(f->ledger);
-	for (int tries = 0; tries < 40 && rcpts[0].told != 250; tries++)
-		assert_int_equal(kit_offer(f->ledger, &plain, rcpts, 2), 0);
-	assert_int_equal(rcpts[0].told, 250);
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct fixture f;
+		struct offered rcpts[] = {
+		    {.mailbox = "u@x.example", .caseless = cases[i].caseless},
+		    {.mailbox = cases[i].second,
+			.caseless = cases[i].caseless}};
+		begin(&f, false);
+		size_t given = kit_offer(f.ledger, &plain, rcpts, 2);
+		bool told = rcpts[0].told == 250 && rcpts[1].told == 250;
+		/* Alone, later: he has it. */
+		ledger_connection_begin(f.ledger);
+		size_t again = kit_offer(f.ledger, &plain, &rcpts[1], 1);
+		if (given != cases[i].given || !told || again != 0 ||
+		    rcpts[1].told != 250)
+			fail_msg("%s", cases[i].name);
+		end(&f);
+	}
+}
+
+static void
+test_a_refused_mailbox_named_twice(void **state)
+{
+	struct fixture *f = *state;
+	struct offered rcpts[] = {{.mailbox = "a@x.example", .local = 554},
+	    {.mailbox = "b@x.example"}, {.mailbox = "a@x.example"}};
+
+	(void)kit_offer(f->ledger, &plain, rcpts, 3);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(rcpts[i].told, 451);
+	for (int tries = 0; tries < 60 && rcpts[1].told != 250; tries++) {
+		ledger_connection_begin(f->ledger);
+		(void)kit_offer(f->ledger, &plain, rcpts, 3);
+		assert_int_equal(rcpts[0].told, rcpts[2].told);
+	}
 	assert_int_equal(rcpts[1].told, 250);
 }
 
+/* In one pipelined group the delivery has not answered the first name yet. */
 static void
-test_a_deferred_recipient_is_put_off(void **state)
+test_a_mailbox_named_twice_in_one_group(void **state)
 {
-	static const int64_t waits[] = {15, 30, 60, 120, 240, 240, 240};
-	struct fixture *f = *state;
-	struct offer sized = plain;
-	struct offered rcpt = {.mailbox = "a@x.example", .local = 452};
+	static const struct {
+		int code, told;
+	} cases[] = {{250, 250}, {550, 550}, {452, 451}};
+	struct ledger_target target = {false, false};
+	struct path path = kit_path("a@x.example");
+	struct path sender = kit_path(plain.sender);
 
-	sized.size = 40000000;
-	for (size_t i = 0; i < sizeof waits / sizeof *waits; i++) {
-		(void)kit_offer(f->ledger, &sized, &rcpt, 1);
-		assert_int_equal(rcpt.told, 452);
-		f->now += waits[i] * 60 - 1;
-		(void)kit_offer(f->ledger, &sized, &rcpt, 1);
-		assert_int_equal(rcpt.told_rcpt, 452);
-		assert_string_equal(rcpt.reply, "452 5.1.2 local text");
-		f->now += 1;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct fixture *f = *state;
+		struct status status;
+		size_t same = 0;
+		ledger_mail(f->ledger, &sender, 0, false, false);
+		assert_int_equal(
+		    ledger_rcpt(f->ledger, 0, &path, &target, &status),
+		    LEDGER_ASK);
+		assert_int_equal(
+		    ledger_rcpt(f->ledger, 1, &path, &target, &status),
+		    LEDGER_SAME);
+		status_set(&status, cases[i].code, "", "local");
+		ledger_rcpt_answer(f->ledger, 0, &status);
+		assert_int_equal(status.code, cases[i].told);
+		assert_true(ledger_rcpt_same(f->ledger, 0, &same));
+		assert_int_equal(same, 1);
+		assert_int_equal(ledger_asked_as(f->ledger, 1), 0);
+		assert_false(ledger_rcpt_same(f->ledger, 0, &same));
+		ledger_abort(f->ledger);
 	}
-	/* Another size, another sender, no size: another message. */
-	(void)kit_offer(f->ledger, &sized, &rcpt, 1);
-	sized.size++;
-	(void)kit_offer(f->ledger, &sized, &rcpt, 1);
-	assert_int_equal(rcpt.told_rcpt, 250);
-	sized.size--;
-	sized.sender = "o@y.example";
-	(void)kit_offer(f->ledger, &sized, &rcpt, 1);
-	assert_int_equal(rcpt.told_rcpt, 250);
-	(void)kit_offer(f->ledger, &plain, &rcpt, 1);
-	(void)kit_offer(f->ledger, &plain, &rcpt, 1);
-	assert_int_equal(rcpt.told_rcpt, 250);
-}
-
-static void
-test_a_mailbox_with_room_again_begins_anew(void **state)
-{
-	struct fixture *f = *state;
-	struct offer sized = plain;
-	struct offered rcpt = {.mailbox = "a@x.example", .local = 452};
-
-	sized.size = 5;
-	for (int i = 0; i < 3; i++) {
-		(void)kit_offer(f->ledger, &sized, &rcpt, 1);
-		f->now += 4 * 3600;
-	}
-	rcpt.local = 250;
-	(void)kit_offer(f->ledger, &sized, &rcpt, 1);
-	assert_int_equal(rcpt.told, 250);
-	rcpt.local = 452;
-	(void)kit_offer(f->ledger, &sized, &rcpt, 1);
-	f->now += 15 * 60;
-	(void)kit_offer(f->ledger, &sized, &rcpt, 1);
-	assert_int_equal(rcpt.told_rcpt, 250);
-}
-
-/* 451 for the others' sake is no deferral of the local side. */
-static void
-test_who_has_it_is_not_put_off(void **state)
-{
-	struct fixture *f = *state;
-	struct offer sized = plain;
-	struct offered rcpts[] = {{.mailbox = "a@x.example"},
-	    {.mailbox = "b@x.example", .local = 452}};
-
-	sized.size = 5;
-	(void)kit_offer(f->ledger, &sized, rcpts, 2);
-	for (int tries = 0; tries < 40; tries++) {
-		ledger_connection_begin(f->ledger);
-		(void)kit_offer(f->ledger, &sized, rcpts, 2);
-		assert_string_equal(rcpts[1].reply, "452 5.1.2 local text");
-		assert_int_equal(rcpts[1].told_rcpt, 452);
-		if (rcpts[0].told == 250)
-			return;
-	}
-	fail_msg("never let in");
-}
-
-static void
-test_too_many_deferrals_are_named_once(void **state)
-{
-	struct fixture *f = *state;
-	struct offer sized = plain;
-	struct offered rcpt = {.mailbox = "a@x.example", .local = 452};
-	int notes = 0;
-	bool error = false;
-
-	sized.size = 77;
-	for (int i = 1; i <= 30; i++) {
-		(void)kit_offer(f->ledger, &sized, &rcpt, 1);
-		const char *note = ledger_note(f->ledger, &error);
-		if (note != NULL) {
-			assert_int_equal(i, 11);
-			assert_true(error);
-			assert_string_equal(note,
-			    "a message from <s@y.example> of 77 octets was "
-			    "deferred 11 times for <a@x.example>: "
-			    "452 5.1.2 local text");
-			assert_null(ledger_note(f->ledger, &error));
-			notes++;
-		}
-		f->now += 4 * 3600;
-	}
-	assert_int_equal(notes, 1);
 }
 
 static void
@@ -541,7 +290,7 @@ test_sync_comes_before_the_reply(void **state)
 	begin(&f, true);
 	(void)kit_send(f.ledger, "t\r\n", "a@x.example");
 	assert_int_equal(f.store.syncs, 1);
-	ledger_close(f.ledger);
+	end(&f);
 }
 
 static void
@@ -568,25 +317,17 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define WITH_LEDGER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	    WITH_LEDGER(test_a_lost_reply_delivers_once),
-	    WITH_LEDGER(test_a_refusal_is_told_again_in_its_words),
+	    WITH_LEDGER(test_who_was_refused_is_asked_again),
+	    WITH_LEDGER(test_who_was_refused_and_is_deferred_is_not_refused),
 	    WITH_LEDGER(test_a_softened_refusal_is_not_recalled),
 	    cmocka_unit_test(test_what_makes_it_the_same_message),
 	    WITH_LEDGER(test_the_pieces_of_a_text_do_not_count),
 	    WITH_LEDGER(test_the_same_text_again_on_one_connection_is_new),
 	    WITH_LEDGER(test_only_proof_strikes_out),
-	    WITH_LEDGER(test_mixed_outcomes_get_451_and_come_back_in_groups),
-	    WITH_LEDGER(test_chance_lets_each_group_in),
-	    WITH_LEDGER(test_other_senders_do_not_wait),
-	    WITH_LEDGER(test_prdr_tells_each_its_own),
-	    WITH_LEDGER(test_some_have_it_and_some_do_not),
-	    WITH_LEDGER(test_who_has_it_is_not_refused_at_rcpt),
-	    WITH_LEDGER(test_a_mailbox_named_twice),
-	    WITH_LEDGER(test_a_deferred_recipient_is_put_off),
-	    WITH_LEDGER(test_a_mailbox_with_room_again_begins_anew),
-	    WITH_LEDGER(test_who_has_it_is_not_put_off),
-	    WITH_LEDGER(test_too_many_deferrals_are_named_once),
+	    cmocka_unit_test(test_a_mailbox_named_twice),
+	    WITH_LEDGER(test_a_refused_mailbox_named_twice),
+	    WITH_LEDGER(test_a_mailbox_named_twice_in_one_group),
 	    WITH_LEDGER(test_a_message_costs_one_write),
 	    cmocka_unit_test(test_sync_comes_before_the_reply),
 	    WITH_LEDGER(test_a_failed_write_stays_truthful),

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Recipients that were deferred at the end of a text: put off at RCPT for a
+ * while, so that the text is not downloaded for nothing.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "agent/ledger_state.h"
+#include "base/escape.h"
+
+enum {
+	/* After a day or so of waits: somebody should look at the mailbox. */
+	DEFERRED_TOO_OFTEN = 10,
+	/* Without a size, each so many-th session puts nobody off: a provider
+	 * that sends one message a call could else keep the others of a sender
+	 * behind one that is deferred each time, until all are too old. */
+	SESSION_LETS_IN = 4,
+};
+
+static struct ledger_deferral *
+find(const struct ledger *ledger, const struct ledger_rcpt *rcpt)
+{
+	const struct ledger_transaction *mail = &ledger->mail;
+
+	return ledger_deferrals_find(
+	    &ledger->book->deferrals, mail->sender, mail->size, rcpt->mailbox);
+}
+
+const struct status *
+ledger_put_off(const struct ledger *ledger, const struct ledger_rcpt *rcpt)
+{
+	const struct ledger_deferral *deferral = find(ledger, rcpt);
+
+	if (deferral == NULL)
+		return NULL;
+	/* More than the longest: the clock was set back. */
+	int64_t left = deferral->until - ledger_now(ledger);
+	bool waits = left > 0 && left <= LEDGER_DEFER_LONGEST;
+	waits |=
+	    deferral->behind > 0 && deferral->behind < ledger->book->connection;
+	return waits ? &deferral->reply : NULL;
+}
+
+const struct status *
+ledger_last_deferral(
+    const struct ledger *ledger, const struct ledger_rcpt *rcpt)
+{
+	const struct ledger_deferral *deferral = find(ledger, rcpt);
+
+	return deferral != NULL ? &deferral->reply : NULL;
+}
+
+static void
+note_deferral(struct ledger *ledger, const struct ledger_record *deferral)
+{
+	char sender[ADDRESS_MAX * 4 + 1], rcpt[ADDRESS_MAX * 4 + 1];
+	char reply[STATUS_LINE_MAX];
+
+	escape_text(
+	    sender, sizeof sender, deferral->sender, strlen(deferral->sender));
+	escape_text(rcpt, sizeof rcpt, deferral->rcpt, strlen(deferral->rcpt));
+	ledger_add_note(ledger, true,
+	    "a message from <%s> of %" PRIu64 " octets was deferred %" PRIu64
+	    " times for <%s>: %s",
+	    sender, deferral->size, deferral->times, rcpt,
+	    status_format(&deferral->reply, reply, sizeof reply));
+}
+
+static int64_t
+deferral_time(uint64_t times)
+{
+	int64_t wait = LEDGER_DEFER_FIRST;
+
+	for (; times > 1 && wait < LEDGER_DEFER_LONGEST; times--)
+		wait *= 2;
+	return wait < LEDGER_DEFER_LONGEST ? wait : LEDGER_DEFER_LONGEST;
+}
+
+bool
+ledger_concerns_rcpt(const struct status *reply)
+{
+	if (reply->code == 421)
+		return false;
+	/* 451 alone is "local error in processing" (RFC 5321 4.2.2). */
+	if (reply->enhanced[0] == '\0')
+		return reply->code != 451;
+	/* Of the mail system and of the way to it (RFC 3463 3.4, 3.5). */
+	return strncmp(reply->enhanced, "4.3.", 4) != 0 &&
+	       strncmp(reply->enhanced, "4.4.", 4) != 0;
+}
+
+void
+ledger_remember_deferral(
+    struct ledger *ledger, const struct ledger_rcpt *rcpt, bool lasts)
+{
+	const struct ledger_transaction *mail = &ledger->mail;
+	const struct ledger_deferral *before = find(ledger, rcpt);
+	bool sized = mail->size > 0;
+	struct ledger_record made = {.type = LEDGER_DEFERRED,
+	    .time = ledger_now(ledger),
+	    .size = mail->size,
+	    .times = before != NULL ? before->times : 0,
+	    .reply = rcpt->outcome};
+
+	/* What no mailbox is guilty of must not prolong its later waits. */
+	if (lasts || !sized)
+		made.times++;
+	/* Without a size it may be any message of the sender. */
+	if (lasts && sized)
+		made.time += deferral_time(made.times);
+	memcpy(made.sender, mail->sender, sizeof made.sender);
+	memcpy(made.rcpt, rcpt->mailbox, strlen(rcpt->mailbox));
+	ledger_record(ledger, &made);
+	if (sized ? !lasts : made.times % SESSION_LETS_IN != 0)
+		find(ledger, rcpt)->behind = ledger->book->connection;
+	if (lasts && sized && made.times == DEFERRED_TOO_OFTEN + 1)
+		note_deferral(ledger, &made);
+}
