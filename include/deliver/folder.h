@@ -1,23 +1,38 @@
 /*
  * folder - which Maildir a recipient has, and the way into it.
  *
- * The path up to the first '{' is the administrator's, and may lead over
- * links; below it every folder is opened from the one above, and a link is
+ * The path up to the first '{' is the administrator's, the base, and may lead
+ * over links; below it every folder is opened from the one above, and a link is
  * refused. Nothing stays open between two calls, so that a disk can be taken
  * away at any time and is missed at once.
+ *
+ * A mount point without its disk is an empty folder. Nobody is unknown there,
+ * and nothing is made there: see FOLDER_BARE.
  */
 #ifndef ODMR_DELIVER_FOLDER_H
 #define ODMR_DELIVER_FOLDER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct path;
 
 enum folder_result {
 	FOLDER_OK,
 	FOLDER_NO_BASE, /* what the administrator made is missing */
+	FOLDER_BARE, /* the base holds nothing that shows that its disk is there */
+	FOLDER_EMPTY, /* so is the last folder that is there on the way: a
+			 domain or a user may have a disk of its own */
 	FOLDER_MISSING, /* the recipient has none */
 	FOLDER_FAILED, /* errno says why */
+};
+
+/* Where the Maildirs of a delivery are. What it points to is borrowed. */
+struct folder_place {
+	const char *template; /* absolute, with {user} and {domain} */
+	const char *base; /* see folder_base() */
+	bool create; /* what is missing below the base is made */
+	bool sync; /* and written to the disk */
 };
 
 /* An open Maildir, by descriptors of the folders that delivery needs. */
@@ -35,12 +50,18 @@ char *folder_name(const char *template, const struct path *rcpt);
 /* The path that must exist; the caller frees it. */
 char *folder_base(const char *template);
 /*
- * Opens the Maildir; with create, folders that are missing are made, and with
- * sync written to the disk. Not FOLDER_OK: nothing is open, errno says why.
+ * Opens the Maildir of folder_name(). Not FOLDER_OK: nothing is open, errno says
+ * why where it is FOLDER_NO_BASE or FOLDER_FAILED.
  */
-enum folder_result folder_open(struct folder *folder, const char *base,
-    const char *name, bool create, bool sync)
+enum folder_result folder_open(
+    struct folder *folder, const struct folder_place *place, const char *name)
     __attribute__((warn_unused_result));
+/* FOLDER_OK, FOLDER_NO_BASE or FOLDER_BARE, of the base alone. */
+enum folder_result folder_check(const struct folder_place *place)
+    __attribute__((warn_unused_result));
+/* FOLDER_BARE in words, with what to do. */
+void folder_explain_bare(
+    const struct folder_place *place, char *out, size_t size);
 void folder_close(struct folder *folder);
 /*
  * A name for a file, from time, process, count, chance and host: unique also on

@@ -1,10 +1,10 @@
 /*
  * maildir - a delivery that writes into Maildirs, where there is no MTA.
  *
- * Each accepted recipient gets a file of its own, also where two of them share
- * a Maildir. The files are complete and, with sync, on the disk before the
- * first is renamed from tmp/ into new/, so that a crash at any point leaves a
- * whole message in new/ or none.
+ * Each Maildir gets one file, with Return-Path, and Delivered-To for each of its
+ * accepted recipients. The files are complete and, with sync, on the disk before
+ * the first is renamed from tmp/ into new/, so that a crash at any point leaves
+ * a whole message in new/ or none. Each rename comes with its result.
  */
 #ifndef ODMR_DELIVER_MAILDIR_H
 #define ODMR_DELIVER_MAILDIR_H

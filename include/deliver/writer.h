@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct status;
 
@@ -32,9 +33,10 @@ void writer_add(struct writer *writer, const char *text, size_t len);
 /* Writes what waits. false: something failed, now or before. */
 bool writer_flush(struct writer *writer) __attribute__((warn_unused_result));
 
-/* Appends the whole file from, wherever it stands, to the file to; false and
- * errno where that failed. */
-bool writer_copy(int from, int to) __attribute__((warn_unused_result));
+/* Appends the file from, but for its first octets, and wherever it stands, to
+ * the file to; false and errno where that failed. */
+bool writer_copy(int from, off_t octets, int to)
+    __attribute__((warn_unused_result));
 
 /* The reply to a file that failed with errnum: 452 4.3.1 for a full disk or
  * quota, else 451 4.3.0. */

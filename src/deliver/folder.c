@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -14,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "deliver/mailboxes.h"
 #include "protocol/address.h"
 
 /* A file name has 255 octets; the parts before the host take up to 80. */
@@ -122,30 +124,36 @@ open_one(int at, const char *name, bool create, bool sync)
 	return openat(at, name, flags);
 }
 
-/* Replaces *fd by what name leads to below it. */
+/* Replaces *fd by what name leads to below it; where that fails, by the last
+ * folder that is there. */
 static bool
-descend(int *fd, const char *name, bool create, bool sync)
+descend(int *fd, const char *name, const struct folder_place *place)
 {
 	char *copy = xstrdup(name), *rest = copy, *part;
+	bool ok = true;
 
-	while (*fd >= 0 && (part = strsep(&rest, "/")) != NULL) {
+	while (ok && (part = strsep(&rest, "/")) != NULL) {
 		if (*part == '\0')
 			continue;
-		int below = open_one(*fd, part, create, sync);
-		int errnum = errno;
-		close(*fd);
-		errno = errnum;
-		*fd = below;
+		int below = open_one(*fd, part, place->create, place->sync);
+		ok = below >= 0;
+		if (ok) {
+			close(*fd);
+			*fd = below;
+		}
 	}
 	int errnum = errno;
 	free(copy);
 	errno = errnum;
-	return *fd >= 0;
+	return ok;
 }
 
 static bool
-open_inside(struct folder *folder, int maildir, bool create, bool sync)
+open_inside(
+    struct folder *folder, int maildir, const struct folder_place *place)
 {
+	bool create = place->create, sync = place->sync;
+
 	folder->tmp = open_one(maildir, "tmp", create, sync);
 	folder->new =
 	    folder->tmp < 0 ? -1 : open_one(maildir, "new", create, sync);
@@ -158,25 +166,84 @@ open_inside(struct folder *folder, int maildir, bool create, bool sync)
 	       faccessat(folder->new, ".", W_OK | X_OK, 0) == 0;
 }
 
-enum folder_result
-folder_open(struct folder *folder, const char *base, const char *name,
-    bool create, bool sync)
+/*
+ * Whether the disk of the base is not there, as far as can be seen. Where
+ * Maildirs are made, anything shows that it is; elsewhere a Maildir must exist,
+ * or everybody would be unknown.
+ */
+static bool
+is_bare(int base, const struct folder_place *place)
 {
-	int fd = open(base, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return place->create ? mailboxes_none_in(base)
+			     : !mailboxes_any_below(base,
+				   place->template + base_len(place->template));
+}
+
+enum folder_result
+folder_check(const struct folder_place *place)
+{
+	int base = open(place->base, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (base < 0)
+		return FOLDER_NO_BASE;
+	bool bare = is_bare(base, place);
+	close(base);
+	return bare ? FOLDER_BARE : FOLDER_OK;
+}
+
+/* Why nothing is there for a name whose last folder is open. */
+static enum folder_result
+missing(int last, const struct folder_place *place)
+{
+	if (errno != ENOENT && errno != ENAMETOOLONG)
+		return FOLDER_FAILED;
+	enum folder_result base = folder_check(place);
+	if (base != FOLDER_OK)
+		return base;
+	return mailboxes_none_in(last) ? FOLDER_EMPTY : FOLDER_MISSING;
+}
+
+static enum folder_result
+open_below(struct folder *folder, int *fd, const struct folder_place *place,
+    const char *name)
+{
+	if (place->create && is_bare(*fd, place))
+		return FOLDER_BARE;
+	if (!descend(fd, name, place))
+		return missing(*fd, place);
+	return open_inside(folder, *fd, place) ? FOLDER_OK : FOLDER_FAILED;
+}
+
+enum folder_result
+folder_open(
+    struct folder *folder, const struct folder_place *place, const char *name)
+{
+	int fd = open(place->base, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	*folder = (struct folder){-1, -1};
 	if (fd < 0)
 		return FOLDER_NO_BASE;
-	if (!descend(&fd, name, create, sync))
-		return errno == ENOENT || errno == ENAMETOOLONG ? FOLDER_MISSING
-								: FOLDER_FAILED;
-	bool ok = open_inside(folder, fd, create, sync);
+	enum folder_result result = open_below(folder, &fd, place, name);
 	int errnum = errno;
 	close(fd);
-	if (!ok)
+	if (result != FOLDER_OK)
 		folder_close(folder);
 	errno = errnum;
-	return ok ? FOLDER_OK : FOLDER_FAILED;
+	return result;
+}
+
+void
+folder_explain_bare(const struct folder_place *place, char *out, size_t size)
+{
+	if (place->create)
+		snprintf(out, size,
+		    "%s is empty: is its disk mounted? If it is and no mail "
+		    "has come yet, make the file .odmr-agent there",
+		    place->base);
+	else
+		snprintf(out, size,
+		    "there is no mailbox in %s: is its disk mounted?",
+		    place->base);
 }
 
 void

@@ -3,15 +3,14 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/mem.h"
+#include "deliver/box.h"
 #include "deliver/delivery.h"
 #include "deliver/folder.h"
 #include "deliver/writer.h"
@@ -20,23 +19,23 @@
 struct maildir_rcpt {
 	size_t index; /* in the envelope */
 	bool accepted;
-	char *folder; /* below the base; NULL unless accepted */
-	char *file; /* in its tmp; NULL: there is none, or it is in new */
-	struct status *failure; /* of the last step; NULL: it has the message */
+	size_t box; /* its number, where it is accepted */
 };
 
 struct maildir {
 	struct delivery delivery; /* first, as delivery.h asks */
-	struct maildir_options options;
+	const char *template;
 	char *base;
+	struct box_place place;
 	const struct envelope *envelope;
 	struct maildir_rcpt *rcpts; /* as queued */
 	size_t rcpts_len, rcpts_size;
 	size_t answered, told; /* how many of rcpts have been dealt with */
-	struct maildir_rcpt *first; /* whose file the text is written to */
+	struct box *boxes; /* the first has the file that the text goes to */
+	size_t boxes_len, boxes_size;
 	struct writer writer;
+	uint64_t fields; /* octets on top of the text in that file */
 	struct status failure; /* code 0: all went well so far */
-	bool gone;
 };
 
 static struct maildir *
@@ -50,102 +49,39 @@ maildir_probe(struct delivery *delivery, struct delivery_can *can,
     const struct deadline *deadline, struct error *err)
 {
 	const struct maildir *maildir = self(delivery);
-	bool create = maildir->options.create;
+	const struct folder_place *folders = &maildir->place.folders;
+	char reason[ERROR_TEXT_MAX];
 	struct statvfs fs;
 
 	(void)deadline;
 	*can = (struct delivery_can){0};
 	errno = EROFS;
 	/* Without create the base itself may belong to somebody else. */
-	if (access(maildir->base, create ? W_OK | X_OK : X_OK) == 0 &&
-	    statvfs(maildir->base, &fs) == 0 && (fs.f_flag & ST_RDONLY) == 0)
-		return true;
-	error_set_errno(
-	    err, ERROR_LOCAL, errno, "cannot write to %s", maildir->base);
-	return false;
-}
-
-/* A failure of a file or folder, as a reply. */
-static void
-set_failure(struct maildir *maildir, struct status *status, int errnum)
-{
-	writer_status(status, maildir->options.name, errnum);
-	if (writer_full(errnum))
-		maildir->gone = true;
-}
-
-/* false: status says why there is none. */
-static bool
-open_folder(struct maildir *maildir, const struct maildir_rcpt *rcpt,
-    struct folder *folder, struct status *status)
-{
-	const struct maildir_options *options = &maildir->options;
-	enum folder_result result = folder_open(folder, maildir->base,
-	    rcpt->folder, options->create, options->sync);
-	int errnum = errno;
-
-	if (result == FOLDER_OK)
-		return true;
-	if (result == FOLDER_MISSING)
-		status_set(status, 550, "5.1.1", "no such mailbox");
-	else if (writer_full(errnum))
-		set_failure(maildir, status, errnum);
-	else
-		status_set(status, 451, "4.2.1", "%s: %s: %s", options->name,
-		    result == FOLDER_NO_BASE ? maildir->base
-					     : "cannot write to the mailbox",
-		    strerror(errnum));
-	if (result == FOLDER_NO_BASE)
-		maildir->gone = true;
-	return false;
-}
-
-/* The same once the message has been taken: a folder that was there at RCPT
- * and is not now is a fault of this host, not of the address. */
-static bool
-reopen_folder(struct maildir *maildir, const struct maildir_rcpt *rcpt,
-    struct folder *folder, struct status *status)
-{
-	if (open_folder(maildir, rcpt, folder, status))
-		return true;
-	if (status_class(status) == 5)
-		status_set(status, 451, "4.2.1", "%s: the mailbox went away",
-		    maildir->options.name);
-	return false;
-}
-
-/* Whatever is in a tmp and has not reached its new. */
-static void
-remove_files(struct maildir *maildir)
-{
-	struct folder folder;
-	struct status ignored;
-
-	for (size_t i = 0; i < maildir->rcpts_len; i++) {
-		struct maildir_rcpt *rcpt = &maildir->rcpts[i];
-		if (rcpt->file == NULL ||
-		    !open_folder(maildir, rcpt, &folder, &ignored))
-			continue;
-		unlinkat(folder.tmp, rcpt->file, 0);
-		folder_close(&folder);
-		free(rcpt->file);
-		rcpt->file = NULL;
+	if (access(maildir->base, folders->create ? W_OK | X_OK : X_OK) != 0 ||
+	    statvfs(maildir->base, &fs) != 0 || (fs.f_flag & ST_RDONLY) != 0) {
+		error_set_errno(err, ERROR_LOCAL, errno, "cannot write to %s",
+		    maildir->base);
+		return false;
 	}
+	if (folder_check(folders) != FOLDER_BARE)
+		return true;
+	folder_explain_bare(folders, reason, sizeof reason);
+	error_set(err, ERROR_LOCAL, "%s", reason);
+	return false;
 }
 
 static void
 forget_message(struct maildir *maildir)
 {
-	remove_files(maildir);
+	for (size_t i = 0; i < maildir->boxes_len; i++) {
+		box_remove(&maildir->place, &maildir->boxes[i]);
+		box_clear(&maildir->boxes[i]);
+	}
 	if (maildir->writer.fd >= 0)
 		close(maildir->writer.fd);
 	writer_clear(&maildir->writer);
-	for (size_t i = 0; i < maildir->rcpts_len; i++) {
-		free(maildir->rcpts[i].folder);
-		free(maildir->rcpts[i].failure);
-	}
 	maildir->rcpts_len = maildir->answered = maildir->told = 0;
-	maildir->first = NULL;
+	maildir->boxes_len = 0;
 	maildir->failure = (struct status){0};
 }
 
@@ -156,7 +92,7 @@ maildir_begin(struct delivery *delivery, const struct envelope *envelope)
 
 	forget_message(maildir);
 	maildir->envelope = envelope;
-	maildir->gone = false;
+	maildir->place.gone = false;
 }
 
 static void
@@ -164,11 +100,8 @@ maildir_rcpt(struct delivery *delivery, size_t rcpt)
 {
 	struct maildir *maildir = self(delivery);
 
-	if (maildir->rcpts_len == maildir->rcpts_size) {
-		maildir->rcpts_size = maildir->rcpts_size * 2 + 4;
-		maildir->rcpts = xreallocarray(maildir->rcpts,
-		    maildir->rcpts_size, sizeof *maildir->rcpts);
-	}
+	maildir->rcpts = array_room(maildir->rcpts, &maildir->rcpts_size,
+	    maildir->rcpts_len + 1, sizeof *maildir->rcpts);
 	maildir->rcpts[maildir->rcpts_len++] =
 	    (struct maildir_rcpt){.index = rcpt};
 }
@@ -179,70 +112,86 @@ maildir_send(struct delivery *delivery, bool text_waits)
 	(void)delivery, (void)text_waits; /* answer() does all */
 }
 
+/* The number of the box of a folder; a mailbox gets a message once, by however
+ * many addresses. */
+static size_t
+find_box(struct maildir *maildir, const char *folder)
+{
+	size_t box = 0;
+
+	while (box < maildir->boxes_len &&
+	       strcmp(maildir->boxes[box].folder, folder) != 0)
+		box++;
+	if (box == maildir->boxes_len) {
+		maildir->boxes = array_room(maildir->boxes,
+		    &maildir->boxes_size, box + 1, sizeof *maildir->boxes);
+		maildir->boxes[maildir->boxes_len++] =
+		    (struct box){.folder = xstrdup(folder)};
+	}
+	return box;
+}
+
 static bool
 maildir_answer(struct delivery *delivery, size_t *rcpt, struct status *status,
     const struct deadline *deadline)
 {
 	struct maildir *maildir = self(delivery);
-	struct folder folder;
 
 	(void)deadline;
 	if (maildir->answered == maildir->rcpts_len)
 		return false;
 	struct maildir_rcpt *next = &maildir->rcpts[maildir->answered++];
 	*rcpt = next->index;
-	next->folder = folder_name(
-	    maildir->options.path, maildir->envelope->rcpt[next->index]);
-	if (next->folder == NULL)
+	char *folder = folder_name(
+	    maildir->template, maildir->envelope->rcpt[next->index]);
+	if (folder == NULL)
 		status_set(status, 553, "5.1.3",
 		    "this address cannot be the name of a mailbox");
-	else if (open_folder(maildir, next, &folder, status)) {
-		folder_close(&folder);
+	else if (box_exists(&maildir->place, folder, status)) {
 		status_set(status, 250, "2.1.5", "ok");
 		next->accepted = true;
+		next->box = find_box(maildir, folder);
 	}
+	free(folder);
 	return true;
 }
 
-/* A new file in tmp of the recipient; -1: the failure is kept. */
-static int
-create_file(struct maildir *maildir, struct maildir_rcpt *rcpt)
+static void
+write_field(struct writer *writer, const char *begin, const char *mailbox,
+    const char *end)
 {
-	const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-	struct folder folder;
-
-	if (!reopen_folder(maildir, rcpt, &folder, &maildir->failure))
-		return -1;
-	rcpt->file = folder_file_name(maildir->options.hostname);
-	int fd = openat(folder.tmp, rcpt->file, flags, S_IRUSR | S_IWUSR);
-	if (fd < 0) {
-		set_failure(maildir, &maildir->failure, errno);
-		free(rcpt->file);
-		rcpt->file = NULL;
-	}
-	folder_close(&folder);
-	return fd;
+	writer_add(writer, begin, strlen(begin));
+	writer_add(writer, mailbox, strlen(mailbox));
+	writer_add(writer, end, strlen(end));
 }
 
-/* The text goes to the file of the first recipient. */
+/* Final delivery notes the reverse path (RFC 5321 4.4), and for whom it was,
+ * which the header need not say. */
+static void
+write_fields(const struct maildir *maildir, struct writer *writer, size_t box)
+{
+	const struct envelope *envelope = maildir->envelope;
+
+	write_field(writer, "Return-Path: <", envelope->sender->mailbox, ">\n");
+	for (size_t i = 0; i < maildir->rcpts_len; i++) {
+		const struct maildir_rcpt *rcpt = &maildir->rcpts[i];
+		if (rcpt->accepted && rcpt->box == box)
+			write_field(writer, "Delivered-To: ",
+			    envelope->rcpt[rcpt->index]->mailbox, "\n");
+	}
+}
+
+/* The text goes to the file of the first box. */
 static void
 open_first(struct maildir *maildir)
 {
-	const char *sender = maildir->envelope->sender->mailbox;
-
-	for (size_t i = 0; i < maildir->rcpts_len; i++)
-		if (maildir->rcpts[i].accepted) {
-			maildir->first = &maildir->rcpts[i];
-			break;
-		}
-	assert(maildir->first != NULL);
-	maildir->writer.fd = create_file(maildir, maildir->first);
+	assert(maildir->boxes_len > 0);
+	maildir->writer.fd =
+	    box_create(&maildir->place, &maildir->boxes[0], &maildir->failure);
 	if (maildir->writer.fd < 0)
 		return;
-	/* Final delivery notes the reverse path (RFC 5321 4.4). */
-	writer_add(&maildir->writer, "Return-Path: <", 14);
-	writer_add(&maildir->writer, sender, strlen(sender));
-	writer_add(&maildir->writer, ">\n", 2);
+	write_fields(maildir, &maildir->writer, 0);
+	maildir->fields = maildir->writer.size;
 }
 
 static void
@@ -250,41 +199,45 @@ maildir_body(struct delivery *delivery, const char *text, size_t len)
 {
 	struct maildir *maildir = self(delivery);
 
-	if (maildir->first == NULL)
+	if (maildir->writer.fd < 0 && maildir->failure.code == 0)
 		open_first(maildir);
 	if (maildir->failure.code == 0)
 		writer_add(&maildir->writer, text, len);
 }
 
-/* What a file system holds back until close is told as well. */
-static bool
-sync_and_close(const struct maildir *maildir, int fd)
+/* 0, or errno. */
+static int
+write_copy(const struct maildir *maildir, size_t box, int fd)
 {
-	bool synced = !maildir->options.sync || fsync(fd) == 0;
-	int errnum = errno;
+	struct writer fields;
+	int errnum = 0;
 
-	if (close(fd) != 0 && synced && errno != EINTR)
-		return false;
-	errno = errnum;
-	return synced;
+	writer_init(&fields, fd, WRITER_LF);
+	write_fields(maildir, &fields, box);
+	if (!writer_flush(&fields))
+		errnum = fields.errnum;
+	else if (!writer_copy(maildir->writer.fd, (off_t)maildir->fields, fd))
+		errnum = errno;
+	writer_clear(&fields);
+	return errnum;
 }
 
 /* A copy and not a link: whoever changes owner or mode of one user's mail must
  * not change that of another. */
 static bool
-copy_file(struct maildir *maildir, struct maildir_rcpt *rcpt)
+copy_file(struct maildir *maildir, size_t box)
 {
-	int fd = create_file(maildir, rcpt);
+	int fd = box_create(
+	    &maildir->place, &maildir->boxes[box], &maildir->failure);
 
 	if (fd < 0)
 		return false;
-	bool copied = writer_copy(maildir->writer.fd, fd);
-	int errnum = errno;
-	bool closed = sync_and_close(maildir, fd);
-	if (copied && closed)
-		return true;
-	set_failure(maildir, &maildir->failure, copied ? errno : errnum);
-	return false;
+	int errnum = write_copy(maildir, box, fd);
+	if (!box_close(&maildir->place, fd) && errnum == 0)
+		errnum = errno;
+	if (errnum != 0)
+		box_failed(&maildir->place, &maildir->failure, errnum);
+	return errnum == 0;
 }
 
 static bool
@@ -295,20 +248,17 @@ complete_files(struct maildir *maildir)
 	if (maildir->failure.code != 0)
 		return false;
 	if (!writer_flush(writer)) {
-		set_failure(maildir, &maildir->failure, writer->errnum);
+		box_failed(&maildir->place, &maildir->failure, writer->errnum);
 		return false;
 	}
-	for (size_t i = 0; i < maildir->rcpts_len; i++) {
-		struct maildir_rcpt *rcpt = &maildir->rcpts[i];
-		if (rcpt->accepted && rcpt != maildir->first &&
-		    !copy_file(maildir, rcpt))
+	for (size_t i = 1; i < maildir->boxes_len; i++)
+		if (!copy_file(maildir, i))
 			return false;
-	}
 	int fd = writer->fd;
 	writer->fd = -1;
-	if (sync_and_close(maildir, fd))
+	if (box_close(&maildir->place, fd))
 		return true;
-	set_failure(maildir, &maildir->failure, errno);
+	box_failed(&maildir->place, &maildir->failure, errno);
 	return false;
 }
 
@@ -322,58 +272,12 @@ maildir_ready(struct delivery *delivery, const struct deadline *deadline)
 	return complete_files(maildir);
 }
 
-/* false: status says why not. Where the folder cannot be synced, the message is
- * taken back, since it comes again; whoever was quicker has it twice. */
-static bool
-move_file(
-    struct maildir *maildir, struct maildir_rcpt *rcpt, struct status *status)
-{
-	struct folder folder;
-
-	if (!reopen_folder(maildir, rcpt, &folder, status))
-		return false;
-	bool moved =
-	    renameat(folder.tmp, rcpt->file, folder.new, rcpt->file) == 0;
-	bool synced =
-	    moved && (!maildir->options.sync || folder_sync(folder.new));
-	if (!synced)
-		set_failure(maildir, status, errno);
-	if (moved && !synced)
-		(void)unlinkat(folder.new, rcpt->file, 0);
-	if (moved) {
-		free(rcpt->file);
-		rcpt->file = NULL;
-	}
-	folder_close(&folder);
-	return synced;
-}
-
+/* Each box has its last step in result, so that its outcome is on record before
+ * the next one has its own: a crash in between gives nobody a message twice. */
 static void
 maildir_finish(struct delivery *delivery, const struct deadline *deadline)
 {
-	struct maildir *maildir = self(delivery);
-
-	(void)deadline;
-	for (size_t i = 0; i < maildir->rcpts_len; i++) {
-		struct maildir_rcpt *rcpt = &maildir->rcpts[i];
-		struct status status;
-		if (rcpt->accepted && !move_file(maildir, rcpt, &status)) {
-			rcpt->failure = xmalloc(sizeof status);
-			*rcpt->failure = status;
-		}
-	}
-}
-
-static void
-outcome_of(const struct maildir *maildir, const struct maildir_rcpt *rcpt,
-    struct status *status)
-{
-	if (maildir->failure.code != 0)
-		*status = maildir->failure;
-	else if (rcpt->failure != NULL)
-		*status = *rcpt->failure;
-	else
-		status_set(status, 250, "2.0.0", "in the mailbox");
+	(void)delivery, (void)deadline;
 }
 
 static bool
@@ -388,11 +292,17 @@ maildir_result(struct delivery *delivery, size_t *rcpt, struct status *status,
 		    &maildir->rcpts[maildir->told++];
 		if (!next->accepted)
 			continue;
+		struct box *box = &maildir->boxes[next->box];
+		if (maildir->failure.code != 0)
+			box->outcome = maildir->failure;
+		else if (box->outcome.code == 0)
+			box_move(&maildir->place, box);
 		*rcpt = next->index;
-		outcome_of(maildir, next, status);
+		*status = box->outcome;
 		return true;
 	}
-	remove_files(maildir);
+	for (size_t i = 0; i < maildir->boxes_len; i++)
+		box_remove(&maildir->place, &maildir->boxes[i]);
 	return false;
 }
 
@@ -405,7 +315,7 @@ maildir_abort(struct delivery *delivery)
 static bool
 maildir_gone(const struct delivery *delivery)
 {
-	return ((const struct maildir *)(const void *)delivery)->gone;
+	return ((const struct maildir *)(const void *)delivery)->place.gone;
 }
 
 static void
@@ -416,6 +326,7 @@ maildir_free(struct delivery *delivery)
 	struct maildir *maildir = self(delivery);
 	forget_message(maildir);
 	free(maildir->rcpts);
+	free(maildir->boxes);
 	free(maildir->base);
 	free(maildir);
 }
@@ -441,8 +352,16 @@ maildir_new(const struct maildir_options *options)
 	struct maildir *maildir = xcalloc(1, sizeof *maildir);
 
 	maildir->delivery = (struct delivery){&maildir_ops, options->name};
-	maildir->options = *options;
+	maildir->template = options->path;
 	maildir->base = folder_base(options->path);
+	maildir->place = (struct box_place){
+	    .name = options->name,
+	    .hostname = options->hostname,
+	    .folders = {.template = options->path,
+		.base = maildir->base,
+		.create = options->create,
+		.sync = options->sync},
+	};
 	writer_init(&maildir->writer, -1, WRITER_LF);
 	return &maildir->delivery;
 }

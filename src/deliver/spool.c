@@ -60,7 +60,7 @@ move_to_disk(struct spool *spool)
 
 	if (fd < 0)
 		return false;
-	if (spool->fd >= 0 && !writer_copy(spool->fd, fd)) {
+	if (spool->fd >= 0 && !writer_copy(spool->fd, 0, fd)) {
 		int errnum = errno;
 		close(fd);
 		errno = errnum;

@@ -115,10 +115,10 @@ writer_flush(struct writer *writer)
 }
 
 bool
-writer_copy(int from, int to)
+writer_copy(int from, off_t octets, int to)
 {
 	char *data = xmalloc(WRITER_PIECE);
-	off_t offset = 0;
+	off_t offset = octets;
 	int errnum = 0;
 	ssize_t n;
 

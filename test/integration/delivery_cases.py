@@ -750,17 +750,23 @@ def test_smtp_without_pipelining(t):
 
 # Maildir
 
+def make_maildir(t, address):
+    user, _, domain = address.rpartition("@")
+    for part in ("new", "cur", "tmp"):
+        t.sub("mail/%s/%s/%s" % (domain, user, part))
+
+
 def test_maildir(t):
-    """Unknown users, modes, Return-Path; no Maildir is made unless asked for."""
-    t.sub("mail/example.org")
+    """Unknown users, modes, fields; no Maildir is made unless asked for."""
+    make_maildir(t, "other@example.org")
 
     def script(line):
         hello(line)
         line.command("MAIL FROM:<s@r.example>", 250)
         line.command("RCPT TO:<user@example.org>", "550 5.1.1")
-        os.makedirs(t.path("mail/example.org/user"))
-        for part in ("new", "cur", "tmp"):
-            os.makedirs(t.path("mail/example.org/user", part))
+        line.command("RSET", 250)  # in one transaction he is asked once
+        make_maildir(t, USER)
+        line.command("MAIL FROM:<s@r.example>", 250)
         line.command("RCPT TO:<User@Example.ORG>", 250)
         line.command("DATA", 354)
         line.send(dotted(TEXT))
@@ -773,7 +779,9 @@ def test_maildir(t):
     [name] = os.listdir(t.path("mail/example.org/user/new"))
     status = os.stat(t.path("mail/example.org/user/new", name))
     assert stat.S_IMODE(status.st_mode) == 0o600, oct(status.st_mode)
-    assert t.mail(USER)[0].startswith(b"Return-Path: <s@r.example>\n")
+    assert t.mail(USER)[0].startswith(b"Return-Path: <s@r.example>\n"
+                                      b"Delivered-To: User@Example.ORG\n"
+                                      b"Received: "), t.mail(USER)[0]
     assert os.listdir(t.path("mail/example.org/user/tmp")) == []
 
 
@@ -790,7 +798,8 @@ def test_maildir_user_name(t, rcpt):
     t.configure(t.provider(script))
     t.run("fetch", "office")
     t.check_provider()
-    assert not [f for _, folders, files in os.walk(t.path("mail")) for f in files]
+    assert not [f for _, folders, files in os.walk(t.path("mail")) for f in files
+                if f != ".odmr-agent"]
 
 
 def test_maildir_follows_no_links(t):
@@ -816,8 +825,38 @@ def test_maildir_follows_no_links(t):
     assert os.listdir(t.path("elsewhere/tmp")) == []
 
 
+@rows(("read only", False, "there is no mailbox in"), ("made", True, "is empty"))
+def test_maildir_disk_is_not_mounted(t, create, words):
+    """An empty mount point: the provider is not called, nobody is unknown, and
+    nothing is written in its place."""
+    provider = t.provider(one_message(TEXT))
+    t.configure(provider, t.maildir(create=create))
+    os.rename(t.path("mail/.odmr-agent"), t.path("mark"))
+    os.mkdir(t.path("mail/lost+found"))
+    t.expect(t.fetch("office", status=75), 75, words + ".*is its disk mounted")
+    assert not provider.sessions
+    assert os.listdir(t.path("mail")) == ["lost+found"]
+    # Mounted: there is a mailbox, or the mark.
+    if create:
+        os.rename(t.path("mark"), t.path("mail/.odmr-agent"))
+    else:
+        make_maildir(t, USER)
+    t.fetch("office")
+    t.assert_mail(USER, TEXT)
+
+
+def test_one_mailbox_named_several_times(t):
+    """By whatever addresses of a message, a mailbox gets it once."""
+    t.configure(t.provider(one_message(TEXT, USER, USER, "User@example.org",
+                                       "user@Example.ORG")))
+    t.fetch("office")
+    t.assert_mail(USER, TEXT)
+
+
 def test_maildir_base_vanishes(t):
     """A disk that is not mounted must not bounce mail."""
+    make_maildir(t, USER)
+
     def script(line):
         hello(line)
         os.rename(t.path("mail"), t.path("mail.away"))

@@ -178,8 +178,7 @@ def test_hup_in_a_session(t):
     t.configure(provider, **CERTAIN)
     service = Service(t)
     gate.arrived()
-    t.sub("other")
-    t.configure(provider, {"maildir": t.path("other") + "/{domain}/{user}",
+    t.configure(provider, {"maildir": t.maildirs("other") + "/{domain}/{user}",
                            "create": True}, **CERTAIN)
     service.reload()
     gate.opened.set()

@@ -198,9 +198,14 @@ class Stage:
         self.write("odmr-agent.yaml", yaml(self.config))
 
     def maildir(self, **keys):
-        self.sub("mail")
+        self.maildirs("mail")
         return dict({"maildir": self.path("mail") + "/{domain}/{user}",
                      "create": True, "sync": False}, **keys)
+
+    def maildirs(self, name):
+        """A folder for Maildirs, marked as one that holds none yet."""
+        with open(os.path.join(self.sub(name), ".odmr-agent"), "wb"):
+            return self.path(name)
 
     def mail(self, address):
         """What the Maildir delivery of configure() has stored for an address."""

@@ -324,6 +324,7 @@ def test_maildir_needs_its_path_to_be_named(place):
     with Setting(place) as setting:
         system = setting.system
         system.run("install", "-d", "-o", "odmr-agent", "-m", "750", "/srv/mail")
+        system.run("touch", "/srv/mail/.odmr-agent")
         setting.configure(
             delivery='{maildir: "/srv/mail/{user}", create: yes}',
             password="password_command: cat $CREDENTIALS_DIRECTORY/office.password")

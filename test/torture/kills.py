@@ -4,7 +4,8 @@ kills - the agent, all of it, is killed at each of its system calls.
 
 Nothing may be lost. A message may come twice only where the kill fell between
 the answer of the local service and its record in the ledger: the store has it
-and the ledger does not.
+and the ledger does not. With Maildirs that is one recipient at most: each has
+its record before the next has its message.
 """
 import os
 
@@ -53,6 +54,8 @@ def kill(folder, tally, setup, kind, mode, tls, points):
             else:
                 tally.points += 1
             window = unrecorded(rig, point)
+            if kind == "maildir" and len(window) > 1:
+                raise Wrong("several have it and no record: %s" % window)
             rig.drain(point)
             rig.judge(point, twice=window)
             tally.counts["between answer and record"] += bool(window)

@@ -206,13 +206,19 @@ class Sendmail:
 class Maildir:
     def __init__(self, folder):
         self.base = os.path.join(folder, "mail")
-        os.mkdir(self.base)
+        self.make()
         self.config = {"maildir": self.base + "/{domain}/{user}",
                        "create": True, "sync": True}
 
+    def make(self):
+        """Empty, and marked so that it is no mount point without its disk."""
+        os.mkdir(self.base)
+        with open(os.path.join(self.base, ".odmr-agent"), "wb"):
+            pass
+
     def clear(self):
         shutil.rmtree(self.base)
-        os.mkdir(self.base)
+        self.make()
 
     def heal(self):
         """It was never ill."""

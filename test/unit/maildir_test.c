@@ -14,8 +14,12 @@
 
 static const char message[] =
     "Received: by us\r\nSubject: x\r\n\r\n.\r\nend\r\n";
-static const char stored[] = "Return-Path: <s@example.net>\n"
-			     "Received: by us\nSubject: x\n\n.\nend\n";
+/* As it is stored for these: a Delivered-To field for each. */
+#define STORED(delivered_to)                                                   \
+	"Return-Path: <s@example.net>\n" delivered_to                          \
+	"Received: by us\nSubject: x\n\n.\nend\n"
+static const char for_anna[] = STORED("Delivered-To: anna@example.org\n");
+static const char for_ben[] = STORED("Delivered-To: ben@example.org\n");
 
 static const char *const two_rcpts[] = {
     "anna@example.org", "ben@example.org", NULL};
@@ -60,6 +64,16 @@ make_maildir(const struct kit *kit, const char *name)
 		make_folder(kit, path);
 		free(path);
 	}
+}
+
+/* What the manual names for a base that holds nothing yet. */
+static void
+make_mark(const struct kit *kit)
+{
+	char *mark = kit_join(kit->folder, ".odmr-agent");
+
+	close(open(mark, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	free(mark);
 }
 
 static void
@@ -138,27 +152,33 @@ test_message_for_two(void **state)
 	use_maildir(kit, "{user}", false);
 	make_both(kit);
 	deliver(kit, two_rcpts, 1);
-	expect_message(kit, "anna", stored);
-	expect_message(kit, "ben", stored);
+	expect_message(kit, "anna", for_anna);
+	expect_message(kit, "ben", for_ben);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(kit->results[i].code, 250);
 		assert_string_equal(kit->results[i].enhanced, "2.0.0");
 	}
 }
 
+/* However many addresses lead there, a mailbox gets a message once, and says
+ * for whom. */
 static void
-test_two_recipients_of_one_maildir(void **state)
+test_one_mailbox_named_several_times(void **state)
 {
 	struct kit *kit = *state;
-	static const char *const rcpts[] = {
-	    "anna@example.org", "ANNA@example.com", NULL};
+	static const char *const rcpts[] = {"anna@example.org",
+	    "anna@example.org", "ben@example.org", "ANNA@example.com", NULL};
 
 	use_maildir(kit, "{user}", false);
 	make_both(kit);
 	deliver(kit, rcpts, 9);
-	expect_count(kit, "anna/new", 2);
-	expect_count(kit, "anna/tmp", 0);
-	expect_count(kit, "ben/new", 0);
+	expect_message(kit, "anna",
+	    STORED("Delivered-To: anna@example.org\n"
+		   "Delivered-To: anna@example.org\n"
+		   "Delivered-To: ANNA@example.com\n"));
+	expect_message(kit, "ben", for_ben);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(kit->results[i].code, 250);
 }
 
 static void
@@ -172,7 +192,8 @@ test_null_sender_and_many_messages(void **state)
 	kit_ask(kit, "", rcpts);
 	kit_body(kit, "a\r\n", 3, 1);
 	assert_true(kit_end(kit));
-	expect_message(kit, "anna", "Return-Path: <>\na\n");
+	expect_message(kit, "anna",
+	    "Return-Path: <>\nDelivered-To: anna@example.org\na\n");
 	for (int i = 0; i < 20; i++)
 		deliver(kit, rcpts, 100);
 	expect_count(kit, "anna/new", 21);
@@ -183,19 +204,21 @@ static void
 test_large_message(void **state)
 {
 	struct kit *kit = *state;
-	static char text[300000], expected[300000 + 64];
+	static char text[300000], expected[2][300000 + 128];
 
 	memset(text, 'x', sizeof text);
 	memcpy(text + sizeof text - 2, "\r\n", 2);
-	snprintf(expected, sizeof expected,
-	    "Return-Path: <s@example.net>\n%.*s\n", (int)sizeof text - 2, text);
+	for (int i = 0; i < 2; i++)
+		snprintf(expected[i], sizeof expected[i],
+		    "Return-Path: <s@example.net>\nDelivered-To: %s\n%.*s\n",
+		    two_rcpts[i], (int)sizeof text - 2, text);
 	use_maildir(kit, "{user}", false);
 	make_both(kit);
 	kit_ask(kit, "s@example.net", two_rcpts);
 	kit_body(kit, text, sizeof text, 65536);
 	assert_true(kit_end(kit));
-	expect_message(kit, "anna", expected);
-	expect_message(kit, "ben", expected);
+	expect_message(kit, "anna", expected[0]);
+	expect_message(kit, "ben", expected[1]);
 }
 
 static const struct name_case {
@@ -278,6 +301,15 @@ static const struct answer_case {
 	"550 5.1.1 no such mailbox", false},
     {"no such user below another", "{domain}/{user}", false, "carl@a.example",
 	"550 5.1.1 no such mailbox", false},
+    {"no user at all in a domain", "{domain}/{user}", false,
+	"carl@empty.example",
+	"451 4.2.1 disk: the folder of the mailbox is empty: is its disk "
+	"mounted?",
+	false},
+    {"no mailbox in the base", "{domain}/{user}/Maildir", false,
+	"dora@c.example",
+	"451 4.2.1 disk: there is no mailbox in FOLDER/: is its disk mounted?",
+	true},
     {"made", "{user}", true, "carl@a.example", "250 2.1.5 ok", false},
     {"made with what is above", "{domain}/{user}/Maildir", true,
 	"carl@a.example", "250 2.1.5 ok", false},
@@ -315,6 +347,9 @@ make_hostile_folders(const struct kit *kit)
 	char *file = kit_join(kit->folder, "file");
 
 	make_both(kit);
+	make_folder(kit, "c.example");
+	make_maildir(kit, "c.example/dora");
+	make_folder(kit, "empty.example");
 	make_folder(kit, "plain");
 	make_maildir(kit, "inside");
 	assert_int_equal(symlink("anna", link), 0);
@@ -376,8 +411,10 @@ test_made_maildir_is_whole(void **state)
 	static const char *const rcpts[] = {"carl@a.example", NULL};
 
 	use_maildir(kit, "{domain}/{user}", true);
+	make_mark(kit);
 	deliver(kit, rcpts, 5);
-	expect_message(kit, "a.example/carl", stored);
+	expect_message(
+	    kit, "a.example/carl", STORED("Delivered-To: carl@a.example\n"));
 	expect_count(kit, "a.example/carl/cur", 0);
 }
 
@@ -395,8 +432,8 @@ test_refused_recipients_get_nothing(void **state)
 	assert_int_equal(kit->results[1].code, 250);
 	assert_int_equal(kit->results[2].code, 0);
 	assert_int_equal(kit->results[3].code, 250);
-	expect_message(kit, "anna", stored);
-	expect_message(kit, "ben", stored);
+	expect_message(kit, "anna", for_anna);
+	expect_message(kit, "ben", for_ben);
 }
 
 static void
@@ -473,7 +510,7 @@ test_mailbox_that_vanishes(void **state)
 	assert_int_equal(kit->results[0].code, 250);
 	assert_int_equal(kit->results[1].code, 451);
 	assert_string_equal(kit->results[1].enhanced, "4.2.1");
-	expect_message(kit, "anna", stored);
+	expect_message(kit, "anna", for_anna);
 	expect_count(kit, "away/new", 0);
 	/* Before the text: then nobody gets it yet. */
 	assert_int_equal(rename(away, ben), 0);
@@ -483,7 +520,7 @@ test_mailbox_that_vanishes(void **state)
 	assert_false(kit_end(kit));
 	assert_int_equal(kit->results[0].code, 451);
 	assert_int_equal(kit->results[1].code, 451);
-	expect_message(kit, "anna", stored);
+	expect_message(kit, "anna", for_anna);
 	free(ben);
 	free(away);
 }
@@ -551,11 +588,124 @@ test_probe(void **state)
 	char text[ERROR_TEXT_MAX];
 
 	use_maildir(kit, "{user}", true);
+	make_mark(kit);
 	assert_true(probe(kit, text));
 	use_maildir(kit, "none/{user}", true);
 	assert_false(probe(kit, text));
 	assert_non_null(strstr(text, "cannot write to /tmp/"));
 	assert_non_null(strstr(text, "/none/: No such file or directory"));
+}
+
+/* What stands below the base, and what the probe says then. */
+static const struct base_case {
+	const char *name, *folder, *maildir, *template;
+	bool create, there;
+} bases[] = {
+    {"empty", NULL, NULL, "{user}", false, false},
+    {"empty, to be filled", NULL, NULL, "{user}", true, false},
+    {"a new disk", "lost+found", NULL, "{user}", false, false},
+    {"a new disk, to be filled", "lost+found", NULL, "{user}", true, false},
+    {"a mark", ".odmr-agent", NULL, "{user}", true, true},
+    {"a mark makes no mailbox", ".odmr-agent", NULL, "{user}", false, false},
+    {"something", "x", NULL, "{user}", true, true},
+    {"a mailbox", NULL, "anna", "{user}", false, true},
+    {"no mailbox", "anna", NULL, "{user}", false, false},
+    {"a hidden one", NULL, ".anna", "{user}", false, false},
+    {"two parts", "a.example", "a.example/anna", "{domain}/{user}", false,
+	true},
+    {"two parts, one missing", NULL, "anna", "{domain}/{user}", false, false},
+    {"a part behind", "anna", "anna/Maildir", "{user}/Maildir", false, true},
+    {"another behind", "anna", "anna/mail", "{user}/Maildir", false, false},
+    {"parts around", NULL, "x-anna.d", "x-{user}.d", false, true},
+    {"nothing between", NULL, "x-.d", "x-{user}.d", false, false},
+    {"others around", NULL, "y-anna.d", "x-{user}.d", false, false},
+    {"two in one", NULL, "anna@a.example", "{user}@{domain}", false, true},
+    {"one for all", NULL, "all", "all", false, true},
+    {"none for all", "all", NULL, "all", false, false},
+    {"none for all, to be made", "all", NULL, "all", true, false},
+};
+
+static void
+test_mount_point_without_its_disk(void **state)
+{
+	struct kit *kit = *state;
+	char text[ERROR_TEXT_MAX], *top = strdup(kit->folder);
+
+	for (size_t i = 0; i < sizeof bases / sizeof *bases; i++) {
+		const struct base_case *wanted = &bases[i];
+		snprintf(kit->folder, sizeof kit->folder, "%s/%zu", top, i);
+		assert_int_equal(mkdir(kit->folder, 0700), 0);
+		if (wanted->folder != NULL)
+			make_folder(kit, wanted->folder);
+		if (wanted->maildir != NULL)
+			make_maildir(kit, wanted->maildir);
+		use_maildir(kit, wanted->template, wanted->create);
+		if (probe(kit, text) != wanted->there)
+			print_error("%s\n", wanted->name);
+		assert_int_equal(probe(kit, text), wanted->there);
+		if (!wanted->there)
+			assert_non_null(strstr(text, "is its disk mounted?"));
+	}
+	snprintf(kit->folder, sizeof kit->folder, "%s", top);
+	free(top);
+}
+
+/* The disk goes away between two messages: nothing is made in its place. */
+static void
+test_disk_goes_away_in_a_session(void **state)
+{
+	struct kit *kit = *state;
+	char *away = kit_join(kit->folder, "away"),
+	     *base = kit_join(kit->folder, "base");
+
+	for (int create = 0; create < 2; create++) {
+		make_folder(kit, "base");
+		make_maildir(kit, "base/anna");
+		use_maildir(kit, "base/{user}", create);
+		deliver(kit, two_rcpts, 5);
+		assert_int_equal(kit->answers[0].code, 250);
+		assert_int_equal(kit->answers[1].code, create ? 250 : 550);
+		assert_int_equal(rename(base, away), 0);
+		make_folder(kit, "base");
+		kit_ask(kit, "s@example.net", two_rcpts);
+		for (int i = 0; i < 2; i++)
+			assert_int_equal(kit->answers[i].code, 451);
+		assert_true(kit->delivery->ops->gone(kit->delivery));
+		assert_int_equal(rmdir(base), 0);
+		nftw(away, kit_remove, 16, FTW_DEPTH | FTW_PHYS);
+	}
+	free(away);
+	free(base);
+}
+
+/* The ledger has the outcome of each before the next one gets the message. */
+static void
+test_outcome_is_told_before_the_next_rename(void **state)
+{
+	struct kit *kit = *state;
+	struct deadline deadline = kit_deadline();
+	struct status status;
+	size_t rcpt;
+
+	use_maildir(kit, "{user}", false);
+	make_both(kit);
+	kit_ask(kit, "s@example.net", two_rcpts);
+	kit_body(kit, message, strlen(message), 3);
+	assert_true(kit->delivery->ops->ready(kit->delivery, &deadline));
+	kit->delivery->ops->finish(kit->delivery, &deadline);
+	expect_count(kit, "anna/new", 0);
+	assert_true(kit->delivery->ops->result(
+	    kit->delivery, &rcpt, &status, &deadline));
+	assert_int_equal(rcpt, 0);
+	assert_int_equal(status.code, 250);
+	expect_count(kit, "anna/new", 1);
+	expect_count(kit, "ben/new", 0);
+	assert_true(kit->delivery->ops->result(
+	    kit->delivery, &rcpt, &status, &deadline));
+	assert_int_equal(rcpt, 1);
+	expect_count(kit, "ben/new", 1);
+	assert_false(kit->delivery->ops->result(
+	    kit->delivery, &rcpt, &status, &deadline));
 }
 
 static void
@@ -610,7 +760,7 @@ main(void)
 	    cmocka_unit_test(test_names),
 	    cmocka_unit_test(test_base),
 	    kit_test(test_message_for_two),
-	    kit_test(test_two_recipients_of_one_maildir),
+	    kit_test(test_one_mailbox_named_several_times),
 	    kit_test(test_null_sender_and_many_messages),
 	    kit_test(test_large_message),
 	    kit_test(test_answers),
@@ -621,6 +771,9 @@ main(void)
 	    kit_test(test_mailbox_that_vanishes),
 	    kit_test(test_full_disk),
 	    kit_test(test_probe),
+	    kit_test(test_mount_point_without_its_disk),
+	    kit_test(test_disk_goes_away_in_a_session),
+	    kit_test(test_outcome_is_told_before_the_next_rename),
 	    kit_test(test_probe_of_a_disk_that_is_read_only),
 	    kit_test(test_mailbox_of_somebody_else),
 	};

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: ISC */
+#include "deliver/box.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "deliver/writer.h"
+
+void
+box_clear(struct box *box)
+{
+	free(box->folder);
+	free(box->file);
+	*box = (struct box){.folder = NULL};
+}
+
+static void
+forget_file(struct box *box)
+{
+	free(box->file);
+	box->file = NULL;
+}
+
+void
+box_failed(struct box_place *place, struct status *status, int errnum)
+{
+	writer_status(status, place->name, errnum);
+	if (writer_full(errnum))
+		place->gone = true;
+}
+
+static void
+set_bare(const struct box_place *place, struct status *status)
+{
+	char text[STATUS_TEXT_MAX];
+
+	folder_explain_bare(&place->folders, text, sizeof text);
+	status_set(status, 451, "4.2.1", "%s: %s", place->name, text);
+}
+
+/* false: status says why there is none. */
+static bool
+open_folder(struct box_place *place, const char *name, struct folder *folder,
+    struct status *status)
+{
+	enum folder_result result = folder_open(folder, &place->folders, name);
+	int errnum = errno;
+
+	switch (result) {
+	case FOLDER_OK:
+		return true;
+	case FOLDER_MISSING:
+		status_set(status, 550, "5.1.1", "no such mailbox");
+		break;
+	case FOLDER_BARE:
+		set_bare(place, status);
+		place->gone = true;
+		break;
+	case FOLDER_EMPTY:
+		status_set(status, 451, "4.2.1",
+		    "%s: the folder of the mailbox is empty: is its disk "
+		    "mounted?",
+		    place->name);
+		break;
+	case FOLDER_NO_BASE:
+		status_set(status, 451, "4.2.1", "%s: %s: %s", place->name,
+		    place->folders.base, strerror(errnum));
+		place->gone = true;
+		break;
+	case FOLDER_FAILED:
+		if (writer_full(errnum))
+			box_failed(place, status, errnum);
+		else
+			status_set(status, 451, "4.2.1",
+			    "%s: cannot write to the mailbox: %s", place->name,
+			    strerror(errnum));
+		break;
+	}
+	return false;
+}
+
+/* The same once the message has been accepted. */
+static bool
+reopen_folder(struct box_place *place, const struct box *box,
+    struct folder *folder, struct status *status)
+{
+	if (open_folder(place, box->folder, folder, status))
+		return true;
+	if (status_class(status) == 5)
+		status_set(status, 451, "4.2.1", "%s: the mailbox went away",
+		    place->name);
+	return false;
+}
+
+bool
+box_exists(struct box_place *place, const char *folder, struct status *answer)
+{
+	struct folder opened;
+
+	if (!open_folder(place, folder, &opened, answer))
+		return false;
+	folder_close(&opened);
+	return true;
+}
+
+int
+box_create(struct box_place *place, struct box *box, struct status *failure)
+{
+	const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	struct folder folder;
+
+	if (!reopen_folder(place, box, &folder, failure))
+		return -1;
+	box->file = folder_file_name(place->hostname);
+	int fd = openat(folder.tmp, box->file, flags, S_IRUSR | S_IWUSR);
+	if (fd < 0) {
+		box_failed(place, failure, errno);
+		forget_file(box);
+	}
+	folder_close(&folder);
+	return fd;
+}
+
+bool
+box_close(const struct box_place *place, int fd)
+{
+	bool synced = !place->folders.sync || fsync(fd) == 0;
+	int errnum = errno;
+
+	if (close(fd) != 0 && synced && errno != EINTR)
+		return false;
+	errno = errnum;
+	return synced;
+}
+
+/* Where the folder cannot be synced, the message is taken back, since it is
+ * sent again; whoever was quicker has it twice. */
+void
+box_move(struct box_place *place, struct box *box)
+{
+	const bool sync = place->folders.sync;
+	struct folder folder;
+
+	if (!reopen_folder(place, box, &folder, &box->outcome))
+		return;
+	bool moved =
+	    renameat(folder.tmp, box->file, folder.new, box->file) == 0;
+	bool synced = moved && (!sync || folder_sync(folder.new));
+	if (synced)
+		status_set(&box->outcome, 250, "2.0.0", "in the mailbox");
+	else
+		box_failed(place, &box->outcome, errno);
+	if (moved && !synced)
+		(void)unlinkat(folder.new, box->file, 0);
+	if (moved)
+		forget_file(box);
+	folder_close(&folder);
+}
+
+void
+box_remove(struct box_place *place, struct box *box)
+{
+	struct folder folder;
+	struct status ignored;
+
+	if (box->file == NULL ||
+	    !open_folder(place, box->folder, &folder, &ignored))
+		return;
+	(void)unlinkat(folder.tmp, box->file, 0);
+	folder_close(&folder);
+	forget_file(box);
+}

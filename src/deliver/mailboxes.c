@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: ISC */
+#include "deliver/mailboxes.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+static DIR *
+open_list(int folder)
+{
+	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *list = fd >= 0 ? fdopendir(fd) : NULL;
+
+	if (fd >= 0 && list == NULL)
+		close(fd);
+	return list;
+}
+
+/* The next entry that somebody put there; NULL: no more. */
+static const char *
+next_name(DIR *list)
+{
+	static const char *const of_itself[] = {".", "..", "lost+found"};
+	const struct dirent *entry;
+
+	while ((entry = readdir(list)) != NULL) {
+		size_t i = 0;
+		while (i < 3 && strcmp(entry->d_name, of_itself[i]) != 0)
+			i++;
+		if (i == 3)
+			return entry->d_name;
+	}
+	return NULL;
+}
+
+bool
+mailboxes_none_in(int folder)
+{
+	DIR *list = open_list(folder);
+
+	if (list == NULL)
+		return false;
+	bool none = next_name(list) == NULL;
+	closedir(list);
+	return none;
+}
+
+static bool
+is_maildir(int folder)
+{
+	struct stat st;
+
+	if (fstatat(folder, "new", &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return errno == EACCES;
+	return S_ISDIR(st.st_mode);
+}
+
+/* Whether one part of the pattern could have this name: by what stands before
+ * the first placeholder and behind the last. */
+static bool
+fits(const char *name, const char *part, size_t len)
+{
+	size_t before = strcspn(part, "{"), behind = len, name_len;
+
+	while (behind > 0 && part[behind - 1] != '}')
+		behind--;
+	name_len = strlen(name);
+	return name_len > before + (len - behind) &&
+	       strncmp(name, part, before) == 0 &&
+	       strncmp(name + name_len - (len - behind), part + behind,
+		   len - behind) == 0 &&
+	       name[before] != '.';
+}
+
+/* As deep as the administrator's template has folders. */
+static bool search(int folder, const char *pattern);
+
+static bool
+search_in(int folder, const char *name, const char *pattern)
+{
+	const int flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	int below = openat(folder, name, flags);
+
+	if (below < 0)
+		return errno == EACCES;
+	bool found = search(below, pattern);
+	close(below);
+	return found;
+}
+
+static bool
+search_all(int folder, const char *part, size_t len)
+{
+	DIR *list = open_list(folder);
+	const char *name;
+	bool found = false;
+
+	if (list == NULL)
+		return errno == EACCES;
+	while (!found && (name = next_name(list)) != NULL)
+		found = fits(name, part, len) &&
+			search_in(folder, name, part + len);
+	closedir(list);
+	return found;
+}
+
+static bool
+search(int folder, const char *pattern)
+{
+	const char *part = pattern + strspn(pattern, "/");
+	size_t len = strcspn(part, "/");
+
+	if (len == 0)
+		return is_maildir(folder);
+	if (memchr(part, '{', len) != NULL)
+		return search_all(folder, part, len);
+	char *name = xstrndup(part, len);
+	bool found = search_in(folder, name, part + len);
+	free(name);
+	return found;
+}
+
+bool
+mailboxes_any_below(int folder, const char *pattern)
+{
+	return search(folder, pattern);
+}
