@@ -35,6 +35,14 @@ enum {
 	/* Recipients of all entries: so that texts with a thousand each do not
 	 * add up; the same go first. */
 	LEDGER_OUTCOMES_MAX = 50000,
+	/* Of their lines in the file, about: it is read at every poll, and lies
+	 * on the flash of a router. A usual book of 10,000 entries has 3 MB;
+	 * a provider with the longest names and replies would fill 150. */
+	LEDGER_OCTETS_MAX = 16 * 1024 * 1024,
+	/* Of the entries: each recipient is compared with each that is due. The
+	 * one that was due longest is then no more; where it comes, it is
+	 * again. */
+	LEDGER_DUE_MAX = 1000,
 };
 
 struct ledger_options {

@@ -16,7 +16,9 @@
 #include "agent/ledger_record.h"
 
 enum {
-	LEDGER_BUCKETS = 1024,
+	/* For LEDGER_OUTCOMES_MAX: a few in each. */
+	LEDGER_BUCKET_BITS = 13,
+	LEDGER_BUCKETS = 1 << LEDGER_BUCKET_BITS,
 	/* A due entry that did not come for so many seconds holds nobody up any
 	 * more. Providers wait some hours between two tries, a day at most. */
 	LEDGER_DUE_KEEP = 2 * 86400,
@@ -26,38 +28,49 @@ struct ledger_entry;
 
 /* What became of one recipient of a text; a text that came twice has two. */
 struct ledger_outcome {
-	struct ledger_outcome *next; /* of the entry, in the order they came */
-	struct ledger_outcome *chain; /* of the bucket */
+	/* Of the entry, in the order they came. */
+	struct ledger_outcome *next, *before;
+	struct ledger_outcome *by_id; /* next of the bucket */
+	/* Next of the bucket, or of those that were told on this connection. */
+	struct ledger_outcome *by_rcpt, **by_rcpt_at;
 	struct ledger_entry *entry;
 	uint64_t id, boot;
 	struct status *refusal; /* NULL: taken */
 	bool told; /* with 2xx or 5xx, and no 451 since */
-	/* Of the running program alone, 0 before: the connection and the place
-	 * in it where this was told with 2xx or 5xx. */
-	uint64_t told_on, told_at;
+	/* Of the running program alone: the place among the answers of this
+	 * connection where it was told with 2xx or 5xx; 0: on none. */
+	uint64_t told_at;
 	char rcpt[];
 };
 
 /* One text of one sender; it has at least one outcome. */
 struct ledger_entry {
 	struct ledger_entry *older, *newer; /* by the last change */
+	struct ledger_entry *older_due, *newer_due; /* where it is due */
 	struct ledger_entry *chain; /* of the bucket */
 	unsigned char digest[LEDGER_DIGEST];
 	int64_t time; /* of the last outcome or 451, Unix seconds */
 	bool due; /* some recipient was told 451 and comes back */
-	uint64_t changed_on; /* the connection of the last change */
-	struct ledger_outcome *outcomes;
+	struct ledger_outcome *outcomes, *last;
+	size_t untold; /* of the outcomes */
 	char sender[];
 };
 
 struct ledger_book {
 	struct ledger_entry *oldest, *newest;
+	struct ledger_entry *oldest_due, *newest_due;
 	struct ledger_entry *by_digest[LEDGER_BUCKETS];
 	struct ledger_outcome *by_id[LEDGER_BUCKETS];
+	/* Entry and recipient; but not what was told on this connection. */
+	struct ledger_outcome *by_rcpt[LEDGER_BUCKETS];
+	/* That, in the order of the answers. */
+	struct ledger_outcome *told, **told_end;
 	struct ledger_deferrals deferrals;
 	size_t entries, outcomes, due;
+	size_t octets; /* of the outcomes' lines in a file, about */
 	uint64_t last_id; /* that any record named */
-	uint64_t connection; /* set by the owner, see changed_on */
+	uint64_t connection; /* counted by ledger_book_connect() */
+	uint64_t salt; /* of the buckets */
 };
 
 struct ledger_book *ledger_book_new(void);
@@ -66,14 +79,18 @@ void ledger_book_free(struct ledger_book *book);
 /* Does what the record says; what it says of an unknown id is nothing. */
 void ledger_book_apply(
     struct ledger_book *book, const struct ledger_record *record);
-/* Moves an entry to the newest place and notes the connection. */
-void ledger_book_touch(struct ledger_book *book, struct ledger_entry *entry);
+/* A connection begins: what was told on the one before can be found again. */
+void ledger_book_connect(struct ledger_book *book);
+/* The outcome was told with 2xx or 5xx on this connection, as number told_at of
+ * the answers; its LEDGER_TOLD is the caller's. */
+void ledger_book_tell(
+    struct ledger_book *book, struct ledger_outcome *outcome, uint64_t told_at);
 
 /* These two give NULL where there is none. */
 struct ledger_entry *ledger_book_entry(const struct ledger_book *book,
     const unsigned char digest[LEDGER_DIGEST], const char *sender);
-/* The first of this recipient that was not told on this connection: what was,
- * is of an earlier message, and the same text again is a new one. */
+/* One of this recipient that was not told on this connection: what was, is of
+ * an earlier message, and the same text again is a new one. */
 struct ledger_outcome *ledger_book_outcome(const struct ledger_book *book,
     const struct ledger_entry *entry, const char *rcpt);
 

@@ -274,7 +274,7 @@ void
 ledger_connection_begin(struct ledger *ledger)
 {
 	ledger_abort(ledger);
-	ledger->book->connection++;
+	ledger_book_connect(ledger->book);
 	ledger->proof = 0;
 }
 
@@ -284,30 +284,16 @@ ledger_synchronised(struct ledger *ledger)
 	ledger->proof = ledger->told;
 }
 
-static bool
-is_proven(const struct ledger *ledger, const struct ledger_outcome *outcome)
-{
-	return outcome->told_on == ledger->book->connection &&
-	       outcome->told_at <= ledger->proof;
-}
-
-/* As many as one record holds; what changed on this connection is newest. */
+/* As many as one record holds. */
 static void
 find_proven(const struct ledger *ledger, struct ledger_record *struck)
 {
-	uint64_t connection = ledger->book->connection;
-
 	struck->ids_len = 0;
-	for (const struct ledger_entry *entry = ledger->book->newest;
-	     entry != NULL && entry->changed_on == connection;
-	     entry = entry->older)
-		for (const struct ledger_outcome *each = entry->outcomes;
-		     each != NULL; each = each->next) {
-			if (struck->ids_len == LEDGER_IDS_MAX)
-				return;
-			if (is_proven(ledger, each))
-				struck->ids[struck->ids_len++] = each->id;
-		}
+	for (const struct ledger_outcome *each = ledger->book->told;
+	     each != NULL && each->told_at <= ledger->proof &&
+	     struck->ids_len < LEDGER_IDS_MAX;
+	     each = each->by_rcpt)
+		struck->ids[struck->ids_len++] = each->id;
 }
 
 void

@@ -92,9 +92,9 @@ find_group(const struct ledger *ledger, const struct ledger_rcpt *rcpt,
 	ledger_must(sha != NULL);
 	ledger_must(EVP_DigestInit_ex(sha, EVP_sha256(), NULL));
 	ledger_must(EVP_DigestUpdate(sha, mail->salt, LEDGER_SALT));
-	for (const struct ledger_entry *each = ledger->book->oldest;
-	     each != NULL; each = each->newer) {
-		if (!each->due || strcmp(each->sender, mail->sender) != 0)
+	for (const struct ledger_entry *each = ledger->book->oldest_due;
+	     each != NULL; each = each->newer_due) {
+		if (strcmp(each->sender, mail->sender) != 0)
 			continue;
 		const struct ledger_outcome *known =
 		    ledger_recall(ledger, each, rcpt);

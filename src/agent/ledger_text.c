@@ -249,11 +249,9 @@ tell_each(struct ledger *ledger)
 			: NULL;
 		if (outcome == NULL)
 			continue;
-		outcome->told_on = ledger->book->connection;
-		outcome->told_at = ++ledger->told;
+		ledger_book_tell(ledger->book, outcome, ++ledger->told);
 		add_id(&told, outcome->id);
 	}
-	ledger_book_touch(ledger->book, entry);
 	end_ids(&told);
 }
 

@@ -6,6 +6,7 @@
  */
 #include "fuzz.h"
 
+#include "agent/ledger.h"
 #include "agent/ledger_book.h"
 #include "agent/ledger_record.h"
 
@@ -74,6 +75,19 @@ take_line(struct ledger_book *book, const char *line, size_t len)
 }
 
 static void
+check_due(const struct ledger_book *book)
+{
+	size_t due = 0;
+
+	for (const struct ledger_entry *entry = book->oldest_due; entry != NULL;
+	     entry = entry->newer_due) {
+		assert(entry->due);
+		due++;
+	}
+	assert(due == book->due && due <= LEDGER_DUE_MAX);
+}
+
+static void
 check_counts(const struct ledger_book *book)
 {
 	size_t entries = 0, outcomes = 0, due = 0;
@@ -86,15 +100,20 @@ check_counts(const struct ledger_book *book)
 		for (const struct ledger_outcome *each = entry->outcomes;
 		     each != NULL; each = each->next) {
 			assert(each->entry == entry);
+			assert(each->next != NULL || each == entry->last);
+			assert(ledger_book_outcome(book, entry, each->rcpt) !=
+			       NULL);
 			assert(each->id <= book->last_id);
 			outcomes++;
 			untold += !each->told;
 		}
-		assert(outcomes > before);
+		assert(outcomes > before && untold == entry->untold);
 		assert(!entry->due || untold > 0);
 	}
 	assert(entries == book->entries && outcomes == book->outcomes);
 	assert(due == book->due);
+	assert((book->octets == 0) == (outcomes == 0));
+	check_due(book);
 	assert(book->deferrals.count <= LEDGER_DEFERRALS_MAX);
 }
 
