@@ -2,8 +2,9 @@
  * ledger_file - the file of a ledger: STATE_DIR/ledger/ACCOUNT, 0600.
  *
  * Records are appended, each call one write; the file is written anew (to
- * ACCOUNT~, then renamed) at open only, where enough of it is dead. Whoever
- * opens it for writing holds the account's lock. No link is ever followed.
+ * ACCOUNT~, then renamed) at open, where enough of it is dead, and when it has
+ * grown a lot since. Whoever opens it for writing holds the account's lock. No
+ * link is ever followed.
  */
 #ifndef ODMR_AGENT_LEDGER_FILE_H
 #define ODMR_AGENT_LEDGER_FILE_H
@@ -16,11 +17,26 @@
 
 struct ledger_book;
 
+enum {
+	/* Octets appended, besides the size it had, after which the file is
+	 * written anew: 5,000 messages in one session, so that an ordinary one
+	 * never does it. */
+	LEDGER_FILE_GROWTH = 1024 * 1024,
+	/* Where it cannot be written anew, the session ends before the file
+	 * fills the disk: twice LEDGER_OCTETS_MAX, and as much again. */
+	LEDGER_FILE_MAX = 64 * 1024 * 1024,
+};
+
 /* Where records go; a test has one in memory. */
 struct ledger_store {
 	/* Appends whole lines. false and err: nothing of them is there. */
 	bool (*append)(struct ledger_store *, const char *lines, size_t len,
 	    struct error *);
+	/* After append: writes it anew where it has grown, from a book that
+	 * has all that was appended. false and err: it cannot be, and is
+	 * larger than it may get. */
+	bool (*tidy)(
+	    struct ledger_store *, const struct ledger_book *, struct error *);
 	/* On disk, by fdatasync(2). */
 	bool (*sync)(struct ledger_store *, struct error *);
 	void (*close)(struct ledger_store *);

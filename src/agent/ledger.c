@@ -108,10 +108,13 @@ ledger_note(struct ledger *ledger, bool *error)
 void
 ledger_flush(struct ledger *ledger)
 {
+	struct ledger_store *store = ledger->store;
+
+	/* What was put down is in the book, too. */
 	if (buf_len(&ledger->pending) > 0 && ledger->failed.class == ERROR_NONE)
-		(void)!ledger->store->append(ledger->store,
-		    buf_data(&ledger->pending), buf_len(&ledger->pending),
-		    &ledger->failed);
+		(void)!(store->append(store, buf_data(&ledger->pending),
+			    buf_len(&ledger->pending), &ledger->failed) &&
+			store->tidy(store, ledger->book, &ledger->failed));
 	buf_reset(&ledger->pending);
 }
 

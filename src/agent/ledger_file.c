@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent/ledger_book.h"
+#include "agent/ledger_reading.h"
 #include "agent/ledger_record.h"
 #include "base/buf.h"
 #include "base/mem.h"
@@ -32,16 +33,7 @@ struct ledger_file {
 	char *name; /* of the account and of the file */
 	char *shown; /* the path, for messages */
 	off_t size;
-};
-
-/* What reading found. */
-struct reading {
-	struct ledger_book *book;
-	char line[LEDGER_LINE_MAX];
-	size_t len; /* of the line so far, or more than fits */
-	size_t lines, bad;
-	bool torn; /* the last line has no end */
-	bool foreign; /* the first line names an unknown version */
+	off_t tidy_at; /* the size at which it is written anew */
 };
 
 static bool
@@ -112,50 +104,8 @@ close_file(struct ledger_file *file)
 	free(file);
 }
 
-static void
-take_line(struct reading *reading)
-{
-	struct ledger_record record;
-
-	if (reading->len == 0)
-		return;
-	bool first = reading->lines++ == 0;
-	if (reading->len > sizeof reading->line ||
-	    !ledger_record_parse(&record, reading->line, reading->len))
-		reading->bad++;
-	else if (first && record.type == LEDGER_BEGIN)
-		reading->foreign = record.version != LEDGER_VERSION;
-	else
-		ledger_book_apply(reading->book, &record);
-	reading->len = 0;
-}
-
-static void
-take_piece(struct reading *reading, const char *piece, size_t len)
-{
-	if (reading->len + len <= sizeof reading->line)
-		memcpy(reading->line + reading->len, piece, len);
-	reading->len += len;
-}
-
-static void
-take_octets(struct reading *reading, const char *octets, size_t len)
-{
-	while (len > 0 && !reading->foreign) {
-		const char *end = memchr(octets, '\n', len);
-		size_t piece = end != NULL ? (size_t)(end - octets) : len;
-
-		take_piece(reading, octets, piece);
-		if (end == NULL)
-			return;
-		take_line(reading);
-		octets += piece + 1;
-		len -= piece + 1;
-	}
-}
-
 static bool
-read_lines(struct ledger_file *file, struct reading *reading)
+read_lines(struct ledger_file *file, struct ledger_reading *reading)
 {
 	char *octets = xmalloc(READ_SIZE);
 	ssize_t len;
@@ -163,16 +113,13 @@ read_lines(struct ledger_file *file, struct reading *reading)
 	while ((len = read(file->fd, octets, READ_SIZE)) > 0 ||
 	       (len < 0 && errno == EINTR))
 		if (len > 0)
-			take_octets(reading, octets, (size_t)len);
+			ledger_reading_take(reading, octets, (size_t)len);
 	int saved = errno;
 	free(octets);
 	errno = saved;
-	if (len < 0)
-		return false;
-	reading->torn = reading->len > 0;
-	if (reading->torn && !reading->foreign)
-		take_line(reading);
-	return true;
+	if (len == 0)
+		ledger_reading_end(reading);
+	return len == 0;
 }
 
 static bool
@@ -203,31 +150,6 @@ static bool
 sync_file(struct ledger_file *file, struct error *err)
 {
 	return fdatasync(file->fd) == 0 || fail(err, file, "sync");
-}
-
-static struct ledger_file *
-of_store(struct ledger_store *store)
-{
-	return (struct ledger_file *)store; /* it is the first member */
-}
-
-static bool
-store_append(struct ledger_store *store, const char *lines, size_t len,
-    struct error *err)
-{
-	return append(of_store(store), lines, len, err);
-}
-
-static bool
-store_sync(struct ledger_store *store, struct error *err)
-{
-	return sync_file(of_store(store), err);
-}
-
-static void
-store_close(struct ledger_store *store)
-{
-	close_file(of_store(store));
 }
 
 /* A file that is being written anew. */
@@ -307,6 +229,52 @@ rewrite(
 	return ok;
 }
 
+static struct ledger_file *
+of_store(struct ledger_store *store)
+{
+	return (struct ledger_file *)store; /* it is the first member */
+}
+
+static bool
+store_append(struct ledger_store *store, const char *lines, size_t len,
+    struct error *err)
+{
+	return append(of_store(store), lines, len, err);
+}
+
+static bool
+store_tidy(struct ledger_store *store, const struct ledger_book *book,
+    struct error *err)
+{
+	struct ledger_file *file = of_store(store);
+	struct error why;
+
+	if (file->size < file->tidy_at)
+		return true;
+	bool ok = rewrite(file, book, &why);
+	file->tidy_at = (ok ? 2 : 1) * file->size + LEDGER_FILE_GROWTH;
+	if (ok || file->size < LEDGER_FILE_MAX)
+		return true;
+	*err = why;
+	error_prefix(err,
+	    "the ledger %s is too large, and cannot be"
+	    " written anew",
+	    file->shown);
+	return false;
+}
+
+static bool
+store_sync(struct ledger_store *store, struct error *err)
+{
+	return sync_file(of_store(store), err);
+}
+
+static void
+store_close(struct ledger_store *store)
+{
+	close_file(of_store(store));
+}
+
 /* Gives the file a name that no account has. */
 static bool
 set_aside(struct ledger_file *file, int64_t now, struct ledger_damage *damage)
@@ -328,7 +296,7 @@ count_record(void *context, const struct ledger_record *record)
 }
 
 static bool
-is_worth_rewriting(const struct reading *reading, bool renewed)
+is_worth_rewriting(const struct ledger_reading *reading, bool renewed)
 {
 	size_t live = 0;
 
@@ -354,7 +322,7 @@ has_room(struct ledger_file *file)
 
 /* After this the file holds whole lines, and more can be appended. */
 static bool
-make_sound(struct ledger_file *file, const struct reading *reading,
+make_sound(struct ledger_file *file, const struct ledger_reading *reading,
     bool renewed, struct ledger_damage *damage, struct error *err)
 {
 	if (is_worth_rewriting(reading, renewed) &&
@@ -367,6 +335,7 @@ make_sound(struct ledger_file *file, const struct reading *reading,
 		if (reading->torn && !append(file, "\n", 1, err))
 			return false;
 	}
+	file->tidy_at = 2 * file->size + LEDGER_FILE_GROWTH;
 	return has_room(file) || fail(err, file, "extend");
 }
 
@@ -389,7 +358,7 @@ open_for_append(struct ledger_file *file, const char *state_dir)
 }
 
 static bool
-load(struct ledger_file *file, struct reading *reading, int64_t now,
+load(struct ledger_file *file, struct ledger_reading *reading, int64_t now,
     struct ledger_damage *damage, struct error *err)
 {
 	if (!read_lines(file, reading))
@@ -409,10 +378,12 @@ ledger_file_open(const char *state_dir, const char *account,
     struct ledger_damage *damage, struct error *err)
 {
 	struct ledger_file *file = new_file(state_dir, account);
-	struct reading reading = {.book = book};
+	struct ledger_reading reading = {.book = book};
 
-	file->store = (struct ledger_store){
-	    .append = store_append, .sync = store_sync, .close = store_close};
+	file->store = (struct ledger_store){.append = store_append,
+	    .tidy = store_tidy,
+	    .sync = store_sync,
+	    .close = store_close};
 	*damage = (struct ledger_damage){.lines = 0};
 	bool ok = open_for_append(file, state_dir) || fail(err, file, "open");
 	ok = ok && load(file, &reading, now, damage, err);
@@ -431,7 +402,7 @@ ledger_file_read(const char *state_dir, const char *account,
     struct ledger_book *book, struct error *err)
 {
 	struct ledger_file *file = new_file(state_dir, account);
-	struct reading reading = {.book = book};
+	struct ledger_reading reading = {.book = book};
 
 	bool ok = open_folder(file, state_dir, false) &&
 		  open_file(file, O_RDONLY) && read_lines(file, &reading);

@@ -476,6 +476,57 @@ test_dead_records_are_dropped_at_open_only(void **state)
 	assert_int_equal(before.st_ino, after.st_ino);
 }
 
+/* What a provider can make a session write is bounded. */
+static void
+test_a_long_session_keeps_the_file_small(void **state)
+{
+	struct fixture *f = *state;
+	struct stat found;
+
+	struct ledger *ledger = must_open(f);
+	for (int i = 0; i < 40000; i++) {
+		(void)kit_send(ledger, "t\r\n", "a@x.example");
+		ledger_synchronised(ledger);
+		ledger_arrived(ledger);
+	}
+	ledger_close(ledger);
+	assert_int_equal(stat(f->file, &found), 0);
+	assert_true(found.st_size < LEDGER_FILE_GROWTH + 100000);
+	fill(f);
+	assert_int_equal(count_known(f), 5);
+}
+
+static void
+test_a_file_that_cannot_be_written_anew_is_bounded(void **state)
+{
+	struct fixture *f = *state;
+	struct ledger_damage damage;
+	struct ledger_book *book = ledger_book_new();
+	char *lines = xmalloc(LEDGER_FILE_GROWTH), path[160];
+	struct error err;
+	int appended = 0;
+
+	struct ledger_store *store = ledger_file_open(
+	    f->state_dir, "office", book, NOW, DAY, &damage, &err);
+	assert_non_null(store);
+	snprintf(path, sizeof path, "%s~", f->file);
+	assert_int_equal(mkdir(path, 0700), 0);
+	memset(lines, '\n', LEDGER_FILE_GROWTH);
+	do {
+		assert_true(
+		    store->append(store, lines, LEDGER_FILE_GROWTH, &err));
+		appended++;
+	} while (store->tidy(store, book, &err) && appended < 1000);
+	assert_int_equal(appended, LEDGER_FILE_MAX / LEDGER_FILE_GROWTH);
+	assert_int_equal(error_exit_status(err.class), 75);
+	assert_non_null(
+	    strstr(err.text, "is too large, and cannot be written anew"));
+	assert_int_equal(rmdir(path), 0);
+	store->close(store);
+	free(lines);
+	ledger_book_free(book);
+}
+
 /* RLIMIT_FSIZE stands in for a full disk. */
 static void
 limit_size(rlim_t octets)
@@ -654,6 +705,8 @@ main(void)
 	    WITH_FOLDER(test_fetch_by_name_forgets_the_times),
 	    WITH_FOLDER(test_the_oldest_that_are_not_due_go_first),
 	    WITH_FOLDER(test_dead_records_are_dropped_at_open_only),
+	    WITH_FOLDER(test_a_long_session_keeps_the_file_small),
+	    WITH_FOLDER(test_a_file_that_cannot_be_written_anew_is_bounded),
 	    WITH_FOLDER(test_a_full_disk),
 	    WITH_FOLDER(test_no_place_for_a_new_file),
 	    WITH_FOLDER(test_whoever_looks_changes_nothing),

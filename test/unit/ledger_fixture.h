@@ -50,6 +50,14 @@ double_append(struct ledger_store *store, const char *lines, size_t len,
 }
 
 static inline bool
+double_tidy(struct ledger_store *store, const struct ledger_book *book,
+    struct error *err)
+{
+	(void)store, (void)book, (void)err;
+	return true;
+}
+
+static inline bool
 double_sync(struct ledger_store *store, struct error *err)
 {
 	(void)err;
@@ -107,6 +115,7 @@ begin(struct fixture *f, bool sync)
 {
 	*f = (struct fixture){.now = 1800000000};
 	f->store.store = (struct ledger_store){.append = double_append,
+	    .tidy = double_tidy,
 	    .sync = double_sync,
 	    .close = double_close};
 	buf_init(&f->store.file, 1 << 20);

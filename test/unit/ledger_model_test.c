@@ -146,6 +146,27 @@ store_append(struct ledger_store *store, const char *lines, size_t len,
 }
 
 static bool
+write_again(void *context, const struct ledger_record *record)
+{
+	return ledger_record_write(context, record);
+}
+
+/* The file is written anew now and then, in the middle of anything. */
+static bool
+store_tidy(struct ledger_store *store, const struct ledger_book *book,
+    struct error *err)
+{
+	struct world *w = world_of(store);
+
+	(void)err;
+	if (w->dead || chance(w, 8) != 0)
+		return true;
+	buf_reset(&w->file);
+	assert_true(ledger_book_records(book, write_again, &w->file));
+	return true;
+}
+
+static bool
 store_sync(struct ledger_store *store, struct error *err)
 {
 	(void)store;
@@ -195,8 +216,10 @@ agent_start(struct world *w)
 	}
 	(void)ledger_book_expire(book, w->now, options.keep);
 	w->dead = false;
-	w->store = (struct ledger_store){
-	    .append = store_append, .sync = store_sync, .close = store_close};
+	w->store = (struct ledger_store){.append = store_append,
+	    .tidy = store_tidy,
+	    .sync = store_sync,
+	    .close = store_close};
 	w->ledger = ledger_new(book, &w->store, &options);
 }
 
