@@ -3,14 +3,16 @@
 
 #include <string.h>
 
-/* How far one search looks: a text of nothing but lone CRs must not cost a
- * search through the whole input for each of them. */
-enum { LOOK_AHEAD = 1024 };
-
-static const struct text_piece nothing = {"", 0};
-static const struct text_piece space = {" ", 1};
-static const struct text_piece line_end = {"\r\n", 2};
-static const struct text_piece space_line_end = {" \r\n", 3};
+enum {
+	/* How far one search looks: a text of nothing but lone CRs must not
+	 * cost a search through the whole input for each piece. */
+	LOOK_AHEAD = 1024,
+	/* Less than this is copied with what follows it. */
+	SLICE_MIN = 64,
+	/* What one octet gives at most: the space that stands for the octet
+	 * held back before it, and a line end. */
+	OCTET_GIVES = 3,
+};
 
 void
 text_init(struct text *text, bool dots)
@@ -18,12 +20,30 @@ text_init(struct text *text, bool dots)
 	*text = (struct text){.state = TEXT_LINE, .dots = dots};
 }
 
-/*
- * One octet in a state that waits for a particular one. Returns whether the
- * octet was used up.
- */
+static void
+put(struct text *text, char c)
+{
+	text->changed[text->changed_len++] = c;
+}
+
+static void
+put_line_end(struct text *text)
+{
+	put(text, '\r');
+	put(text, '\n');
+}
+
 static bool
-held(struct text *text, char c, struct text_piece *piece)
+holds_back(const struct text *text)
+{
+	return text->state == TEXT_CR || text->state == TEXT_DOT ||
+	       text->state == TEXT_DOT_CR;
+}
+
+/* What becomes of octets that were held back, now that c follows. Returns
+ * whether c was used up. */
+static bool
+let_go(struct text *text, char c)
 {
 	if (text->state == TEXT_DOT) {
 		/* The dot itself is gone, whatever follows. */
@@ -32,14 +52,53 @@ held(struct text *text, char c, struct text_piece *piece)
 	}
 	if (c == '\n') {
 		if (text->state == TEXT_CR)
-			*piece = line_end;
+			put_line_end(text);
 		text->state = text->state == TEXT_CR ? TEXT_LINE : TEXT_ENDED;
 		return true;
 	}
 	text->bare = true;
 	text->state = TEXT_MIDDLE;
-	*piece = space;
+	put(text, ' ');
 	return false;
+}
+
+static void
+change_octet(struct text *text, char c)
+{
+	if (holds_back(text) && let_go(text, c))
+		return;
+	if (c == '\r') {
+		text->state = TEXT_CR;
+	} else if (c == '\n') {
+		/* No dot behind a lone LF is a stuffed one. */
+		text->bare = true;
+		text->state = TEXT_LONE_LF;
+		put_line_end(text);
+	} else if (c == '.' && text->dots && text->state == TEXT_LINE) {
+		text->state = TEXT_DOT;
+	} else {
+		text->bare |= c == '\0';
+		text->state = TEXT_MIDDLE;
+		put(text, c == '\0' ? ' ' : c);
+	}
+}
+
+/* Octet by octet, until the input or the room is used up. */
+static size_t
+change(struct text *text, const char *in, size_t len)
+{
+	size_t used = 0;
+
+	while (used < len && text->state != TEXT_ENDED &&
+	       text->changed_len <= TEXT_CHANGED_MAX - OCTET_GIVES)
+		change_octet(text, in[used++]);
+	return used;
+}
+
+static bool
+is_line_end(const char *at, const char *end)
+{
+	return end - at >= 2 && at[0] == '\r' && at[1] == '\n';
 }
 
 /*
@@ -55,6 +114,11 @@ unchanged(struct text *text, const char *in, size_t len)
 	while (at < end) {
 		if (text->dots && text->state == TEXT_LINE && *at == '.')
 			break;
+		if (is_line_end(at, end)) {
+			text->state = TEXT_LINE;
+			at += 2;
+			continue;
+		}
 		size_t span = (size_t)(end - at) < LOOK_AHEAD
 				  ? (size_t)(end - at)
 				  : LOOK_AHEAD;
@@ -67,63 +131,41 @@ unchanged(struct text *text, const char *in, size_t len)
 		if (stop > at)
 			text->state = TEXT_MIDDLE;
 		at = stop;
-		if (cr != NULL && cr + 1 == lf) {
-			text->state = TEXT_LINE;
-			at = lf + 1;
-		} else if (cr != NULL || nul != NULL || lf != NULL) {
+		if ((cr != NULL && cr + 1 != lf) || nul != NULL || at == lf)
 			break;
-		}
 	}
 	return (size_t)(at - in);
-}
-
-/* The octet at which unchanged() stopped: CR, LF, NUL or a dot. */
-static void
-special(struct text *text, char c, struct text_piece *piece)
-{
-	if (c == '.') {
-		text->state = TEXT_DOT;
-	} else if (c == '\r') {
-		text->state = TEXT_CR;
-	} else {
-		/* No dot behind a lone LF is a stuffed one. */
-		text->bare = true;
-		text->state = TEXT_MIDDLE;
-		*piece = c == '\n' ? line_end : space;
-	}
 }
 
 size_t
 text_next(
     struct text *text, const char *in, size_t len, struct text_piece *piece)
 {
-	*piece = nothing;
+	*piece = (struct text_piece){"", 0};
 	if (len == 0 || text->state == TEXT_ENDED)
 		return 0;
-	if (text->state != TEXT_LINE && text->state != TEXT_MIDDLE) {
-		if (held(text, *in, piece))
-			return 1;
-		if (piece->len > 0)
-			return 0; /* a space first, then this octet again */
-	}
-	size_t used = unchanged(text, in, len);
-	if (used > 0) {
+	size_t used = holds_back(text) ? 0 : unchanged(text, in, len);
+	if (used == len || used >= SLICE_MIN) {
 		*piece = (struct text_piece){in, used};
 		return used;
 	}
-	special(text, *in, piece);
-	return 1;
+	memcpy(text->changed, in, used);
+	text->changed_len = used;
+	used += change(text, in + used, len - used);
+	*piece = (struct text_piece){text->changed, text->changed_len};
+	return used;
 }
 
 void
 text_end(struct text *text, struct text_piece *piece)
 {
-	*piece = nothing;
+	text->changed_len = 0;
 	if (text->state == TEXT_CR) {
 		text->bare = true;
-		*piece = space_line_end;
-	} else if (text->state == TEXT_MIDDLE) {
-		*piece = line_end;
+		put(text, ' ');
 	}
+	if (text->state == TEXT_CR || text->state == TEXT_MIDDLE)
+		put_line_end(text);
+	*piece = (struct text_piece){text->changed, text->changed_len};
 	text->state = TEXT_ENDED;
 }

@@ -113,6 +113,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!text.dots) {
 		struct text_piece last;
 		text_end(&text, &last);
+		/* A line that has its end gets no other. */
+		assert(size == 0 || in[size - 1] != '\n' || last.len == 0);
 		log_add(&whole, last.data, last.len);
 		size_t len = buf_len(&whole);
 		assert(len == 0 ||

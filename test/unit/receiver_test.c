@@ -358,6 +358,17 @@ static const struct dialogue dialogues[] = {
     {"lone LF is made a line end",
 	START OPEN "DATA\r\na\n.\nb\r\n.\r\nQUIT\r\n",
 	HELLO OPENED GO_ON OK BYE, SEEN "TEXT a\r\n.\r\nb\r\nDONE\n" QUITS},
+    {"BDAT that ends in a lone LF gives what DATA gives",
+	START OPEN "BDAT 2 LAST\r\na\n" OPEN "BDAT 1\r\naBDAT 1 LAST\r\n\n" OPEN
+		   "DATA\r\na\r\n.\r\nQUIT\r\n",
+	HELLO OPENED OK OPENED
+	"250 2.0.0 1 octets received\r\n" OK OPENED GO_ON OK BYE,
+	SEEN "TEXT a\r\nDONE\n" SEEN "TEXT a\r\nDONE\n" SEEN
+	     "TEXT a\r\nDONE\n" QUITS},
+    {"the lone LF at the end of BDAT is refused as any other",
+	START OPEN "BDAT 2 LAST\r\na\nQUIT\r\n",
+	HELLO OPENED "550 5.5.2 Lone CR, lone LF or NUL in the message\r\n" BYE,
+	SEEN "TEXT a\r\nABORT 550\n" QUITS, .reject = true},
     {"lone LF is refused", START OPEN "DATA\r\na\n.\n\r\n.\r\nQUIT\r\n",
 	HELLO OPENED GO_ON
 	"550 5.5.2 Lone CR, lone LF or NUL in the message\r\n" BYE,

@@ -47,7 +47,11 @@ static const struct text_case bdat_cases[] = {
     {"complete line", "a\r\n", "a\r\n", "", false},
     {"no line end", "a", "a\r\n", "", false},
     {"ends with CR", "a\r", "a \r\n", "", true},
-    {"ends with LF", "a\n", "a\r\n\r\n", "", true},
+    {"ends with LF", "a\n", "a\r\n", "", true},
+    {"an empty line ends with LF", "a\r\n\n", "a\r\n\r\n", "", true},
+    {"LF at the end of all", "\n", "\r\n", "", true},
+    {"more behind LF", "a\nb", "a\r\nb\r\n", "", true},
+    {"LF behind a CR that is lone", "a\r\r\n", "a \r\n", "", true},
     {"CRLF.CRLF", "a\r\n.\r\nb\r\n", "a\r\n.\r\nb\r\n", "", false},
     {"LF.LF", "a\n.\nb\r\n", "a\r\n.\r\nb\r\n", "", true},
 };
@@ -148,6 +152,40 @@ test_long_text_comes_out_as_one_slice(void **state)
 	free(in);
 }
 
+/* What each piece costs (digest, delivery, events) must not fall due for each
+ * octet of a text that is nothing but octets to be changed. */
+static void
+test_octets_to_be_changed_come_in_few_pieces(void **state)
+{
+	static const struct {
+		const char *unit;
+		size_t len;
+	} soups[] = {{"\r", 1}, {"\n", 1}, {"\0", 1}, {"\r\0\n", 3}, {"a\n", 2},
+	    {"..\r\n", 4}, {"\n.", 2}, {"\r\r\n", 3}, {"\r\n", 2}};
+	enum { LEN = 60000 };
+	char *in = malloc(LEN);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof soups / sizeof *soups; i++) {
+		struct text text;
+		struct text_piece piece;
+		size_t at = 0, used, pieces = 0;
+
+		for (size_t k = 0; k < LEN; k++)
+			in[k] = soups[i].unit[k % soups[i].len];
+		text_init(&text, true);
+		while (
+		    (used = text_next(&text, in + at, LEN - at, &piece)) > 0) {
+			at += used;
+			pieces++;
+		}
+		assert_int_equal(at, LEN);
+		if (pieces > 2 * LEN / (TEXT_CHANGED_MAX - 4) + 2)
+			fail_msg("soup %zu: %zu pieces", i, pieces);
+	}
+	free(in);
+}
+
 static void
 test_no_octet_soup_ends_a_message_but_the_true_end(void **state)
 {
@@ -196,6 +234,7 @@ main(void)
 	    cmocka_unit_test(test_data_at_every_chunk_size),
 	    cmocka_unit_test(test_bdat_at_every_chunk_size),
 	    cmocka_unit_test(test_long_text_comes_out_as_one_slice),
+	    cmocka_unit_test(test_octets_to_be_changed_come_in_few_pieces),
 	    cmocka_unit_test(
 		test_no_octet_soup_ends_a_message_but_the_true_end),
 	};
