@@ -79,6 +79,12 @@ struct delivery_ops {
 	 * is full: after this message the session should end (75).
 	 */
 	bool (*gone)(const struct delivery *);
+	/*
+	 * What somebody should mend on the local side, one sentence for the
+	 * log, each once: true, and class ERROR_LOCAL. To be asked after each
+	 * message. NULL: this kind has nothing to say.
+	 */
+	bool (*complains)(struct delivery *, struct error *);
 	void (*free)(struct delivery *);
 };
 

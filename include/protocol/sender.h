@@ -6,7 +6,8 @@
  * 2920), else one by one. Each recipient gets exactly one answer, and each
  * accepted one exactly one result, whatever happens: after EOF, a time-out, a
  * 421 or a reply that makes no sense the machine is over, and what is still
- * owed is told as 451. RFC 5321, 1870, 2033, 2920, 6152.
+ * owed is told as 451. A reply that came before the final dot was written is
+ * no answer to the message, whatever it says. RFC 5321, 1870, 2033, 2920, 6152.
  *
  * Text for a service that does not list 8BITMIME is sent as it is: every
  * service in use is clean to eight bits, and a rewritten message would break
@@ -20,10 +21,21 @@
 #include <stdint.h>
 
 #include "protocol/address.h"
+#include "protocol/meaning.h"
 #include "protocol/status.h"
 
 struct sender;
 struct transcript;
+
+/*
+ * A reply that speaks of us or of how the service is set up (meaning); what is
+ * owed for it is told as 451.
+ */
+struct sender_complaint {
+	enum meaning meaning; /* UNPREPARED or ESTRANGED */
+	const char *step; /* "RCPT"; static */
+	struct status reply;
+};
 
 /* Borrowed for the life of the sender. */
 struct sender_options {
@@ -49,7 +61,11 @@ void sender_eof(struct sender *sender);
 void sender_fail(
     struct sender *sender, const char *enhanced, const char *reason);
 
-/* Output: what is to be written, then say how much was. */
+/*
+ * Output: what is to be written, then say how much was. What was read before
+ * is to be told before, by sender_filled(), or a reply to nothing could pass
+ * for one to the final dot.
+ */
 const char *sender_output(const struct sender *sender, size_t *len);
 void sender_written(struct sender *sender, size_t len);
 
@@ -96,6 +112,9 @@ bool sender_is_open(const struct sender *sender);
 bool sender_is_over(const struct sender *sender);
 /* Why it is over; code 0 while it is not. */
 const struct status *sender_failure(const struct sender *sender);
+/* The last such reply, once: true, and what it was. */
+bool sender_complains(
+    struct sender *sender, struct sender_complaint *complaint);
 /* Since sender_mail() the service answered anything. */
 bool sender_was_answered(const struct sender *sender);
 bool sender_owes_answers(const struct sender *sender);

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "protocol/address.h"
 #include "protocol/dots.h"
+#include "protocol/meaning.h"
 #include "protocol/reply.h"
 #include "protocol/sender.h"
 
@@ -21,19 +22,6 @@ enum {
 	SENDER_TEXT_MAX = 64 * 1024,
 	/* MAIL with parameters, or RCPT: verb, path, CRLF. */
 	SENDER_COMMAND_MAX = ADDRESS_MAX + 128,
-};
-
-/* Every reply that is awaited, or will be once its command went out. */
-enum step_kind {
-	STEP_GREETING,
-	STEP_HELLO,
-	STEP_HELO,
-	STEP_RSET,
-	STEP_MAIL,
-	STEP_RCPT,
-	STEP_DATA,
-	STEP_DOT,
-	STEP_QUIT,
 };
 
 struct step {
@@ -87,7 +75,9 @@ struct sender {
 	bool dirty; /* MAIL went out, and neither RSET nor a dot since */
 	bool over;
 	struct status failure;
+	bool unasked; /* octets came that answer nothing */
 	struct status parting; /* a 421 among the results; code 0: none */
+	struct sender_complaint complaint; /* step NULL: none, or told */
 	struct transaction now;
 	char input[SENDER_INPUT_SIZE];
 };
@@ -95,7 +85,6 @@ struct sender {
 /* What there is to know of each kind of step. */
 struct verb {
 	const char *name;
-	unsigned replies; /* bit n: nxx makes sense */
 	bool last; /* of its group (RFC 2920 3.1) */
 	void (*write)(struct sender *, const struct step *);
 	/* NULL: somebody pulls it. false: the step goes out once more. */

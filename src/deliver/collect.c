@@ -239,6 +239,15 @@ collect_gone(const struct delivery *delivery)
 	       collect->inner->ops->gone(collect->inner);
 }
 
+static bool
+collect_complains(struct delivery *delivery, struct error *complaint)
+{
+	struct delivery *inner = collect_of(delivery)->inner;
+
+	return inner->ops->complains != NULL &&
+	       inner->ops->complains(inner, complaint);
+}
+
 static void
 collect_free(struct delivery *delivery)
 {
@@ -265,6 +274,7 @@ static const struct delivery_ops collect_ops = {
     .result = collect_result,
     .abort = collect_abort,
     .gone = collect_gone,
+    .complains = collect_complains,
     .free = collect_free,
 };
 

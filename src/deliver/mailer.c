@@ -6,14 +6,13 @@
 #include "base/deadline.h"
 #include "base/error.h"
 #include "base/mem.h"
-#include "base/transcript.h"
 #include "deliver/collect.h"
+#include "deliver/connection.h"
 #include "deliver/delivery.h"
 #include "deliver/rcpts.h"
-#include "net/local.h"
-#include "net/stream.h"
 #include "protocol/address.h"
 #include "protocol/envelope.h"
+#include "protocol/meaning.h"
 #include "protocol/sender.h"
 #include "protocol/status.h"
 
@@ -22,21 +21,24 @@ enum {
 	 * the answer once its end went out. */
 	UNDER_WAY_GRACE = 10 * 1000,
 	RESULT_GRACE = 60 * 1000,
-	/* Some services send one reply in place of all. */
-	NEXT_RESULT = 60 * 1000,
+	/* The end of data may take as much longer than any other reply (RFC
+	 * 5321 4.5.3.2.6: 10 minutes, where others have 2 to 5). For LMTP it
+	 * is for all its replies together: the first says nothing of how long
+	 * the next mailbox is locked. */
+	RESULT_TIMES = 3,
 	/* A slow line must not look like silence to the local service. */
 	TEXT_HELD = 5 * 1000,
-	/* For what is known to be there already, and for QUIT. */
-	AT_ONCE = 1000,
 };
 
 struct mailer {
 	struct delivery delivery;
-	struct mailer_options options;
-	struct transcript transcript;
-	struct stream *stream; /* NULL: closed */
-	struct sender *sender; /* of the stream, or of the last one */
+	int64_t timeout;
+	bool lmtp;
+	struct connection connection;
 	bool gone;
+	bool estranged; /* it does not accept us: gone for good */
+	bool complained; /* in this session */
+	struct error complaint; /* class NONE: none, or told */
 
 	const struct envelope *envelope;
 	struct rcpts queue; /* for the sender, next: not given to it yet */
@@ -46,7 +48,6 @@ struct mailer {
 	bool reused; /* the connection is older than the message */
 	bool told; /* the answer to a recipient of it */
 	struct deadline end; /* of all answers, then of all results */
-	struct deadline next; /* of the next one */
 	int64_t written_at; /* clock_ms(): commands, or a piece of text */
 };
 
@@ -59,137 +60,39 @@ mailer_of(struct delivery *delivery)
 static struct deadline
 time_out(const struct mailer *mailer)
 {
-	return deadline_in(mailer->options.timeout, UNDER_WAY_GRACE);
-}
-
-static void
-disconnect(struct mailer *mailer)
-{
-	stream_free(mailer->stream);
-	mailer->stream = NULL;
-}
-
-/* A sender that is over has nothing more to say; the end of the connection
- * tells the service that nothing may be delivered. */
-static void
-close_if_over(struct mailer *mailer)
-{
-	if (sender_is_over(mailer->sender))
-		disconnect(mailer);
-}
-
-/* The last words of a service that went away may still be there to read. */
-static void
-take_last_words(struct mailer *mailer)
-{
-	struct deadline at_once = deadline_in(AT_ONCE, UNDER_WAY_GRACE);
-	struct error ignored;
-	size_t room;
-	ssize_t n = 1;
-
-	while (n > 0 && !sender_is_over(mailer->sender) &&
-	       stream_pending(mailer->stream)) {
-		char *in = sender_room(mailer->sender, &room);
-		if (room == 0)
-			return;
-		n = stream_read(mailer->stream, in, room, &at_once, &ignored);
-		if (n > 0)
-			sender_filled(mailer->sender, (size_t)n);
-	}
-}
-
-/* Writes and reads once, as far as it goes; every failure goes to the sender. */
-static void
-exchange(struct mailer *mailer, const struct deadline *deadline)
-{
-	struct sender *sender = mailer->sender;
-	struct stream_exchange step;
-	struct error err;
-
-	if (mailer->stream == NULL) {
-		sender_fail(sender, "4.4.2", "connection closed");
-		return;
-	}
-	step.out = sender_output(sender, &step.out_len);
-	step.in = sender_room(sender, &step.in_size);
-	bool ok = stream_exchange(mailer->stream, &step, deadline, &err);
-	sender_written(sender, step.written);
-	sender_filled(sender, step.read);
-	if (!ok) {
-		if (deadline_left(deadline) > 0)
-			take_last_words(mailer);
-		sender_fail(sender, "4.4.2", err.text);
-	}
-	if (step.ended) {
-		sender_eof(sender);
-		disconnect(mailer);
-	}
-	transcript_flush(&mailer->transcript);
-	close_if_over(mailer);
-}
-
-/*
- * Writes what is to be written. While replies fill the sender's input this
- * stops, to go on after they were taken: so neither side waits for the other.
- */
-static void
-flush(struct mailer *mailer, const struct deadline *deadline)
-{
-	size_t len, room;
-
-	while (mailer->stream != NULL) {
-		sender_output(mailer->sender, &len);
-		sender_room(mailer->sender, &room);
-		if (len == 0 || room == 0)
-			return;
-		exchange(mailer, deadline);
-	}
-}
-
-/* What the service said meanwhile, its end included. */
-static void
-look_around(struct mailer *mailer)
-{
-	while (mailer->stream != NULL && stream_pending(mailer->stream)) {
-		struct deadline at_once = deadline_in(AT_ONCE, UNDER_WAY_GRACE);
-		exchange(mailer, &at_once);
-	}
-}
-
-static void
-open_connection(struct mailer *mailer, const struct deadline *deadline)
-{
-	const struct mailer_options *options = &mailer->options;
-	const struct sender_options sender_options = {
-	    .lmtp = options->lmtp,
-	    .hostname = options->hostname,
-	    .transcript = &mailer->transcript,
-	};
-	struct error err;
-
-	sender_free(mailer->sender);
-	mailer->sender = sender_new(&sender_options);
-	int fd =
-	    local_open(options->path != NULL ? options->path : options->host,
-		options->port, deadline, &err);
-	if (fd < 0) {
-		sender_fail(mailer->sender, "4.4.2", err.text);
-		return;
-	}
-	mailer->stream = stream_new(fd);
-	while (
-	    !sender_is_open(mailer->sender) && !sender_is_over(mailer->sender))
-		exchange(mailer, deadline);
+	return deadline_in(mailer->timeout, UNDER_WAY_GRACE);
 }
 
 /* The connection of the last message, where it is still good, or a new one. */
 static void
 connect_anew(struct mailer *mailer, const struct deadline *deadline)
 {
-	look_around(mailer);
-	mailer->reused = mailer->stream != NULL;
+	struct connection *connection = &mailer->connection;
+
+	connection_look_around(connection);
+	mailer->reused = connection->stream != NULL;
 	if (!mailer->reused)
-		open_connection(mailer, deadline);
+		connection_open(connection, deadline);
+}
+
+/* The first that ends all, or else the first, is what somebody should hear. */
+static void
+note_complaint(struct mailer *mailer)
+{
+	struct sender_complaint complaint;
+	char reply[STATUS_LINE_MAX];
+
+	if (!sender_complains(mailer->connection.sender, &complaint))
+		return;
+	bool ends_all = complaint.meaning == MEANING_ESTRANGED;
+	if (mailer->estranged || (mailer->complained && !ends_all))
+		return;
+	mailer->estranged = ends_all;
+	mailer->complained = true;
+	error_set(&mailer->complaint, ERROR_LOCAL,
+	    "the local server answered %s with: %s; %s", complaint.step,
+	    status_format(&complaint.reply, reply, sizeof reply),
+	    meaning_advice(&complaint.reply, complaint.meaning));
 }
 
 static bool
@@ -200,12 +103,12 @@ mailer_probe(struct delivery *delivery, struct delivery_can *can,
 	struct deadline end = deadline_min(*deadline, time_out(mailer));
 
 	connect_anew(mailer, &end);
-	if (!sender_is_open(mailer->sender)) {
+	if (!sender_is_open(mailer->connection.sender)) {
 		error_set(err, ERROR_LOCAL, "%s",
-		    sender_failure(mailer->sender)->text);
+		    sender_failure(mailer->connection.sender)->text);
 		return false;
 	}
-	can->size_max = sender_size_max(mailer->sender);
+	can->size_max = sender_size_max(mailer->connection.sender);
 	return true;
 }
 
@@ -239,7 +142,7 @@ mailer_rcpt(struct delivery *delivery, size_t rcpt)
 	struct mailer *mailer = mailer_of(delivery);
 	struct status ignored;
 
-	if (!mailer->options.lmtp &&
+	if (!mailer->lmtp &&
 	    refuses_relay(mailer->envelope->rcpt[rcpt], &ignored))
 		rcpts_add(&mailer->refused, rcpt);
 	else
@@ -253,14 +156,15 @@ give_queue(struct mailer *mailer)
 	size_t rcpt;
 
 	if (!mailer->begun)
-		sender_mail(mailer->sender, envelope->sender, envelope->size,
-		    envelope->eightbit);
+		sender_mail(mailer->connection.sender, envelope->sender,
+		    envelope->size, envelope->eightbit);
 	mailer->begun = true;
 	while (rcpts_next(&mailer->queue, &rcpt))
-		sender_rcpt(mailer->sender, envelope->rcpt[rcpt], rcpt);
+		sender_rcpt(
+		    mailer->connection.sender, envelope->rcpt[rcpt], rcpt);
 	if (mailer->text_waits)
-		sender_data(mailer->sender);
-	flush(mailer, &mailer->end);
+		sender_data(mailer->connection.sender);
+	connection_flush(&mailer->connection, &mailer->end);
 }
 
 static void
@@ -275,7 +179,7 @@ mailer_send(struct delivery *delivery, bool text_waits)
 	mailer->written_at = clock_ms();
 	if (!mailer->begun) {
 		connect_anew(mailer, &mailer->end);
-		mailer->gone = !sender_is_open(mailer->sender);
+		mailer->gone = !sender_is_open(mailer->connection.sender);
 	}
 	give_queue(mailer);
 }
@@ -285,8 +189,8 @@ static bool
 is_replaceable(const struct mailer *mailer)
 {
 	return mailer->reused && !mailer->told &&
-	       sender_is_over(mailer->sender) &&
-	       !sender_was_answered(mailer->sender) &&
+	       sender_is_over(mailer->connection.sender) &&
+	       !sender_was_answered(mailer->connection.sender) &&
 	       deadline_left(&mailer->end) > 0;
 }
 
@@ -296,8 +200,8 @@ replace_connection(struct mailer *mailer)
 	mailer->reused = false;
 	mailer->begun = false;
 	mailer->queue.next = 0;
-	open_connection(mailer, &mailer->end);
-	mailer->gone = !sender_is_open(mailer->sender);
+	connection_open(&mailer->connection, &mailer->end);
+	mailer->gone = !sender_is_open(mailer->connection.sender);
 	give_queue(mailer);
 }
 
@@ -312,17 +216,19 @@ mailer_answer(struct delivery *delivery, size_t *rcpt, struct status *status,
 	if (!mailer->begun)
 		return false;
 	struct deadline end = deadline_min(*deadline, mailer->end);
-	while (sender_owes_answers(mailer->sender)) {
+	while (sender_owes_answers(mailer->connection.sender)) {
 		if (is_replaceable(mailer)) {
 			replace_connection(mailer);
-		} else if (sender_answer(mailer->sender, rcpt, status)) {
+		} else if (sender_answer(
+			       mailer->connection.sender, rcpt, status)) {
 			mailer->told = true;
+			note_complaint(mailer);
 			return true;
 		} else {
-			exchange(mailer, &end);
+			connection_await(&mailer->connection, &end);
 		}
 	}
-	close_if_over(mailer);
+	connection_close_if_over(&mailer->connection);
 	return false;
 }
 
@@ -330,11 +236,11 @@ mailer_answer(struct delivery *delivery, size_t *rcpt, struct status *status,
 static void
 await_go(struct mailer *mailer, const struct deadline *deadline)
 {
-	if (sender_takes_text(mailer->sender))
+	if (sender_takes_text(mailer->connection.sender))
 		return;
-	sender_data(mailer->sender);
-	while (sender_awaits_go(mailer->sender))
-		exchange(mailer, deadline);
+	sender_data(mailer->connection.sender);
+	while (sender_awaits_go(mailer->connection.sender))
+		connection_exchange(&mailer->connection, deadline);
 }
 
 static void
@@ -342,7 +248,7 @@ write_text(struct mailer *mailer)
 {
 	struct deadline deadline = time_out(mailer);
 
-	flush(mailer, &deadline);
+	connection_flush(&mailer->connection, &deadline);
 	mailer->written_at = clock_ms();
 }
 
@@ -352,11 +258,12 @@ mailer_body(struct delivery *delivery, const char *text, size_t len)
 	struct mailer *mailer = mailer_of(delivery);
 	struct deadline deadline = time_out(mailer);
 
-	if (!mailer->begun || !sender_owes_results(mailer->sender))
+	if (!mailer->begun || !sender_owes_results(mailer->connection.sender))
 		return;
 	await_go(mailer, &deadline);
 	while (len > 0) {
-		size_t taken = sender_text(mailer->sender, text, len);
+		size_t taken =
+		    sender_text(mailer->connection.sender, text, len);
 		text += taken;
 		len -= taken;
 		if (len > 0 || clock_ms() - mailer->written_at >= TEXT_HELD)
@@ -374,11 +281,11 @@ mailer_ready(struct delivery *delivery, const struct deadline *deadline)
 	struct mailer *mailer = mailer_of(delivery);
 	struct deadline end = deadline_min(*deadline, time_out(mailer));
 
-	if (!mailer->begun || !sender_owes_results(mailer->sender))
+	if (!mailer->begun || !sender_owes_results(mailer->connection.sender))
 		return false;
 	await_go(mailer, &end);
-	look_around(mailer);
-	return sender_takes_text(mailer->sender);
+	connection_look_around(&mailer->connection);
+	return sender_takes_text(mailer->connection.sender);
 }
 
 static void
@@ -386,11 +293,12 @@ mailer_finish(struct delivery *delivery, const struct deadline *deadline)
 {
 	struct mailer *mailer = mailer_of(delivery);
 
-	mailer->end = deadline_in(3 * mailer->options.timeout, RESULT_GRACE);
-	mailer->next = mailer->end;
-	sender_dot(mailer->sender);
+	mailer->end = deadline_in(RESULT_TIMES * mailer->timeout, RESULT_GRACE);
+	/* Other deliveries may have taken their time since it was ready. */
+	connection_look_around(&mailer->connection);
+	sender_dot(mailer->connection.sender);
 	struct deadline end = deadline_min(*deadline, mailer->end);
-	flush(mailer, &end);
+	connection_flush(&mailer->connection, &end);
 }
 
 static bool
@@ -401,15 +309,14 @@ mailer_result(struct delivery *delivery, size_t *rcpt, struct status *status,
 
 	if (!mailer->begun)
 		return false;
-	while (sender_owes_results(mailer->sender)) {
-		struct deadline end = deadline_min(*deadline, mailer->next);
-		if (sender_result(mailer->sender, rcpt, status)) {
-			mailer->next = deadline_min(mailer->end,
-			    deadline_in(NEXT_RESULT, RESULT_GRACE));
-			close_if_over(mailer);
+	struct deadline end = deadline_min(*deadline, mailer->end);
+	while (sender_owes_results(mailer->connection.sender)) {
+		if (sender_result(mailer->connection.sender, rcpt, status)) {
+			note_complaint(mailer);
+			connection_close_if_over(&mailer->connection);
 			return true;
 		}
-		exchange(mailer, &end);
+		connection_await(&mailer->connection, &end);
 	}
 	return false;
 }
@@ -420,8 +327,8 @@ mailer_abort(struct delivery *delivery)
 	struct mailer *mailer = mailer_of(delivery);
 
 	if (mailer->begun) {
-		sender_abort(mailer->sender);
-		close_if_over(mailer);
+		sender_abort(mailer->connection.sender);
+		connection_close_if_over(&mailer->connection);
 	}
 	mailer->begun = false;
 }
@@ -429,25 +336,27 @@ mailer_abort(struct delivery *delivery)
 static bool
 mailer_gone(const struct delivery *delivery)
 {
-	return ((const struct mailer *)delivery)->gone;
+	const struct mailer *mailer = (const struct mailer *)delivery;
+
+	return mailer->gone || mailer->estranged;
+}
+
+static bool
+mailer_complains(struct delivery *delivery, struct error *complaint)
+{
+	struct mailer *mailer = mailer_of(delivery);
+
+	*complaint = mailer->complaint;
+	mailer->complaint.class = ERROR_NONE;
+	return complaint->class != ERROR_NONE;
 }
 
 static void
 mailer_free(struct delivery *delivery)
 {
 	struct mailer *mailer = mailer_of(delivery);
-	struct deadline at_once = deadline_in(AT_ONCE, AT_ONCE);
 
-	if (mailer->stream != NULL) {
-		sender_quit(mailer->sender);
-		flush(mailer, &at_once);
-	}
-	/* Some services log a 221 that nobody takes. */
-	if (mailer->stream != NULL)
-		stream_finish(mailer->stream, &at_once);
-	disconnect(mailer);
-	sender_free(mailer->sender);
-	transcript_clear(&mailer->transcript);
+	connection_clear(&mailer->connection);
 	rcpts_clear(&mailer->queue);
 	rcpts_clear(&mailer->refused);
 	free(mailer);
@@ -465,6 +374,7 @@ static const struct delivery_ops mailer_ops = {
     .result = mailer_result,
     .abort = mailer_abort,
     .gone = mailer_gone,
+    .complains = mailer_complains,
     .free = mailer_free,
 };
 
@@ -472,11 +382,21 @@ struct delivery *
 mailer_new(const struct mailer_options *options)
 {
 	struct mailer *mailer = xcalloc(1, sizeof *mailer);
+	const struct connection_options connection = {
+	    .name = options->name,
+	    .lmtp = options->lmtp,
+	    .path = options->path,
+	    .host = options->host,
+	    .port = options->port,
+	    .hostname = options->hostname,
+	    .trace = options->trace,
+	};
 
 	mailer->delivery.ops = &mailer_ops;
 	mailer->delivery.name = options->name;
-	mailer->options = *options;
-	transcript_init(&mailer->transcript, options->name, options->trace);
+	mailer->timeout = options->timeout;
+	mailer->lmtp = options->lmtp;
+	connection_init(&mailer->connection, &connection);
 	if (!options->collect)
 		return &mailer->delivery;
 	const struct collect_options collect = {.spool_dir = options->spool_dir,

@@ -68,7 +68,9 @@ sender_output(const struct sender *sender, size_t *len)
 void
 sender_written(struct sender *sender, size_t len)
 {
-	buf_consume(&sender->output, len);
+	/* What was read before the write may have ended it. */
+	if (!sender->over)
+		buf_consume(&sender->output, len);
 	sender_process(sender);
 }
 
@@ -313,6 +315,14 @@ const struct status *
 sender_failure(const struct sender *sender)
 {
 	return &sender->failure;
+}
+
+bool
+sender_complains(struct sender *sender, struct sender_complaint *complaint)
+{
+	*complaint = sender->complaint;
+	sender->complaint = (struct sender_complaint){.step = NULL};
+	return complaint->step != NULL;
 }
 
 bool

@@ -135,34 +135,89 @@ take_parting(struct sender *sender, const struct step *step)
 	return false;
 }
 
-/* No success is told for a message whose end the service cannot have seen. */
+/* Not one that only follows from a refusal: RCPT after MAIL, or DATA after
+ * every RCPT, in a pipelined group (RFC 2920 3.1). */
 static bool
-makes_sense(const struct sender *sender, const struct step *step)
+stands_alone(const struct sender *sender, const struct step *step)
 {
-	int class = status_class(&sender->reply.status);
+	const struct transaction *now = &sender->now;
 
-	if (step->kind == STEP_DOT && class == 2 &&
-	    buf_len(&sender->output) > 0)
-		return false;
-	return (sender_verbs[step->kind].replies & 1U << class) != 0;
+	return !step->orphan && now->refusal.code == 0 &&
+	       (step->kind != STEP_DATA || now->accepted_count > 0);
+}
+
+/*
+ * What is said of us, or of how the service is set up, is no word on a
+ * recipient: what is owed becomes 451, and the driver hears the true reply.
+ */
+static void
+note_complaint(
+    struct sender *sender, const struct step *step, enum meaning meaning)
+{
+	struct status *status = &sender->reply.status;
+	struct sender_complaint *complaint = &sender->complaint;
+	char reply[STATUS_LINE_MAX];
+
+	*complaint = (struct sender_complaint){
+	    .meaning = meaning,
+	    .step = sender_verbs[step->kind].name,
+	    .reply = *status,
+	};
+	status_set(status, 451, "4.3.5", "%s at %s: %s",
+	    meaning == MEANING_ESTRANGED
+		? "the local server does not accept us"
+		: "the local server is not set up for this",
+	    complaint->step,
+	    status_format(&complaint->reply, reply, sizeof reply));
+}
+
+static void
+soften_deferred(struct status *status)
+{
+	if (status_class(status) != 5)
+		return;
+	status->code -= 100;
+	if (status->enhanced[0] == '5')
+		status->enhanced[0] = '4';
+}
+
+static void
+fail_senseless(struct sender *sender)
+{
+	char reason[48];
+
+	snprintf(reason, sizeof reason, "a reply %d makes no sense",
+	    sender->reply.status.code);
+	sender_fail(sender, "4.3.0", reason);
 }
 
 bool
 sender_take_reply(struct sender *sender)
 {
 	const struct step *step = sender_first_step(sender);
-	const struct status *status = &sender->reply.status;
+	struct status *status = &sender->reply.status;
 
 	if (!parse_reply(sender))
 		return false;
-	if (status->code == 421)
+	enum meaning meaning = meaning_of(status, step->kind);
+	switch (meaning) {
+	case MEANING_PARTING:
 		return take_parting(sender, step);
-	if (!makes_sense(sender, step)) {
-		char reason[48];
-		snprintf(reason, sizeof reason, "a reply %d makes no sense",
-		    status->code);
-		sender_fail(sender, "4.3.0", reason);
+	case MEANING_NONE:
+		fail_senseless(sender);
 		return false;
+	case MEANING_UNPREPARED:
+	case MEANING_ESTRANGED:
+		/* Before MAIL the connection itself has failed. */
+		if (sender->open && stands_alone(sender, step))
+			note_complaint(sender, step, meaning);
+		break;
+	case MEANING_DEFERRED:
+		soften_deferred(status);
+		break;
+	case MEANING_POSITIVE:
+	case MEANING_REFUSED:
+		break;
 	}
 	if (!step->orphan)
 		sender->now.answered = true;
@@ -170,21 +225,31 @@ sender_take_reply(struct sender *sender)
 }
 
 /*
- * A reply to no command: the service takes its leave, or it refuses the text
- * before its end.
+ * A reply to no command: the service takes its leave, or does not bear the
+ * text. Its end was not seen, so that nothing of this is the answer to it.
  */
 static void
 take_unasked(struct sender *sender)
 {
 	struct status status = sender->reply.status;
+	char reply[STATUS_LINE_MAX];
 
 	if (status.code == 421)
 		status.code = 451;
-	if (status_class(&status) == 4 ||
-	    (status_class(&status) == 5 && sender->now.data == DATA_GO))
+	if (status_class(&status) == 5)
+		status_set(&status, 451, "4.3.0", "before the end of data: %s",
+		    status_format(&sender->reply.status, reply, sizeof reply));
+	if (status_class(&status) == 4)
 		sender_give_up(sender, &status);
 	else
 		sender_fail(sender, "4.3.0", "a reply that nobody asked for");
+}
+
+/* The final dot waits to be written: what comes now does not answer it. */
+static bool
+dot_waits(const struct sender *sender)
+{
+	return sender->now.data == DATA_ENDED && buf_len(&sender->output) > 0;
 }
 
 /* The next step is a DATA that nobody was accepted for. */
@@ -201,18 +266,27 @@ drop_pointless_data(struct sender *sender)
 	return true;
 }
 
+/* Of a reply whose first octets came unasked the rest is no answer either. */
+static void
+listen_unasked(struct sender *sender)
+{
+	if (sender->input_len > 0)
+		sender->unasked = true;
+	if ((sender->input_len > 0 || sender->eof) && parse_reply(sender))
+		take_unasked(sender);
+}
+
 /* Takes a reply, unless it is one that is pulled. */
 static bool
 proceed(struct sender *sender)
 {
 	if (sender->over)
 		return false;
-	if (!sender_awaits_reply(sender)) {
+	if (!sender_awaits_reply(sender) || dot_waits(sender) ||
+	    sender->unasked) {
 		if (drop_pointless_data(sender))
 			return true;
-		if ((sender->input_len > 0 || sender->eof) &&
-		    parse_reply(sender))
-			take_unasked(sender);
+		listen_unasked(sender);
 		return false;
 	}
 	const struct step *step = sender_first_step(sender);

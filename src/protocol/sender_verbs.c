@@ -177,20 +177,14 @@ on_data(struct sender *sender, const struct step *step)
 	return true;
 }
 
-enum {
-	POSITIVE = 1 << 2,
-	ANSWER = 1 << 2 | 1 << 4 | 1 << 5,
-	TO_DATA = 1 << 3 | 1 << 4 | 1 << 5,
-};
-
 const struct verb sender_verbs[] = {
-    [STEP_GREETING] = {"connect", ANSWER, true, NULL, on_greeting},
-    [STEP_HELLO] = {"EHLO or LHLO", ANSWER, true, write_hello, on_hello},
-    [STEP_HELO] = {"HELO", ANSWER, true, write_hello, on_hello},
-    [STEP_RSET] = {"RSET", POSITIVE, false, write_plain, on_rset},
-    [STEP_MAIL] = {"MAIL", ANSWER, false, write_mail, on_mail},
-    [STEP_RCPT] = {"RCPT", ANSWER, false, write_rcpt, NULL},
-    [STEP_DATA] = {"DATA", TO_DATA, true, write_plain, on_data},
-    [STEP_DOT] = {"the end of data", ANSWER, true, write_dot, NULL},
-    [STEP_QUIT] = {"QUIT", ANSWER, true, write_plain, on_rset},
+    [STEP_GREETING] = {"connect", true, NULL, on_greeting},
+    [STEP_HELLO] = {"EHLO or LHLO", true, write_hello, on_hello},
+    [STEP_HELO] = {"HELO", true, write_hello, on_hello},
+    [STEP_RSET] = {"RSET", false, write_plain, on_rset},
+    [STEP_MAIL] = {"MAIL", false, write_mail, on_mail},
+    [STEP_RCPT] = {"RCPT", false, write_rcpt, NULL},
+    [STEP_DATA] = {"DATA", true, write_plain, on_data},
+    [STEP_DOT] = {"the end of data", true, write_dot, NULL},
+    [STEP_QUIT] = {"QUIT", true, write_plain, on_rset},
 };

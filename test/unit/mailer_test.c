@@ -13,16 +13,42 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/deadline.h"
 #include "base/error.h"
 #include "deliver/delivery.h"
 #include "protocol/address.h"
 #include "protocol/envelope.h"
 #include "protocol/status.h"
+
+/* The clocks of the program, which a service can put forward. */
+static _Atomic int64_t clock_ahead;
+
+int64_t
+clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + clock_ahead;
+}
+
+int64_t
+clock_boot_ms(void)
+{
+	return clock_ms();
+}
+
+int64_t
+clock_unix_ms(void)
+{
+	return clock_ms();
+}
 
 /*
  * A local service that plays a script, a line for each move:
@@ -36,6 +62,7 @@
  *			a buffer that it stops until somebody reads them
  *	<count		as "<.", but notes the octets alone
  *	wait		until the test says so
+ *	later N		N seconds go by
  *	greet		greeting and LHLO or EHLO, not noted, with PIPELINING
  */
 struct service {
@@ -51,6 +78,7 @@ struct service {
 	pthread_mutex_t mutex;
 	pthread_cond_t cond;
 	bool go_on;
+	bool waits; /* it has come to a "wait" */
 };
 
 static void
@@ -192,6 +220,8 @@ play_line(struct service *service, const char *line, size_t len)
 		count_text(service);
 	else if (strncmp(line, "many ", 5) == 0)
 		answer_many(service, (int)strtol(line + 5, NULL, 10));
+	else if (strncmp(line, "later ", 6) == 0)
+		clock_ahead += strtoll(line + 6, NULL, 10) * 1000;
 	else if (strncmp(line, "flood", 5) == 0)
 		flood(service);
 	else if (strncmp(line, "greet", 5) == 0) {
@@ -200,6 +230,8 @@ play_line(struct service *service, const char *line, size_t len)
 		say(service, "250-local|250 PIPELINING", 24);
 	} else if (strncmp(line, "wait", 4) == 0) {
 		pthread_mutex_lock(&service->mutex);
+		service->waits = true;
+		pthread_cond_broadcast(&service->cond);
 		while (!service->go_on)
 			pthread_cond_wait(&service->cond, &service->mutex);
 		service->go_on = false;
@@ -253,7 +285,17 @@ service_go_on(struct service *service)
 {
 	pthread_mutex_lock(&service->mutex);
 	service->go_on = true;
-	pthread_cond_signal(&service->cond);
+	pthread_cond_broadcast(&service->cond);
+	pthread_mutex_unlock(&service->mutex);
+}
+
+/* Until it waits. */
+static void
+service_await(struct service *service)
+{
+	pthread_mutex_lock(&service->mutex);
+	while (!service->waits)
+		pthread_cond_wait(&service->cond, &service->mutex);
 	pthread_mutex_unlock(&service->mutex);
 }
 
@@ -303,6 +345,9 @@ struct message {
 	const char *text;
 	bool abort; /* in place of ready */
 	struct service *joins; /* before ready, where not NULL */
+	struct service *joins_late; /* before finish */
+	struct service *go_on; /* which waits for the first result */
+	bool stops_before_results;
 	char told[600]; /* "250 550 / ready / 250 " */
 };
 
@@ -328,13 +373,16 @@ tell_code(struct message *message, const struct status *status)
 static void
 tell_results(struct delivery *delivery, struct message *message)
 {
-	struct deadline long_time = deadline_in(20000, 0);
+	struct deadline long_time = deadline_in(3600 * 1000, 0);
 	struct status status;
 	size_t rcpt;
 
 	while (delivery->ops->result(delivery, &rcpt, &status, &long_time)) {
 		assert_true(rcpt < message->rcpts);
 		tell_code(message, &status);
+		if (message->go_on != NULL)
+			service_go_on(message->go_on);
+		message->go_on = NULL;
 	}
 }
 
@@ -368,11 +416,16 @@ hand_over(struct delivery *delivery, struct message *message)
 		service_join(message->joins);
 	if (delivery->ops->ready(delivery, &long_time)) {
 		tell(message, "/ ready");
+		if (message->joins_late != NULL) {
+			service_go_on(message->joins_late);
+			service_join(message->joins_late);
+		}
 		delivery->ops->finish(delivery, &long_time);
 	} else {
 		tell(message, "/");
 	}
-	tell_results(delivery, message);
+	if (!message->stops_before_results)
+		tell_results(delivery, message);
 }
 
 static struct mailer_options
@@ -505,7 +558,7 @@ static const struct scenario scenarios[] = {
 	"(" HEARD "eof|"},
     {"refuses the text early", false, false, false,
 	"greet\n" GROUP "> 250 ok|250 ok|250 ok|354 go|552 big\n<eof\n",
-	"250 250 / 552 552 ", "(" HEARD "eof|"},
+	"250 250 / 451 451 ", "(" HEARD "eof|"},
 };
 
 static void
@@ -631,10 +684,10 @@ static const struct scenario long_texts[] = {
 	"greet\n" GROUP_OK "<count\n> 250 a|250 b\n<\n",
 	"250 250 / ready 250 250 ", "(" HEARD "3000000|QUIT|"},
     {"refused early", false, false, false,
-	"greet\n" GROUP_OK "> 552 5.3.4 too big\nwait\n", "250 250 / 552 552 ",
+	"greet\n" GROUP_OK "> 552 5.3.4 too big\nwait\n", "250 250 / 451 451 ",
 	"(" HEARD},
     {"refused early, and closed", true, false, false,
-	"greet\n" GROUP_OK "> 552 5.3.4 too big\nclose\n", "250 250 / 552 552 ",
+	"greet\n" GROUP_OK "> 552 5.3.4 too big\nclose\n", "250 250 / 451 451 ",
 	"(" HEARD},
     {"not read", false, true, false, "greet\n" GROUP_OK "wait\n",
 	"250 250 / 451 451 ", "(" HEARD},
@@ -715,6 +768,143 @@ test_relay_guard(void **state)
 	service_end(&service);
 	assert_string_equal(service.heard, "");
 	name_recipients("c.example");
+}
+
+/* One recipient's mailbox may be locked for as long as all of them together. */
+static void
+test_a_later_result_has_the_whole_time(void **state)
+{
+	struct service service;
+	(void)state;
+
+	service_start(&service,
+	    "greet\n" GROUP_OK "<.\n> 250 a\nwait\nlater 290\n> 250 b\n<\n");
+	struct delivery *delivery = new_mailer(&service, false, 100000);
+	struct message message = {
+	    .rcpts = 2, .text_waits = true, .text = "x\r\n", .go_on = &service};
+	hand_over(delivery, &message);
+	delivery->ops->free(delivery);
+	service_end(&service);
+	assert_string_equal(message.told, "250 250 / ready 250 250 ");
+}
+
+/*
+ * Between ready and the final dot another delivery may take its time: what the
+ * service says then is no answer to a message whose end it has not seen.
+ */
+static void
+test_replies_before_the_final_dot(void **state)
+{
+	static const char *const replies[] = {"250 2.0.0 fine|250 fine",
+	    "554 5.3.2 going down", "421 4.3.2 going down", "250 half"};
+	(void)state;
+
+	for (size_t i = 0; i < sizeof replies / sizeof replies[0]; i++) {
+		char script[200];
+		struct service service;
+		snprintf(script, sizeof script,
+		    "greet\n" GROUP_OK "wait\n> %s\n", replies[i]);
+		service_start(&service, script);
+		struct delivery *delivery = new_mailer(&service, false, 10000);
+		struct message message = {.rcpts = 2,
+		    .text_waits = true,
+		    .text = "x\r\n",
+		    .joins_late = &service};
+		hand_over(delivery, &message);
+		delivery->ops->free(delivery);
+		service_end(&service);
+		assert_string_equal(message.told, "250 250 / ready 451 451 ");
+	}
+}
+
+/* Answers that waited while another delivery used up all the time. */
+static void
+test_an_answer_that_is_there_counts(void **state)
+{
+	struct service service;
+	struct message message = {
+	    .rcpts = 2, .text_waits = true, .text = "x\r\n"};
+	struct deadline now = deadline_in(20000, 0);
+	struct status status;
+	size_t rcpt;
+	(void)state;
+
+	service_start(&service, "greet\n" GROUP_OK "<.\n> 250 a|250 b\nwait\n");
+	struct delivery *delivery = new_mailer(&service, false, 1000);
+	message.stops_before_results = true;
+	hand_over(delivery, &message);
+	/* It has both in its socket by the time that it plays "wait". */
+	service_await(&service);
+	clock_ahead += 10000;
+	now = deadline_in(20000, 0);
+	for (int i = 0; i < 2; i++) {
+		assert_true(
+		    delivery->ops->result(delivery, &rcpt, &status, &now));
+		assert_int_equal(status.code, 250);
+	}
+	service_go_on(&service);
+	delivery->ops->free(delivery);
+	service_end(&service);
+}
+
+/* A reply about us bounces nothing, ends the session and says what to do. */
+static void
+test_a_service_that_does_not_accept_us(void **state)
+{
+	static const struct {
+		const char *script, *told, *complaint;
+		bool gone;
+	} cases[] = {
+	    {"greet\n" GROUP
+	     "> 530 5.7.0 Must issue a STARTTLS command first|503 a|503 b|503 c"
+	     "\n<\n",
+		"451 451 ",
+		"the local server answered MAIL with: 530 5.7.0 Must issue a "
+		"STARTTLS command first; let it accept mail from this host "
+		"without login and without TLS",
+		true},
+	    {"greet\n" GROUP
+	     "> 250 ok|554 5.7.1 <c[::1]>: Client host rejected: Access denied|"
+	     "250 ok|354 go\n<.\n> 250 ok\n<\n",
+		"451 250 / ready 250 ",
+		"the local server answered RCPT with: 554 5.7.1 <c[::1]>: "
+		"Client host rejected: Access denied; let it accept mail from "
+		"this host",
+		true},
+	    {"greet\n" GROUP
+	     "> 250 ok|550 relay not permitted|250 ok|354 go\n<.\n"
+	     "> 250 ok\n<\n",
+		"451 250 / ready 250 ",
+		"the local server answered RCPT with: 550 relay not permitted; "
+		"let it accept this domain and sender from this host, or take "
+		"the domain out of this account",
+		false},
+	    {"greet\n" GROUP "> 250 ok|550 5.1.1 no|250 ok|354 go\n<.\n"
+	     "> 250 ok\n<\n",
+		"550 250 / ready 250 ", "", false},
+	};
+	(void)state;
+
+	for (size_t i = 0; i < 2 * (sizeof cases / sizeof cases[0]); i++) {
+		struct service service;
+		struct error complaint;
+		struct message message = {
+		    .rcpts = 2, .text_waits = true, .text = "x\r\n"};
+		service_start(&service, cases[i / 2].script);
+		struct delivery *delivery =
+		    new_mailer(&service, i % 2 == 1, 10000);
+		hand_over(delivery, &message);
+		assert_string_equal(message.told, cases[i / 2].told);
+		assert_int_equal(
+		    delivery->ops->gone(delivery), cases[i / 2].gone);
+		bool any = delivery->ops->complains(delivery, &complaint);
+		assert_string_equal(
+		    any ? complaint.text : "", cases[i / 2].complaint);
+		/* Once. */
+		assert_false(delivery->ops->complains(delivery, &complaint));
+		delivery->ops->free(delivery);
+		service_end(&service);
+	}
 }
 
 static void
@@ -804,6 +994,10 @@ main(void)
 	    cmocka_unit_test(test_long_texts),
 	    cmocka_unit_test(test_text_later),
 	    cmocka_unit_test(test_relay_guard),
+	    cmocka_unit_test(test_a_later_result_has_the_whole_time),
+	    cmocka_unit_test(test_replies_before_the_final_dot),
+	    cmocka_unit_test(test_an_answer_that_is_there_counts),
+	    cmocka_unit_test(test_a_service_that_does_not_accept_us),
 	    cmocka_unit_test(test_collect),
 	    cmocka_unit_test(test_probe),
 	};

@@ -19,6 +19,7 @@
 /*
  * One dialogue, a line for each move:
  *	< LINE		the service says so
+ *	<begin TEXT	it says so, and the line goes on
  *	<eof		it closes
  *	> LINE		the sender must have said so, and this next
  *	>		the sender must have said nothing more
@@ -28,6 +29,8 @@
  *	text TEXT	"|" stands for CRLF; all of it must be taken
  *	answer N S	the next answer is to recipient N, and begins with S
  *	result N S
+ *	complaint S	the sender complains of this: meaning, step, reply
+ *	none		it does not
  *	wait		no answer and no result is there
  *	owes A R	answers or results are owed (0, 1)
  *	open, over, alive, go, nogo	as the queries say
@@ -190,24 +193,78 @@ static const struct dialogue dialogues[] = {
 	"> RCPT TO:<n0@c.example>\n< 250 ok\nanswer 0 250 ok\ndata\n> DATA\n"
 	"< 354 go\ndot\n> .\n< 421 4.3.2 down\nresult 0 451 4.3.2 down\nover\n"},
     {"421 while idle", false, LMTP_HELLO "< 421 4.4.2 idle\nover\n"},
-    {"refused amid the text", false,
+    {"refused amid the text: no answer to it", false,
 	LMTP_HELLO GROUP TAKEN
-	"text x|\n< 552 5.3.4 too big\nover\nnogo\n"
-	"result 0 552 5.3.4 too big\nresult 1 552 5.3.4 too big\n"},
+	"text x|\n< 554 5.3.2 going down\nover\nnogo\n"
+	"result 0 451 4.3.0 before the end of data: 554 5.3.2 going down\n"
+	"result 1 451 4.3.0 before the end of data: 554 5.3.2 going down\n"},
+    {"421 amid the text", false,
+	LMTP_HELLO GROUP TAKEN
+	"text x|\n< 421 4.3.2 going down\nover\n"
+	"result 0 451 4.3.2 going down\nresult 1 451 4.3.2 going down\n"},
     {"accepted amid the text", false,
 	LMTP_HELLO GROUP TAKEN
 	"text x|\n< 250 ok\nover\n"
 	"result 0 451 4.3.0 a reply that nobody asked for (amid the text)\n"},
     {"accepted before the dot went out", false,
 	LMTP_HELLO GROUP TAKEN
-	"text x|\ndot\n< 250 ok\n"
-	"result 0 451 4.3.0 a reply 250 makes no sense (at the end of data)\n"
-	"result 1 451 4.3.0\nover\n"},
+	"text x|\ndot\n< 250 ok\nover\n"
+	"result 0 451 4.3.0 a reply that nobody asked for (at the end of "
+	"data)\nresult 1 451 4.3.0\n"},
+    {"accepted before the dot went out, and asked for later", false,
+	LMTP_HELLO GROUP TAKEN
+	"text x|\ndot\n< 250 ok\n< 250 ok\nover\n>\n"
+	"result 0 451 4.3.0 a reply that nobody asked for\n"
+	"result 1 451 4.3.0\n"},
     {"refused before the dot went out", true,
 	LOCKSTEP_HELLO
 	"mail\nrcpt 0\n> MAIL FROM:<a@b.example>\n< 250 ok\n"
 	"> RCPT TO:<n0@c.example>\n< 250 ok\nanswer 0 250 ok\ndata\n> DATA\n"
-	"< 354 go\ndot\n< 552 big\nresult 0 552 big\n"},
+	"< 354 go\ndot\n< 552 big\n"
+	"result 0 451 4.3.0 before the end of data: 552 big\nover\n"},
+    {"an answer that began before the dot went out", true,
+	LOCKSTEP_HELLO
+	"mail\nrcpt 0\n> MAIL FROM:<a@b.example>\n< 250 ok\n"
+	"> RCPT TO:<n0@c.example>\n< 250 ok\nanswer 0 250 ok\ndata\n> DATA\n"
+	"< 354 go\ndot\n<begin 250-o\n> .\n< k\n< 250 ok\n"
+	"result 0 451 4.3.0\nover\n"},
+    {"login wanted at MAIL is no word on a recipient", false,
+	LMTP_HELLO GROUP
+	"< 530 5.7.0 STARTTLS first\n< 503 5.5.1 MAIL first\n"
+	"answer 0 451 4.3.5 the local server does not accept us at MAIL: 530 "
+	"5.7.0 STARTTLS first\n"
+	"< 503 5.5.1 MAIL first\nanswer 1 451 4.3.5\n"
+	"< 503 5.5.1 no\nalive\n"
+	"complaint estranged MAIL 530 5.7.0 STARTTLS first\nnone\n"},
+    {"our host refused at RCPT is no word on a recipient", false,
+	LMTP_HELLO GROUP
+	"< 250 ok\n< 554 5.7.1 <u>: Client host rejected: Access denied\n"
+	"answer 0 451 4.3.5 the local server does not accept us at RCPT: 554\n"
+	"complaint estranged RCPT 554 5.7.1 <u>: Client host\n"
+	"< 250 ok\nanswer 1 250 ok\n"},
+    {"a domain that is not set up there is no word on a recipient", false,
+	LMTP_HELLO GROUP
+	"< 250 ok\n< 550 relay not permitted\n"
+	"answer 0 451 4.3.5 the local server is not set up for this at RCPT: "
+	"550 relay not permitted\n"
+	"complaint unprepared RCPT 550 relay not permitted\n"
+	"< 250 ok\nanswer 1 250 ok\nnone\n"},
+    {"commands out of order at DATA are no word on a recipient", true,
+	LOCKSTEP_HELLO
+	"mail\nrcpt 0\n> MAIL FROM:<a@b.example>\n< 250 ok\n"
+	"> RCPT TO:<n0@c.example>\n< 250 ok\nanswer 0 250 ok\ndata\n> DATA\n"
+	"< 503 5.5.1 RCPT first\nresult 0 451 4.3.5\n"
+	"complaint estranged DATA 503 5.5.1 RCPT first\n"},
+    {"nor is a login wanted at the end of data", false,
+	LMTP_HELLO GROUP TAKEN
+	"text x|\ndot\n> x\n> .\n< 250 ok\n< 535 5.7.8 who\n"
+	"result 0 250 ok\nresult 1 451 4.3.5 the local server does not accept "
+	"us at the end of data: 535 5.7.8 who\n"
+	"complaint estranged the end of data 535 5.7.8 who\n"},
+    {"552 to a recipient too many is 452 (RFC 5321 4.5.3.1.10)", false,
+	LMTP_HELLO GROUP
+	"< 250 ok\n< 250 ok\n< 552 5.5.3 too many\n"
+	"answer 0 250 ok\nanswer 1 452 4.5.3 too many\nnone\n"},
     {"a reply too many", false,
 	LMTP_HELLO GROUP TAKEN
 	"text x|\ndot\n> x\n> .\n< 250 ok\n< 250 ok\n"
@@ -365,6 +422,23 @@ expect_status(struct player *player, const char *line, bool result)
 		fail_at(player, line, shown);
 }
 
+static void
+expect_complaint(struct player *player, const char *line)
+{
+	struct sender_complaint complaint;
+	char reply[STATUS_LINE_MAX], shown[700];
+
+	if (!sender_complains(player->sender, &complaint))
+		fail_at(player, line, "there is none");
+	snprintf(shown, sizeof shown, "%s %s %s",
+	    complaint.meaning == MEANING_ESTRANGED ? "estranged" : "unprepared",
+	    complaint.step,
+	    status_format(&complaint.reply, reply, sizeof reply));
+	const char *want = strchr(line, ' ') + 1;
+	if (strncmp(shown, want, strlen(want)) != 0)
+		fail_at(player, line, shown);
+}
+
 static bool
 play_query(struct player *player, const char *line)
 {
@@ -386,6 +460,9 @@ play_query(struct player *player, const char *line)
 		       sender_owes_results(sender) == (line[7] == '1');
 	size_t rcpt;
 	struct status status;
+	struct sender_complaint complaint;
+	if (strcmp(line, "none") == 0)
+		return !sender_complains(sender, &complaint);
 	if (strcmp(line, "wait") == 0)
 		return !sender_answer(sender, &rcpt, &status) &&
 		       !sender_result(sender, &rcpt, &status);
@@ -399,6 +476,10 @@ play(struct player *player, const char *line)
 
 	if (strncmp(line, "< ", 2) == 0)
 		say(player, line + 2);
+	else if (strncmp(line, "<begin ", 7) == 0)
+		feed(player, line + 7, strlen(line + 7));
+	else if (strncmp(line, "complaint ", 10) == 0)
+		expect_complaint(player, line);
 	else if (strcmp(line, "<eof") == 0)
 		sender_eof(sender);
 	else if (strncmp(line, "> ", 2) == 0)

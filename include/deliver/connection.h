@@ -1,0 +1,64 @@
+/*
+ * connection - protocol/sender over a stream to a local service.
+ *
+ * It writes and reads for the sender and tells it every failure; whoever uses
+ * it gives the sender its commands and takes its answers.
+ */
+#ifndef ODMR_DELIVER_CONNECTION_H
+#define ODMR_DELIVER_CONNECTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/transcript.h"
+
+struct deadline;
+struct sender;
+struct stream;
+
+/* Borrowed for the life of the connection. */
+struct connection_options {
+	const char *name; /* in the transcript */
+	bool lmtp; /* else SMTP */
+	const char *path; /* Unix socket; NULL: host and port */
+	const char *host;
+	uint16_t port;
+	const char *hostname; /* ours */
+	bool trace;
+};
+
+/* Embedded. */
+struct connection {
+	struct connection_options options;
+	struct transcript transcript;
+	struct stream *stream; /* NULL: closed */
+	struct sender *sender; /* of the stream, or of the last one; or NULL */
+};
+
+void connection_init(
+    struct connection *connection, const struct connection_options *options);
+/* Says QUIT, where that can be said, and closes. */
+void connection_clear(struct connection *connection);
+/* A new one, greeted, or a sender that is over. */
+void connection_open(
+    struct connection *connection, const struct deadline *deadline);
+/* Writes and reads once, as far as it goes. */
+void connection_exchange(
+    struct connection *connection, const struct deadline *deadline);
+/* As connection_exchange(), but what is there already is read even where the
+ * time is over: another delivery may have used it up. */
+void connection_await(
+    struct connection *connection, const struct deadline *deadline);
+/*
+ * Writes what is to be written. While replies fill the sender's input this
+ * stops, to go on after they were taken: so neither side waits for the other.
+ */
+void connection_flush(
+    struct connection *connection, const struct deadline *deadline);
+/* Reads what the service said meanwhile, its end included. */
+void connection_look_around(struct connection *connection);
+/* A sender that is over has nothing more to say; the end of the connection
+ * tells the service that nothing may be delivered. */
+void connection_close_if_over(struct connection *connection);
+
+#endif

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: ISC */
+#include "protocol/meaning.h"
+
+#include <stdbool.h>
+#include <string.h>
+#include <strings.h>
+
+#include "protocol/status.h"
+
+/*
+ * What the texts of servers in use say, in small letters. Enhanced codes do not
+ * tell these apart: 5.7.1 is said of clients, senders, recipients and texts.
+ */
+
+/* The service does not know that it should take the recipient's domain, or
+ * lets only some clients use the sender. */
+static const char *const unprepared_words[] = {
+    "relay access denied", /* Postfix */
+    "relay not permitted", /* Exim */
+    "relaying denied", /* sendmail */
+    "unable to relay", /* Exchange */
+    "not permitted to relay",
+    "relaying not allowed",
+    "relaying is not allowed",
+    "relaying not permitted",
+    "relaying prohibited",
+    "allowed rcpthosts", /* qmail */
+    "authentication required",
+    "authentication is required",
+    "not have permissions to send", /* Exchange */
+    NULL,
+};
+
+/* The sender or a recipient. "sender" and "recipient" alone would be found in
+ * replies to commands in a wrong order. */
+static const char *const address_words[] = {
+    "address rejected", /* Postfix, with a reason that names the client */
+    "malformed address",
+    "address syntax",
+    "address must contain", /* Exim */
+    "bad address",
+    "invalid address",
+    "invalid recipient",
+    "invalid sender",
+    "invalid from:", /* Dovecot, with 5.5.4 */
+    "invalid to:",
+    "invalid path",
+    "sender address",
+    "recipient address",
+    "mailbox",
+    "local part",
+    "domain name required", /* sendmail */
+    "too long",
+    NULL,
+};
+
+static const char *const client_words[] = {
+    "client host",
+    "client was not", /* Exchange: authenticated */
+    "helo command rejected", /* Postfix */
+    "access denied",
+    "your host",
+    "your ip",
+    "not allowed to connect",
+    "not authorized to connect",
+    "must issue a", /* Postfix, OpenSMTPD: STARTTLS, AUTH */
+    NULL,
+};
+
+static bool
+holds(const char *text, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (; *text != '\0'; text++)
+		if (strncasecmp(text, word, len) == 0)
+			return true;
+	return false;
+}
+
+static bool
+holds_any(const struct status *reply, const char *const *words)
+{
+	for (; *words != NULL; words++)
+		if (holds(reply->text, *words))
+			return true;
+	return false;
+}
+
+static bool
+is_enhanced(const struct status *reply, const char *prefix)
+{
+	return strncmp(reply->enhanced, prefix, strlen(prefix)) == 0;
+}
+
+/* X.1: addressing status (RFC 3463 3.2). */
+static bool
+speaks_of_address(const struct status *reply)
+{
+	return is_enhanced(reply, "5.1.") || holds_any(reply, address_words);
+}
+
+/*
+ * "Access denied" is the reason of each table of Postfix; what was looked up
+ * stands before it ("Data command rejected: Access denied").
+ */
+static bool
+speaks_of_client(const struct status *reply)
+{
+	return holds_any(reply, client_words) &&
+	       (!holds(reply->text, "data command rejected"));
+}
+
+/* Codes of commands, and not of mail: syntax and order (50x), no mail service
+ * (521, RFC 7504), login and TLS (53x), parameters of MAIL and RCPT (555). */
+static bool
+is_of_dialogue(int code)
+{
+	return code / 10 == 50 || code / 10 == 53 || code == 521 || code == 555;
+}
+
+/*
+ * 50x, 521 and 555 to an address that the service cannot parse or that its
+ * rules for addresses refuse: it will never be accepted. 502, 503 and 53x have
+ * no such use.
+ */
+static enum meaning
+meaning_of_dialogue(const struct status *reply)
+{
+	int code = reply->code;
+	bool may_be_address = code != 502 && code != 503 && code / 10 != 53;
+
+	return may_be_address && !speaks_of_client(reply) &&
+		       speaks_of_address(reply)
+		   ? MEANING_REFUSED
+		   : MEANING_ESTRANGED;
+}
+
+/*
+ * RFC 5321 4.5.3.1.10: some say 552 to a recipient too many, where 452 is
+ * meant.
+ */
+static bool
+is_too_many(const struct status *reply, enum step_kind step)
+{
+	return step == STEP_RCPT &&
+	       (is_enhanced(reply, "5.5.3") ||
+		   holds(reply->text, "too many recipients"));
+}
+
+/* Commands out of order or not understood (RFC 3463 3.6), in a code of mail. */
+static bool
+is_protocol_status(const struct status *reply)
+{
+	return strcmp(reply->enhanced, "5.5.1") == 0 ||
+	       strcmp(reply->enhanced, "5.5.2") == 0 ||
+	       strcmp(reply->enhanced, "5.5.4") == 0;
+}
+
+/* 554 has no place among the replies to MAIL (RFC 5321 4.3.2), and none of the
+ * recipients was named yet: it is the sender, the message or the client. */
+static bool
+is_unclear(const struct status *reply, enum step_kind step)
+{
+	return step == STEP_MAIL && reply->code == 554 &&
+	       !is_enhanced(reply, "5.3.4") && !is_enhanced(reply, "5.4.") &&
+	       !is_enhanced(reply, "5.6.") && !holds(reply->text, "sender") &&
+	       !holds(reply->text, "size");
+}
+
+/* A 5xx to MAIL, RCPT or DATA with a code of mail. */
+static enum meaning
+meaning_of_refusal(const struct status *reply, enum step_kind step)
+{
+	if (is_too_many(reply, step))
+		return MEANING_DEFERRED;
+	if (holds_any(reply, unprepared_words))
+		return MEANING_UNPREPARED;
+	if (speaks_of_address(reply))
+		return MEANING_REFUSED;
+	if (speaks_of_client(reply))
+		return MEANING_ESTRANGED;
+	if (is_protocol_status(reply) || is_unclear(reply, step))
+		return MEANING_UNPREPARED;
+	return MEANING_REFUSED;
+}
+
+static enum meaning
+meaning_of_5xx(const struct status *reply, enum step_kind step)
+{
+	switch (step) {
+	case STEP_GREETING:
+	case STEP_HELLO:
+	case STEP_HELO:
+		return MEANING_ESTRANGED;
+	case STEP_RSET:
+		return MEANING_NONE;
+	case STEP_MAIL:
+	case STEP_RCPT:
+	case STEP_DATA:
+		return is_of_dialogue(reply->code)
+			   ? meaning_of_dialogue(reply)
+			   : meaning_of_refusal(reply, step);
+	case STEP_DOT:
+		/* Who has read the text speaks of it, whatever the words. */
+		return is_of_dialogue(reply->code) ? meaning_of_dialogue(reply)
+						   : MEANING_REFUSED;
+	case STEP_QUIT:
+		return MEANING_REFUSED;
+	}
+	return MEANING_NONE;
+}
+
+enum meaning
+meaning_of(const struct status *reply, enum step_kind step)
+{
+	int class = status_class(reply);
+
+	if (reply->code == 421)
+		return MEANING_PARTING;
+	if (class == 5)
+		return meaning_of_5xx(reply, step);
+	if (class == 4)
+		return step == STEP_RSET ? MEANING_NONE : MEANING_DEFERRED;
+	return class == (step == STEP_DATA ? 3 : 2) ? MEANING_POSITIVE
+						    : MEANING_NONE;
+}
+
+const char *
+meaning_advice(const struct status *reply, enum meaning meaning)
+{
+	if (meaning == MEANING_UNPREPARED)
+		return "let it accept this domain and sender from this host,"
+		       " or take the domain out of this account";
+	if (reply->code / 10 == 53)
+		return "let it accept mail from this host without login and"
+		       " without TLS";
+	if (is_of_dialogue(reply->code))
+		return "see whether the right kind of service, lmtp or smtp,"
+		       " listens there";
+	return "let it accept mail from this host";
+}
