@@ -29,7 +29,14 @@ struct delivery *outlets_delivery(const struct outlets *outlets);
 bool outlets_probe(struct outlets *outlets, uint64_t *size_max,
     const struct deadline *deadline, struct error *err)
     __attribute__((warn_unused_result));
-/* Whether the last probe found it. */
+/*
+ * To be asked after each message: tells what a delivery complains of, and gives
+ * one that went away up for this session, so that its trouble is its own.
+ * false: none is left, the session should end, and err (ERROR_LOCAL) says why.
+ */
+bool outlets_watch(struct outlets *outlets, struct error *err)
+    __attribute__((warn_unused_result));
+/* Whether the last probe found it, and it did not go away since. */
 bool outlets_is_there(
     const struct outlets *outlets, const struct config_delivery *delivery);
 /* Where a recipient goes; NULL: no route takes it. */

@@ -26,7 +26,7 @@ struct transcript;
 struct serve_options {
 	const struct config *config;
 	const struct config_account *account;
-	const struct outlets *outlets;
+	struct outlets *outlets;
 	struct ledger *ledger;
 	struct tally *tally;
 	struct stream *stream;

@@ -1,8 +1,10 @@
 /*
  * route - a delivery over several deliveries, the recipients shared out.
  *
- * Each leg sees a message of its own recipients alone. No leg is finished
- * before all are ready, so that a message fails as a whole where it can.
+ * Each leg sees a message of its own recipients alone. The legs that are ready
+ * are finished, whatever became of the others, so that a delivery that defers
+ * for days keeps the message from nobody else. Its recipients get its replies;
+ * where these differ from the others' the ledger takes them apart.
  */
 #ifndef ODMR_DELIVER_ROUTE_H
 #define ODMR_DELIVER_ROUTE_H

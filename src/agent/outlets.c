@@ -5,6 +5,7 @@
 
 #include "agent/config.h"
 #include "agent/log.h"
+#include "base/error.h"
 #include "base/mem.h"
 #include "deliver/delivery.h"
 #include "deliver/maildir.h"
@@ -19,7 +20,7 @@ struct outlets {
 	bool trace;
 	struct delivery **legs;
 	const struct config_delivery **kinds; /* one for each leg */
-	bool *there; /* one for each leg: the probe found it */
+	bool *there; /* one for each leg: it can be asked in this session */
 	size_t leg_count;
 	struct route_rule *rules;
 	size_t rule_count;
@@ -204,6 +205,58 @@ outlets_probe(struct outlets *outlets, uint64_t *size_max,
 		if (can.size_max != 0 &&
 		    (*size_max == 0 || can.size_max < *size_max))
 			*size_max = can.size_max;
+	}
+	return there > 0;
+}
+
+/* Tells what the leg complains of; complaint has class NONE where that is
+ * nothing. */
+static void
+log_complaint(const struct outlets *outlets, struct delivery *leg,
+    struct error *complaint)
+{
+	*complaint = (struct error){.class = ERROR_NONE};
+	if (leg->ops->complains == NULL || !leg->ops->complains(leg, complaint))
+		return;
+	error_prefix(complaint, "delivery %s", leg->name);
+	log_say(CONFIG_LOG_ERROR, outlets->account->name, "delivery", "%s",
+	    complaint->text);
+}
+
+/* Its recipients are deferred now without asking, as if the probe had not found
+ * it: each session would end at its first message, and the mail of the others
+ * with it. */
+static void
+give_up(struct outlets *outlets, size_t leg, const struct error *complaint,
+    struct error *err)
+{
+	const char *name = outlets->legs[leg]->name;
+
+	outlets->there[leg] = false;
+	*err = *complaint;
+	if (err->class == ERROR_NONE)
+		error_set(err, ERROR_LOCAL, "delivery %s went away", name);
+	if (outlets->leg_count > 1)
+		log_say(CONFIG_LOG_WARNING, outlets->account->name, "delivery",
+		    "delivery %s is not used any more in this session; its"
+		    " recipients are deferred",
+		    name);
+}
+
+bool
+outlets_watch(struct outlets *outlets, struct error *err)
+{
+	size_t there = 0;
+
+	for (size_t i = 0; i < outlets->leg_count; i++) {
+		struct delivery *leg = outlets->legs[i];
+		struct error complaint;
+		if (!outlets->there[i])
+			continue;
+		log_complaint(outlets, leg, &complaint);
+		if (leg->ops->gone(leg))
+			give_up(outlets, i, &complaint, err);
+		there += outlets->there[i];
 	}
 	return there > 0;
 }

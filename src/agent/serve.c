@@ -126,8 +126,8 @@ on_mail(struct serve *s)
 	s->begun = true;
 }
 
-/* The delivery was down before the call: it is not tried again, and it is not
- * "gone", or all other mail would wait behind its own. */
+/* The delivery was down before the call, or went away since: it is not tried
+ * again in this session, or all other mail would wait behind its own. */
 static bool
 is_down(const struct serve *s, const struct config_delivery *delivery,
     struct status *status)
@@ -135,7 +135,7 @@ is_down(const struct serve *s, const struct config_delivery *delivery,
 	if (delivery == NULL || outlets_is_there(s->options->outlets, delivery))
 		return false;
 	status_set(status, 451, "4.4.2",
-	    "delivery %s was not there when the session began", delivery->name);
+	    "delivery %s is unavailable in this session", delivery->name);
 	return true;
 }
 
@@ -471,8 +471,9 @@ look_around(struct serve *s)
 
 	if (stop_requested())
 		end_with(s, ERROR_STOPPED, "stopped by a signal");
-	else if (s->result->mail_seen && s->delivery->ops->gone(s->delivery))
-		end_with(s, ERROR_LOCAL, "the local delivery went away");
+	else if (s->result->mail_seen &&
+		 !outlets_watch(s->options->outlets, &err))
+		end_with(s, ERROR_LOCAL, err.text);
 	else if (ledger_failed(s->options->ledger, &err))
 		end_with(s, ERROR_LOCAL, err.text);
 }

@@ -16,12 +16,13 @@
 struct leg {
 	struct delivery *to;
 	bool begun; /* it has the transaction */
+	bool ready; /* only the last step is left to it */
 	bool queued; /* recipients that were not sent */
 	struct envelope envelope; /* of its own recipients */
 	const struct path **paths; /* the envelope's array */
 	size_t paths_size;
 	struct rcpts rcpts; /* its recipients, as the route knows them */
-	struct rcpts accepted; /* next: those that the route gave a result */
+	size_t accepted; /* how many of them it accepted */
 };
 
 struct route {
@@ -33,7 +34,6 @@ struct route {
 
 	const struct envelope *envelope;
 	struct rcpts refused; /* no rule takes them */
-	bool failed; /* a leg was not ready, so that none is finished */
 };
 
 static bool
@@ -129,13 +129,12 @@ route_begin(struct delivery *delivery, const struct envelope *envelope)
 	struct route *route = route_of(delivery);
 
 	route->envelope = envelope;
-	route->failed = false;
 	rcpts_reset(&route->refused);
 	for (size_t i = 0; i < route->leg_count; i++) {
 		struct leg *leg = &route->legs[i];
-		leg->begun = leg->queued = false;
+		leg->begun = leg->queued = leg->ready = false;
+		leg->accepted = 0;
 		rcpts_reset(&leg->rcpts);
-		rcpts_reset(&leg->accepted);
 	}
 }
 
@@ -214,8 +213,7 @@ route_answer(struct delivery *delivery, size_t *rcpt, struct status *status,
 		    !leg->to->ops->answer(leg->to, rcpt, status, deadline))
 			continue;
 		*rcpt = leg->rcpts.items[*rcpt];
-		if (status_class(status) == 2)
-			rcpts_add(&leg->accepted, *rcpt);
+		leg->accepted += status_class(status) == 2;
 		return true;
 	}
 	return false;
@@ -224,7 +222,7 @@ route_answer(struct delivery *delivery, size_t *rcpt, struct status *status,
 static bool
 has_accepted(const struct leg *leg)
 {
-	return leg->begun && leg->accepted.count > 0;
+	return leg->begun && leg->accepted > 0;
 }
 
 static void
@@ -244,19 +242,13 @@ abort_leg(struct leg *leg)
 {
 	if (leg->begun)
 		leg->to->ops->abort(leg->to);
-	leg->begun = false;
+	leg->begun = leg->ready = false;
 }
 
-/* The leg that is not ready keeps its transaction, to tell its results. */
-static void
-abort_others(struct route *route, const struct leg *failed)
-{
-	route->failed = true;
-	for (size_t i = 0; i < route->leg_count; i++)
-		if (&route->legs[i] != failed)
-			abort_leg(&route->legs[i]);
-}
-
+/*
+ * A leg that is not ready keeps its transaction, to tell its results; its
+ * trouble is not that of the others.
+ */
 static bool
 route_ready(struct delivery *delivery, const struct deadline *deadline)
 {
@@ -269,11 +261,8 @@ route_ready(struct delivery *delivery, const struct deadline *deadline)
 			abort_leg(leg);
 			continue;
 		}
-		any = true;
-		if (!leg->to->ops->ready(leg->to, deadline)) {
-			abort_others(route, leg);
-			return false;
-		}
+		leg->ready = leg->to->ops->ready(leg->to, deadline);
+		any |= leg->ready;
 	}
 	return any;
 }
@@ -285,7 +274,7 @@ route_finish(struct delivery *delivery, const struct deadline *deadline)
 
 	for (size_t i = 0; i < route->leg_count; i++) {
 		struct leg *leg = &route->legs[i];
-		if (leg->begun)
+		if (leg->ready)
 			leg->to->ops->finish(leg->to, deadline);
 	}
 }
@@ -303,12 +292,6 @@ route_result(struct delivery *delivery, size_t *rcpt, struct status *status,
 			*rcpt = leg->rcpts.items[*rcpt];
 			return true;
 		}
-		if (route->failed && !leg->begun &&
-		    rcpts_next(&leg->accepted, rcpt)) {
-			status_set(status, 451, "4.3.0",
-			    "another delivery of this message failed");
-			return true;
-		}
 	}
 	return false;
 }
@@ -322,6 +305,7 @@ route_abort(struct delivery *delivery)
 		abort_leg(&route->legs[i]);
 }
 
+/* While one of them is left there is mail to hand over. */
 static bool
 route_gone(const struct delivery *delivery)
 {
@@ -329,10 +313,10 @@ route_gone(const struct delivery *delivery)
 
 	for (size_t i = 0; i < route->leg_count; i++) {
 		const struct delivery *to = route->legs[i].to;
-		if (to->ops->gone(to))
-			return true;
+		if (!to->ops->gone(to))
+			return false;
 	}
-	return false;
+	return true;
 }
 
 static void
@@ -343,7 +327,6 @@ route_free(struct delivery *delivery)
 	for (size_t i = 0; i < route->leg_count; i++) {
 		free(route->legs[i].paths);
 		rcpts_clear(&route->legs[i].rcpts);
-		rcpts_clear(&route->legs[i].accepted);
 	}
 	rcpts_clear(&route->refused);
 	free(route->legs);

@@ -963,23 +963,118 @@ def test_account_with_its_own_delivery(t):
     assert not first.messages and len(second.messages) == 1
 
 
-def test_one_leg_not_ready(t):
-    """A delivery that fails before its last step: no leg is finished."""
-    local = t.local()
-    broken = t.local("broken", answers={"DATA": "451 4.3.0 Not now"})
+def two_legs(t, provider, good, bad, **keys):
+    t.configure(provider, top={
+        "deliveries": {"good": {"lmtp": good.address},
+                       "bad": dict({"lmtp": bad.address}, **keys)},
+        "routes": [{"recipients": "example.com", "deliver": "bad"},
+                   {"deliver": "good"}]})
+
+
+@rows(("DATA", {"DATA": lambda *_: "451 4.3.0 Not now"}, {}),
+      ("DATA dies", {"DATA": lambda *_: DIE}, {}),
+      ("MAIL, collected", {"MAIL": lambda *_: "451 4.7.1 Later"}, {"collect": True}),
+      ("RCPT, collected", {"RCPT": lambda *_: "450 4.2.0 Later"}, {"collect": True}),
+      ("gone, collected", {"MAIL": lambda *_: DIE}, {"collect": True}))
+def test_one_leg_defers_for_ever(t, wrong, keys):
+    """Its recipients stay with the provider; the others get the message, once,
+    and the provider hears of it."""
+    good, bad = t.local(), t.local("bad", answers=wrong)
+    source = t.folder_source(
+        ("s@r.example", ["a@example.org", "b@example.com"], TEXT))
+    two_legs(t, t.provider(source=source), good, bad, **keys)
+    for _ in range(40):
+        t.run("fetch", "office")
+        t.check_provider()
+        held = source.queue()
+        if held and held[0].outcome.get("a@example.org", "4")[0] == "2":
+            break
+        source.retry()
+    assert held and held[0].waiting(None) == ["b@example.com"], held[0].outcome
+    assert [m[1] for m in good.messages] == [["a@example.org"]], good.messages
+    assert not bad.messages
+
+
+@rows(("gone", None), ("does not accept us", "530 5.7.0 Must issue a STARTTLS command first"))
+def test_one_leg_goes_away(t, reply):
+    """Mail for the other leg goes on in the same session, and nobody is
+    bounced."""
+    good = t.local()
+    bad = t.local("bad", answers={"MAIL": lambda *_: reply})
 
     def script(line):
         hello(line)
-        deliver(line, TEXT, "a@example.org", "b@example.com", expect="451")
-        line.command("QUIT", 221, 421)
+        if reply is None:
+            bad.close()
+        for _ in range(2):
+            line.command("MAIL FROM:<s@r.example>", 250)
+            line.command("RCPT TO:<b@example.com>", "451")
+            line.command("RSET", 250)
+        deliver(line, TEXT, "a@example.org")
+        goodbye(line)
 
-    t.configure(t.provider(script), drain=False, top={
-        "deliveries": {"good": {"lmtp": local.address},
-                       "bad": {"lmtp": broken.address}},
-        "routes": [{"recipients": "example.com", "deliver": "bad"},
-                   {"deliver": "good"}]})
-    t.fetch("office", status=75)
-    assert not local.messages, local.messages
+    two_legs(t, t.provider(script, replies={"ATRN": [None, b"453 none"]}), good, bad)
+    run = t.fetch("office", status=75)
+    assert len(good.messages) == 1
+    assert "delivery bad is not used any more in this session" in run.err, run
+    if reply:
+        assert "answered MAIL with: " + reply in run.err, run
+
+
+# Replies that are no word on a recipient
+
+@rows(("login wanted", "MAIL", "530 5.7.0 Must issue a STARTTLS command first"),
+      ("parameters", "MAIL", "555 5.5.4 Unsupported option: SIZE=100"),
+      ("our host", "MAIL", "554 5.7.1 <h[127.0.0.1]>: Client host rejected: Access denied"),
+      ("our host at RCPT", "RCPT", "554 5.7.1 <h[127.0.0.1]>: Client host rejected: Access denied"),
+      ("order", "RCPT", "503 5.5.1 Error: need MAIL command"),
+      ("no mail service", "DATA", "521 5.3.2 No mail here"),
+      ("command", "DATA", "502 5.5.1 Not implemented"),
+      ("login at the end", "END", "535 5.7.8 Authentication failed"))
+def test_reply_about_us(t, verb, reply):
+    """451, the session ends, and the log has the true reply and what to do."""
+    for lmtp in (True, False):
+        local = t.local("local%d" % lmtp, tcp=not lmtp, lmtp=lmtp,
+                        answers={verb: lambda *_: reply})
+
+        def script(line):
+            hello(line)
+            line.command("MAIL FROM:<s@r.example> SIZE=100", 250)
+            told = line.command("RCPT TO:<user@example.org>", "250", "451 4.3.5")
+            if told.code == 250:
+                line.command("DATA", "354")
+                line.send(dotted(TEXT))
+                line.expect("451 4.3.5")
+            line.command("MAIL FROM:<s@r.example>", "421")
+            line.wait_end()
+
+        provider = t.provider(script)
+        t.configure(provider, {"lmtp" if lmtp else "smtp": local.address})
+        run = t.fetch("office", status=75)
+        assert re.search("answered .* with: " + re.escape(reply[:20]), run.err), run
+        assert re.search("let it accept|lmtp or smtp", run.err), run
+        assert not local.messages
+        assert reply.split(":")[0] in t.status()["error"], t.status()
+
+
+def test_reply_about_the_set_up(t):
+    """A domain that the local server does not know keeps its mail; the mail of
+    others goes on."""
+    local = t.local(answers={"RCPT": {
+        "a@example.com": "554 5.7.1 <a@example.com>: Relay access denied"}})
+
+    def script(line):
+        hello(line)
+        line.command("MAIL FROM:<s@r.example>", 250)
+        line.command("RCPT TO:<a@example.com>", "451 4.3.5")
+        line.command("RSET", 250)
+        deliver(line, TEXT)
+        goodbye(line)
+
+    t.configure(t.provider(script), {"lmtp": local.address}, drain=False)
+    run = t.fetch("office", status=75)
+    assert "take the domain out of this account" in run.err, run
+    assert len(local.messages) == 1
 
 
 def test_disk_full(t):
