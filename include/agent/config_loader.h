@@ -106,8 +106,15 @@ extern const struct config_table config_delivery_table;
 extern const struct config_table config_route_table;
 extern const struct config_table config_window_table;
 
+/* What is read is any program's: its first table says which keys there are, and
+ * what they fill in. */
 struct config_loader {
-	struct config *config;
+	const struct config_table *table; /* of the top level */
+	void *top; /* what it fills in */
+	void *context; /* the program's own, for readers and checks of it */
+	/* Of the program's configuration, for what outlives the loader. */
+	struct pool *pool;
+	size_t *faults;
 	int fd;
 	size_t octets; /* read so far */
 	const char *trouble; /* why reading the file ended, or NULL */
@@ -120,6 +127,11 @@ struct config_loader {
 	struct array messages;
 
 	struct config_marks marks; /* of the top level */
+};
+
+/* What the agent's readers collect: the context of its loader. */
+struct config_sections {
+	struct config *config;
 	struct config_account defaults;
 	struct config_marks defaults_marks;
 	/* Of each account, delivery and route, its marks beside it. */
@@ -127,6 +139,8 @@ struct config_loader {
 	struct array deliveries, deliveries_marks;
 	struct array routes, routes_marks;
 };
+
+struct config_sections *config_sections_of(const struct config_loader *loader);
 
 /* Messages: collected, each once, up to CONFIG_MESSAGES_MAX. */
 void config_fault(struct config_loader *loader, struct config_mark mark,
@@ -160,7 +174,10 @@ void config_end(struct config_loader *loader);
 /* By line and column, those of the whole file first. */
 void config_sort_messages(struct config_loader *loader);
 
-/* Reads the one document of the file (config_parse). */
+/* Reads the file from fd, its one document, into top. What is wrong with it is
+ * among the messages (config_file). */
+void config_read_file(struct config_loader *loader, int fd);
+/* The document, once its parser is set up (config_parse). */
 void config_parse(struct config_loader *loader);
 
 /* Readers of whole values, for the tables. */
@@ -176,6 +193,19 @@ config_read_fn config_read_accounts;
 config_read_fn config_read_deliveries;
 config_read_fn config_read_routes;
 
+/* How everything that has a name begins. */
+struct config_named {
+	const char *name;
+	unsigned line, column;
+};
+/* A mapping of names, each of a mapping by this table; items and their marks
+ * are added to the arrays, of items that begin as struct config_named. */
+void config_read_named(struct config_loader *loader,
+    const struct config_key *key, const struct config_table *table,
+    struct array *array, struct array *marks, size_t max);
+/* false: there are more than anybody has, and reading ends. */
+bool config_has_room(struct config_loader *loader, const struct config_key *key,
+    const struct array *array, size_t max);
 /* For readers: each scalar of a list, or the one that stands for it. */
 void config_each_scalar(struct config_loader *loader,
     const struct config_key *key, config_convert_fn *item, void *context);

@@ -10,65 +10,25 @@
 #include "agent/config_loader.h"
 #include "base/mem.h"
 
-/* A yaml_read_handler_t; 0 ends the parser with a reader error. */
-static int
-read_file(void *context, unsigned char *buffer, size_t size, size_t *got)
-{
-	struct config_loader *loader = context;
-	ssize_t n;
-
-	do
-		n = read(loader->fd, buffer, size);
-	while (n < 0 && errno == EINTR);
-	if (n < 0) {
-		loader->trouble = strerror(errno);
-		return 0;
-	}
-	loader->octets += (size_t)n;
-	if (loader->octets > CONFIG_FILE_MAX) {
-		loader->trouble = "larger than any configuration (4 MiB)";
-		return 0;
-	}
-	*got = (size_t)n;
-	return 1;
-}
-
-/* The parser's own buffers hold the text of the file, passwords too. */
 static void
-delete_parser(yaml_parser_t *parser)
+init_loader(struct config_loader *loader, struct config_sections *sections,
+    struct config *config)
 {
-	if (parser->raw_buffer.start != NULL)
-		explicit_bzero(parser->raw_buffer.start,
-		    (size_t)(parser->raw_buffer.end -
-			     parser->raw_buffer.start));
-	if (parser->buffer.start != NULL)
-		explicit_bzero(parser->buffer.start,
-		    (size_t)(parser->buffer.end - parser->buffer.start));
-	yaml_parser_delete(parser);
-}
-
-static void
-parse_file(struct config_loader *loader)
-{
-	if (yaml_parser_initialize(&loader->parser) == 0)
-		mem_exhausted();
-	yaml_parser_set_input(&loader->parser, read_file, loader);
-	config_parse(loader);
-	yaml_event_delete(&loader->event);
-	delete_parser(&loader->parser);
-}
-
-static void
-init_loader(struct config_loader *loader, struct config *config, int fd)
-{
-	*loader = (struct config_loader){.config = config, .fd = fd};
+	*sections = (struct config_sections){.config = config};
+	sections->accounts.each = sizeof(struct config_account);
+	sections->deliveries.each = sizeof(struct config_delivery);
+	sections->routes.each = sizeof(struct config_route);
+	sections->accounts_marks.each = sizeof(struct config_marks);
+	sections->deliveries_marks.each = sizeof(struct config_marks);
+	sections->routes_marks.each = sizeof(struct config_marks);
+	*loader = (struct config_loader){
+	    .table = &config_top_table,
+	    .top = config,
+	    .context = sections,
+	    .pool = &config->pool,
+	    .faults = &config->faults,
+	};
 	loader->messages.each = sizeof(struct config_message);
-	loader->accounts.each = sizeof(struct config_account);
-	loader->deliveries.each = sizeof(struct config_delivery);
-	loader->routes.each = sizeof(struct config_route);
-	loader->accounts_marks.each = sizeof(struct config_marks);
-	loader->deliveries_marks.each = sizeof(struct config_marks);
-	loader->routes_marks.each = sizeof(struct config_marks);
 }
 
 /* The items become the configuration's, without spare room. */
@@ -86,13 +46,14 @@ take_items(struct array *array, size_t *count)
 static void
 finish(struct config_loader *loader)
 {
-	struct config *config = loader->config;
+	struct config_sections *sections = config_sections_of(loader);
+	struct config *config = sections->config;
 
 	config->accounts =
-	    take_items(&loader->accounts, &config->accounts_count);
+	    take_items(&sections->accounts, &config->accounts_count);
 	config->deliveries =
-	    take_items(&loader->deliveries, &config->deliveries_count);
-	config->routes = take_items(&loader->routes, &config->routes_count);
+	    take_items(&sections->deliveries, &config->deliveries_count);
+	config->routes = take_items(&sections->routes, &config->routes_count);
 	config_apply_defaults(loader);
 	/* What was not read cannot be missed. */
 	if (!loader->ended && loader->marks.here.line != 0)
@@ -100,12 +61,12 @@ finish(struct config_loader *loader)
 	config_sort_messages(loader);
 	config->messages =
 	    take_items(&loader->messages, &config->messages_count);
-	free(loader->accounts_marks.items);
-	free(loader->deliveries_marks.items);
-	free(loader->routes_marks.items);
-	secret_clear(&loader->defaults.password);
-	secret_clear(&loader->defaults.proxy);
-	secret_clear(&loader->defaults.ping_url);
+	free(sections->accounts_marks.items);
+	free(sections->deliveries_marks.items);
+	free(sections->routes_marks.items);
+	secret_clear(&sections->defaults.password);
+	secret_clear(&sections->defaults.proxy);
+	secret_clear(&sections->defaults.ping_url);
 }
 
 /* A configuration that is nothing but a fault. */
@@ -114,10 +75,11 @@ unreadable(const char *path, const char *why)
 {
 	static const struct config_mark nowhere;
 	struct config *config = xcalloc(1, sizeof *config);
+	struct config_sections sections;
 	struct config_loader loader;
 
 	config->path = pool_text(&config->pool, path, strlen(path));
-	init_loader(&loader, config, -1);
+	init_loader(&loader, &sections, config);
 	loader.ended = true;
 	config_fault(&loader, nowhere, "%s", why);
 	finish(&loader);
@@ -128,11 +90,12 @@ struct config *
 config_read(int fd, const char *path)
 {
 	struct config *config = xcalloc(1, sizeof *config);
+	struct config_sections sections;
 	struct config_loader loader;
 
 	config->path = pool_text(&config->pool, path, strlen(path));
-	init_loader(&loader, config, fd);
-	parse_file(&loader);
+	init_loader(&loader, &sections, config);
+	config_read_file(&loader, fd);
 	finish(&loader);
 	return config;
 }

@@ -285,7 +285,8 @@ config_check_account(
 	check_secret_file(section, account->password_file);
 	account->delivery =
 	    config_find_delivery_index(section, account->deliver);
-	const struct config *config = section->loader->config;
+	const struct config *config =
+	    config_sections_of(section->loader)->config;
 	if (account->deliver == NULL && config->routes_count == 0 &&
 	    config->deliveries_count > 1)
 		config_fault(section->loader, section->mark,

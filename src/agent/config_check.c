@@ -48,7 +48,8 @@ static void
 check_delivery(
     const struct config_section *section, struct config_delivery *delivery)
 {
-	const struct config *config = section->loader->config;
+	const struct config *config =
+	    config_sections_of(section->loader)->config;
 
 	check_kind(section, delivery);
 	if (delivery->kind == CONFIG_SENDMAIL && delivery->args.count > 0)
@@ -66,7 +67,8 @@ check_delivery(
 static void
 check_route(const struct config_section *section, struct config_route *route)
 {
-	const struct config *config = section->loader->config;
+	const struct config *config =
+	    config_sections_of(section->loader)->config;
 
 	config_check_required(section);
 	route->delivery = config_find_delivery_index(section, route->deliver);
@@ -91,7 +93,7 @@ compare_accounts(const void *a, const void *b)
 static void
 index_accounts(struct config_loader *loader)
 {
-	struct config *config = loader->config;
+	struct config *config = config_sections_of(loader)->config;
 	size_t count = config->accounts_count;
 
 	config->by_name =
@@ -116,7 +118,7 @@ index_accounts(struct config_loader *loader)
 static void
 check_unused(struct config_loader *loader)
 {
-	const struct config *config = loader->config;
+	const struct config *config = config_sections_of(loader)->config;
 	bool *used = xcalloc(config->deliveries_count + 1, sizeof *used);
 
 	for (size_t i = 0; i < config->accounts_count; i++)
@@ -141,8 +143,9 @@ check_unused(struct config_loader *loader)
 static void
 check_sections(struct config_loader *loader)
 {
-	struct config *config = loader->config;
-	const struct config_marks *marks = loader->deliveries_marks.items;
+	const struct config_sections *sections = config_sections_of(loader);
+	struct config *config = sections->config;
+	const struct config_marks *marks = sections->deliveries_marks.items;
 
 	for (size_t i = 0; i < config->deliveries_count; i++) {
 		struct config_delivery *delivery = &config->deliveries[i];
@@ -153,14 +156,14 @@ check_sections(struct config_loader *loader)
 		if (marks[i].here.line != 0)
 			check_delivery(&section, delivery);
 	}
-	marks = loader->routes_marks.items;
-	for (size_t i = 0; i < loader->routes.count; i++) {
+	marks = sections->routes_marks.items;
+	for (size_t i = 0; i < sections->routes.count; i++) {
 		struct config_section section = {loader, &config_route_table,
 		    &marks[i], marks[i].here, "a", "route"};
 		if (marks[i].here.line != 0)
 			check_route(&section, &config->routes[i]);
 	}
-	marks = loader->accounts_marks.items;
+	marks = sections->accounts_marks.items;
 	for (size_t i = 0; i < config->accounts_count; i++) {
 		struct config_account *account = &config->accounts[i];
 		struct config_section section = {loader, &config_account_table,
@@ -212,7 +215,8 @@ static void
 check_overlap(struct config_loader *loader)
 {
 	size_t count;
-	struct claim *claims = collect_claims(loader->config, &count);
+	struct claim *claims =
+	    collect_claims(config_sections_of(loader)->config, &count);
 
 	if (count > 1)
 		qsort(claims, count, sizeof *claims, compare_claims);
@@ -238,7 +242,7 @@ static void
 check_mode(struct config_loader *loader)
 {
 	static const struct config_mark nowhere;
-	const struct config *config = loader->config;
+	const struct config *config = config_sections_of(loader)->config;
 	struct stat status;
 	bool secret = false;
 
@@ -258,7 +262,7 @@ void
 config_check(struct config_loader *loader)
 {
 	static const struct config_mark nowhere;
-	const struct config *config = loader->config;
+	const struct config *config = config_sections_of(loader)->config;
 	struct config_section top = {loader, &config_top_table, &loader->marks,
 	    loader->marks.here, "the", "configuration"};
 

@@ -46,10 +46,12 @@ inherit(const struct config_loader *loader, struct config_account *account,
 
 	for (size_t i = 0; i < table->count; i++) {
 		const struct config_key *key = &table->keys[i];
-		struct config_mark mark = loader->defaults_marks.of[i];
+		struct config_mark mark =
+		    config_sections_of(loader)->defaults_marks.of[i];
 		char *to = (char *)account + key->offset;
 		const char *from =
-		    (const char *)&loader->defaults + key->offset;
+		    (const char *)&config_sections_of(loader)->defaults +
+		    key->offset;
 		if (mark.line == 0 || own.of[i].line != 0 ||
 		    is_replaced(&own, key->group))
 			continue;
@@ -108,9 +110,11 @@ complete_routes(struct config *config)
 void
 config_apply_defaults(struct config_loader *loader)
 {
-	struct config *config = loader->config;
-	struct config_marks *accounts = loader->accounts_marks.items;
-	const struct config_marks *deliveries = loader->deliveries_marks.items;
+	struct config *config = config_sections_of(loader)->config;
+	struct config_marks *accounts =
+	    config_sections_of(loader)->accounts_marks.items;
+	const struct config_marks *deliveries =
+	    config_sections_of(loader)->deliveries_marks.items;
 
 	apply_table(loader, &config_top_table, &loader->marks, config);
 	for (size_t i = 0; i < config->accounts_count; i++)

@@ -97,8 +97,7 @@ read_address(struct config_loader *loader, const struct config_scalar *scalar,
 
 	if (!config_is_ascii(loader, scalar, key))
 		return false;
-	char *text =
-	    pool_text(&loader->config->pool, scalar->text, scalar->len);
+	char *text = pool_text(loader->pool, scalar->text, scalar->len);
 	if (!config_split_address(text, &host, &port) || !config_is_host(host))
 		return config_refuse_value(loader, scalar, key,
 		    port == PORT_NONE
@@ -167,7 +166,7 @@ config_to_domain(struct config_loader *loader,
 	/* The dot of the root, as name servers write it. */
 	if (len > 0 && scalar->text[len - 1] == '.')
 		len--;
-	char *text = pool_text(&loader->config->pool, scalar->text, len);
+	char *text = pool_text(loader->pool, scalar->text, len);
 	if (!address_is_domain(text))
 		return config_refuse_value(
 		    loader, scalar, key, "a domain like example.org");

@@ -77,8 +77,8 @@ config_read_texts(
 	config_each_scalar(loader, key, add_text, &array);
 	texts->count = array.count;
 	*(const char **)array_add(&array) = NULL;
-	texts->items = pool_copy(
-	    &loader->config->pool, array.items, array.count * array.each);
+	texts->items =
+	    pool_copy(loader->pool, array.items, array.count * array.each);
 	free(array.items);
 }
 
@@ -145,7 +145,7 @@ config_read_domains(
 	bool has_any = false;
 
 	config_read_texts(loader, key, field);
-	drop_repeated(domains, &loader->config->pool);
+	drop_repeated(domains, loader->pool);
 	for (size_t i = 0; i < domains->count; i++)
 		has_any = has_any || domains->items[i] == any;
 	if (has_any && domains->count > 1)

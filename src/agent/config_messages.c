@@ -38,7 +38,7 @@ static void
 tell(struct config_loader *loader, bool warning, struct config_mark mark,
     const char *format, va_list args)
 {
-	size_t *told = warning ? &loader->warnings : &loader->config->faults;
+	size_t *told = warning ? &loader->warnings : loader->faults;
 	char text[1024];
 
 	if (*told > CONFIG_MESSAGES_MAX)
@@ -54,8 +54,8 @@ tell(struct config_loader *loader, bool warning, struct config_mark mark,
 	message->warning = warning;
 	message->line = mark.line;
 	message->column = mark.column;
-	message->text = pool_text(&loader->config->pool, text, strlen(text));
-	loader->full = loader->config->faults > CONFIG_MESSAGES_MAX;
+	message->text = pool_text(loader->pool, text, strlen(text));
+	loader->full = *loader->faults > CONFIG_MESSAGES_MAX;
 }
 
 void

@@ -102,10 +102,10 @@ static void
 read_value(struct config_loader *loader, const struct config_key *key,
     void *field, struct config_mark *mark)
 {
-	size_t faults = loader->config->faults;
+	size_t faults = *loader->faults;
 
 	key->read(loader, key, field);
-	mark->slip = loader->config->faults > faults;
+	mark->slip = *loader->faults > faults;
 }
 
 /* Takes the key of a mapping; NULL: a fault was told. */
@@ -178,16 +178,6 @@ config_each_mapping(struct config_loader *loader, const struct config_key *key,
 	config_next(loader);
 }
 
-void
-config_read_defaults(
-    struct config_loader *loader, const struct config_key *key, void *field)
-{
-	(void)key;
-	(void)field;
-	config_read_mapping(loader, &config_account_table, &loader->defaults,
-	    &loader->defaults_marks);
-}
-
 /* It becomes a file name, and an argument on the command line. */
 static bool
 is_name(const struct config_scalar *name)
@@ -223,14 +213,13 @@ read_name(struct config_loader *loader, const struct config_key *key)
 		    key->name, config_excerpt(shown, name.text, name.len),
 		    CONFIG_NAME_MAX);
 	else
-		result = pool_text(&loader->config->pool, name.text, name.len);
+		result = pool_text(loader->pool, name.text, name.len);
 	config_next(loader);
 	return result;
 }
 
-/* false: there are more than anybody has, and reading ends. */
-static bool
-has_room(struct config_loader *loader, const struct config_key *key,
+bool
+config_has_room(struct config_loader *loader, const struct config_key *key,
     const struct array *array, size_t max)
 {
 	if (array->count < max)
@@ -241,23 +230,8 @@ has_room(struct config_loader *loader, const struct config_key *key,
 	return false;
 }
 
-/* How every thing that has a name begins. */
-struct named {
-	const char *name;
-	unsigned line, column;
-};
-
-#define IS_NAMED(type)                                                         \
-	_Static_assert(                                                        \
-	    offsetof(type, name) == offsetof(struct named, name) &&            \
-		offsetof(type, line) == offsetof(struct named, line) &&        \
-		offsetof(type, column) == offsetof(struct named, column),      \
-	    "begins as struct named")
-IS_NAMED(struct config_account);
-IS_NAMED(struct config_delivery);
-
-static void
-read_named(struct config_loader *loader, const struct config_key *key,
+void
+config_read_named(struct config_loader *loader, const struct config_key *key,
     const struct config_table *table, struct array *array, struct array *marks,
     size_t max)
 {
@@ -267,9 +241,9 @@ read_named(struct config_loader *loader, const struct config_key *key,
 	}
 	config_next(loader);
 	while (!loader->ended && !config_at(loader, YAML_MAPPING_END_EVENT) &&
-	       has_room(loader, key, array, max)) {
+	       config_has_room(loader, key, array, max)) {
 		struct config_mark here = config_here(loader);
-		struct named named = {
+		struct config_named named = {
 		    read_name(loader, key), here.line, here.column};
 		if (named.name == NULL) {
 			config_skip(loader);
@@ -280,42 +254,6 @@ read_named(struct config_loader *loader, const struct config_key *key,
 		config_read_mapping(loader, table, item, array_add(marks));
 	}
 	config_next(loader);
-}
-
-void
-config_read_accounts(
-    struct config_loader *loader, const struct config_key *key, void *field)
-{
-	(void)field;
-	read_named(loader, key, &config_account_table, &loader->accounts,
-	    &loader->accounts_marks, CONFIG_ACCOUNTS_MAX);
-}
-
-void
-config_read_deliveries(
-    struct config_loader *loader, const struct config_key *key, void *field)
-{
-	(void)field;
-	read_named(loader, key, &config_delivery_table, &loader->deliveries,
-	    &loader->deliveries_marks, CONFIG_DELIVERIES_MAX);
-}
-
-static void
-read_route(
-    struct config_loader *loader, const struct config_key *key, void *context)
-{
-	(void)context;
-	if (has_room(loader, key, &loader->routes, CONFIG_ROUTES_MAX))
-		config_read_mapping(loader, &config_route_table,
-		    array_add(&loader->routes),
-		    array_add(&loader->routes_marks));
-}
-
-void
-config_read_routes(
-    struct config_loader *loader, const struct config_key *key, void *field)
-{
-	config_each_mapping(loader, key, read_route, field);
 }
 
 void
@@ -330,8 +268,7 @@ config_parse(struct config_loader *loader)
 		config_end(loader);
 	}
 	config_next(loader);
-	config_read_mapping(
-	    loader, &config_top_table, loader->config, &loader->marks);
+	config_read_mapping(loader, loader->table, loader->top, &loader->marks);
 	config_next(loader); /* past DOCUMENT-END */
 	if (!loader->ended && !config_at(loader, YAML_STREAM_END_EVENT)) {
 		config_fault(loader, config_here(loader),

@@ -133,8 +133,8 @@ config_read_times(
 	config_each_scalar(loader, key, add_time, &array);
 	if (array.count > 0)
 		qsort(array.items, array.count, array.each, compare_times);
-	times->minutes = pool_copy(
-	    &loader->config->pool, array.items, array.count * array.each);
+	times->minutes =
+	    pool_copy(loader->pool, array.items, array.count * array.each);
 	times->count = array.count;
 	free(array.items);
 }
@@ -188,8 +188,8 @@ config_read_schedule(
 	struct config_schedule *schedule = field;
 
 	config_each_mapping(loader, key, read_window, &array);
-	schedule->windows = pool_copy(
-	    &loader->config->pool, array.items, array.count * array.each);
+	schedule->windows =
+	    pool_copy(loader->pool, array.items, array.count * array.each);
 	schedule->count = array.count;
 	free(array.items);
 }

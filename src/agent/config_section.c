@@ -62,7 +62,8 @@ size_t
 config_find_delivery_index(
     const struct config_section *section, const char *name)
 {
-	const struct config *config = section->loader->config;
+	const struct config *config =
+	    config_sections_of(section->loader)->config;
 	char shown[CONFIG_EXCERPT_SIZE];
 
 	if (name == NULL)

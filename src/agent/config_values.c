@@ -214,7 +214,7 @@ config_to_text(struct config_loader *loader, const struct config_scalar *scalar,
 {
 	(void)key;
 	*(const char **)field =
-	    pool_text(&loader->config->pool, scalar->text, scalar->len);
+	    pool_text(loader->pool, scalar->text, scalar->len);
 	return true;
 }
 
