@@ -76,6 +76,15 @@ void receiver_filled(struct receiver *receiver, size_t len);
  * open, then RECEIVER_CLOSE. Not while answers are wanted. */
 void receiver_eof(struct receiver *receiver);
 
+/*
+ * The input ends in a lone LF inside a command: only CRLF ends one, so that no
+ * address can hold a second command, but a provider that ends them so waits for
+ * a reply. The driver, who has a clock, says when nothing comes behind it: the
+ * line gets 500.
+ */
+bool receiver_line_hangs(const struct receiver *receiver);
+void receiver_line_over(struct receiver *receiver);
+
 /* The next event; false: it wants answers, its output written, or input. */
 bool receiver_next(struct receiver *receiver, struct receiver_event *event);
 bool receiver_wants_answers(const struct receiver *receiver);

@@ -63,6 +63,7 @@ struct receiver {
 	bool closed_told;
 	bool eof;
 	bool skipping; /* the rest of a line that is too long */
+	bool line_over; /* nothing comes behind the lone LF of this one */
 	bool esmtp;
 	char peer_name[LIMIT_PEER_NAME + 1];
 	unsigned errors; /* in a row */

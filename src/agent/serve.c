@@ -37,6 +37,9 @@ enum {
 	/* After session_timeout a message goes on at this rate or not at all */
 	SLOW_WINDOW = 60 * 1000,
 	SLOW_OCTETS = 1024,
+	/* What comes behind a lone LF belongs to its command if it comes within
+	 * this: a segment that was lost is sent again by then. */
+	LF_QUIET = 1000,
 	/* For the provider to read our 221. */
 	FINISH_TIME = 3000,
 };
@@ -580,11 +583,14 @@ hang_up(struct serve *s, const struct error *err)
 static void
 read_input(struct serve *s)
 {
-	struct deadline deadline = read_deadline(s);
+	struct deadline deadline = read_deadline(s), wait = deadline;
 	struct error err = {.class = ERROR_NONE};
 	size_t room;
+	bool hangs = receiver_line_hangs(s->receiver);
+	if (hangs)
+		wait = deadline_min(wait, deadline_in(LF_QUIET, wait.grace));
 	char *to = receiver_room(s->receiver, &room);
-	ssize_t n = stream_read(s->options->stream, to, room, &deadline, &err);
+	ssize_t n = stream_read(s->options->stream, to, room, &wait, &err);
 
 	if (n > 0) {
 		ledger_arrived(s->options->ledger);
@@ -596,6 +602,8 @@ read_input(struct serve *s)
 	} else if (err.class == ERROR_STOPPED ||
 		   deadline_left(&deadline) == 0) {
 		hang_up(s, &err);
+	} else if (hangs && deadline_left(&wait) == 0) {
+		receiver_line_over(s->receiver);
 	} else {
 		lose(s, &err);
 	}

@@ -26,21 +26,21 @@ find_line_end(const char *at, const char *end)
 	return NULL;
 }
 
-/* Throws away the rest of a line that was too long. */
+/* Throws away the rest of a line that was too long; over: it is all there. */
 static bool
-skip_line(struct receiver *r)
+skip_line(struct receiver *r, bool over)
 {
 	const char *front = r->in + r->in_start;
 	const char *end = find_line_end(front + 1, r->in + r->in_end);
 	struct status status;
 
-	if (end == NULL) {
+	if (end == NULL && !over) {
 		/* Keeps the last octet, which may be the CR. */
 		r->in_start = r->in_end - (input_len(r) > 0);
 		return false;
 	}
-	r->in_start = (size_t)(end + 2 - r->in);
-	r->skipping = false;
+	r->in_start = end != NULL ? (size_t)(end + 2 - r->in) : r->in_end;
+	r->skipping = r->line_over = false;
 	r->progress++;
 	status_set(&status, 500, "5.5.2", "Line too long");
 	receiver_complain(r, &status);
@@ -52,29 +52,32 @@ static bool
 step_command(struct receiver *r)
 {
 	const char *line = r->in + r->in_start;
+	bool over = r->line_over && receiver_line_hangs(r);
 
 	if (r->transaction.open && r->transaction.refusal.code != 0 &&
 	    !r->transaction.text_begun)
 		receiver_transaction_clear(&r->transaction);
-	if (input_len(r) < 2)
+	if (input_len(r) < 2 && !over)
 		return false;
 	if (r->skipping)
-		return skip_line(r);
+		return skip_line(r, over);
 	const char *end = find_line_end(line + 1, r->in + r->in_end);
 	size_t len = end != NULL ? (size_t)(end - line) : input_len(r);
 	/* Without its end, the last octet may be the CR. */
 	if (len + (end != NULL ? 2 : 1) > LIMIT_COMMAND) {
 		r->skipping = true;
-		return skip_line(r);
+		return skip_line(r, over);
 	}
-	if (end == NULL)
+	if (end == NULL && !over)
 		return false;
 	/* Only RCPT may overtake answers to RCPT (RFC 2920 3.2). */
 	if (r->slots_due > 0 &&
 	    (r->slot_count >= LIMIT_RCPTS || r->stop.code != 0 ||
 		command_verb(line, len) != COMMAND_RCPT))
 		return false;
-	r->in_start += len + 2;
+	/* The lone LF that ended it, if any, stays in it and is its fault. */
+	r->in_start += len + (end != NULL ? 2 : 0);
+	r->line_over = false;
 	receiver_run_command(r, line, len);
 	return true;
 }
@@ -262,6 +265,19 @@ void
 receiver_eof(struct receiver *r)
 {
 	r->eof = true;
+}
+
+bool
+receiver_line_hangs(const struct receiver *r)
+{
+	return r->state == STATE_COMMAND && input_len(r) > 0 &&
+	       r->in[r->in_end - 1] == '\n';
+}
+
+void
+receiver_line_over(struct receiver *r)
+{
+	r->line_over = true;
 }
 
 bool

@@ -177,6 +177,11 @@ run(const uint8_t *data, size_t size, struct cuts cuts, struct buf *log)
 	d.receiver = receiver_new(&options);
 	run_engine(&d);
 	feed(&d, (const char *)data + FUZZ_HEAD, size - FUZZ_HEAD, cuts);
+	if (receiver_line_hangs(d.receiver)) {
+		receiver_line_over(d.receiver);
+		run_engine(&d);
+		assert(d.closed || !receiver_line_hangs(d.receiver));
+	}
 	receiver_eof(d.receiver);
 	run_engine(&d);
 	/* The end of the line is the end of everything. */

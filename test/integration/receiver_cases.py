@@ -651,6 +651,26 @@ def test_bare_lf_in_commands(t):
     t.fetch("office")
 
 
+@rows(("clear", "off"), ("tls", "starttls"))
+def test_commands_that_end_in_lf(t, tls):
+    """They are answered, not waited for, and the next command is one again."""
+    def script(line):
+        line.expect(220)
+        for command in (b"EHLO provider.example\n", b"NOOP\n", b"\n"):
+            line.send(command)
+            line.expect("500 5.5.2")
+        line.command("EHLO provider.example", 250)
+        line.send(MAIL.encode() + b"\n")
+        line.expect("500 5.5.2")
+        deliver(line, TEXT)
+        goodbye(line)
+    t.configure(t.provider(script, tls=tls), provider_timeout="1m")
+    run = t.run("fetch", "office")
+    t.check_provider()
+    assert run.status == 0, run
+    t.assert_mail("user@example.org", TEXT)
+
+
 def test_aborted_transactions(t):
     def script(line):
         hello(line)

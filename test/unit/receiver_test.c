@@ -540,6 +540,59 @@ test_a_long_line_is_skipped_once(void **state)
 	}
 }
 
+/* What a provider waits for a reply to is answered; what comes behind a lone LF
+ * is part of its line, whatever the pieces. */
+static void
+test_a_command_that_ends_in_lf_is_answered(void **state)
+{
+	static const char said[] = "500 5.5.2 Lone CR, lone LF or NUL in a "
+				   "command\r\n";
+	struct driver d;
+	char want[1000];
+
+	(void)state;
+	driver_open(&d, 5000, false);
+	feed_text(&d, "EHLO p\n");
+	expect("LF", "waits", &d.said, GREETING);
+	assert_true(receiver_line_hangs(d.receiver));
+	receiver_line_over(d.receiver);
+	run_engine(&d);
+	assert_false(receiver_line_hangs(d.receiver));
+	feed_text(&d, "EHLO p\r\nMAIL FROM:<s@x>\n");
+	receiver_line_over(d.receiver);
+	run_engine(&d);
+	feed_text(&d, "\n");
+	receiver_line_over(d.receiver);
+	run_engine(&d);
+	feed_text(&d, "NOOP\nMAIL FROM:<evil@x>\r\n");
+	feed_text(&d, "QUIT\r\n");
+	snprintf(want, sizeof want, "%s%s%s%s%s%s%s", GREETING, said, HELLO,
+	    said, said, said, BYE);
+	expect("LF", "said", &d.said, want);
+	expect("LF", "seen", &d.seen, QUITS);
+	driver_close(&d);
+}
+
+static void
+test_a_long_line_that_ends_in_lf_is_answered(void **state)
+{
+	char in[9000];
+	struct driver d;
+
+	(void)state;
+	memset(in, 'x', sizeof in);
+	in[sizeof in - 1] = '\n';
+	driver_open(&d, 5000, false);
+	feed(&d, in, sizeof in, 1000);
+	assert_true(receiver_line_hangs(d.receiver));
+	receiver_line_over(d.receiver);
+	run_engine(&d);
+	feed_text(&d, "QUIT\r\n");
+	expect("long LF", "said", &d.said,
+	    GREETING "500 5.5.2 Line too long\r\n" BYE);
+	driver_close(&d);
+}
+
 static void
 test_the_longest_line_is_taken(void **state)
 {
@@ -789,6 +842,8 @@ main(void)
 	    cmocka_unit_test(test_dialogues_at_every_chunk_size),
 	    cmocka_unit_test(test_cut_at_every_octet),
 	    cmocka_unit_test(test_a_long_line_is_skipped_once),
+	    cmocka_unit_test(test_a_command_that_ends_in_lf_is_answered),
+	    cmocka_unit_test(test_a_long_line_that_ends_in_lf_is_answered),
 	    cmocka_unit_test(test_the_longest_line_is_taken),
 	    cmocka_unit_test(test_nonsense_ends_the_session),
 	    cmocka_unit_test(test_only_nonsense_ends_the_session),
