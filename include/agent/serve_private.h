@@ -1,7 +1,8 @@
 /*
  * serve_private - what the sources of agent/serve share.
  *
- * serve.c has the loop and the decisions, serve_log.c the words of the log.
+ * serve.c has the loop and the decisions, serve_text.c what the delivery is
+ * given of a message, serve_log.c the words of the log.
  */
 #ifndef ODMR_AGENT_SERVE_PRIVATE_H
 #define ODMR_AGENT_SERVE_PRIVATE_H
@@ -12,6 +13,7 @@
 
 #include "agent/serve.h"
 #include "base/deadline.h"
+#include "protocol/first_line.h"
 #include "protocol/message_id.h"
 
 struct delivery;
@@ -36,6 +38,7 @@ struct serve {
 	uint64_t octets;
 	int64_t since; /* clock_ms() of MAIL */
 	struct message_id message_id;
+	struct first_line first_line;
 
 	/* The wait for the provider. */
 	struct deadline deadline;
@@ -44,6 +47,9 @@ struct serve {
 	uint64_t window_begin; /* progress at its beginning */
 };
 
+/* The text begins: the delivery gets our Received field. */
+void serve_text_begin(struct serve *s);
+void serve_text_body(struct serve *s, const char *text, size_t len);
 /* One recipient that was not given the message, and why. */
 void serve_log_refusal(const struct serve *s, const struct envelope *envelope,
     size_t rcpt, const struct status *told);

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "agent/config.h"
 #include "agent/ledger.h"
@@ -20,10 +19,8 @@
 #include "base/transcript.h"
 #include "deliver/delivery.h"
 #include "net/stream.h"
-#include "net/tls.h"
 #include "protocol/limits.h"
 #include "protocol/message_id.h"
-#include "protocol/trace.h"
 
 enum {
 	/* A message under way is finished within this after a SIGTERM, and
@@ -216,61 +213,6 @@ answer_rcpts(struct serve *s)
  * The text
  */
 
-/* The only accepted recipient, or NULL (RFC 5321 4.4: no Bcc is given away). */
-static const char *
-only_rcpt(const struct serve *s)
-{
-	const struct envelope *envelope = receiver_envelope(s->receiver);
-	const char *only = NULL;
-
-	for (size_t i = 0; i < envelope->rcpts; i++) {
-		if (!receiver_accepted(s->receiver, i))
-			continue;
-		if (only != NULL)
-			return NULL;
-		only = envelope->rcpt[i]->mailbox;
-	}
-	return only;
-}
-
-static void
-on_text(struct serve *s)
-{
-	char field[TRACE_FIELD_MAX], id[80], date[64] = "";
-	struct tls_info tls;
-	time_t now = time(NULL);
-	struct tm tm;
-
-	snprintf(id, sizeof id, "%s-%u", s->options->session_id,
-	    s->options->tally->transactions);
-	if (localtime_r(&now, &tm) != NULL &&
-	    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S %z", &tm) == 0)
-		date[0] = '\0';
-	struct trace_field trace = {
-	    .peer_name = receiver_peer_name(s->receiver),
-	    .peer_addr = s->options->peer_addr,
-	    .hostname = s->options->hostname,
-	    .cipher = tls_info(s->options->stream, &tls) ? tls.cipher : NULL,
-	    .id = id,
-	    .rcpt = only_rcpt(s),
-	    .date = date,
-	    .esmtp = receiver_is_esmtp(s->receiver),
-	};
-	size_t len = trace_format(&trace, field);
-	if (s->taken > 0)
-		s->delivery->ops->body(s->delivery, field, len);
-}
-
-static void
-on_body(struct serve *s, const char *text, size_t len)
-{
-	s->octets += len;
-	message_id_text(&s->message_id, text, len);
-	ledger_text(s->options->ledger, text, len);
-	if (s->taken > 0)
-		s->delivery->ops->body(s->delivery, text, len);
-}
-
 /* What the delivery has nothing to do with any more leaves no trace there. */
 static void
 drop(struct serve *s)
@@ -422,10 +364,10 @@ act(struct serve *s, const struct receiver_event *event)
 		on_rcpt(s, event->rcpt);
 		break;
 	case RECEIVER_TEXT:
-		on_text(s);
+		serve_text_begin(s);
 		break;
 	case RECEIVER_BODY:
-		on_body(s, event->text, event->len);
+		serve_text_body(s, event->text, event->len);
 		break;
 	case RECEIVER_DONE:
 		s->done = true;

@@ -449,6 +449,39 @@ def test_trace_field(t, tls, greeting, protocol):
     assert b"Return-Path: <sender@remote.example>" in single
 
 
+@rows(("blank", b" folded\r\nSubject: x\r\n\r\nbody\r\n", True),
+      ("tab", b"\tfolded\r\n", True),
+      ("no header", b"Hello, this is all.\r\n", True),
+      ("nul", b"\0x\r\n", True),
+      ("header", TEXT, False),
+      ("mailbox", b"From a@b.example Mon Jan  1\r\nSubject: x\r\n\r\nx\r\n", False),
+      ("empty line", b"\r\nbody\r\n", False))
+def test_first_line(t, text, apart):
+    """What is no header stays apart from our Received field."""
+    local = t.local()
+
+    def script(line):
+        hello(line)
+        deliver(line, text)
+        line.command(MAIL, 250)
+        line.command(RCPT, 250)
+        line.send(b"BDAT 1\r\n" + text[:1] +
+                  b"BDAT %d LAST\r\n" % (len(text) - 1) + text[1:])
+        line.expect(250)
+        line.expect(250)
+        goodbye(line)
+
+    t.configure(t.provider(script), {"lmtp": local.address})
+    t.fetch("office")
+    given = text.replace(b"\0", b" ")
+    for _, _, got in local.messages:
+        field, rest = re.fullmatch(
+            rb"(Received: .*?\r\n(?:\t[^\r]*\r\n)*?\t\w{3}, [^\r]*\r\n)(.*)",
+            got, re.S).groups()
+        assert rest == (b"\r\n" if apart else b"") + given, got
+    assert len(local.messages) == 2, local.messages
+
+
 def test_hostile_ehlo_name(t):
     """What the peer calls itself goes into a header only as far as it is safe."""
     def script(line):

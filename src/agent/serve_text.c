@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/serve_private.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "agent/ledger.h"
+#include "agent/tally.h"
+#include "deliver/delivery.h"
+#include "net/tls.h"
+#include "protocol/address.h"
+#include "protocol/envelope.h"
+#include "protocol/receiver.h"
+#include "protocol/trace.h"
+
+static void
+give(struct serve *s, const char *text, size_t len)
+{
+	if (s->taken > 0 && len > 0)
+		s->delivery->ops->body(s->delivery, text, len);
+}
+
+/* The only accepted recipient, or NULL (RFC 5321 4.4: no Bcc is given away). */
+static const char *
+only_rcpt(const struct serve *s)
+{
+	const struct envelope *envelope = receiver_envelope(s->receiver);
+	const char *only = NULL;
+
+	for (size_t i = 0; i < envelope->rcpts; i++) {
+		if (!receiver_accepted(s->receiver, i))
+			continue;
+		if (only != NULL)
+			return NULL;
+		only = envelope->rcpt[i]->mailbox;
+	}
+	return only;
+}
+
+void
+serve_text_begin(struct serve *s)
+{
+	char field[TRACE_FIELD_MAX], id[80], date[64] = "";
+	struct tls_info tls;
+	time_t now = time(NULL);
+	struct tm tm;
+
+	snprintf(id, sizeof id, "%s-%u", s->options->session_id,
+	    s->options->tally->transactions);
+	if (localtime_r(&now, &tm) != NULL &&
+	    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S %z", &tm) == 0)
+		date[0] = '\0';
+	struct trace_field trace = {
+	    .peer_name = receiver_peer_name(s->receiver),
+	    .peer_addr = s->options->peer_addr,
+	    .hostname = s->options->hostname,
+	    .cipher = tls_info(s->options->stream, &tls) ? tls.cipher : NULL,
+	    .id = id,
+	    .rcpt = only_rcpt(s),
+	    .date = date,
+	    .esmtp = receiver_is_esmtp(s->receiver),
+	};
+	s->first_line = (struct first_line){.len = 0};
+	give(s, field, trace_format(&trace, field));
+}
+
+/* The first line waits until it is known whether it belongs to a header. */
+static void
+give_text(struct serve *s, const char *text, size_t len)
+{
+	struct first_line *first = &s->first_line;
+	size_t used = 0;
+
+	if (first->kind == FIRST_LINE_OPEN) {
+		used = first_line_text(first, text, len);
+		if (first->kind == FIRST_LINE_OPEN)
+			return;
+		if (first->kind == FIRST_LINE_OTHER)
+			give(s, "\r\n", 2);
+		give(s, first->held, first->len);
+	}
+	give(s, text + used, len - used);
+}
+
+void
+serve_text_body(struct serve *s, const char *text, size_t len)
+{
+	s->octets += len;
+	give_text(s, text, len);
+	if (s->first_line.kind != FIRST_LINE_OTHER)
+		message_id_text(&s->message_id, text, len);
+	/* As it came: the empty line before it is ours, as the field is. */
+	ledger_text(s->options->ledger, text, len);
+}
