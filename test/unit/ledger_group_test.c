@@ -130,7 +130,7 @@ test_who_is_deferred_for_ever_holds_no_refusal_up(void **state)
 
 	(void)kit_offer(f->ledger, &plain, rcpts, 2);
 	for (int tries = 0; tries < 100 && rcpts[1].told != 554; tries++) {
-		ledger_connection_begin(f->ledger);
+		begin_session(f);
 		(void)kit_offer(f->ledger, &plain, rcpts, 2);
 	}
 	assert_int_equal(rcpts[1].told, 554);
