@@ -218,7 +218,7 @@ process_follow(struct process_pool *pool, struct config *config,
 		return;
 	process.latest = process.ends = process.begun + FINISH_MS;
 	process.fd = start_child(pool, &job, &process.pid, &ignored);
-	if (process.fd >= 0)
+	if (process.pid > 0)
 		pool->processes[pool->count++] = process;
 }
 

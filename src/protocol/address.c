@@ -136,6 +136,7 @@ simplify_quoted(struct scan *scan)
 			i++;
 		plain[len++] = mailbox[i];
 	}
+	/* cppcheck-suppress uninitvar ; of "" nothing is read */
 	scan->path->quoted = !is_dot_string(plain, len);
 	if (!scan->path->quoted) {
 		memcpy(mailbox, plain, len);

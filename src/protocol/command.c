@@ -131,14 +131,14 @@ parse_chunk(struct command *command, struct scan *scan, struct status *fault)
 }
 
 enum parameter {
+	PARAMETER_UNKNOWN = 0,
 	PARAMETER_AUTH = 1,
 	PARAMETER_BODY = 2,
 	PARAMETER_PRDR = 4,
 	PARAMETER_SIZE = 8,
 };
 
-/* One parameter of MAIL; 0 is not one of ours, *good says whether its value
- * is right. */
+/* One parameter of MAIL; *good says whether its value is right. */
 static enum parameter
 parse_mail_parameter(struct command *command, struct word key,
     struct word value, bool has_value, bool *good)
@@ -163,7 +163,7 @@ parse_mail_parameter(struct command *command, struct word key,
 		command->prdr = *good = !has_value;
 		return PARAMETER_PRDR;
 	}
-	return (enum parameter)0;
+	return PARAMETER_UNKNOWN;
 }
 
 static void
@@ -193,7 +193,7 @@ parse_mail_parameters(
 		bool good = false;
 		enum parameter is = parse_mail_parameter(
 		    command, key, value, equals != NULL, &good);
-		if (is == 0) {
+		if (is == PARAMETER_UNKNOWN) {
 			unknown_parameter(fault, key);
 			return false;
 		}
