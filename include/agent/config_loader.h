@@ -109,7 +109,9 @@ extern const struct config_table config_window_table;
 /* What is read is any program's: its first table says which keys there are, and
  * what they fill in. */
 struct config_loader {
-	const struct config_table *table; /* of the top level */
+	/* All of the program, NULL after the last; the first is that of the
+	 * top level. */
+	const struct config_table *const *tables;
 	void *top; /* what it fills in */
 	void *context; /* the program's own, for readers and checks of it */
 	/* Of the program's configuration, for what outlives the loader. */

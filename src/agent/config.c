@@ -14,6 +14,10 @@ static void
 init_loader(struct config_loader *loader, struct config_sections *sections,
     struct config *config)
 {
+	static const struct config_table *const tables[] = {&config_top_table,
+	    &config_account_table, &config_delivery_table, &config_route_table,
+	    &config_window_table, NULL};
+
 	*sections = (struct config_sections){.config = config};
 	sections->accounts.each = sizeof(struct config_account);
 	sections->deliveries.each = sizeof(struct config_delivery);
@@ -22,7 +26,7 @@ init_loader(struct config_loader *loader, struct config_sections *sections,
 	sections->deliveries_marks.each = sizeof(struct config_marks);
 	sections->routes_marks.each = sizeof(struct config_marks);
 	*loader = (struct config_loader){
-	    .table = &config_top_table,
+	    .tables = tables,
 	    .top = config,
 	    .context = sections,
 	    .pool = &config->pool,

@@ -74,14 +74,12 @@ static void
 tell_unknown_key(struct config_loader *loader, const struct config_table *table,
     const struct config_scalar *name)
 {
-	static const struct config_table *const tables[] = {&config_top_table,
-	    &config_account_table, &config_delivery_table, &config_route_table,
-	    &config_window_table};
+	const struct config_table *const *tables = loader->tables;
 	const struct config_key *nearest = nearest_key(table, name->text);
 	char shown[CONFIG_EXCERPT_SIZE];
 
 	config_excerpt(shown, name->text, name->len);
-	for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+	for (size_t i = 0; tables[i] != NULL; i++)
 		if (find_key(tables[i], name->text) != NULL) {
 			config_fault(loader, name->mark,
 			    "\"%s\" is a key of %s, not of %s", shown,
@@ -268,7 +266,8 @@ config_parse(struct config_loader *loader)
 		config_end(loader);
 	}
 	config_next(loader);
-	config_read_mapping(loader, loader->table, loader->top, &loader->marks);
+	config_read_mapping(
+	    loader, loader->tables[0], loader->top, &loader->marks);
 	config_next(loader); /* past DOCUMENT-END */
 	if (!loader->ended && !config_at(loader, YAML_STREAM_END_EVENT)) {
 		config_fault(loader, config_here(loader),

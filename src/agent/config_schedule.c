@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/config_loader.h"
+#include "agent/config_rows.h"
 
 #include <stdlib.h>
 #include <strings.h>
@@ -157,6 +157,18 @@ check_times(struct config_loader *loader, const struct config_window *window,
 			    at / 60, at % 60);
 	}
 }
+
+#define WINDOW(member) MEMBER(#member, struct config_window, member)
+
+static const struct config_key window_keys[] = {
+    {WINDOW(days), .read = config_read_days},
+    {WINDOW(hours), PLAIN(config_to_hours)},
+    {WINDOW(every), DURATION(SECOND, 7 * DAY)},
+    {WINDOW(at), .read = config_read_times},
+};
+
+const struct config_table config_window_table =
+    TABLE("a window of the schedule", window_keys);
 
 static void
 read_window(

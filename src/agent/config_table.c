@@ -1,72 +1,13 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/config_loader.h"
+#include "agent/config_rows.h"
 
 #include <unistd.h>
 
-/* Durations in ms, as rows give their limits. */
-#define SECOND UINT64_C(1000)
-#define MINUTE (60 * SECOND)
-#define HOUR   (60 * MINUTE)
-#define DAY    (24 * HOUR)
-
-#define TIB (UINT64_C(1) << 40)
-
-#define CHOICES(...)                                                           \
-	(const char *const[])                                                  \
-	{                                                                      \
-		__VA_ARGS__, NULL                                              \
-	}
-
-/* The member of a struct that a key fills in; mostly it has its name. */
-#define MEMBER(key, type, member)                                              \
-	.name = (key), .offset = offsetof(type, member),                       \
-	.size = sizeof(((type *)NULL)->member)
-#define TOP(member)      MEMBER(#member, struct config, member)
 #define ACCOUNT(member)  MEMBER(#member, struct config_account, member)
 #define DELIVERY(member) MEMBER(#member, struct config_delivery, member)
 #define ROUTE(member)    MEMBER(#member, struct config_route, member)
-#define WINDOW(member)   MEMBER(#member, struct config_window, member)
-
-/* One scalar that becomes a number, an enum, a bool; a text; a secret. */
-#define PLAIN(converter)                                                       \
-	.field = CONFIG_FIELD_PLAIN, .read = config_read_scalar,               \
-	.convert = (converter)
-#define TEXT(converter)                                                        \
-	.field = CONFIG_FIELD_TEXT, .read = config_read_scalar,                \
-	.convert = (converter)
-#define SECRET(converter)                                                      \
-	.field = CONFIG_FIELD_SECRET, .read = config_read_scalar,              \
-	.convert = (converter)
-/* A list of texts, or one that stands for it. */
-#define TEXTS(converter)                                                       \
-	.field = CONFIG_FIELD_TEXTS, .read = config_read_texts,                \
-	.convert = (converter)
-#define YES_NO         PLAIN(config_to_bool)
-#define ONE_OF(...)    PLAIN(config_to_choice), .choices = CHOICES(__VA_ARGS__)
-#define DURATION(a, b) PLAIN(config_to_duration), .min = (a), .max = (b)
 
 enum { GROUP_NONE, GROUP_SECRET, GROUP_TIMES, GROUP_CERTIFICATE };
-
-static const struct config_key top_keys[] = {
-    {TOP(hostname), TEXT(config_to_hostname)},
-    {TOP(state_dir), TEXT(config_to_path)},
-    {.name = "defaults", .read = config_read_defaults},
-    {.name = "accounts", .read = config_read_accounts, .required = true},
-    {.name = "deliveries", .read = config_read_deliveries, .required = true},
-    {.name = "routes", .read = config_read_routes},
-    {TOP(max_sessions), PLAIN(config_to_number), .value = "4", .min = 1,
-	.max = 1000},
-    {TOP(max_message_size), PLAIN(config_to_size), .value = "100M", .max = TIB},
-    {TOP(spool_dir), TEXT(config_to_path)},
-    {TOP(bare_newline), ONE_OF("normalize", "reject"), .value = "normalize"},
-    {TOP(ledger_keep), DURATION(SECOND, 365 * DAY), .value = "14d"},
-    {TOP(ledger_sync), YES_NO, .value = "no"},
-    {TOP(metrics_file), TEXT(config_to_path)},
-    {TOP(log), ONE_OF("auto", "stderr", "syslog"), .value = "auto"},
-    {TOP(log_format), ONE_OF("text", "json"), .value = "text"},
-    {TOP(log_level), ONE_OF("error", "warning", "info", "debug"),
-	.value = "info"},
-};
 
 static const struct config_key account_keys[] = {
     {ACCOUNT(provider), .field = CONFIG_FIELD_ADDRESS,
@@ -143,30 +84,10 @@ static const struct config_key route_keys[] = {
     {ROUTE(deliver), TEXT(config_to_text), .required = true},
 };
 
-static const struct config_key window_keys[] = {
-    {WINDOW(days), .read = config_read_days},
-    {WINDOW(hours), PLAIN(config_to_hours)},
-    {WINDOW(every), DURATION(SECOND, 7 * DAY)},
-    {WINDOW(at), .read = config_read_times},
-};
-
-#define TABLE(of, keys_of)                                                     \
-	{                                                                      \
-		.what = (of), .keys = (keys_of),                               \
-		.count = sizeof(keys_of) / sizeof((keys_of)[0])                \
-	}
-#define FITS(keys_of)                                                          \
-	_Static_assert(                                                        \
-	    sizeof(keys_of) / sizeof((keys_of)[0]) <= CONFIG_KEYS_MAX,         \
-	    "struct config_marks is large enough")
-FITS(top_keys);
 FITS(account_keys);
 
-const struct config_table config_top_table = TABLE("the top level", top_keys);
 const struct config_table config_account_table =
     TABLE("an account", account_keys);
 const struct config_table config_delivery_table =
     TABLE("a delivery", delivery_keys);
 const struct config_table config_route_table = TABLE("a route", route_keys);
-const struct config_table config_window_table =
-    TABLE("a window of the schedule", window_keys);
