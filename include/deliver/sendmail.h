@@ -4,7 +4,9 @@
  * The program is started once the message is complete, with it as standard
  * input, so that it gets a whole message or none: ending the input of a running
  * sendmail early makes it queue the half. It is one run for all recipients, and
- * its exit status is the outcome of each.
+ * its exit status is the outcome of each. Where that run failed, one for each
+ * recipient follows, so that one whom the program does not like cannot bounce
+ * or hold up what is for the others.
  */
 #ifndef ODMR_DELIVER_SENDMAIL_H
 #define ODMR_DELIVER_SENDMAIL_H

@@ -34,6 +34,12 @@ void spool_add(struct spool *spool, const char *text, size_t len);
  * and holds spool_size() octets. An empty message has a file as well.
  */
 bool spool_rewind(struct spool *spool) __attribute__((warn_unused_result));
+/*
+ * The complete message once more, with an offset of its own that stands at 0,
+ * whoever may still read the first; read only, and the caller closes it. -1 and
+ * errno where that failed.
+ */
+int spool_open(const struct spool *spool);
 uint64_t spool_size(const struct spool *spool);
 /* errno of the first failure, for writer_status(); 0 where there is none. */
 int spool_error(const struct spool *spool);

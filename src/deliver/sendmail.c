@@ -6,14 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sysexits.h>
 #include <unistd.h>
 
-#include "base/buf.h"
-#include "base/escape.h"
+#include "base/array.h"
 #include "base/mem.h"
-#include "base/spawn.h"
 #include "deliver/delivery.h"
+#include "deliver/sendmail_run.h"
 #include "deliver/spool.h"
 #include "protocol/address.h"
 
@@ -21,16 +19,22 @@ enum {
 	/* Far below what Linux takes, so that wrappers in between can add
 	 * theirs. */
 	SENDMAIL_ARGUMENTS_MAX = 100 * 1000,
-	SENDMAIL_OUTPUT_MAX = 4096, /* of it the first line is told */
-	SENDMAIL_LINE_MAX = 240,
 	/* A run may take three answers' time, but only this long after the
 	 * agent was asked to stop. */
 	SENDMAIL_ANSWERS = 3,
 	SENDMAIL_STOP_MS = 60 * 1000,
+	/* What a run for one of several gets, however many they are: a slow
+	 * queue on a slow disk. */
+	SENDMAIL_ONE_MS = 5 * 1000,
 };
 
-/* The run began with finish; its outcome is that of every recipient. */
-enum sendmail_step { SENDMAIL_COLLECTS, SENDMAIL_RUNS, SENDMAIL_ENDED };
+/* One run for all began with finish; where it failed, one for each follows. */
+enum sendmail_step {
+	SENDMAIL_COLLECTS,
+	SENDMAIL_RUNS,
+	SENDMAIL_APART,
+	SENDMAIL_ENDED, /* outcome is that of every recipient */
+};
 
 struct sendmail_rcpt {
 	size_t index; /* in the envelope */
@@ -44,14 +48,16 @@ struct sendmail {
 	struct sendmail_rcpt *rcpts; /* as queued */
 	size_t rcpts_len, rcpts_size;
 	size_t answered, told; /* how many of rcpts have been dealt with */
+	size_t accepted; /* how many of those that were not told */
 	size_t arguments; /* octets of the accepted ones */
 	struct spool spool;
-	struct spawn run;
-	struct deadline run_until;
-	struct buf output;
+	struct sendmail_run run;
+	struct deadline apart_until;
 	enum sendmail_step step;
 	struct status outcome;
 	bool gone;
+	bool misreads; /* it is run no more in this session */
+	struct error complaint; /* of that, until it is told */
 };
 
 static struct sendmail *
@@ -85,9 +91,8 @@ static void
 forget_message(struct sendmail *sendmail)
 {
 	spool_clear(&sendmail->spool);
-	buf_reset(&sendmail->output);
 	sendmail->rcpts_len = sendmail->answered = sendmail->told = 0;
-	sendmail->arguments = 0;
+	sendmail->accepted = sendmail->arguments = 0;
 	sendmail->step = SENDMAIL_COLLECTS;
 	sendmail->outcome = (struct status){0};
 }
@@ -107,11 +112,8 @@ sendmail_rcpt(struct delivery *delivery, size_t rcpt)
 {
 	struct sendmail *sendmail = self(delivery);
 
-	if (sendmail->rcpts_len == sendmail->rcpts_size) {
-		sendmail->rcpts_size = sendmail->rcpts_size * 2 + 4;
-		sendmail->rcpts = xreallocarray(sendmail->rcpts,
-		    sendmail->rcpts_size, sizeof *sendmail->rcpts);
-	}
+	sendmail->rcpts = array_room(sendmail->rcpts, &sendmail->rcpts_size,
+	    sendmail->rcpts_len + 1, sizeof *sendmail->rcpts);
 	sendmail->rcpts[sendmail->rcpts_len++] =
 	    (struct sendmail_rcpt){.index = rcpt};
 }
@@ -120,6 +122,17 @@ static void
 sendmail_send(struct delivery *delivery, bool text_waits)
 {
 	(void)delivery, (void)text_waits; /* nobody is asked before the end */
+}
+
+/* What was not read may have been delivered nevertheless, and more so each time
+ * that the message is sent again. */
+static void
+set_misreads(const struct sendmail *sendmail, struct status *status)
+{
+	status_set(status, 451, "4.3.0",
+	    "%s is run no more in this session: it did not read a message to "
+	    "its end",
+	    sendmail->options.command[0]);
 }
 
 static bool
@@ -135,7 +148,9 @@ sendmail_answer(struct delivery *delivery, size_t *rcpt, struct status *status,
 	const struct path *path = sendmail->envelope->rcpt[next->index];
 	size_t argument = strlen(path->mailbox) + 1;
 	*rcpt = next->index;
-	if (!path_is_plain(path))
+	if (sendmail->misreads)
+		set_misreads(sendmail, status);
+	else if (!path_is_plain(path))
 		status_set(status, 553, "5.1.3",
 		    "this kind of local part is not accepted here");
 	else if (sendmail->arguments + argument > SENDMAIL_ARGUMENTS_MAX)
@@ -143,6 +158,7 @@ sendmail_answer(struct delivery *delivery, size_t *rcpt, struct status *status,
 	else {
 		status_set(status, 250, "2.1.5", "ok");
 		next->accepted = true;
+		sendmail->accepted++;
 		sendmail->arguments += argument;
 	}
 	return true;
@@ -154,6 +170,13 @@ sendmail_body(struct delivery *delivery, const char *text, size_t len)
 	spool_add(&self(delivery)->spool, text, len);
 }
 
+static void
+spool_failed(struct sendmail *sendmail, int errnum)
+{
+	sendmail->gone = writer_full(errnum);
+	writer_status(&sendmail->outcome, sendmail->options.spool_dir, errnum);
+}
+
 static bool
 sendmail_ready(struct delivery *delivery, const struct deadline *deadline)
 {
@@ -162,119 +185,111 @@ sendmail_ready(struct delivery *delivery, const struct deadline *deadline)
 	(void)deadline;
 	if (spool_rewind(&sendmail->spool))
 		return true;
-	int errnum = spool_error(&sendmail->spool);
-	sendmail->gone = writer_full(errnum);
-	writer_status(&sendmail->outcome, sendmail->options.spool_dir, errnum);
+	spool_failed(sendmail, spool_error(&sendmail->spool));
 	sendmail->step = SENDMAIL_ENDED;
 	return false;
 }
 
-/* PATH [ARGS] -i -oep -f SENDER -- RCPT...; the caller frees the array. -oep
- * keeps Exim from mailing its own report of an error. */
-static const char **
-make_arguments(const struct sendmail *sendmail)
+/* For one recipient, or for all that are accepted (NULL). */
+static void
+start_run(struct sendmail *sendmail, const struct sendmail_rcpt *only,
+    const struct deadline *until)
 {
 	const struct envelope *envelope = sendmail->envelope;
-	const char *const *command = sendmail->options.command;
-	const char *sender = envelope->sender->mailbox;
-	const char *options[] = {
-	    "-i", "-oep", "-f", *sender != '\0' ? sender : "<>", "--"};
-	const size_t options_len = sizeof options / sizeof *options;
-	size_t len = 0;
+	const char **mailboxes =
+	    xcalloc(sendmail->rcpts_len, sizeof *mailboxes);
+	size_t count = 0;
 
-	while (command[len] != NULL)
-		len++;
-	const char **argv =
-	    xcalloc(len + options_len + sendmail->rcpts_len + 1, sizeof *argv);
-	memcpy(argv, command, len * sizeof *argv);
-	memcpy(argv + len, options, sizeof options);
-	len += options_len;
 	for (size_t i = 0; i < sendmail->rcpts_len; i++) {
 		const struct sendmail_rcpt *rcpt = &sendmail->rcpts[i];
-		if (rcpt->accepted)
-			argv[len++] = envelope->rcpt[rcpt->index]->mailbox;
+		if (rcpt->accepted && (only == NULL || only == rcpt))
+			mailboxes[count++] =
+			    envelope->rcpt[rcpt->index]->mailbox;
 	}
-	return argv;
+	sendmail_run_start(
+	    &sendmail->run, envelope->sender->mailbox, mailboxes, count, until);
+	free(mailboxes);
+}
+
+static int64_t
+run_time(const struct sendmail *sendmail)
+{
+	return sendmail->options.timeout * SENDMAIL_ANSWERS;
 }
 
 static void
 sendmail_finish(struct delivery *delivery, const struct deadline *deadline)
 {
-	static const char *const environment[] = {
-	    "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C", NULL};
 	struct sendmail *sendmail = self(delivery);
-	const char **argv = make_arguments(sendmail);
-	const struct spawn_options options = {
-	    .argv = argv,
-	    .env = environment,
-	    .input = sendmail->spool.fd,
-	    .output = &sendmail->output,
-	    .errors = &sendmail->output,
-	};
+	const struct deadline until =
+	    deadline_in(run_time(sendmail), SENDMAIL_STOP_MS);
 
 	(void)deadline; /* it bounds the wait, in result */
-	sendmail->run_until = deadline_in(
-	    sendmail->options.timeout * SENDMAIL_ANSWERS, SENDMAIL_STOP_MS);
-	spawn_start(&sendmail->run, &options);
+	sendmail->run.input = sendmail->spool.fd;
+	sendmail->run.size = spool_size(&sendmail->spool);
+	start_run(sendmail, NULL, &until);
 	sendmail->step = SENDMAIL_RUNS;
-	free(argv);
 }
 
-/* "PROGRAM exited with status 75: FIRST LINE OF ITS OUTPUT" */
-static void
-set_failure(
-    struct sendmail *sendmail, int code, const char *enhanced, const char *how)
-{
-	char line[SENDMAIL_LINE_MAX];
-	const char *output = buf_data(&sendmail->output);
-	size_t len = buf_len(&sendmail->output);
-	const char *end = memchr(output, '\n', len);
-
-	escape_text(line, sizeof line, output,
-	    end != NULL ? (size_t)(end - output) : len);
-	status_set(&sendmail->outcome, code, enhanced, "%s %s%s%s",
-	    sendmail->options.command[0], how, *line != '\0' ? ": " : "", line);
-}
-
-/* Only 67 and 68 are for good: the provider still holds the mail, and a
- * mistake in the local set-up must not bounce it. */
-static void
-judge_run(struct sendmail *sendmail, const struct spawn_result *ended)
-{
-	char how[SPAWN_DESCRIPTION_MAX];
-	off_t offset = lseek(sendmail->spool.fd, 0, SEEK_CUR);
-	bool read_whole =
-	    offset >= 0 && (uint64_t)offset == spool_size(&sendmail->spool);
-
-	spawn_describe(ended, how);
-	if (ended->end != SPAWN_EXITED)
-		set_failure(sendmail, 451, "4.3.0", how);
-	else if (ended->code == EX_NOUSER)
-		set_failure(sendmail, 550, "5.1.1", how);
-	else if (ended->code == EX_NOHOST)
-		set_failure(sendmail, 550, "5.1.2", how);
-	else if (ended->code != EX_OK)
-		set_failure(sendmail, 451, "4.3.0", how);
-	else if (!read_whole)
-		set_failure(sendmail, 451, "4.3.0",
-		    "did not read the message to its end");
-	else
-		status_set(&sendmail->outcome, 250, "2.0.0", "taken by %s",
-		    sendmail->options.command[0]);
-	sendmail->gone = ended->end == SPAWN_NOT_STARTED;
-}
-
-static void
+static enum sendmail_run_end
 end_run(struct sendmail *sendmail, const struct deadline *deadline)
 {
-	const struct deadline until =
-	    deadline_min(sendmail->run_until, *deadline);
-	struct spawn_result ended;
+	enum sendmail_run_end end = sendmail_run_wait(
+	    &sendmail->run, deadline, &sendmail->outcome, &sendmail->gone);
 
-	spawn_wait(&sendmail->run, &until, &ended);
+	if (end == SENDMAIL_RUN_UNREAD && !sendmail->misreads) {
+		sendmail->misreads = true;
+		sendmail_run_explain(&sendmail->run, &sendmail->complaint);
+	}
+	return end;
+}
+
+/* What failed for several is nobody's outcome: each gets a run of its own. */
+static void
+end_run_for_all(struct sendmail *sendmail, const struct deadline *deadline)
+{
+	enum sendmail_run_end end = end_run(sendmail, deadline);
+	int64_t all = run_time(sendmail);
+	int64_t least = all < SENDMAIL_ONE_MS ? all : SENDMAIL_ONE_MS;
+
 	sendmail->step = SENDMAIL_ENDED;
-	judge_run(sendmail, &ended);
-	spool_clear(&sendmail->spool);
+	if (end != SENDMAIL_RUN_FAILED || sendmail->accepted == 1)
+		return;
+	sendmail->step = SENDMAIL_APART;
+	least *= (int64_t)sendmail->accepted;
+	sendmail->apart_until =
+	    deadline_in(all > least ? all : least, SENDMAIL_STOP_MS);
+}
+
+/* Each gets its share of the time that is left, so that one at whom the program
+ * hangs does not keep it from running for the others. */
+static void
+run_for_one(struct sendmail *sendmail, const struct sendmail_rcpt *rcpt,
+    const struct deadline *deadline)
+{
+	int64_t share =
+	    deadline_left(&sendmail->apart_until) / (int64_t)sendmail->accepted;
+
+	if (sendmail->misreads) {
+		set_misreads(sendmail, &sendmail->outcome);
+		return;
+	}
+	if (share == 0) {
+		status_set(&sendmail->outcome, 451, "4.3.0",
+		    "%s was not run because the agent has to stop",
+		    sendmail->options.command[0]);
+		return;
+	}
+	/* What the first run left behind may still read from its own. */
+	sendmail->run.input = spool_open(&sendmail->spool);
+	if (sendmail->run.input < 0) {
+		spool_failed(sendmail, errno);
+		return;
+	}
+	struct deadline one = deadline_in(share, SENDMAIL_STOP_MS);
+	start_run(sendmail, rcpt, &one);
+	(void)end_run(sendmail, deadline);
+	close(sendmail->run.input);
 }
 
 static bool
@@ -285,16 +300,20 @@ sendmail_result(struct delivery *delivery, size_t *rcpt, struct status *status,
 
 	assert(sendmail->step != SENDMAIL_COLLECTS);
 	if (sendmail->step == SENDMAIL_RUNS)
-		end_run(sendmail, deadline);
+		end_run_for_all(sendmail, deadline);
 	while (sendmail->told < sendmail->rcpts_len) {
 		const struct sendmail_rcpt *next =
 		    &sendmail->rcpts[sendmail->told++];
 		if (!next->accepted)
 			continue;
+		if (sendmail->step == SENDMAIL_APART)
+			run_for_one(sendmail, next, deadline);
+		sendmail->accepted--;
 		*rcpt = next->index;
 		*status = sendmail->outcome;
 		return true;
 	}
+	spool_clear(&sendmail->spool);
 	return false;
 }
 
@@ -305,14 +324,28 @@ sendmail_abort(struct delivery *delivery)
 	const struct deadline now = deadline_in(0, 0);
 
 	if (sendmail->step == SENDMAIL_RUNS)
-		end_run(sendmail, &now);
+		end_run_for_all(sendmail, &now);
 	forget_message(sendmail);
 }
 
 static bool
 sendmail_gone(const struct delivery *delivery)
 {
-	return ((const struct sendmail *)(const void *)delivery)->gone;
+	const struct sendmail *sendmail = (const void *)delivery;
+
+	return sendmail->gone || sendmail->misreads;
+}
+
+static bool
+sendmail_complains(struct delivery *delivery, struct error *complaint)
+{
+	struct sendmail *sendmail = self(delivery);
+
+	if (sendmail->complaint.class == ERROR_NONE)
+		return false;
+	*complaint = sendmail->complaint;
+	sendmail->complaint = (struct error){.class = ERROR_NONE};
+	return true;
 }
 
 static void
@@ -322,7 +355,7 @@ sendmail_free(struct delivery *delivery)
 		return;
 	struct sendmail *sendmail = self(delivery);
 	sendmail_abort(delivery);
-	buf_clear(&sendmail->output);
+	sendmail_run_clear(&sendmail->run);
 	free(sendmail->rcpts);
 	free(sendmail);
 }
@@ -339,6 +372,7 @@ static const struct delivery_ops sendmail_ops = {
     .result = sendmail_result,
     .abort = sendmail_abort,
     .gone = sendmail_gone,
+    .complains = sendmail_complains,
     .free = sendmail_free,
 };
 
@@ -350,6 +384,6 @@ sendmail_new(const struct sendmail_options *options)
 	sendmail->delivery = (struct delivery){&sendmail_ops, options->name};
 	sendmail->options = *options;
 	spool_init(&sendmail->spool, options->spool_dir, WRITER_LF);
-	buf_init(&sendmail->output, SENDMAIL_OUTPUT_MAX);
+	sendmail_run_init(&sendmail->run, sendmail->options.command);
 	return &sendmail->delivery;
 }

@@ -107,6 +107,17 @@ spool_rewind(struct spool *spool)
 	return spool->writer.errnum == 0;
 }
 
+int
+spool_open(const struct spool *spool)
+{
+	/* A file without a name has no other. */
+	char *path = xasprintf("/proc/self/fd/%d", spool->fd);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	free(path);
+	return fd;
+}
+
 uint64_t
 spool_size(const struct spool *spool)
 {

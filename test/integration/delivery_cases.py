@@ -5,6 +5,7 @@ what is asked, and against servers and programs that misbehave on purpose.
 """
 import os
 import re
+import shutil
 import signal
 import stat
 import time
@@ -12,6 +13,7 @@ import time
 import mail
 from doubles import DIE, SILENT
 from stage import Skip, deliver, dotted, goodbye, hello, one_message, rows, until
+from turned import Held
 
 TEXT = mail.message("a message", b"Line one.\r\n..dots\r\n.\r\nLast.\r\n")
 USER = "user@example.org"
@@ -439,9 +441,9 @@ def sendmail_case(t, shell, script, status, **keys):
       ("64", "cat >/dev/null; exit 64", "451 4.3.0", 75),
       ("75", "cat >/dev/null; exit 75", "451 4.3.0", 75),
       ("77", "exit 77", "451 4.3.0", 75),
-      ("reads nothing", "exit 0", "451 4.3.0", 75),
-      ("reads a line", "read -r line; exit 0", "451 4.3.0", 75),
-      ("reads half", "head -c 100000 >/dev/null; exit 0", "451 4.3.0", 75),
+      ("reads nothing", "exit 0", "451 4.5.0", 75),
+      ("reads a line", "read -r line; exit 0", "451 4.5.0", 75),
+      ("reads half", "head -c 100000 >/dev/null; exit 0", "451 4.5.0", 75),
       ("dies", "kill -9 $$", "451 4.3.0", 75),
       ("dies after reading", "cat >/dev/null; kill -15 $$", "451 4.3.0", 75),
       ("never ends", "exec sleep 1000", "451 4.3.0", 75),
@@ -461,6 +463,116 @@ def test_sendmail_end(t, shell, expected, status):
     begun = time.monotonic()
     sendmail_case(t, shell + "\n", script, status, timeout="1s")
     assert time.monotonic() - begun < 30
+
+
+# Whom it is run for, and what each of them got. "bad" makes it fail.
+NOTING = """\
+while [ "$1" != -- ]; do shift; done; shift
+echo "$*" >>%s
+case "$*" in *bad*) %s;; esac
+cat >part.$$
+for rcpt; do cat part.$$ >>"%s/$rcpt"; done
+"""
+
+
+@rows(("unknown", "cat >/dev/null; exit 67", "550"), ("no host", "exit 68", "550"),
+      ("as a whole", "exit 65", "451"), ("later", "cat >/dev/null; exit 75", "451"),
+      ("crash", "kill -SEGV $$", "451"))
+def test_sendmail_fails_for_one_of_several(t, at_bad, expected):
+    """Nobody is bounced or kept waiting for another's address, or gets the
+    message twice."""
+    rcpts = [USER, "bad@example.org", "other@example.com"]
+    source = t.folder_source(("s@r.example", rcpts, TEXT))
+    program = t.write("sendmail", "#!/bin/sh\n" + "cd %s\n" % t.sub("work") + NOTING % (
+        t.path("runs"), at_bad, t.sub("got")), mode=0o755)
+    t.configure(t.provider(source=source), {"sendmail": program})
+    [held] = source.queue()
+    wanted = {USER: "250", "other@example.com": "250"}
+    if expected == "550":
+        wanted["bad@example.org"] = "550"
+
+    def final():
+        return {r: o[:3] for r, o in Held(held.path).outcome.items() if o[0] != "4"}
+
+    for _ in range(40):  # by chance the ledger lets one group in at a time
+        t.run("fetch", "office")
+        if final() == wanted:
+            break
+        source.retry()
+    assert final() == wanted, Held(held.path).outcome
+    assert sorted(os.listdir(t.path("got"))) == sorted([USER, "other@example.com"])
+    for rcpt in os.listdir(t.path("got")):
+        with open(t.path("got", rcpt), "rb") as file:
+            assert mail.same([file.read()], [TEXT]) is None, rcpt
+
+
+def test_sendmail_opens_its_input_anew(t):
+    """What is wrong with the program is said once, and it is run once."""
+    def script(line):
+        hello(line)
+        deliver(line, TEXT, expect="451 4.5.0")
+        line.command("MAIL FROM:<s@r.example>", "421")
+        line.wait_end()
+
+    run = sendmail_case(t, "echo run >>%s\ncat /dev/stdin >/dev/null\n" % t.path("runs"),
+                        script, 75)
+    with open(t.path("runs"), encoding="ascii") as file:
+        assert file.read() == "run\n"
+    told = [line for line in run.err.split("\n") if " error " in line]
+    assert len(told) == 1 and "must not open /dev/stdin" in told[0], run
+
+
+def test_sendmail_names_a_recipient_once(t):
+    program = t.write("sendmail", '#!/bin/sh\necho "$@" >%s\ncat >/dev/null\n' %
+                      t.path("args"), mode=0o755)
+    t.configure(t.provider(one_message(TEXT, USER, USER, "user@EXAMPLE.org")),
+                {"sendmail": program})
+    t.fetch("office")
+    with open(t.path("args"), encoding="ascii") as file:
+        assert file.read() == "-i -oep -f sender@remote.example -- %s\n" % USER
+
+
+def relay_program(t, name, config):
+    """A program that gives all it gets to an SMTP server; and that server."""
+    path = shutil.which(name)
+    if path is None:
+        raise Skip("%s is not installed (test/install-deps)" % name)
+    local = t.local(tcp=True, lmtp=False)
+    host, port = local.address.rsplit(":", 1)
+    conf = t.write(name + ".conf", config.format(host=host, port=port))
+    return [path, "-C", conf], lambda: [sender for sender, _, _ in local.messages]
+
+
+def return_paths(messages):
+    return [re.match(rb"Return-Path: <(.*)>\n", m, re.I).group(1).decode()
+            for m in messages]
+
+
+def null_postfix(t):
+    postfix = t.postfix(USER)
+    return postfix.sendmail, lambda: return_paths(postfix.arrived(USER, 1))
+
+
+def null_exim(t):
+    exim = t.exim()
+
+    def senders():
+        return re.findall(r" <= (\S+) ", exim.log())
+    return exim.sendmail, lambda: [s.replace("<>", "") for s in senders()]
+
+
+@rows(("postfix", null_postfix), ("exim", null_exim),
+      ("msmtp", lambda t: relay_program(t, "msmtp", "account default\n"
+                                        "host {host}\nport {port}\n"
+                                        "from me@example.org\n")),
+      ("esmtp", lambda t: relay_program(t, "esmtp", "hostname={host}:{port}\n"
+                                        "starttls=disabled\n")))
+def test_null_sender(t, program):
+    """Bounces and receipts have no sender, and keep none."""
+    command, senders = program(t)
+    t.configure(t.provider(one_message(TEXT, sender="")), {"sendmail": command})
+    t.fetch("office")
+    assert senders() == [""], senders()
 
 
 def test_sendmail_leaves_no_process(t):
@@ -505,7 +617,7 @@ def test_sendmail_is_called_as_promised(t):
         with open(t.path(name), "rb") as file:
             read[name] = file.read()
     assert read["args"].decode().split("\n")[:-1] == [
-        "-i", "-oep", "-f", "<>", "--", USER, "b@example.com"], read["args"]
+        "-i", "-oep", "-f", "", "--", USER, "b@example.com"], read["args"]
     assert b"not-for-children" not in read["env"], read["env"]
     assert b"PATH=" in read["env"], read["env"]
     opened = dict(re.findall(rb" (\d+) -> (\S+)", read["fds"]))

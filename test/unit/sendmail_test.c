@@ -20,7 +20,7 @@ static const char *const one_rcpt[] = {"a@example.org", NULL};
 /* The script stands for sendmail: its arguments are "$@", and it runs in the
  * scratch folder. */
 static void
-use_script(struct kit *kit, const char *script)
+use_script_within(struct kit *kit, const char *script, int64_t timeout)
 {
 	static const char *command[5];
 	static char whole[1024];
@@ -34,12 +34,18 @@ use_script(struct kit *kit, const char *script)
 	options = (struct sendmail_options){
 	    .name = "local",
 	    .command = command,
-	    .timeout = KIT_PATIENCE_MS,
+	    .timeout = timeout,
 	    .spool_dir = kit->folder,
 	};
 	if (kit->delivery != NULL)
 		kit->delivery->ops->free(kit->delivery);
 	kit->delivery = sendmail_new(&options);
+}
+
+static void
+use_script(struct kit *kit, const char *script)
+{
+	use_script_within(kit, script, KIT_PATIENCE_MS);
 }
 
 static void
@@ -81,7 +87,7 @@ static const struct run_case {
     {"s@example.net", {"a@example.org"},
 	"-i\n-oep\n-f\ns@example.net\n--\na@example.org\n"},
     {"", {"a@example.org", "B@example.org"},
-	"-i\n-oep\n-f\n<>\n--\na@example.org\nB@example.org\n"},
+	"-i\n-oep\n-f\n\n--\na@example.org\nB@example.org\n"},
     {"-oQ/tmp@example.net", {"a@example.org", "x%y@example.org", "c@d"},
 	"-i\n-oep\n-f\n-oQ/tmp@example.net\n--\na@example.org\nc@d\n"},
     {"\"a b\"@example.net",
@@ -145,9 +151,9 @@ static const struct outcome_case {
     {"exit 255", "451 4.3.0 /bin/sh exited with status 255"},
     {"cat >/dev/null; kill -SEGV $$",
 	"451 4.3.0 /bin/sh died of signal 11 (Segmentation fault)"},
-    {"exit 0", "451 4.3.0 /bin/sh did not read the message to its end"},
+    {"exit 0", "451 4.5.0 /bin/sh did not read the message to its end"},
     {"dd bs=1 count=5 >/dev/null 2>&1",
-	"451 4.3.0 /bin/sh did not read the message to its end"},
+	"451 4.5.0 /bin/sh did not read the message to its end"},
     {"dd bs=1 count=5 2>&1; kill -KILL $$",
 	"451 4.3.0 /bin/sh died of signal 9 (Killed): Recei5+0 records in"},
     {"echo postdrop: warning >&2; echo second; exit 75",
@@ -168,8 +174,176 @@ test_each_outcome(void **state)
 		assert_string_equal(
 		    status_format(&kit->results[0], reply, sizeof reply),
 		    outcomes[i].reply);
+		/* After a lie it is run no more. */
+		assert_int_equal(kit->delivery->ops->gone(kit->delivery),
+		    strstr(reply, "4.5.0") != NULL);
+	}
+}
+
+/* The program notes whom each run is for, and stores a text for each; what it
+ * does where "bad" is among them stands in %s. */
+static const char noting[] =
+    "shift 5; echo \"$*\" >>runs\n"
+    "case \"$*\" in *bad*) %s;; esac\n"
+    "cat >part; for r; do cat part >>\"text.$r\"; done";
+
+static const char *const with_bad[] = {
+    "a@example.org", "bad@example.org", "c@example.org", NULL};
+static const char *const two_rcpts[] = {"a@example.org", "c@example.org", NULL};
+static const char apart[] = "a@example.org bad@example.org c@example.org\n"
+			    "a@example.org\nbad@example.org\nc@example.org\n";
+
+static void
+use_noting_script(struct kit *kit, const char *at_bad, int64_t timeout)
+{
+	static const char *const files[] = {
+	    "runs", "text.a@example.org", "text.c@example.org"};
+	char script[256];
+
+	snprintf(script, sizeof script, noting, at_bad);
+	use_script_within(kit, script, timeout);
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+		char *path = kit_join(kit->folder, files[i]);
+		(void)unlink(path);
+		free(path);
+	}
+}
+
+static const struct apart_case {
+	const char *at_bad, *reply;
+	int64_t timeout;
+} aparts[] = {
+    {"cat >/dev/null; exit 67", "550 5.1.1 /bin/sh exited with status 67",
+	KIT_PATIENCE_MS},
+    {"exit 68", "550 5.1.2 /bin/sh exited with status 68", KIT_PATIENCE_MS},
+    {"exit 65", "451 4.3.0 /bin/sh exited with status 65", KIT_PATIENCE_MS},
+    {"cat >/dev/null; exit 75", "451 4.3.0 /bin/sh exited with status 75",
+	KIT_PATIENCE_MS},
+    {"kill -SEGV $$",
+	"451 4.3.0 /bin/sh died of signal 11 (Segmentation fault)",
+	KIT_PATIENCE_MS},
+    {"exec sleep 1000", "451 4.3.0 /bin/sh took too long and was killed", 1500},
+};
+
+/* A failure for several recipients is nobody's outcome: each has a run of its
+ * own then, and a true answer. */
+static void
+test_one_recipient_makes_the_run_fail(void **state)
+{
+	struct kit *kit = *state;
+	char reply[STATUS_TEXT_MAX];
+
+	for (size_t i = 0; i < sizeof aparts / sizeof *aparts; i++) {
+		use_noting_script(kit, aparts[i].at_bad, aparts[i].timeout);
+		kit_ask(kit, "s@example.net", with_bad);
+		kit_body(kit, message, strlen(message), 7);
+		assert_true(kit_end(kit));
+		expect_file(kit, "runs", apart);
+		expect_file(kit, "text.a@example.org", message_lf);
+		expect_file(kit, "text.c@example.org", message_lf);
+		assert_int_equal(kit->results[0].code, 250);
+		assert_string_equal(
+		    status_format(&kit->results[1], reply, sizeof reply),
+		    aparts[i].reply);
+		assert_int_equal(kit->results[2].code, 250);
 		assert_false(kit->delivery->ops->gone(kit->delivery));
 	}
+}
+
+/* The ledger has each outcome before the next run begins. */
+static void
+test_outcome_is_told_before_the_next_run(void **state)
+{
+	struct kit *kit = *state;
+	struct deadline deadline = kit_deadline();
+	struct status status;
+	size_t rcpt;
+
+	use_noting_script(kit, "exit 67", KIT_PATIENCE_MS);
+	kit_ask(kit, "s@example.net", with_bad);
+	kit_body(kit, message, strlen(message), 7);
+	assert_true(kit->delivery->ops->ready(kit->delivery, &deadline));
+	kit->delivery->ops->finish(kit->delivery, &deadline);
+	assert_true(kit->delivery->ops->result(
+	    kit->delivery, &rcpt, &status, &deadline));
+	assert_int_equal(rcpt, 0);
+	assert_int_equal(status.code, 250);
+	assert_false(file_exists(kit, "text.c@example.org"));
+	while (kit->delivery->ops->result(
+	    kit->delivery, &rcpt, &status, &deadline))
+		;
+	assert_true(file_exists(kit, "text.c@example.org"));
+}
+
+/* What a failed run leaves behind still reads, and must not take anything away
+ * from the next one. */
+static void
+test_failed_run_leaves_a_reader_behind(void **state)
+{
+	struct kit *kit = *state;
+
+	use_script(kit,
+	    "shift 5; if [ $# -gt 1 ]; then exec 3<&0;"
+	    " (until [ -e go ]; do sleep 0.01; done; cat <&3 >left) & exit 75; "
+	    "fi\n"
+	    "touch go; until [ -s left ]; do sleep 0.01; done\n"
+	    "cat >\"text.$1\"");
+	kit_ask(kit, "s@example.net", two_rcpts);
+	kit_body(kit, message, strlen(message), 7);
+	assert_true(kit_end(kit));
+	expect_file(kit, "text.a@example.org", message_lf);
+	expect_file(kit, "text.c@example.org", message_lf);
+	assert_int_equal(kit->results[0].code, 250);
+	assert_int_equal(kit->results[1].code, 250);
+}
+
+/* Everything that fails for everybody is tried once for each, and no more. */
+static void
+test_program_fails_for_everybody(void **state)
+{
+	struct kit *kit = *state;
+
+	use_noting_script(kit, "true", KIT_PATIENCE_MS);
+	use_script(kit, "echo run >>runs; exit 75");
+	kit_ask(kit, "s@example.net", with_bad);
+	kit_body(kit, message, strlen(message), 7);
+	assert_true(kit_end(kit));
+	expect_file(kit, "runs", "run\nrun\nrun\nrun\n");
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(kit->results[i].code, 451);
+}
+
+/* It reads another description of the same file, from its beginning, so that
+ * nobody can see how far: said once, and run no more. */
+static void
+test_program_that_opens_its_input_anew(void **state)
+{
+	struct kit *kit = *state;
+	struct error complaint = {.class = ERROR_NONE};
+	const struct delivery_ops *ops;
+
+	use_script(kit, "echo run >>runs; cat /dev/stdin >/dev/null");
+	ops = kit->delivery->ops;
+	assert_false(ops->complains(kit->delivery, &complaint));
+	deliver_one(kit);
+	assert_int_equal(kit->results[0].code, 451);
+	assert_true(ops->complains(kit->delivery, &complaint));
+	assert_int_equal(complaint.class, ERROR_LOCAL);
+	assert_string_equal(complaint.text,
+	    "/bin/sh exited with status 0 but read only 0 of the 34 octets of "
+	    "the message on its standard input, so that nobody knows whether "
+	    "it delivered the message: it must read descriptor 0 to its end, "
+	    "and must not open /dev/stdin");
+	assert_false(ops->complains(kit->delivery, &complaint));
+	assert_true(ops->gone(kit->delivery));
+	kit_ask(kit, "s@example.net", with_bad);
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(kit->answers[i].code, 451);
+		assert_non_null(strstr(
+		    kit->answers[i].text, "is run no more in this session"));
+	}
+	ops->abort(kit->delivery);
+	expect_file(kit, "runs", "run\n");
 }
 
 /* The second message must not find what the first left behind. */
@@ -476,6 +650,11 @@ main(void)
 	    kit_test(test_arguments_and_text),
 	    kit_test(test_environment_is_clean),
 	    kit_test(test_each_outcome),
+	    kit_test(test_one_recipient_makes_the_run_fail),
+	    kit_test(test_outcome_is_told_before_the_next_run),
+	    kit_test(test_failed_run_leaves_a_reader_behind),
+	    kit_test(test_program_fails_for_everybody),
+	    kit_test(test_program_that_opens_its_input_anew),
 	    kit_test(test_messages_one_after_another),
 	    kit_test(test_large_message),
 	    kit_test(test_program_that_never_ends),
