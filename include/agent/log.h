@@ -1,7 +1,7 @@
 /*
  * log - one line for each event, to standard error or syslog, text or JSON.
  *
- * Each line is one write. What a peer said is escaped. No password, token or
+ * Each line is one write. What a peer said is escaped, once. No password, token or
  * content of a message is ever given to it. Before log_open() lines go to
  * standard error as text.
  */
@@ -37,11 +37,14 @@ struct log_line {
 /* account may be NULL. */
 void log_begin(struct log_line *line, enum config_log_level level,
     const char *account, const char *event);
-/* The sentence; at most one, before any other field. */
+/* The sentence; at most one, before any other field. What a peer said is
+ * escaped in it already (base/escape), since errors go to a terminal, too. */
 void log_sentence(struct log_line *line, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* Fields; a text that is NULL or empty is left out. */
+/* Fields; a text that is NULL or empty is left out. log_text() takes it as the
+ * peer said it, log_escaped() as base/escape made it. */
 void log_text(struct log_line *line, const char *key, const char *text);
+void log_escaped(struct log_line *line, const char *key, const char *text);
 void log_number(struct log_line *line, const char *key, uint64_t number);
 void log_ms(struct log_line *line, const char *key, int64_t ms);
 void log_reply(

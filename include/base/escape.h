@@ -12,5 +12,11 @@
  * shown as "...". Returns out.
  */
 char *escape_text(char *out, size_t size, const char *text, size_t len);
+/*
+ * As escape_text(), of a text of ours in which what peers said is escaped
+ * already: a backslash stays one, so that nothing is escaped twice. What has
+ * got past an escape, against the rule, still becomes \xHH.
+ */
+char *escape_sentence(char *out, size_t size, const char *text);
 
 #endif

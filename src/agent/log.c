@@ -143,8 +143,21 @@ log_sentence(struct log_line *line, const char *format, ...)
 	if (line_format == CONFIG_LOG_JSON)
 		json_text(&line->json, "text", text);
 	else
-		add(line, ": %s",
-		    escape_text(shown, sizeof shown, text, strlen(text)));
+		add(line, ": %s", escape_sentence(shown, sizeof shown, text));
+}
+
+/* A field of a text line; the value is escaped. */
+static void
+add_field(struct log_line *line, const char *key, const char *shown)
+{
+	if (strpbrk(shown, " \"=") == NULL) {
+		add(line, " %s=%s", key, shown);
+		return;
+	}
+	add(line, " %s=\"", key);
+	for (const char *c = shown; *c != '\0'; c++)
+		add(line, "%s%c", *c == '"' ? "\\" : "", *c);
+	add(line, "\"");
 }
 
 void
@@ -154,20 +167,26 @@ log_text(struct log_line *line, const char *key, const char *text)
 
 	if (!line->on || text == NULL || text[0] == '\0')
 		return;
-	if (line_format == CONFIG_LOG_JSON) {
+	if (line_format == CONFIG_LOG_JSON)
 		json_text(&line->json, key, text);
+	else
+		/* A backslash is doubled by now, so \" is the value's. */
+		add_field(line, key,
+		    escape_text(shown, sizeof shown, text, strlen(text)));
+}
+
+void
+log_escaped(struct log_line *line, const char *key, const char *text)
+{
+	char shown[LOG_VALUE_MAX];
+
+	if (!line->on || text == NULL || text[0] == '\0')
 		return;
-	}
-	/* A backslash is doubled by now, so \" is a quote of the value's. */
-	escape_text(shown, sizeof shown, text, strlen(text));
-	if (strpbrk(shown, " \"=") == NULL) {
-		add(line, " %s=%s", key, shown);
-		return;
-	}
-	add(line, " %s=\"", key);
-	for (const char *c = shown; *c != '\0'; c++)
-		add(line, "%s%c", *c == '"' ? "\\" : "", *c);
-	add(line, "\"");
+	if (line_format == CONFIG_LOG_JSON)
+		json_text(&line->json, key, text);
+	else
+		add_field(
+		    line, key, escape_sentence(shown, sizeof shown, text));
 }
 
 void

@@ -172,7 +172,7 @@ log_call(struct session *s, const struct call_result *call)
 		log_text(&line, "version", call->tls.version);
 		log_text(&line, "cipher", call->tls.cipher);
 		log_text(&line, "resumed", call->tls.resumed ? "yes" : "no");
-		log_text(&line, "subject", call->tls.subject);
+		log_escaped(&line, "subject", call->tls.subject);
 		log_end(&line);
 	}
 	if (outcome->mechanism != NULL) {

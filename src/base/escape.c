@@ -8,8 +8,9 @@
 static const char dots[] = "...";
 enum { ESCAPE_LONGEST = 4 }; /* \xHH */
 
-char *
-escape_text(char *out, size_t size, const char *text, size_t len)
+static char *
+escape(
+    char *out, size_t size, const char *text, size_t len, const char *backslash)
 {
 	size_t used = 0;
 	size_t cut = 0; /* where the dots still fit behind */
@@ -20,7 +21,7 @@ escape_text(char *out, size_t size, const char *text, size_t len)
 		char one[ESCAPE_LONGEST + 1] = {(char)c};
 
 		if (c == '\\')
-			memcpy(one, "\\\\", 3);
+			snprintf(one, sizeof one, "%s", backslash);
 		else if (c < 0x20 || c > 0x7e)
 			snprintf(one, sizeof one, "\\x%02x", c);
 		size_t more = strlen(one);
@@ -35,4 +36,16 @@ escape_text(char *out, size_t size, const char *text, size_t len)
 	}
 	out[used] = '\0';
 	return out;
+}
+
+char *
+escape_text(char *out, size_t size, const char *text, size_t len)
+{
+	return escape(out, size, text, len, "\\\\");
+}
+
+char *
+escape_sentence(char *out, size_t size, const char *text)
+{
+	return escape(out, size, text, strlen(text), "\\");
 }

@@ -480,6 +480,25 @@ escape_texts(void **state)
 	}
 }
 
+/* Whatever was escaped stays as it is, and it stays safe. */
+static void
+an_escaped_text_is_not_escaped_again(void **state)
+{
+	char once[64], twice[64];
+	static const char raw[] = "a\\b\n\x1b[2J\xc3\xa4";
+
+	(void)state;
+	escape_text(once, sizeof once, raw, sizeof raw - 1);
+	escape_sentence(twice, sizeof twice, once);
+	assert_string_equal(once, "a\\\\b\\x0a\\x1b[2J\\xc3\\xa4");
+	assert_string_equal(twice, once);
+	escape_sentence(twice, sizeof twice, "\x1b[2J\n");
+	assert_string_equal(twice, "\\x1b[2J\\x0a");
+	char small[16];
+	escape_sentence(small, sizeof small, "seventeen octets.");
+	assert_string_equal(small, "seventeen oc...");
+}
+
 /* transcript */
 
 static void
@@ -548,6 +567,7 @@ main(void)
 	    cmocka_unit_test(secret_is_replaced),
 	    cmocka_unit_test(secret_is_hidden),
 	    cmocka_unit_test(escape_texts),
+	    cmocka_unit_test(an_escaped_text_is_not_escaped_again),
 	    cmocka_unit_test(transcript_lines),
 	    cmocka_unit_test(transcript_bears_a_flood),
 	};
