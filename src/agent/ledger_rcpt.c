@@ -133,10 +133,10 @@ add_rcpt(struct ledger_transaction *mail, size_t rcpt)
 {
 	assert(rcpt >= mail->rcpts);
 	mail->rcpt = xreallocarray(mail->rcpt, rcpt + 1, sizeof *mail->rcpt);
-	memset(mail->rcpt + mail->rcpts, 0,
-	    (rcpt + 1 - mail->rcpts) * sizeof *mail->rcpt);
-	mail->rcpts = rcpt + 1;
-	mail->rcpt[rcpt].same_as = LEDGER_ITSELF;
+	/* Those between were refused without us. */
+	while (mail->rcpts <= rcpt)
+		mail->rcpt[mail->rcpts++] =
+		    (struct ledger_rcpt){.same_as = LEDGER_ITSELF};
 	return &mail->rcpt[rcpt];
 }
 

@@ -5,13 +5,20 @@ where outcomes differ.
 """
 import json
 import os
+import signal
 
 import mail
-from stage import deliver, dotted, goodbye, hello, one_message, rows
+from doubles import DIE
+from stage import deliver, dotted, goodbye, hello, one_message, rows, until
 
 TEXT = mail.message("a message", b"Line one.\r\n..dots\r\n.\r\nLast.\r\n")
 USER = "user@example.org"
 NONE = {"ATRN": [None, None, b"453 none"]}
+
+
+def open_ledger(t):
+    with open(t.path("state", "ledger", "office"), "rb") as file:
+        return file.read()
 
 
 def begin(line, *rcpts, options=""):
@@ -249,6 +256,43 @@ def test_mailbox_named_twice(t, caseless):
         t.fetch("office")
         assert len(local.messages) == 1
         assert local.messages[0][1] == [USER], local.messages
+
+
+def test_killed_between_two_outcomes(t):
+    """What one recipient has is on record before the next one's answer comes."""
+    rcpts = ["a@example.org", "b@example.org"]
+    given = []
+    agent = []
+
+    def answer(_server, rcpt):
+        given.append(rcpt)
+        if len(given) == 2:
+            until(lambda: b" taken " in open_ledger(t), what="a record")
+            os.killpg(agent[0].pid, signal.SIGKILL)
+            return DIE
+        return "250 2.0.0 Saved"
+
+    def cut(line):
+        hello(line)
+        begin(line, *rcpts)
+        line.send(dotted(TEXT))
+        line.wait_end()
+
+    local = t.local(answers={"END": answer})
+    t.configure(t.provider(cut), {"lmtp": local.address})
+    agent.append(t.start("fetch", "office", start_new_session=True))
+    t.finish(agent[0], killed=True)
+    t.check_provider()
+
+    def again(line):
+        hello(line)
+        for rcpt in rcpts:
+            deliver(line, TEXT, rcpt)
+        goodbye(line)
+
+    t.configure(t.provider(again), {"lmtp": local.address})
+    t.fetch("office")
+    assert given == rcpts + rcpts[1:], given
 
 
 def test_not_writable(t):
