@@ -18,7 +18,7 @@ enum ping { PING_START, PING_SUCCESS, PING_FAIL };
 void ping_send(const struct config_account *account, enum ping ping);
 /* In a process of its own, as the owner of state_dir and with private closed;
  * for ping_wait(). */
-pid_t ping_send_aside(const char *state_dir,
+pid_t ping_send_aside(
     const struct config_account *account, enum ping ping, int private);
 /* Until that process has ended, so that no later ping overtakes it; a stop
  * request ends it. */

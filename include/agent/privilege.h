@@ -23,13 +23,23 @@ void privilege_guard(void);
  * when the kernel forgets it.
  */
 void privilege_follow_parent(void);
-/* Acts as the owner of path; an owner that is missing is root itself. */
+/* Started set-uid or set-gid: whoever did so would have what is the owner's.
+ * The kernel's AT_SECURE says so of harmless starts as well (SELinux). */
+bool privilege_is_foreign(void);
+/*
+ * Acts as the owner of path, which is decided by the first call: afterwards the
+ * same user, whoever owns the folder then. Where it is missing root stays root.
+ * false: ERROR_SYSTEM.
+ */
 bool privilege_assume(const char *path, struct error *err)
     __attribute__((warn_unused_result));
-/* Root again, until privilege_assume() or privilege_drop(). */
+/* Root again, until privilege_resume() or privilege_drop(). */
 void privilege_regain(void);
-/* The owner for good; there is no way back. */
-bool privilege_drop(const char *path, struct error *err)
-    __attribute__((warn_unused_result));
+/* The user of privilege_assume() again. Where that cannot be the program ends
+ * (71), rather than go on as root. */
+void privilege_resume(void);
+/* That user for good; there is no way back. false: ERROR_SYSTEM, and it acts as
+ * that user as far as can be. */
+bool privilege_drop(struct error *err) __attribute__((warn_unused_result));
 
 #endif

@@ -196,7 +196,7 @@ after_session(const struct config *config, const struct config_account *account,
 	    result->error.class == ERROR_STOPPED)
 		return;
 	/* A session that failed early may have kept root. */
-	if (!privilege_drop(config->state_dir, &err))
+	if (!privilege_drop(&err))
 		return;
 	ping_send(account,
 	    result->outcome == SESSION_FAILED ? PING_FAIL : PING_SUCCESS);

@@ -245,22 +245,17 @@ tell_call(struct check *check, const struct config_account *account,
 
 /* Secrets and keys may be root's to read; nothing else is done as root. */
 static struct call *
-prepare_call(const struct check *check, const struct call_options *options,
-    struct secret *password, struct secret *token, struct error *err)
+prepare_call(const struct call_options *options, struct secret *password,
+    struct secret *token, struct error *err)
 {
 	struct deadline deadline = deadline_in(SETUP_MS, 0);
 	struct call *call = NULL;
-	struct error other;
 
 	privilege_regain();
 	if (config_read_secret(options->account, password, &deadline, err) &&
 	    config_read_token(options->account, token, &deadline, err))
 		call = call_new(options, err);
-	if (!privilege_assume(check->config->state_dir, &other)) {
-		*err = other;
-		call_free(call);
-		call = NULL;
-	}
+	privilege_resume();
 	return call;
 }
 
@@ -299,8 +294,7 @@ call_provider(struct check *check, const struct config_account *account)
 
 	transcript_init(&transcript, "provider", check->trace);
 	read_history(check, account, &history);
-	struct call *call =
-	    prepare_call(check, &options, &password, &token, &err);
+	struct call *call = prepare_call(&options, &password, &token, &err);
 	if (call == NULL)
 		note_error(check, account->name, &err);
 	else {

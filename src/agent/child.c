@@ -120,8 +120,7 @@ child_main(const struct child_job *job)
 		after_session(job->config, job->account, job->lost);
 		_exit(EX_OK);
 	}
-	pid_t ping = ping_send_aside(
-	    job->config->state_dir, job->account, PING_START, job->pipe);
+	pid_t ping = ping_send_aside(job->account, PING_START, job->pipe);
 	job->run(job->config, job->account, &options, &result);
 	report_end(job->pipe, &result);
 	ping_wait(ping);

@@ -57,8 +57,7 @@ hold_fingerprint(const char *state_dir, const struct config_account *account,
 
 /* As a session would read it. One that cannot be read is an empty one. */
 static void
-read_secret(const char *state_dir, const struct config_account *account,
-    struct secret *secret)
+read_secret(const struct config_account *account, struct secret *secret)
 {
 	struct deadline deadline = deadline_in(READ_MS, READ_MS);
 	struct error ignored;
@@ -68,7 +67,7 @@ read_secret(const char *state_dir, const struct config_account *account,
 		return;
 	privilege_regain();
 	(void)!config_read_secret(account, secret, &deadline, &ignored);
-	(void)!privilege_assume(state_dir, &ignored);
+	privilege_resume();
 }
 
 bool
@@ -81,7 +80,7 @@ hold_is_obsolete(const char *state_dir, const struct config_account *account,
 
 	if (history->hold_fingerprint[0] == '\0')
 		return false;
-	read_secret(state_dir, account, &secret);
+	read_secret(account, &secret);
 	/* Where nothing can be said, the hold stands. */
 	bool changed =
 	    hold_fingerprint(state_dir, account, &secret, fingerprint, &err) &&

@@ -308,6 +308,13 @@ main(int argc, char **argv)
 	int status = EX_USAGE;
 
 	take_standard_descriptors();
+	if (privilege_is_foreign()) {
+		fputs(
+		    "odmr-agent: it must not be set-uid or set-gid: whoever"
+		    " starts it could read what is its owner's (chmod ug-s)\n",
+		    stderr);
+		return EX_OSERR;
+	}
 	/* Inherited, SIG_IGN would lose the exit status of every child. */
 	signal(SIGCHLD, SIG_DFL);
 	signal(SIGPIPE, SIG_IGN);

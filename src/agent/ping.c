@@ -103,8 +103,8 @@ ping_send(const struct config_account *account, enum ping ping)
 }
 
 pid_t
-ping_send_aside(const char *state_dir, const struct config_account *account,
-    enum ping ping, int private)
+ping_send_aside(
+    const struct config_account *account, enum ping ping, int private)
 {
 	struct error err;
 
@@ -115,7 +115,7 @@ ping_send_aside(const char *state_dir, const struct config_account *account,
 		return pid;
 	close(private);
 	/* Nothing of root where a stranger is listened to. */
-	if (privilege_drop(state_dir, &err))
+	if (privilege_drop(&err))
 		ping_send(account, ping);
 	_exit(EX_OK);
 }

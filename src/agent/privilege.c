@@ -8,39 +8,25 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "base/error.h"
 
-/* The owner, when this is root and the owner is somebody else. */
-static bool
-find_owner(const char *path, struct stat *st)
-{
-	uid_t real, effective, saved;
-
-	if (getresuid(&real, &effective, &saved) != 0 || real != 0)
-		return false;
-	return stat(path, st) == 0 && st->st_uid != 0;
-}
-
-/* Supplementary groups are those of the user, as for a service. */
-static bool
-take_groups(const struct stat *st, gid_t *gid)
-{
-	const struct passwd *user = getpwuid(st->st_uid);
-
-	*gid = user != NULL ? user->pw_gid : st->st_gid;
-	if (user != NULL)
-		return initgroups(user->pw_name, user->pw_gid) == 0;
-	return setgroups(0, NULL) == 0;
-}
+/* Whom we act as, decided once: the folder may change hands later, by the
+ * owner's own doing. uid 0: nobody else. */
+static struct {
+	bool decided;
+	uid_t uid;
+	gid_t gid;
+} assumed;
 
 static bool
-fail(const char *path, const struct stat *st, struct error *err)
+fail(struct error *err)
 {
 	error_set_errno(err, ERROR_SYSTEM, errno,
-	    "cannot become the owner of %s (uid %u)", path,
-	    (unsigned)st->st_uid);
+	    "root cannot become the owner of state_dir (user %u)",
+	    (unsigned)assumed.uid);
 	return false;
 }
 
@@ -62,19 +48,74 @@ privilege_follow_parent(void)
 }
 
 bool
-privilege_assume(const char *path, struct error *err)
+privilege_is_foreign(void)
+{
+	return getuid() != geteuid() || getgid() != getegid();
+}
+
+/* Supplementary groups are those of the user, as for a service; they stay
+ * where root comes back. */
+static bool
+take_groups(const struct stat *st)
+{
+	const struct passwd *user = getpwuid(st->st_uid);
+
+	assumed.gid = user != NULL ? user->pw_gid : st->st_gid;
+	if (user != NULL)
+		return initgroups(user->pw_name, user->pw_gid) == 0;
+	return setgroups(0, NULL) == 0;
+}
+
+static bool
+decide(const char *path, struct error *err)
 {
 	struct stat st;
-	gid_t gid;
 
-	if (geteuid() != 0 || !find_owner(path, &st))
-		return true;
-	if (take_groups(&st, &gid) && setegid(gid) == 0 &&
-	    seteuid(st.st_uid) == 0) {
-		privilege_guard();
-		return true;
+	if (stat(path, &st) == 0) {
+		assumed.uid = st.st_uid;
+	} else if (errno != ENOENT) {
+		error_set_errno(err, ERROR_SYSTEM, errno,
+		    "cannot see who owns state_dir %s", path);
+		return false;
 	}
-	return fail(path, &st, err);
+	if (assumed.uid != 0 && !take_groups(&st))
+		return fail(err);
+	assumed.decided = true;
+	return true;
+}
+
+static bool
+become(void)
+{
+	if (assumed.uid == 0 || geteuid() != 0)
+		return true;
+	if (setegid(assumed.gid) != 0 || seteuid(assumed.uid) != 0)
+		return false;
+	privilege_guard();
+	return true;
+}
+
+bool
+privilege_assume(const char *path, struct error *err)
+{
+	if (getuid() != 0)
+		return true;
+	if (!assumed.decided && !decide(path, err))
+		return false;
+	return become() || fail(err);
+}
+
+void
+privilege_resume(void)
+{
+	static const char sentence[] =
+	    "odmr-agent: root cannot become the owner of state_dir again\n";
+
+	if (become())
+		return;
+	ssize_t ignored = write(STDERR_FILENO, sentence, sizeof sentence - 1);
+	(void)ignored;
+	_exit(EX_OSERR);
 }
 
 void
@@ -90,18 +131,21 @@ privilege_regain(void)
 }
 
 bool
-privilege_drop(const char *path, struct error *err)
+privilege_drop(struct error *err)
 {
-	struct stat st;
-	gid_t gid;
+	const uid_t uid = assumed.uid;
+	const gid_t gid = assumed.gid;
 
-	privilege_regain();
-	if (!find_owner(path, &st))
+	if (uid == 0)
 		return true;
-	if (take_groups(&st, &gid) && setresgid(gid, gid, gid) == 0 &&
-	    setresuid(st.st_uid, st.st_uid, st.st_uid) == 0 && setuid(0) != 0) {
+	privilege_regain();
+	if (setresgid(gid, gid, gid) == 0 && setresuid(uid, uid, uid) == 0 &&
+	    setuid(0) != 0) {
 		privilege_guard();
 		return true;
 	}
-	return fail(path, &st, err);
+	(void)fail(err);
+	/* What is left to be done is not done as root either. */
+	privilege_resume();
+	return false;
 }

@@ -147,13 +147,11 @@ static void
 reload(struct scheduler *scheduler)
 {
 	struct command_context *context = scheduler->context;
-	struct error err;
 
 	notify_reloading();
 	privilege_regain();
 	struct config *config = config_load(context->config_path);
-	if (!privilege_assume(state_dir(scheduler), &err))
-		log_say(CONFIG_LOG_ERROR, NULL, "reload", "%s", err.text);
+	privilege_resume();
 	log_messages(config);
 	bool usable = config->faults == 0;
 	if (usable && strcmp(config->state_dir, state_dir(scheduler)) != 0) {

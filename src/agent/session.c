@@ -494,7 +494,7 @@ prepare_call(struct session *s, struct error *err)
 	    config_read_token(s->account, &s->token, &deadline, err))
 		s->call = call_new(&options, err);
 	struct error other;
-	if (!privilege_drop(s->config->state_dir, &other)) {
+	if (!privilege_drop(&other)) {
 		*err = other;
 		return false;
 	}

@@ -9,6 +9,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import stat
 import threading
@@ -16,6 +17,7 @@ import time
 
 import mail
 from doubles import SILENT
+from servers import NOBODY
 from service import Gate
 from stage import (NO_LEAK_SEARCH, PASSWORD, Skip, deliver, dotted, goodbye,
                    hello, one_message, rows, until)
@@ -523,6 +525,26 @@ def test_root_drops_groups_too(t):
         said = file.read()
     assert "uid=65534" in said and "gid=65534" in said, said
     assert "root" not in said and "=0" not in said, said
+
+
+@rows(("set-uid", 0o4755, NOBODY), ("set-gid", 0o2755, NOBODY),
+      ("set-uid root", 0o4755, 0))
+def test_set_id_start(t, mode, owner):
+    """It is refused, whatever it is told to do: nobody reads by it what is the
+    owner's."""
+    if os.geteuid() != 0:
+        raise Skip("only root can give a program away")
+    if os.statvfs(t.folder).f_flag & os.ST_NOSUID:
+        raise Skip("set-uid programs have no effect in this file system")
+    program = shutil.copy(t.binary, t.path("odmr-agent"))
+    os.chown(program, owner, owner if mode & 0o4000 else NOBODY)
+    os.chmod(program, mode)
+    t.write("secret.yaml", "secret: words\n", mode=0o600)
+    os.chown(t.path("secret.yaml"), owner, owner)
+    child = t.start(command=[program, "-c", t.path("secret.yaml"), "check"],
+                    env=NO_LEAK_SEARCH, user=1, group=1, extra_groups=[])
+    run = t.expect(t.finish(child), 71, "must not be set-uid or set-gid")
+    assert "secret:" not in run.out + run.err, run
 
 
 # Status and logs

@@ -311,7 +311,7 @@ a_ping_is_sent_aside(void **state)
 	int log =
 	    open(in_folder(7, "log"), O_WRONLY | O_CREAT | O_APPEND, 0600);
 	dup2(log, STDERR_FILENO);
-	pid_t aside = ping_send_aside(folder, &account, PING_START, log);
+	pid_t aside = ping_send_aside(&account, PING_START, log);
 	dup2(saved, STDERR_FILENO);
 	close(saved);
 	close(log);
