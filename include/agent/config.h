@@ -248,5 +248,12 @@ void config_wipe_secrets(
 void config_fingerprint(const struct config_account *account,
     const struct secret *secret, const void *key, size_t key_len,
     char out[static CONFIG_FINGERPRINT_SIZE]);
+/*
+ * A digest of what decides which mail of the account a delivery gets and
+ * whether it accepts it: the service or program or path that it is, and, where
+ * routes share recipients out, all routes. delivery is an index.
+ */
+uint64_t config_delivery_digest(const struct config *config,
+    const struct config_account *account, size_t delivery);
 
 #endif

@@ -17,6 +17,8 @@
 #include "agent/result.h"
 
 enum {
+	/* Deliveries that one account may reach; nobody has so many. */
+	HISTORY_PROVEN_MAX = 1000,
 	HISTORY_OUTCOMES = SESSION_FAILED + 1,
 	/* Some providers just drop the line where there is no mail; a TLS or
 	 * network fault looks the same. */
@@ -71,6 +73,9 @@ struct history {
 	struct history_domain *domains; /* refused ones */
 	size_t domains_count;
 
+	uint64_t *proven; /* deliveries that have accepted a message */
+	size_t proven_count, proven_room;
+
 	char today[HISTORY_DATE_SIZE]; /* local date of today_messages */
 	uint64_t today_messages;
 	struct history_total total;
@@ -109,11 +114,11 @@ int64_t history_hold_left(const struct history *history, int64_t now);
 /* Messages taken on the local day of now. */
 uint64_t history_messages_today(const struct history *history, int64_t now);
 
-/*
- * soft_bounce `auto`: no message was taken yet, so a delivery set up wrongly
- * must not bounce what the provider holds.
- */
-bool history_is_new(const struct history *history);
+/* soft_bounce `auto`: deliveries, by config_delivery_digest(), that have
+ * accepted a message. Beyond HISTORY_PROVEN_MAX none is added. */
+bool history_is_proven(const struct history *history, uint64_t delivery);
+void history_add_proven(struct history *history, uint64_t delivery);
+void history_forget_proven(struct history *history);
 
 /* The provider is this host: what another one offered is forgotten. */
 void history_auth_at(struct history *history, const char *host);

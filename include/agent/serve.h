@@ -18,6 +18,7 @@ struct config;
 struct config_account;
 struct ledger;
 struct outlets;
+struct soft_bounce;
 struct stream;
 struct tally;
 struct transcript;
@@ -35,7 +36,7 @@ struct serve_options {
 	const char *session_id;
 	uint64_t size_max; /* octets; 0: none */
 	int64_t session_end; /* clock_ms() after which nothing is begun */
-	bool soften_first; /* until a message was taken, 5xx become 4xx */
+	struct soft_bounce *soft_bounce;
 	const char *early; /* octets that came behind the 250 to ATRN */
 	size_t early_len;
 	struct transcript *transcript;

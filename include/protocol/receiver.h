@@ -100,6 +100,12 @@ void receiver_answer(
     struct receiver *receiver, size_t rcpt, const struct status *status);
 /* recipient rcpt has a 2xx and takes part in the message */
 bool receiver_accepted(const struct receiver *receiver, size_t rcpt);
+/*
+ * From now on a message that is too large is deferred, or no more. While it is,
+ * EHLO tells no limit: a provider that knows one refuses on its own what is
+ * larger (RFC 1870 5).
+ */
+void receiver_soften_size(struct receiver *receiver, bool soft);
 /* status, a 421, is the reply to the next command that is not the rest of a
  * text; then RECEIVER_CLOSE. */
 void receiver_stop(struct receiver *receiver, const struct status *status);

@@ -72,6 +72,7 @@ struct receiver {
 	bool mail_refused;
 	uint64_t progress;
 	struct status stop; /* code 0: go on */
+	bool soft_size; /* what is too large is deferred */
 
 	struct transaction transaction;
 	struct slot slots[SLOTS_MAX]; /* in their order */
@@ -131,5 +132,8 @@ void receiver_text_done(struct receiver *r);
 void receiver_answer_text(
     struct receiver *r, size_t rcpt, const struct status *status);
 void receiver_run_command(struct receiver *r, const char *line, size_t len);
+
+/* The reply to a message that is larger than size_max. */
+void receiver_size_status(const struct receiver *r, struct status *status);
 
 #endif

@@ -28,6 +28,8 @@ void status_set(struct status *status, int code, const char *enhanced,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* 2, 3, 4 or 5; 0 for no answer yet. */
 int status_class(const struct status *status);
+/* A 5xx becomes 450, with what it was in its text; others stay. */
+void status_soften(struct status *status);
 /* "250 2.0.0 ok" into out, without CRLF; returns out. */
 char *status_format(const struct status *status, char *out, size_t size);
 /*

@@ -125,3 +125,48 @@ config_fingerprint(const struct config_account *account,
 	out[2 * len] = '\0';
 	OPENSSL_cleanse(inner, sizeof inner);
 }
+
+static void
+add_delivery(EVP_MD_CTX *digest, const struct config_delivery *delivery)
+{
+	add(digest, &delivery->kind, sizeof delivery->kind);
+	add_text(digest, delivery->path);
+	add_text(digest, delivery->address.host);
+	add(digest, &delivery->address.port, sizeof delivery->address.port);
+	for (size_t i = 0; i < delivery->args.count; i++)
+		add_text(digest, delivery->args.items[i]);
+	add(digest, &delivery->create, sizeof delivery->create);
+}
+
+static void
+add_route(EVP_MD_CTX *digest, const struct config_route *route)
+{
+	for (size_t i = 0; i < route->recipients.count; i++)
+		add_text(digest, route->recipients.items[i]);
+	add(digest, &route->recipients.count, sizeof route->recipients.count);
+	add_text(digest, route->deliver);
+}
+
+uint64_t
+config_delivery_digest(const struct config *config,
+    const struct config_account *account, size_t delivery)
+{
+	unsigned char octets[EVP_MAX_MD_SIZE];
+	EVP_MD_CTX *digest = EVP_MD_CTX_new();
+	uint64_t first = 0;
+
+	if (digest == NULL ||
+	    EVP_DigestInit_ex(digest, EVP_sha256(), NULL) != 1)
+		mem_exhausted();
+	add_delivery(digest, &config->deliveries[delivery]);
+	for (size_t i = 0;
+	     account->delivery == CONFIG_BY_ROUTES && i < config->routes_count;
+	     i++)
+		add_route(digest, &config->routes[i]);
+	if (EVP_DigestFinal_ex(digest, octets, NULL) != 1)
+		mem_exhausted();
+	EVP_MD_CTX_free(digest);
+	for (size_t i = 0; i < sizeof first; i++)
+		first = first << 8 | octets[i];
+	return first;
+}

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "agent/retry.h"
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "protocol/sasl.h"
@@ -33,6 +34,7 @@ history_clear(struct history *history)
 	for (size_t i = 0; i < history->domains_count; i++)
 		free_domain(&history->domains[i]);
 	free(history->domains);
+	free(history->proven);
 	history_deferrals_clear(&history->deferrals);
 	history_init(history);
 }
@@ -214,9 +216,29 @@ history_hold_left(const struct history *history, int64_t now)
 }
 
 bool
-history_is_new(const struct history *history)
+history_is_proven(const struct history *history, uint64_t delivery)
 {
-	return history->total.messages == 0;
+	for (size_t i = 0; i < history->proven_count; i++)
+		if (history->proven[i] == delivery)
+			return true;
+	return false;
+}
+
+void
+history_add_proven(struct history *history, uint64_t delivery)
+{
+	if (history->proven_count == HISTORY_PROVEN_MAX ||
+	    history_is_proven(history, delivery))
+		return;
+	history->proven = array_room(history->proven, &history->proven_room,
+	    history->proven_count + 1, sizeof *history->proven);
+	history->proven[history->proven_count++] = delivery;
+}
+
+void
+history_forget_proven(struct history *history)
+{
+	history->proven_count = 0;
 }
 
 void

@@ -149,6 +149,19 @@ write_deferrals(
 }
 
 static void
+write_proven(struct json_writer *json, const struct history *history)
+{
+	char id[ID_SIZE];
+
+	json_open(json, "proven_deliveries", '[');
+	for (size_t i = 0; i < history->proven_count; i++) {
+		snprintf(id, sizeof id, "%016" PRIx64, history->proven[i]);
+		json_text(json, NULL, id);
+	}
+	json_close(json, ']');
+}
+
+static void
 write_total(struct json_writer *json, const struct history_total *total)
 {
 	json_open(json, "total", '{');
@@ -195,6 +208,7 @@ history_json_format(
 	write_text(&json, "auth_best", history->auth_best);
 	write_text(&json, "auth_host", history->auth_host);
 	write_domains(&json, history);
+	write_proven(&json, history);
 	write_text(&json, "today", history->today);
 	write_count(&json, "today_messages", history->today_messages);
 	write_total(&json, &history->total);
@@ -326,6 +340,19 @@ read_deferrals(
 }
 
 static void
+read_proven(const struct json_value *root, struct history *history)
+{
+	const struct json_value *list = json_member(root, "proven_deliveries");
+
+	if (list == NULL || list->type != JSON_ARRAY)
+		return;
+	for (const struct json_value *v = list->child; v != NULL; v = v->next)
+		if (v->type == JSON_TEXT && strlen(v->text) == ID_SIZE - 1)
+			history_add_proven(
+			    history, strtoull(v->text, NULL, 16));
+}
+
+static void
 read_total(const struct json_value *root, struct history_total *total)
 {
 	const struct json_value *object = json_member(root, "total");
@@ -366,6 +393,7 @@ read_all(const struct json_value *root, struct history *history)
 	read_text(
 	    root, "auth_host", history->auth_host, sizeof history->auth_host);
 	read_domains(root, history);
+	read_proven(root, history);
 	read_text(root, "today", history->today, sizeof history->today);
 	history->today_messages = read_count(root, "today_messages");
 	read_total(root, &history->total);

@@ -12,6 +12,7 @@
 #include "agent/log.h"
 #include "agent/outlets.h"
 #include "agent/serve_private.h"
+#include "agent/soft_bounce.h"
 #include "agent/tally.h"
 #include "base/deadline.h"
 #include "base/mem.h"
@@ -41,26 +42,28 @@ enum {
 	FINISH_TIME = 3000,
 };
 
-static bool
-softens(const struct serve *s)
+static const struct config_delivery *
+delivery_of(const struct serve *s, size_t rcpt)
 {
-	return s->options->account->soft_bounce == CONFIG_SOFT_BOUNCE_YES ||
-	       (s->options->soften_first && s->options->tally->messages == 0);
+	return outlets_find(
+	    s->options->outlets, receiver_envelope(s->receiver)->rcpt[rcpt]);
 }
 
 /* soft_bounce: the provider keeps the mail. */
 static void
-soften(const struct serve *s, struct status *status)
+soften(const struct serve *s, const struct config_delivery *delivery,
+    struct status *status)
 {
-	char enhanced[STATUS_ENHANCED_MAX];
+	if (soft_bounce_is_on(s->options->soft_bounce, delivery))
+		status_soften(status);
+}
 
-	if (status_class(status) != 5 || !softens(s))
-		return;
-	snprintf(enhanced, sizeof enhanced, "%s", status->enhanced);
-	if (enhanced[0] == '5')
-		enhanced[0] = '4';
-	status_set(status, 450, enhanced, "(soft bounce of %d) %s",
-	    status->code, status->text);
+/* The limit of size is that of all deliveries together. */
+static void
+soften_size(const struct serve *s)
+{
+	receiver_soften_size(
+	    s->receiver, soft_bounce_is_on_anywhere(s->options->soft_bounce));
 }
 
 /*
@@ -121,7 +124,8 @@ on_mail(struct serve *s)
 	s->message_id = (struct message_id){.len = 0};
 	s->asked = s->taken = 0;
 	ledger_mail(s->options->ledger, envelope->sender, envelope->size,
-	    envelope->prdr, softens(s));
+	    envelope->prdr,
+	    soft_bounce_is_on_anywhere(s->options->soft_bounce));
 	s->delivery->ops->begin(s->delivery, envelope);
 	s->begun = true;
 }
@@ -144,11 +148,10 @@ static enum ledger_admission
 admit(struct serve *s, size_t rcpt, struct status *status)
 {
 	const struct path *path = receiver_envelope(s->receiver)->rcpt[rcpt];
-	const struct config_delivery *delivery =
-	    outlets_find(s->options->outlets, path);
+	const struct config_delivery *delivery = delivery_of(s, rcpt);
 
 	if (!accepts(s, path, status)) {
-		soften(s, status);
+		soften(s, NULL, status);
 		return LEDGER_SAID;
 	}
 	if (is_down(s, delivery, status))
@@ -198,7 +201,7 @@ answer_rcpts(struct serve *s)
 		s->asked--;
 		s->replies[rcpt] = status;
 		s->taken += status_class(&status) == 2;
-		soften(s, &status);
+		soften(s, delivery_of(s, rcpt), &status);
 		ledger_rcpt_answer(s->options->ledger, rcpt, &status);
 		tell_rcpt(s, rcpt, &status);
 		while (ledger_rcpt_same(s->options->ledger, rcpt, &same)) {
@@ -286,14 +289,19 @@ hand_over(struct serve *s)
 		delivery->ops->finish(delivery, &deadline);
 	while (delivery->ops->result(delivery, &rcpt, &status, &deadline)) {
 		s->replies[rcpt] = status;
-		soften(s, &status);
+		soften(s, delivery_of(s, rcpt), &status);
 		ledger_outcome(s->options->ledger, rcpt, &status);
 	}
 	s->begun = false;
 	rcpt = receiver_envelope(s->receiver)->rcpts;
-	while (rcpt-- > 0)
+	while (rcpt-- > 0) {
 		s->replies[rcpt] =
 		    s->replies[ledger_asked_as(s->options->ledger, rcpt)];
+		if (status_class(&s->replies[rcpt]) == 2)
+			soft_bounce_accepted(
+			    s->options->soft_bounce, delivery_of(s, rcpt));
+	}
+	soften_size(s);
 }
 
 /* Tells what became of each recipient: tally, log, and then the provider, with
@@ -608,6 +616,7 @@ serve_run(const struct serve_options *options, struct serve_result *result)
 
 	*result = (struct serve_result){.end = RECEIVER_OPEN};
 	s.receiver = receiver_new(&receiver_options);
+	soften_size(&s);
 	ledger_connection_begin(options->ledger);
 	take_early(&s);
 	serve_loop(&s);

@@ -20,6 +20,7 @@
 #include "agent/outlets.h"
 #include "agent/privilege.h"
 #include "agent/serve.h"
+#include "agent/soft_bounce.h"
 #include "agent/status_file.h"
 #include "agent/tally.h"
 #include "base/deadline.h"
@@ -59,6 +60,7 @@ struct session {
 	struct transcript transcript;
 	struct call *call;
 	struct outlets *outlets;
+	struct soft_bounce *soft_bounce;
 	struct ledger *ledger;
 	struct tally tally;
 	uint64_t size_max;
@@ -260,9 +262,7 @@ serve_call(struct session *s, struct call_result *call)
 	    .session_id = s->id,
 	    .size_max = s->size_max,
 	    .session_end = s->end,
-	    .soften_first =
-		s->account->soft_bounce == CONFIG_SOFT_BOUNCE_AUTO &&
-		history_is_new(&s->history),
+	    .soft_bounce = s->soft_bounce,
 	    .early = buf_data(&call->early),
 	    .early_len = buf_len(&call->early),
 	    .transcript = &s->transcript,
@@ -529,6 +529,7 @@ prepare_local(struct session *s, struct error *err)
 		    s->account->name, "ledger", "%s", note);
 	s->outlets = outlets_new(
 	    s->config, s->account, s->config->hostname, s->options->trace);
+	s->soft_bounce = soft_bounce_new(s->config, s->account, &s->history);
 	if (!outlets_probe(s->outlets, &s->size_max, &deadline, err))
 		return false;
 	if (max != 0 && (s->size_max == 0 || max < s->size_max))
@@ -629,12 +630,15 @@ finish(struct session *s)
 	if (s->result->outcome != SESSION_FAILED)
 		history_deferrals_forget(
 		    &s->history.deferrals, s->account, s->result->ended);
+	if (s->soft_bounce != NULL)
+		soft_bounce_record(s->soft_bounce, &s->history);
 	if (s->locks[0] >= 0 &&
 	    !status_file_record(s->config->state_dir, s->account->name,
 		&s->history, s->result, s->fingerprint, &err))
 		log_say(CONFIG_LOG_WARNING, s->account->name, "status", "%s",
 		    err.text);
 	log_session_end(s);
+	soft_bounce_free(s->soft_bounce);
 	if (s->outlets != NULL)
 		outlets_free(s->outlets);
 	if (s->ledger != NULL)

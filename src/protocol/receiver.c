@@ -328,6 +328,20 @@ receiver_stop(struct receiver *r, const struct status *status)
 }
 
 void
+receiver_soften_size(struct receiver *r, bool soft)
+{
+	r->soft_size = soft;
+}
+
+void
+receiver_size_status(const struct receiver *r, struct status *status)
+{
+	status_set(status, 552, "5.3.4", "Message too big");
+	if (r->soft_size)
+		status_soften(status);
+}
+
+void
 receiver_hang_up(struct receiver *r)
 {
 	if (r->state == STATE_CLOSED)

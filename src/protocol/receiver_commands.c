@@ -23,7 +23,7 @@ proceed_ehlo(struct receiver *r, const struct command *command)
 	receiver_say_line(r, line);
 	receiver_say_line(r, "250-PIPELINING");
 	snprintf(line, sizeof line, "250-SIZE %llu",
-	    (unsigned long long)r->options.size_max);
+	    r->soft_size ? 0 : (unsigned long long)r->options.size_max);
 	receiver_say_line(r, line);
 	receiver_say_line(r, "250-8BITMIME");
 	receiver_say_line(r, "250-ENHANCEDSTATUSCODES");
@@ -44,7 +44,7 @@ proceed_mail(struct receiver *r, const struct command *command)
 	} else if (r->transaction.open) {
 		receiver_complain_order(r, "A transaction is open already");
 	} else if (max != 0 && command->size > max) {
-		status_set(&status, 552, "5.3.4", "Message too big");
+		receiver_size_status(r, &status);
 		receiver_tell_refusal(r, &status);
 		receiver_say(r, &status);
 	} else {

@@ -241,16 +241,25 @@ receiver_text_begin(struct receiver *r, bool dots)
 
 /* The engine itself refuses the message: nothing more of it goes on. */
 static void
-text_refuse(
-    struct receiver *r, int code, const char *enhanced, const char *text)
+text_refuse_with(struct receiver *r, const struct status *refusal)
 {
 	struct transaction *t = &r->transaction;
 
 	if (t->refusal.code != 0)
 		return;
-	status_set(&t->refusal, code, enhanced, "%s", text);
+	t->refusal = *refusal;
 	receiver_emit(r, RECEIVER_ABORT);
 	receiver_emitted(r)->refusal = &t->refusal;
+}
+
+static void
+text_refuse(
+    struct receiver *r, int code, const char *enhanced, const char *text)
+{
+	struct status refusal;
+
+	status_set(&refusal, code, enhanced, "%s", text);
+	text_refuse_with(r, &refusal);
 }
 
 void
@@ -263,7 +272,9 @@ receiver_text_take(struct receiver *r, const struct text_piece *piece)
 		return;
 	trace_count_text(&t->trace, piece->data, piece->len);
 	if (r->options.size_max != 0 && t->octets > r->options.size_max) {
-		text_refuse(r, 552, "5.3.4", "Message too big");
+		struct status refusal;
+		receiver_size_status(r, &refusal);
+		text_refuse_with(r, &refusal);
 		return;
 	}
 	receiver_emit(r, RECEIVER_BODY);

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 void
 status_set(struct status *status, int code, const char *enhanced,
@@ -28,6 +29,20 @@ int
 status_class(const struct status *status)
 {
 	return status->code / 100;
+}
+
+void
+status_soften(struct status *status)
+{
+	char enhanced[STATUS_ENHANCED_MAX];
+
+	if (status_class(status) != 5)
+		return;
+	memcpy(enhanced, status->enhanced, sizeof enhanced);
+	if (enhanced[0] == '5')
+		enhanced[0] = '4';
+	status_set(status, 450, enhanced, "(soft bounce of %d) %s",
+	    status->code, status->text);
 }
 
 char *

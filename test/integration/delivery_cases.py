@@ -110,6 +110,67 @@ def test_soft_bounce(t, soft, expected):
     assert "No b" in run.err and "Spam" in run.err, run
 
 
+def test_first_day_of_a_size(t):
+    """What is larger than the local limit stays with the provider, and no limit
+    is announced by which it would refuse on its own."""
+    local = t.local(size=50000)
+
+    def script(line):
+        assert "SIZE 0" in hello(line)
+        line.command("MAIL FROM:<s@r.example> SIZE=50001",
+                     "450 4.3.4 (soft bounce of 552)")
+        deliver(line, mail.message("large", b"x" * 70 + b"\r\n" * 30000),
+                expect="450 4.3.4")
+        deliver(line, TEXT)
+        line.command("MAIL FROM:<s@r.example> SIZE=50001", "552 5.3.4")
+        goodbye(line)
+
+    t.configure(t.provider(script), {"lmtp": local.address}, soft_bounce="auto",
+                drain=False)
+    t.run("fetch", "office")
+    t.check_provider()
+
+
+def test_first_day_of_what_changed(t):
+    """A delivery that is changed, or new beside an old one, must not bounce all
+    that comes; the old one's refusals are refusals."""
+    old = t.local("old", answers={"RCPT": {"x@example.org": "550 5.1.1 No x"}})
+    new = t.local("new", answers={"RCPT": {"x@example.com": "550 5.1.1 No x"}})
+    also = t.local("also", answers={"RCPT": {"x@example.com": "550 5.1.1 No x"}})
+
+    def first(line):
+        hello(line)
+        deliver(line, TEXT, "a@example.org")
+        deliver(line, TEXT, "a@example.com")
+        rest(line, "550 5.1.1")
+
+    def second(line):
+        hello(line)
+        rest(line, "450 4.1.1 (soft bounce of 550)")
+
+    def third(line):
+        hello(line)
+        deliver(line, mail.message("another"), "a@example.com")
+        rest(line, "550 5.1.1")
+
+    def rest(line, reply):
+        line.command("MAIL FROM:<s@r.example>", 250)
+        line.command("RCPT TO:<x@example.org>", "550 5.1.1")
+        line.command("RCPT TO:<x@example.com>", reply)
+        line.command("RSET", 250)
+        goodbye(line)
+
+    for script, server in ((first, new), (second, also), (third, also),
+                           (second, new)):
+        t.configure(t.provider(script), soft_bounce="auto", drain=False, top={
+            "deliveries": {"old": {"lmtp": old.address},
+                           "new": {"lmtp": server.address}},
+            "routes": [{"recipients": "example.com", "deliver": "new"},
+                       {"deliver": "old"}]})
+        t.run("fetch", "office")
+        t.check_provider()
+
+
 def test_lmtp_connection_serves_a_session(t):
     local = t.local()
     source = t.folder_source(*[("s@r.example", [USER], TEXT) for _ in range(20)])

@@ -162,6 +162,8 @@ make_history(struct history *history)
 	make_text(history->auth_best, sizeof history->auth_best);
 	make_text(history->auth_host, sizeof history->auth_host);
 	make_domains(history);
+	for (size_t i = chance(4); i > 0; i--)
+		history_add_proven(history, chance(UINT64_MAX));
 	make_text(history->today, sizeof history->today);
 	history->today_messages = make_count();
 	for (int i = 0; i < HISTORY_OUTCOMES; i++)
@@ -244,6 +246,9 @@ assert_same(const struct history *a, const struct history *b)
 	SAME_TEXT(auth_best);
 	SAME_TEXT(auth_host);
 	assert_same_domains(a, b);
+	SAME(proven_count);
+	for (size_t i = 0; i < a->proven_count; i++)
+		SAME(proven[i]);
 	SAME_TEXT(today);
 	SAME(today_messages);
 	for (int i = 0; i < HISTORY_OUTCOMES; i++)

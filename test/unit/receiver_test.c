@@ -792,6 +792,35 @@ test_text_that_waits_is_seen(void **state)
 	}
 }
 
+/* Softened, the limit is not announced, or the provider would refuse by it. */
+static void
+test_a_softened_size_is_deferred(void **state)
+{
+	static const char large[] = OPEN "DATA\r\nover the limit\r\n.\r\n";
+	struct driver d;
+
+	(void)state;
+	driver_open(&d, 10, false);
+	receiver_soften_size(d.receiver, true);
+	feed(&d, START, strlen(START), 7);
+	feed(&d, "MAIL FROM:<s@x> SIZE=11\r\n", 25, 25);
+	feed(&d, large, sizeof large - 1, sizeof large - 1);
+	assert_true(buf_append(&d.said, "", 1));
+	const char *said = buf_data(&d.said);
+	assert_non_null(strstr(said, "250-SIZE 0\r\n"));
+	const char *first =
+	    strstr(said, "450 4.3.4 (soft bounce of 552) Message too big\r\n");
+	assert_non_null(first);
+	assert_non_null(strstr(first + 1, "450 4.3.4 (soft bounce of 552)"));
+	assert_null(strstr(said, "\n552"));
+	receiver_soften_size(d.receiver, false);
+	feed(&d, "MAIL FROM:<s@x> SIZE=11\r\n", 25, 25);
+	assert_true(buf_append(&d.said, "", 1));
+	assert_non_null(
+	    memmem(buf_data(&d.said), buf_len(&d.said), "552 5.3.4", 9));
+	driver_close(&d);
+}
+
 /* The delivery must not be told of a DATA that will be refused. */
 static void
 test_text_that_will_not_come(void **state)
@@ -849,6 +878,7 @@ main(void)
 	    cmocka_unit_test(test_only_nonsense_ends_the_session),
 	    cmocka_unit_test(test_a_thousand_recipients_and_no_more),
 	    cmocka_unit_test(test_stop_answers_the_next_command),
+	    cmocka_unit_test(test_a_softened_size_is_deferred),
 	    cmocka_unit_test(test_text_that_waits_is_seen),
 	    cmocka_unit_test(test_text_that_will_not_come),
 	    cmocka_unit_test(test_when_octets_prove_receipt),

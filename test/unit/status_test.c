@@ -41,6 +41,31 @@ test_a_status_can_be_made_of_itself(void **state)
 }
 
 static void
+test_only_a_refusal_is_softened(void **state)
+{
+	static const struct {
+		int code;
+		const char *enhanced, *soft;
+	} cases[] = {
+	    {250, "2.0.0", "250 2.0.0 x"},
+	    {452, "4.2.2", "452 4.2.2 x"},
+	    {550, "5.1.1", "450 4.1.1 (soft bounce of 550) x"},
+	    {552, "5.3.4", "450 4.3.4 (soft bounce of 552) x"},
+	    {554, "", "450 (soft bounce of 554) x"},
+	};
+	char line[STATUS_LINE_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct status status;
+		status_set(&status, cases[i].code, cases[i].enhanced, "x");
+		status_soften(&status);
+		assert_string_equal(
+		    status_format(&status, line, sizeof line), cases[i].soft);
+	}
+}
+
+static void
 test_many_outcomes_become_one(void **state)
 {
 	static const struct {
@@ -72,6 +97,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_text_is_cleaned_and_cut),
 	    cmocka_unit_test(test_a_status_can_be_made_of_itself),
+	    cmocka_unit_test(test_only_a_refusal_is_softened),
 	    cmocka_unit_test(test_many_outcomes_become_one),
 	};
 
