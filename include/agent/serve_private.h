@@ -50,9 +50,14 @@ struct serve {
 /* The text begins: the delivery gets our Received field. */
 void serve_text_begin(struct serve *s);
 void serve_text_body(struct serve *s, const char *text, size_t len);
-/* One recipient that was not given the message, and why. */
+/* One recipient that was not given the message, and why. As all lines of
+ * refusals, it is only counted once there are many in the session. */
 void serve_log_refusal(const struct serve *s, const struct envelope *envelope,
     size_t rcpt, const struct status *told);
+/* A MAIL or RCPT that the receiver itself refused. */
+void serve_log_command(const struct serve *s, const char *text, size_t len,
+    const struct status *told);
+void serve_log_loop(const struct serve *s);
 /*
  * Recipients that got it, from first on, with one reply of the delivery and as
  * many as a line takes. Returns the next that was not looked at.

@@ -15,8 +15,22 @@ struct history_deferrals;
 struct status;
 
 enum {
-	/* Deferrals that are told apart; beyond, each only counts. */
+	/* Deferrals that are told apart, in 400 kB; beyond, each only counts, as
+	 * a flood of them is all that can be said then. */
 	TALLY_DEFERRED_MAX = 10000,
+};
+
+/* Messages to one recipient that RCPT cannot tell apart. */
+struct tally_deferred {
+	uint64_t hash;
+	uint64_t messages; /* that are deferred */
+	uint64_t offered; /* and were so in this connection */
+};
+
+enum tally_line { TALLY_LINE_DEFERRED, TALLY_LINE_REFUSED, TALLY_LINES };
+
+struct tally_lines {
+	uint64_t logged, left_out;
 };
 
 struct tally {
@@ -29,14 +43,20 @@ struct tally {
 	uint64_t deferrals; /* told 4xx, each time */
 	/* Of the account, which outlive the session; NULL: not kept. */
 	struct history_deferrals *kept;
-	/* The rest is internal: digests of those that are deferred. */
-	uint64_t *deferred;
-	size_t deferred_count, deferred_size;
-	uint64_t uncounted;
+	/* Deferrals and refusals that have a line of the log, and those that
+	 * are only counted (serve_log). */
+	struct tally_lines lines[TALLY_LINES];
+	/* The rest is internal. */
+	struct tally_deferred *deferred;
+	size_t deferred_len, deferred_size;
+	uint64_t deferred_now;
 };
 
 /* Begins zeroed. */
 void tally_clear(struct tally *tally);
+/* Before the first of a connection: what is deferred in it may be what was
+ * deferred in the one before. Two of one connection are two messages. */
+void tally_connection_begin(struct tally *tally);
 /* Recipient rcpt was told status, at RCPT or at the end of the text. A 2xx
  * to RCPT is no outcome and is not told here. */
 void tally_told(struct tally *tally, const struct envelope *envelope,

@@ -9,7 +9,6 @@
 
 #include "agent/config.h"
 #include "agent/ledger.h"
-#include "agent/log.h"
 #include "agent/outlets.h"
 #include "agent/serve_private.h"
 #include "agent/soft_bounce.h"
@@ -21,7 +20,6 @@
 #include "deliver/delivery.h"
 #include "net/stream.h"
 #include "protocol/limits.h"
-#include "protocol/message_id.h"
 
 enum {
 	/* A message under way is finished within this after a SIGTERM, and
@@ -237,10 +235,7 @@ on_abort(struct serve *s, const struct status *refusal)
 	else
 		ledger_abort(s->options->ledger);
 	if (refusal != NULL && strcmp(refusal->enhanced, "4.4.6") == 0)
-		log_say(CONFIG_LOG_ERROR, s->options->account->name, "loop",
-		    "a message came through here %d times: the local MTA gives"
-		    " mail for this domain back to the provider",
-		    LIMIT_RECEIVED_OWN);
+		serve_log_loop(s);
 	for (size_t i = 0; refusal != NULL && i < envelope->rcpts; i++) {
 		if (!receiver_accepted(s->receiver, i))
 			continue;
@@ -253,22 +248,12 @@ on_abort(struct serve *s, const struct status *refusal)
 static void
 on_refusal(struct serve *s, const struct receiver_event *event)
 {
-	struct log_line line;
-	char command[ADDRESS_MAX + 32];
 	const struct status *refusal = event->refusal;
 
 	s->result->mail_seen = true;
 	tally_refusal(s->options->tally, receiver_envelope(s->receiver),
 	    event->text, event->len, refusal);
-	snprintf(command, sizeof command, "%.*s", (int)event->len, event->text);
-	log_begin(&line, CONFIG_LOG_WARNING, s->options->account->name,
-	    status_class(refusal) == 4 ? "deferred" : "refused");
-	log_text(&line, "command", command);
-	log_reply(&line, "told", refusal);
-	log_text(&line, "session", s->options->session_id);
-	log_text(&line, "provider", receiver_peer_name(s->receiver));
-	log_text(&line, "address", s->options->peer_addr);
-	log_end(&line);
+	serve_log_command(s, event->text, event->len, refusal);
 }
 
 /* The last step and its outcomes, unless the ledger knows them already. */
@@ -618,6 +603,7 @@ serve_run(const struct serve_options *options, struct serve_result *result)
 	s.receiver = receiver_new(&receiver_options);
 	soften_size(&s);
 	ledger_connection_begin(options->ledger);
+	tally_connection_begin(options->tally);
 	take_early(&s);
 	serve_loop(&s);
 	struct deadline finish =

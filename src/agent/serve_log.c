@@ -11,7 +11,52 @@
 #include "agent/tally.h"
 #include "protocol/address.h"
 #include "protocol/envelope.h"
+#include "protocol/limits.h"
 #include "protocol/status.h"
+
+/*
+ * Lines for each kind, deferrals and refusals, in one session. A mailbox that
+ * is full or a wave of spam has its lines; a provider that goes on for two
+ * hours wrote gigabytes.
+ */
+enum { LINES_MAX = 500 };
+
+static enum tally_line
+kind_of(const struct status *told)
+{
+	return status_class(told) == 4 ? TALLY_LINE_DEFERRED
+				       : TALLY_LINE_REFUSED;
+}
+
+/* Whether this one still has a line; it is counted in any case. */
+static bool
+admit_line(const struct serve *s, const struct status *told)
+{
+	struct tally_lines *lines = &s->options->tally->lines[kind_of(told)];
+
+	if (lines->logged == LINES_MAX) {
+		lines->left_out++;
+		return false;
+	}
+	lines->logged++;
+	return true;
+}
+
+static void
+begin_refusal(
+    struct log_line *line, const struct serve *s, const struct status *told)
+{
+	log_begin(line, CONFIG_LOG_WARNING, s->options->account->name,
+	    kind_of(told) == TALLY_LINE_DEFERRED ? "deferred" : "refused");
+}
+
+static void
+log_connection(struct log_line *line, const struct serve *s)
+{
+	log_text(line, "session", s->options->session_id);
+	log_text(line, "provider", receiver_peer_name(s->receiver));
+	log_text(line, "address", s->options->peer_addr);
+}
 
 static void
 log_recipients(struct log_line *line, const struct serve *s,
@@ -31,9 +76,7 @@ log_recipients(struct log_line *line, const struct serve *s,
 	log_ms(line, "seconds", clock_ms() - s->since);
 	log_text(line, "id", id);
 	log_text(line, "message-id", s->message_id.value);
-	log_text(line, "session", s->options->session_id);
-	log_text(line, "provider", receiver_peer_name(s->receiver));
-	log_text(line, "address", s->options->peer_addr);
+	log_connection(line, s);
 }
 
 /* "<a@b>" of an envelope's path into a log line. */
@@ -51,15 +94,64 @@ serve_log_refusal(const struct serve *s, const struct envelope *envelope,
     size_t rcpt, const struct status *told)
 {
 	struct log_line line;
-	bool deferred = status_class(told) == 4;
 
-	log_begin(&line, CONFIG_LOG_WARNING, s->options->account->name,
-	    deferred ? "deferred" : "refused");
+	if (!admit_line(s, told))
+		return;
+	begin_refusal(&line, s, told);
 	log_path(&line, "from", envelope->sender);
 	log_path(&line, "to", envelope->rcpt[rcpt]);
 	if (s->octets > 0)
 		log_number(&line, "size", s->octets);
 	log_recipients(&line, s, envelope, rcpt, told);
+	log_end(&line);
+}
+
+void
+serve_log_command(const struct serve *s, const char *text, size_t len,
+    const struct status *told)
+{
+	struct log_line line;
+	char command[ADDRESS_MAX + 32];
+
+	if (!admit_line(s, told))
+		return;
+	snprintf(command, sizeof command, "%.*s", (int)len, text);
+	begin_refusal(&line, s, told);
+	log_text(&line, "command", command);
+	log_reply(&line, "told", told);
+	log_connection(&line, s);
+	log_end(&line);
+}
+
+void
+serve_log_loop(const struct serve *s)
+{
+	/* Its recipients have a line each; with theirs ends this one. */
+	if (s->options->tally->lines[TALLY_LINE_DEFERRED].logged < LINES_MAX)
+		log_say(CONFIG_LOG_ERROR, s->options->account->name, "loop",
+		    "a message came through here %d times: the local MTA gives"
+		    " mail for this domain back to the provider",
+		    LIMIT_RECEIVED_OWN);
+}
+
+void
+serve_log_left_out(
+    const struct tally *tally, const char *account, const char *session_id)
+{
+	struct log_line line;
+	uint64_t deferred = tally->lines[TALLY_LINE_DEFERRED].left_out;
+	uint64_t refused = tally->lines[TALLY_LINE_REFUSED].left_out;
+
+	if (deferred + refused == 0)
+		return;
+	log_begin(&line, CONFIG_LOG_WARNING, account, "left-out");
+	log_sentence(&line,
+	    "beyond %d deferrals and %d refusals of one session these have no"
+	    " line of their own",
+	    LINES_MAX, LINES_MAX);
+	log_number(&line, "deferred", deferred);
+	log_number(&line, "refused", refused);
+	log_text(&line, "session", session_id);
 	log_end(&line);
 }
 

@@ -646,6 +646,7 @@ finish(struct session *s)
 	call_free(s->call);
 	secret_clear(&s->password);
 	secret_clear(&s->token);
+	serve_log_left_out(&s->tally, s->account->name, s->id);
 	tally_clear(&s->tally);
 	transcript_clear(&s->transcript);
 	history_clear(&s->history);

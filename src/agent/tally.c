@@ -46,42 +46,66 @@ digest(const struct envelope *envelope, const char *rcpt, size_t len)
 	return add_text(hash, rcpt, len);
 }
 
-static size_t
-find(const struct tally *tally, uint64_t hash)
+static struct tally_deferred *
+find_deferred(const struct tally *tally, uint64_t hash)
 {
-	size_t at = 0;
-
-	while (at < tally->deferred_count && tally->deferred[at] != hash)
-		at++;
-	return at;
+	for (size_t i = 0; i < tally->deferred_len; i++)
+		if (tally->deferred[i].hash == hash)
+			return &tally->deferred[i];
+	return NULL;
 }
 
-static void
-add_deferred(struct tally *tally, uint64_t hash)
+/* NULL: there are too many. */
+static struct tally_deferred *
+new_deferred(struct tally *tally, uint64_t hash)
 {
-	if (find(tally, hash) < tally->deferred_count)
-		return;
-	if (tally->deferred_count == TALLY_DEFERRED_MAX) {
-		tally->uncounted++;
-		return;
-	}
-	if (tally->deferred_count == tally->deferred_size) {
+	if (tally->deferred_len == TALLY_DEFERRED_MAX)
+		return NULL;
+	if (tally->deferred_len == tally->deferred_size) {
 		tally->deferred_size = tally->deferred_size > 0
 					   ? tally->deferred_size * 2
 					   : TALLY_FIRST;
 		tally->deferred = xreallocarray(tally->deferred,
 		    tally->deferred_size, sizeof *tally->deferred);
 	}
-	tally->deferred[tally->deferred_count++] = hash;
+	struct tally_deferred *made = &tally->deferred[tally->deferred_len++];
+	*made = (struct tally_deferred){.hash = hash};
+	return made;
+}
+
+/* Within a connection each is a message of its own; over connections the first
+ * are those that were deferred before. */
+static void
+add_deferred(struct tally *tally, uint64_t hash)
+{
+	struct tally_deferred *deferred = find_deferred(tally, hash);
+
+	if (deferred == NULL)
+		deferred = new_deferred(tally, hash);
+	if (deferred == NULL || deferred->offered++ >= deferred->messages) {
+		tally->deferred_now++;
+		if (deferred != NULL)
+			deferred->messages++;
+	}
 }
 
 static void
 remove_deferred(struct tally *tally, uint64_t hash)
 {
-	size_t at = find(tally, hash);
+	struct tally_deferred *deferred = find_deferred(tally, hash);
 
-	if (at < tally->deferred_count)
-		tally->deferred[at] = tally->deferred[--tally->deferred_count];
+	if (deferred == NULL)
+		return;
+	tally->deferred_now--;
+	if (--deferred->messages == 0)
+		*deferred = tally->deferred[--tally->deferred_len];
+}
+
+void
+tally_connection_begin(struct tally *tally)
+{
+	for (size_t i = 0; i < tally->deferred_len; i++)
+		tally->deferred[i].offered = 0;
 }
 
 static void
@@ -122,5 +146,5 @@ tally_refusal(struct tally *tally, const struct envelope *envelope,
 uint64_t
 tally_deferred(const struct tally *tally)
 {
-	return tally->deferred_count + tally->uncounted;
+	return tally->deferred_now;
 }

@@ -738,6 +738,28 @@ def mixed(t, end, script, **keys):
     return run, local
 
 
+def test_a_flood_of_refusals_in_the_log(t):
+    """Some hundred have a line, the rest one line together, and the status all."""
+    def script(line):
+        hello(line)
+        line.command(MAIL, 250)
+        group = b"RCPT TO:<a@elsewhere.example>\r\nRCPT TO:<a@>\r\n" * 400
+        line.send(group)
+        for _ in range(400):
+            line.expect("550 5.7.1")
+            line.expect("501 5.1.3")
+        goodbye(line)
+
+    t.configure(t.provider(script, one_message(TEXT)), drain=False)
+    run = t.run("fetch", "office")
+    t.check_provider()
+    lines = [l for l in run.err.split("\n") if " office: " in l]
+    assert len([l for l in lines if "office: refused" in l]) == 500, len(lines)
+    [rest] = [l for l in lines if "office: left-out" in l]
+    assert "refused=300" in rest and "deferred=0" in rest, rest
+    assert "800 refused" in run.line, run.line
+
+
 def test_prdr(t):
     def script(line):
         hello(line)
