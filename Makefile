@@ -23,8 +23,9 @@ OUT         := $(BUILD)/$(PROFILE)
 ROOMS  := $(shell sed -n 's/^\([a-z][a-z]*\) *|.*/\1/p' src/rooms)
 PKGS   := openssl libcurl yaml-0.1
 # NAME:VERSION:PACKAGE of Debian. OpenSSL 3.0 is the first with EVP_MD_get_size(),
-# and can tell the end of TLS from a cut; CURLINFO_ACTIVESOCKET came in 7.45.
-NEEDED := openssl:3.0:libssl-dev libcurl:7.45:libcurl4-openssl-dev \
+# and can tell the end of TLS from a cut; CURLOPT_RESOLVE takes several addresses
+# since 7.59.
+NEEDED := openssl:3.0:libssl-dev libcurl:7.59:libcurl4-openssl-dev \
 	yaml-0.1:0.1.4:libyaml-dev
 
 # A flag is used where the compiler has it: $(call cc_has,FLAG)

@@ -1,8 +1,8 @@
 /*
  * dial - connect to the provider by name, through libcurl.
  *
- * libcurl looks the name up, races IPv6 with IPv4 and speaks to proxies; it
- * never speaks SMTP or TLS here. The environment (http_proxy, no_proxy, ...)
+ * net/resolve looks the name up; libcurl races IPv6 with IPv4 and speaks to
+ * proxies; it never speaks SMTP or TLS here. The environment (http_proxy, no_proxy, ...)
  * has no say.
  */
 #ifndef ODMR_NET_DIAL_H

@@ -15,11 +15,13 @@
 #include "base/escape.h"
 #include "base/mem.h"
 #include "net/proxy.h"
+#include "net/resolve.h"
 
 enum {
 	HOST_MAX = 253, /* RFC 1035 2.3.4, as text without the last dot */
 	REASON_SIZE = 2 * CURL_ERROR_SIZE,
 	FIRST_FREE_FD = 3, /* 0 to 2 are the standard streams */
+	PROXY_PORT = 1080, /* libcurl's, where the URL has none */
 };
 
 bool
@@ -70,8 +72,9 @@ set_proxy(CURL *curl, const struct proxy *proxy)
 }
 
 /*
- * The scheme is never spoken, but every libcurl knows it. A dead name server
- * must not hold us beyond the deadline: QUICK_EXIT.
+ * The scheme is never spoken, but every libcurl knows it. Names are looked up
+ * before; should libcurl still look one up, a dead name server must not hold us
+ * beyond the deadline: QUICK_EXIT.
  */
 static void
 set_options(CURL *curl, const struct dial_options *options, const char *url,
@@ -97,6 +100,94 @@ set_options(CURL *curl, const struct dial_options *options, const char *url,
 	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
 	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, check_deadline);
 	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, deadline);
+}
+
+/* Names */
+
+/* An address, or localhost, which libcurl knows (RFC 6761 6.3). */
+static bool
+needs_no_look_up(const char *host)
+{
+	unsigned char address[sizeof(struct in6_addr)];
+
+	return strcasecmp(host, "localhost") == 0 ||
+	       inet_pton(AF_INET, host, address) == 1 ||
+	       inet_pton(AF_INET6, host, address) == 1;
+}
+
+/* Looks the host up, and adds "HOST:PORT:[ADDRESS],..." to what libcurl is to
+ * know without looking. */
+static bool
+look_up(const struct dial_options *options, const char *host, uint16_t port,
+    const struct deadline *deadline, struct curl_slist **known,
+    struct error *err)
+{
+	static const int families[] = {
+	    [DIAL_ANY] = AF_UNSPEC,
+	    [DIAL_IPV4] = AF_INET,
+	    [DIAL_IPV6] = AF_INET6,
+	};
+	struct resolve_addresses addresses;
+
+	if (needs_no_look_up(host))
+		return true;
+	if (!resolve_name(
+		host, families[options->family], deadline, &addresses, err))
+		return false;
+	char *entry = xasprintf("%s:%u:", host, (unsigned)port);
+	for (size_t i = 0; i < addresses.count; i++) {
+		bool ipv6 = strchr(addresses.text[i], ':') != NULL;
+		char *longer = xasprintf("%s%s%s%s%s", entry, i > 0 ? "," : "",
+		    ipv6 ? "[" : "", addresses.text[i], ipv6 ? "]" : "");
+		free(entry);
+		entry = longer;
+	}
+	struct curl_slist *longer = curl_slist_append(*known, entry);
+	free(entry);
+	if (longer == NULL)
+		mem_exhausted();
+	*known = longer;
+	return true;
+}
+
+/* HOST, HOST:PORT or [ADDRESS]:PORT, the last of which needs no look-up. */
+static bool
+look_up_proxy(const struct dial_options *options, const char *address,
+    const struct deadline *deadline, struct curl_slist **known,
+    struct error *err)
+{
+	const char *colon = strrchr(address, ':');
+	unsigned long port =
+	    colon == NULL ? PROXY_PORT : strtoul(colon + 1, NULL, 10);
+
+	if (address[0] == '[' || port == 0 || port > UINT16_MAX)
+		return true;
+	char *host = colon == NULL
+			 ? xstrdup(address)
+			 : xstrndup(address, (size_t)(colon - address));
+	bool found =
+	    look_up(options, host, (uint16_t)port, deadline, known, err);
+	free(host);
+	return found;
+}
+
+/* All names that this end has to know: of the proxy, or of the provider, or of
+ * both where the proxy takes addresses only. */
+static bool
+look_up_all(const struct dial_options *options, const struct proxy *proxy,
+    const struct deadline *deadline, struct curl_slist **known,
+    struct error *err)
+{
+	static const char by_address[] = "socks5://";
+
+	if (proxy->url != NULL &&
+	    !look_up_proxy(options, proxy->address, deadline, known, err))
+		return false;
+	if (proxy->url != NULL &&
+	    strncasecmp(proxy->url, by_address, sizeof by_address - 1) != 0)
+		return true;
+	return look_up(
+	    options, options->host, options->port, deadline, known, err);
 }
 
 static void
@@ -147,6 +238,7 @@ dial(const struct dial_options *options, const struct proxy *proxy,
     const char *place, struct deadline deadline, char *peer, struct error *err)
 {
 	char text[CURL_ERROR_SIZE] = "";
+	struct curl_slist *known = NULL;
 	CURL *curl = curl_easy_init();
 	char *url = xasprintf("http://%s/", place);
 	int fd = -1;
@@ -155,8 +247,11 @@ dial(const struct dial_options *options, const struct proxy *proxy,
 		error_set(err, ERROR_SYSTEM, "libcurl cannot be set up");
 		goto out;
 	}
+	if (!look_up_all(options, proxy, &deadline, &known, err))
+		goto out;
 	set_options(curl, options, url, &deadline);
 	set_proxy(curl, proxy);
+	curl_easy_setopt(curl, CURLOPT_RESOLVE, known);
 	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, text);
 	CURLcode code = curl_easy_perform(curl);
 	if (code == CURLE_OK)
@@ -167,6 +262,7 @@ out:
 	/* It closes its socket without a word: it does so to connections that
 	 * were CONNECT_ONLY, since it cannot know what became of them. */
 	curl_easy_cleanup(curl);
+	curl_slist_free_all(known);
 	free(url);
 	return fd;
 }

@@ -9,8 +9,9 @@ import socket
 import ssl
 
 import mail
-from doubles import HttpProxy, SocksProxy
+from doubles import HttpProxy, NameServer, SocksProxy
 from stage import PASSWORD, Skip, deliver, goodbye, hello, one_message, rows
+from state_cases import in_namespace
 
 TEXT = mail.message("a message")
 
@@ -469,6 +470,37 @@ def test_socks_proxy_own_resolver(t):
     t.configure(provider, proxy="socks5://" + proxy.address)
     t.fetch("office")
     assert proxy.asked
+
+
+@rows(("provider", {}), ("proxy", {"proxy": "socks5h://proxy.test:%d"}),
+      ("provider and proxy", {"proxy": "socks5://proxy.test:%d"}))
+def test_name_server_without_answer_for_ipv6(t, keys):
+    """The family that has an answer is used, long before the resolver gives the
+    other one up."""
+    try:
+        names = NameServer({"odmr.test": "127.0.0.1", "proxy.test": "127.0.0.1"})
+    except PermissionError:
+        raise Skip("port 53 needs a privilege") from None
+    t.at_end(names.close)
+    # Without help the resolver would wait for twice as long as is allowed.
+    t.write("resolv.conf", "nameserver %s\noptions timeout:30\n" % names.address,
+            0o644)
+    t.write("nsswitch.conf", "hosts: files dns\n", 0o644)
+    mount = " && ".join("mount --bind {0} /etc/{1}".format(t.path(f), f)
+                        for f in ("resolv.conf", "nsswitch.conf")
+                        if os.path.exists("/etc/" + f))
+    provider = t.provider(one_message(TEXT))
+    proxy = SocksProxy({"odmr.test": "127.0.0.1"})
+    keys = {key: value % proxy.port for key, value in keys.items()}
+    account = t.account("odmr.test:%d" % provider.port, connect_timeout="30s", **keys)
+    t.configure(accounts={"office": account})
+    run = t.run("fetch", "office", command=in_namespace(t, mount, "fetch", "office"))
+    t.expect(run, 0, "1 message")
+    t.assert_mail("user@example.org", TEXT)
+    assert (sorted({name for name, _ in names.asked}) ==
+            {"": ["odmr.test"], "socks5h": ["proxy.test"],
+             "socks5": ["odmr.test", "proxy.test"]}[
+                 keys.get("proxy", "").partition(":")[0]]), names.asked
 
 
 def test_http_proxy(t):

@@ -6,7 +6,9 @@ Local is an LMTP or SMTP server whose every answer can be set, and that can go
 silent or die at any of them. SocksProxy and HttpProxy are the proxies that
 libcurl dials through.
 """
+import errno
 import os
+import random
 import re
 import select
 import socket
@@ -211,6 +213,57 @@ def copy_both(one, other):
             if not data:
                 return
             (other if sock is one else one).sendall(data)
+
+
+class NameServer:
+    """
+    DNS over UDP (RFC 1035) on port 53 of an address of loopback that nobody
+    else has. names: from a name to its IPv4 address. Who asks for an address of
+    another kind hears nothing, as behind some routers.
+    """
+
+    def __init__(self, names):
+        self.names = names
+        self.asked = []  # (name, type)
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        while True:
+            self.address = "127.%d.%d.%d" % tuple(random.sample(range(2, 250), 3))
+            try:
+                self.socket.bind((self.address, 53))
+                break
+            except OSError as why:
+                if why.errno != errno.EADDRINUSE:
+                    raise
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                query, peer = self.socket.recvfrom(512)
+            except OSError:
+                return
+            answer = self.answer(query)
+            if answer:
+                self.socket.sendto(answer, peer)
+
+    def answer(self, query):
+        labels, at = [], 12
+        while query[at]:
+            labels.append(query[at + 1:at + 1 + query[at]].decode())
+            at += 1 + query[at]
+        name, kind = ".".join(labels).lower(), query[at + 2]
+        self.asked.append((name, kind))
+        head = query[:2] + b"\x81\x80\0\1"
+        question = query[12:at + 5]
+        if name not in self.names:
+            return head[:3] + b"\x83" + head[4:] + b"\0\0\0\0\0\0" + question
+        if kind != 1:
+            return None
+        return (head + b"\0\1\0\0\0\0" + question + b"\xc0\x0c\0\1\0\1" +
+                struct.pack("!IH", 60, 4) + socket.inet_aton(self.names[name]))
+
+    def close(self):
+        self.socket.close()
 
 
 class SocksProxy(Server):
