@@ -23,9 +23,6 @@ enum {
 	 * agent was asked to stop. */
 	SENDMAIL_ANSWERS = 3,
 	SENDMAIL_STOP_MS = 60 * 1000,
-	/* What a run for one of several gets, however many they are: a slow
-	 * queue on a slow disk. */
-	SENDMAIL_ONE_MS = 5 * 1000,
 };
 
 /* One run for all began with finish; where it failed, one for each follows. */
@@ -249,16 +246,13 @@ static void
 end_run_for_all(struct sendmail *sendmail, const struct deadline *deadline)
 {
 	enum sendmail_run_end end = end_run(sendmail, deadline);
-	int64_t all = run_time(sendmail);
-	int64_t least = all < SENDMAIL_ONE_MS ? all : SENDMAIL_ONE_MS;
 
 	sendmail->step = SENDMAIL_ENDED;
 	if (end != SENDMAIL_RUN_FAILED || sendmail->accepted == 1)
 		return;
 	sendmail->step = SENDMAIL_APART;
-	least *= (int64_t)sendmail->accepted;
 	sendmail->apart_until =
-	    deadline_in(all > least ? all : least, SENDMAIL_STOP_MS);
+	    deadline_in(run_time(sendmail), SENDMAIL_STOP_MS);
 }
 
 /* Each gets its share of the time that is left, so that one at whom the program
@@ -274,9 +268,9 @@ run_for_one(struct sendmail *sendmail, const struct sendmail_rcpt *rcpt,
 		set_misreads(sendmail, &sendmail->outcome);
 		return;
 	}
-	if (share == 0) {
+	if (share == 0) { /* the agent has to stop */
 		status_set(&sendmail->outcome, 451, "4.3.0",
-		    "%s was not run because the agent has to stop",
+		    "there was no time left to run %s",
 		    sendmail->options.command[0]);
 		return;
 	}
