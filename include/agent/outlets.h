@@ -23,8 +23,9 @@ void outlets_free(struct outlets *outlets);
 struct delivery *outlets_delivery(const struct outlets *outlets);
 /*
  * Tries each; true when at least one is there. One that is not is told to warn,
- * with the reason. *size_max is the smallest that they take, in octets, 0 where
- * none says.
+ * with the reason. *size_max is the largest that any of them accepts, in octets,
+ * 0 where one sets no limit or is not there to say: a recipient is not refused
+ * by the limit of another's delivery, and each refuses by its own.
  */
 bool outlets_probe(struct outlets *outlets, uint64_t *size_max,
     const struct deadline *deadline, struct error *err)

@@ -181,31 +181,40 @@ outlets_delivery(const struct outlets *outlets)
 	return outlets->route != NULL ? outlets->route : outlets->legs[0];
 }
 
+static bool
+probe_leg(struct outlets *outlets, size_t leg, struct delivery_can *can,
+    const struct deadline *deadline, struct error *err)
+{
+	struct delivery *to = outlets->legs[leg];
+
+	if (to->ops->probe(to, can, deadline, err))
+		return true;
+	error_prefix(err, "delivery %s", to->name);
+	/* The only one is the session's own failure. */
+	if (outlets->leg_count > 1)
+		log_say(CONFIG_LOG_WARNING, outlets->account->name, "delivery",
+		    "%s", err->text);
+	return false;
+}
+
 bool
 outlets_probe(struct outlets *outlets, uint64_t *size_max,
     const struct deadline *deadline, struct error *err)
 {
 	size_t there = 0;
+	bool limited = true;
 
 	*size_max = 0;
 	for (size_t i = 0; i < outlets->leg_count; i++) {
-		struct delivery *leg = outlets->legs[i];
 		struct delivery_can can = {.size_max = 0};
-		outlets->there[i] = leg->ops->probe(leg, &can, deadline, err);
-		if (!outlets->there[i]) {
-			error_prefix(err, "delivery %s", leg->name);
-			/* The only one is the session's own failure. */
-			if (outlets->leg_count > 1)
-				log_say(CONFIG_LOG_WARNING,
-				    outlets->account->name, "delivery", "%s",
-				    err->text);
-			continue;
-		}
-		there++;
-		if (can.size_max != 0 &&
-		    (*size_max == 0 || can.size_max < *size_max))
+		outlets->there[i] = probe_leg(outlets, i, &can, deadline, err);
+		there += outlets->there[i];
+		limited &= can.size_max != 0;
+		if (can.size_max > *size_max)
 			*size_max = can.size_max;
 	}
+	if (!limited)
+		*size_max = 0;
 	return there > 0;
 }
 

@@ -235,6 +235,37 @@ def test_lmtp_size(t):
     t.fetch("office")
 
 
+def test_size_of_another_leg(t):
+    """A large message is refused for those whose delivery does not accept it,
+    and for nobody else; what a delivery that is down accepts is not known."""
+    def too_large(server, _):
+        return "552 5.3.4 Too big" if "SIZE=50001" in server.commands[-1] else None
+
+    small, large = t.local(size=50000, answers={"MAIL": too_large}), t.local(
+        "large", size=90000)
+
+    def script(line, size="SIZE 90000", expected=250):
+        assert size in hello(line)
+        line.command("MAIL FROM:<s@r.example> SIZE=50001", 250)
+        line.command("RCPT TO:<b@example.com>", expected)
+        line.command("RCPT TO:<a@example.org>", "552 5.3.4 Too big")
+        line.command("RSET", 250)
+        goodbye(line)
+
+    for size, expected in (("SIZE 90000", 250), ("SIZE 0", "451")):
+        t.configure(
+            t.provider(lambda line, s=size, e=expected: script(line, s, e)),
+            drain=False, top={
+                "max_message_size": 0,
+                "deliveries": {"small": {"lmtp": small.address},
+                               "large": {"lmtp": large.address}},
+                "routes": [{"recipients": "example.com", "deliver": "large"},
+                           {"deliver": "small"}]})
+        t.run("fetch", "office")
+        t.check_provider()
+        large.close()
+
+
 def lmtp_fault(t, answers, script, status, **keys):
     local = t.local(answers=answers)
     provider = t.provider(script, replies={"ATRN": [None, b"453 no mail"]})
