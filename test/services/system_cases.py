@@ -219,6 +219,8 @@ def test_service_reloads(place):
         system = setting.system
         system.systemctl("start", SERVICE)
         pid = system.shown(SERVICE, "MainPID")
+        setting.first_session()
+        # Only a schedule that was read anew brings this one.
         setting.hold()
         setting.configure(every="2s")
         system.systemctl("reload", SERVICE)
