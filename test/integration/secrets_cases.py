@@ -15,7 +15,8 @@ from clock import wall_clock
 from doubles import Http, HttpProxy
 from mail import message
 from servers import NOBODY
-from stage import NO_LEAK_SEARCH, Skip, deliver, goodbye, hello, one_message, rows
+from stage import (NO_LEAK_SEARCH, Skip, deliver, goodbye, hello, one_message, rows,
+                   until)
 
 # Long ones: what grows is moved, and must not stay where it was.
 SECRETS = {"office": "office-" + "Ub7x" * 60 + "-last",
@@ -93,7 +94,7 @@ class Gate:
     def script(self, line):
         hello(line)
         self.reached.set()
-        assert self.opened.wait(60)
+        until(self.opened.is_set, 60, "the test to look")
         deliver(line, message("a message"))
         goodbye(line)
 
@@ -172,7 +173,7 @@ def test_of_other_accounts(t):
     t.configure(accounts=accounts)
     child = t.start("fetch", "-v", "--trace")
     for gate in gates.values():
-        assert gate.reached.wait(30)
+        until(gate.reached.is_set, 30, "the session")
     parent, *sessions = processes(child.pid)
     whole = {name: forms(name, SECRETS[name]) for name in SECRETS}
     for name in SECRETS:
@@ -214,7 +215,7 @@ def test_no_core_and_no_debugger(t, identity):
     for path in ("state", "mail", "odmr-agent.yaml"):
         os.chown(t.path(path), NOBODY, NOBODY)
     child = t.start("fetch", "office", env=NO_LEAK_SEARCH, **identity)
-    assert gate.reached.wait(30)
+    until(gate.reached.is_set, 30, "the session")
     parent, session = processes(child.pid)
     assert b"\nUid:\t%d\t" % NOBODY in read(str(session), "status")
     for pid in (parent, session):

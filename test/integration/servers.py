@@ -14,12 +14,17 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 
-import dovecot_config
-import mail
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "provider"))
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import dovecot_config  # noqa: E402
+import mail  # noqa: E402
+from patience import Patience  # noqa: E402
+
+TOP = os.path.dirname(os.path.dirname(HERE))
 EXIM = os.path.join(TOP, "build", "exim", "usr", "sbin", "exim4")
 NOBODY = 65534
 
@@ -42,14 +47,27 @@ def free_port():
 
 
 def until(condition, seconds=20, what="a condition"):
-    """Waits for a condition; its value is returned."""
-    limit = time.monotonic() + seconds
-    while time.monotonic() < limit:
+    """Waits for a condition, for so long on a quiet machine; its value is
+    returned."""
+    patience = Patience(seconds)
+    while patience.left():
         value = condition()
         if value:
             return value
         time.sleep(0.01)
     raise AssertionError("waited %s s for %s" % (seconds, what))
+
+
+def ended(child, seconds):
+    """Waits for a process to end, or raises subprocess.TimeoutExpired."""
+    patience = Patience(seconds)
+    while True:
+        left = patience.left()
+        try:
+            return child.wait(left)
+        except subprocess.TimeoutExpired:
+            if not left:
+                raise
 
 
 def started(server, condition, what):
@@ -92,7 +110,7 @@ class Process:
         if self.child.poll() is None:
             self.child.terminate()
             try:
-                self.child.wait(10)
+                ended(self.child, 10)
             except subprocess.TimeoutExpired:
                 os.killpg(self.child.pid, signal.SIGKILL)
                 self.child.wait()

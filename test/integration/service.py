@@ -20,10 +20,10 @@ class Gate:
 
     def wait(self):
         self.reached.set()
-        assert self.opened.wait(60), "nobody opened the gate"
+        until(self.opened.is_set, 60, "the gate to be opened")
 
     def arrived(self):
-        assert self.reached.wait(30), "nobody came to the gate"
+        until(self.reached.is_set, 30, "somebody at the gate")
 
 
 class Service:

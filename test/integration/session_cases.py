@@ -17,6 +17,7 @@ import time
 
 import mail
 from doubles import SILENT
+from patience import Patience
 from servers import NOBODY
 from service import Gate
 from stage import (NO_LEAK_SEARCH, PASSWORD, Skip, deliver, dotted, goodbye,
@@ -121,6 +122,8 @@ def test_wait_for_the_lock_is_not_the_session(t):
 
 def waits_for_lock(pid):
     """Whether a process, or a child of it, has a lock file open and no socket."""
+    if os.geteuid() != 0:
+        raise Skip("only root can see what the agent has open")
     pids = [pid] + children(pid)
     opened = []
     for one in pids:
@@ -344,12 +347,12 @@ def test_term_in_a_message_that_does_not_end(t):
     t.configure(t.provider(script))
     child = t.start("fetch", "office")
     gate.arrived()
-    begun = time.monotonic()
+    patience = Patience(15)
     child.terminate()
     run = t.finish(child, 30)
     t.check_provider()
     assert run.status == 75, run
-    assert time.monotonic() - begun < 15
+    assert patience.left()
     t.assert_mail(USER)
 
 
@@ -418,9 +421,9 @@ def test_term_while_the_provider_is_silent(t, verb):
     child = t.start("fetch", "office")
     gate.arrived()
     child.terminate()
-    begun = time.monotonic()
+    patience = Patience(10)
     run = t.finish(child, 15)
-    assert time.monotonic() - begun < 10
+    assert patience.left()
     assert run.status == 75, run
 
 
@@ -430,9 +433,9 @@ def test_term_while_the_local_side_is_silent(t):
     child = t.start("fetch", "office")
     until(lambda: local.connections, what="the connection")
     child.terminate()
-    begun = time.monotonic()
+    patience = Patience(10)
     t.finish(child, 15)
-    assert time.monotonic() - begun < 10
+    assert patience.left()
 
 
 def test_term_ends_all_sessions(t):

@@ -22,6 +22,7 @@ import servers  # noqa: E402
 from certificate import Authority, self_signed  # noqa: E402
 from doubles import Local  # noqa: E402
 from line import Log  # noqa: E402
+from patience import slowness  # noqa: E402
 from provider import Provider  # noqa: E402
 from servers import Skip, until  # noqa: E402
 from turned import Folder, Join, Scripts, dotted, hold  # noqa: E402
@@ -30,7 +31,7 @@ PASSWORD = "geheim-7Kq/wort"
 DOMAINS = ("example.org", "example.com")
 # The agent lets nobody but root trace it, and so search it for leaks.
 NO_LEAK_SEARCH = {"ASAN_OPTIONS": "exitcode=99:detect_leaks=0"}
-RUN_LIMIT = 90  # seconds that one run of the agent may take
+RUN_LIMIT = 90  # seconds that one run of the agent may take on a quiet machine
 SANITIZER = re.compile(r"ERROR: (Address|Leak)Sanitizer|runtime error:|"
                        r"Assertion .* failed")
 
@@ -107,6 +108,8 @@ class Stage:
         self._ends = []
         self._running = []
         self._runs = 0
+        self._slowness = None
+        self.progress = lambda: None  # told whenever a run has ended
 
     def path(self, *parts):
         return os.path.join(self.folder, *parts)
@@ -173,12 +176,19 @@ class Stage:
 
     # The agent
 
+    def slowness(self):
+        """Measured once for a case; for limits that are the agent's own."""
+        if self._slowness is None:
+            self._slowness = slowness()
+        return self._slowness
+
     def account(self, provider, **keys):
         """An account's keys; a key set to None is left out."""
         account = {"provider": provider if isinstance(provider, str)
                    else provider.address,
                    "user": "office", "password": PASSWORD, "domains": DOMAINS,
-                   "tls": "off", "soft_bounce": False, "provider_timeout": "20s"}
+                   "tls": "off", "soft_bounce": False,
+                   "provider_timeout": "%ds" % (20 * self.slowness())}
         if isinstance(provider, Provider) and provider.tls != "off":
             account["tls"] = provider.tls
             account["tls_ca_file"] = self.certificates.authority.cert
@@ -247,12 +257,13 @@ class Stage:
 
     def finish(self, child, limit=RUN_LIMIT, killed=False):
         try:
-            child.wait(limit)
+            servers.ended(child, limit)
         except subprocess.TimeoutExpired:
             child.send_signal(signal.SIGABRT)
             child.wait()
             raise AssertionError("the agent did not end within %s s: %s" % (
                 limit, " ".join(child.words))) from None
+        self.progress()
         run = self.output(child)
         if SANITIZER.search(run.err):
             raise AssertionError("a sanitizer reports: %r" % run)

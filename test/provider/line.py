@@ -16,6 +16,8 @@ import struct
 import threading
 import time
 
+from patience import Patience
+
 LOGGED_OCTETS = 300  # of one read or write: enough to see what it was
 
 
@@ -100,12 +102,19 @@ class Line:
     # Reading
 
     def fill(self):
-        try:
-            data = self.sock.recv(65536)
-        except socket.timeout:
-            raise Unexpected("nothing came for %s s" % self.timeout) from None
-        except (OSError, ValueError) as why:
-            raise Ended(str(why)) from None
+        patience = Patience(self.timeout)
+        data = None
+        while data is None:
+            try:
+                data = self.sock.recv(65536)
+            except socket.timeout:
+                # A limit that a script has set on the socket is meant so.
+                exact = self.sock.gettimeout() != self.timeout
+                if exact or not patience.left():
+                    raise Unexpected("nothing came for %s s" % (
+                        self.sock.gettimeout())) from None
+            except (OSError, ValueError) as why:
+                raise Ended(str(why)) from None
         if not data:
             raise Ended("end of data")
         self.log.note("<", data)
@@ -144,16 +153,16 @@ class Line:
 
     def wait_end(self, seconds=None):
         """Waits for the peer to end the connection; returns what came."""
-        limit = time.monotonic() + (self.timeout if seconds is None else seconds)
-        while time.monotonic() < limit:
-            self.sock.settimeout(max(0.01, limit - time.monotonic()))
+        patience = Patience(self.timeout if seconds is None else seconds)
+        while patience.left():
+            self.sock.settimeout(max(0.01, patience.left()))
             try:
                 self.fill()
             except Ended:
                 held, self.held = self.held, b""
                 return held
             except Unexpected:
-                break
+                continue
         raise Unexpected("the peer keeps the connection open")
 
     # Writing
@@ -174,8 +183,8 @@ class Line:
     def delivered(self, seconds=30):
         """Waits until the peer's kernel has acknowledged all that was sent
         and, on this host, its process has read it."""
-        limit = time.monotonic() + seconds
-        while time.monotonic() < limit:
+        patience = Patience(seconds)
+        while patience.left():
             if not self._unread():
                 return
             time.sleep(0.001)

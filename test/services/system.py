@@ -12,11 +12,12 @@ import signal
 import subprocess
 import time
 
+from patience import Patience
 from servers import Skip, until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NAME_SPACES = ["-m", "-p", "-n", "-C", "-i", "-u"]
-COMMAND_LIMIT = 120  # seconds
+COMMAND_LIMIT = 600  # seconds; the patience of a case ends before
 
 
 def cgroup_folder():
@@ -61,8 +62,8 @@ class System:
                     installed, self.shared()],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 preexec_fn=self._enter)
-        limit = time.monotonic() + 30
-        while time.monotonic() < limit and self.helper.poll() is None:
+        patience = Patience(30)
+        while patience.left() and self.helper.poll() is None:
             self.init = self._find_init()
             if self.init and self.run("systemctl", "is-system-running",
                                       status=None).stdout.strip() == b"running":

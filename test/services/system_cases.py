@@ -251,7 +251,7 @@ def test_service_stops_cleanly(place):
 
         def end_of_data(_server, _argument):
             reached.set()
-            assert go_on.wait(60)
+            until(go_on.is_set, 60, "the end of the wait")
             return "250 2.0.0 taken"
 
         local = Local(system.shared("slow"), answers={"END": end_of_data})
@@ -260,7 +260,7 @@ def test_service_stops_cleanly(place):
         setting.configure(delivery="{lmtp: /srv/test/slow}")
         setting.hold()
         system.systemctl("start", SERVICE)
-        assert reached.wait(20)
+        until(reached.is_set, what="the end of the data")
         with open(system.path("/proc/%s/limits" % child_of(
                 system, system.shown(SERVICE, "MainPID"))), encoding="ascii") as file:
             assert re.search(r"^Max core file size +0 +0 ", file.read(), re.MULTILINE)

@@ -11,6 +11,7 @@ import time
 
 from held import LOCKSTEP, PIPELINED, PRDR
 from kills import unrecorded
+from patience import slowness
 from pool import Job
 from rig import Rig, Wrong
 from stores import Untaken
@@ -147,7 +148,7 @@ def attempt(rig, point, tally, what, may_misunderstand=False):
         tally.counts["status %d" % status] += 1
         if status not in (0, 67, 75):
             raise Wrong("exit status %d" % status)
-        if point.max_seconds > LIMIT:
+        if point.max_seconds > LIMIT * slowness():
             raise Wrong("it took %.1f s" % point.max_seconds)
         rig.heal()
         lost = unrecorded(rig, point) if may_misunderstand else ()

@@ -24,6 +24,7 @@ for part in ("provider", "integration"):
     sys.path.insert(0, os.path.join(os.path.dirname(HERE), part))
 
 from held import Held, Message  # noqa: E402
+from patience import Patience  # noqa: E402
 import stage  # noqa: E402
 from stores import Maildir, Sendmail, Server  # noqa: E402
 from wire import Broken, Wire  # noqa: E402
@@ -162,7 +163,7 @@ class Rig:
         pidfd = os.pidfd_open(child.pid)
         point.held.begin()
         try:
-            self._serve_until(point, pidfd, begun + RUN_LIMIT, breaks)
+            self._serve_until(point, pidfd, Patience(RUN_LIMIT), breaks)
         finally:
             os.close(pidfd)
             if child.poll() is None:
@@ -172,17 +173,17 @@ class Rig:
         point.max_seconds = max(point.max_seconds, time.monotonic() - begun)
         return status
 
-    def _serve_until(self, point, pidfd, limit, breaks):
+    def _serve_until(self, point, pidfd, patience, breaks):
         while True:
-            left = limit - time.monotonic()
-            ready = select.select([self.listener, pidfd], [], [], max(0, left))[0]
+            left = patience.left()
+            ready = select.select([self.listener, pidfd], [], [], left)[0]
             if self.listener in ready:
                 sock = self.listener.accept()[0]
                 self._serve(point, Wire(sock, breaks))
                 breaks = None
             elif pidfd in ready:
                 return
-            else:
+            elif not left:
                 raise Wrong("the agent did not end within %d s" % RUN_LIMIT)
 
     def _serve(self, point, wire):

@@ -10,6 +10,8 @@ import socket
 import ssl
 import struct
 
+from patience import Patience
+
 FIN, RST, SILENCE = "fin", "rst", "silence"
 SENT, RECEIVED = "sent", "received"
 PATIENCE = 30  # seconds that the agent may leave us without an octet
@@ -53,6 +55,15 @@ class Wire:
             return None
         return self.breaks.at - self.count[side]
 
+    def _recv(self, most):
+        patience = Patience(PATIENCE)
+        while True:
+            try:
+                return self.sock.recv(most)
+            except socket.timeout:
+                if not patience.left():
+                    raise
+
     def _break_if_due(self):
         if self.breaks is not None and self._left(self.breaks.side) <= 0:
             self._break(self.breaks.way)
@@ -67,7 +78,7 @@ class Wire:
         try:
             if way == FIN:
                 self.sock.shutdown(socket.SHUT_WR)
-            while self.sock.recv(65536):  # which nobody reads
+            while self._recv(65536):  # which nobody reads
                 pass
         except socket.timeout:
             raise Slow("it holds a line that broke") from None
@@ -88,7 +99,7 @@ class Wire:
     def _receive(self):
         left = self._left(RECEIVED)
         try:
-            data = self.sock.recv(65536 if left is None else left)
+            data = self._recv(65536 if left is None else left)
         except socket.timeout:
             raise Slow("nothing came") from None
         except OSError as why:

@@ -27,7 +27,7 @@
 #include "base/transcript.h"
 
 enum {
-	LONG_MS = 20000, /* more than any of this takes */
+	LONG_MS = 120000, /* more than any of this takes */
 	SHORT_MS = 40, /* for waits that are meant to end */
 };
 

@@ -21,7 +21,7 @@
 #include "base/transcript.h"
 #include "net/stream.h"
 
-enum { PATIENCE_MS = 20 * 1000, SHORT_MS = 1000, DRIP_MS = 150 };
+enum { PATIENCE_MS = 120 * 1000, SHORT_MS = 1000, DRIP_MS = 150 };
 
 /* The provider's part: what must come, then what it says. */
 struct line {

@@ -23,7 +23,7 @@
 #include "base/stop.h"
 
 enum {
-	LONG_MS = 20000, /* more than any of this takes */
+	LONG_MS = 120000, /* more than any of this takes */
 	SHORT_MS = 100, /* for waits that are meant to end */
 	NOBODY = 65534,
 };

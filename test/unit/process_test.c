@@ -23,7 +23,7 @@
 #include "base/deadline.h"
 #include "base/stop.h"
 
-enum { WAIT_MS = 20000 };
+enum { WAIT_MS = 120000 };
 
 static char state_dir[] = "/tmp/process_test.XXXXXX";
 static struct config_account accounts[] = {

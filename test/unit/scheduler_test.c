@@ -30,7 +30,7 @@
 #include "base/deadline.h"
 
 /* Under valgrind on a busy machine a fork alone takes seconds. */
-enum { WAIT_MS = 60000, ACCOUNTS = 1000, TEXT_MAX = 1 << 20 };
+enum { WAIT_MS = 180000, ACCOUNTS = 1000, TEXT_MAX = 1 << 20 };
 
 static char folder[64];
 static int notify_fd = -1;

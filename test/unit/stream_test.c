@@ -19,7 +19,7 @@
 #include "base/stop.h"
 
 enum {
-	LONG_MS = 20000, /* more than any of this takes */
+	LONG_MS = 120000, /* more than any of this takes */
 	SHORT_MS = 50, /* for waits that are meant to end */
 	MUCH = 4 << 20, /* more than socket buffers hold */
 };

@@ -28,7 +28,7 @@
 #include "net/stream.h"
 
 enum {
-	LONG_MS = 20000, /* more than any of this takes */
+	LONG_MS = 120000, /* more than any of this takes */
 	SHORT_MS = 50, /* for waits that are meant to end */
 	DAY = 24 * 3600,
 	MUCH = 1 << 20, /* more than socket buffers hold */

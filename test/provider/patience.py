@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: ISC
+"""
+patience - how long the tests wait, on whatever machine they run.
+
+A limit here is meant for a quiet machine and is there to end what hangs. When
+it is reached, a known piece of work is timed: where that takes ten times as
+long as it should, so may everything else, and the wait goes on.
+"""
+import os
+import subprocess
+import time
+
+WORK = 0.03  # seconds for work() on a quiet machine that is not fast
+SLOWEST = 40  # beyond that nothing is worth a wait
+
+
+def work():
+    """A bit of what tests do: programs started, and some arithmetic."""
+    for _ in range(5):
+        subprocess.run(["/bin/true"], check=True)
+    return sum(range(400000))
+
+
+def slowness():
+    """How many times as long as on a quiet machine things take, now or over the
+    last minute: 1 to SLOWEST."""
+    begun = time.monotonic()
+    work()
+    now = (time.monotonic() - begun) / WORK
+    queued = os.getloadavg()[0] / (os.cpu_count() or 1)
+    return min(max(now, queued, 1), SLOWEST)
+
+
+class Patience:
+    """A limit in seconds of a quiet machine, from now on."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+        self.begun = time.monotonic()
+        self._slowness = 1
+
+    def left(self):
+        """Seconds until it is worth asking again; 0 when patience is at its
+        end."""
+        elapsed = time.monotonic() - self.begun
+        if elapsed >= self.seconds * self._slowness:
+            self._slowness = max(self._slowness, slowness())
+        return max(0, self.seconds * self._slowness - elapsed)
+
+    def elapsed(self):
+        """Seconds since its begin, as on a quiet machine."""
+        return (time.monotonic() - self.begun) / slowness()
+
+    def renew(self):
+        """Something has gone on: the wait begins anew."""
+        self.begun = time.monotonic()
+
+
+__all__ = ["Patience", "slowness"]
