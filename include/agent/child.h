@@ -31,6 +31,10 @@ struct child_record {
 /* POSIX: a write of this many octets to a pipe is never split. */
 _Static_assert(sizeof(struct child_record) <= PIPE_BUF, "atomic write");
 
+/* What it holds is what a session can write: the child may be in a stranger's
+ * hands. */
+bool child_record_is_sound(const struct child_record *record);
+
 struct child_job {
 	child_function *run;
 	struct config *config;

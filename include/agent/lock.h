@@ -6,6 +6,7 @@
 #ifndef ODMR_AGENT_LOCK_H
 #define ODMR_AGENT_LOCK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct deadline;
@@ -28,5 +29,9 @@ int lock_take(const char *state_dir, const char *name,
  */
 void lock_provider_name(
     char out[LOCK_NAME_MAX], const char *host, unsigned port, const char *user);
+/* A process has that lock now: whoever takes it would have to wait. Where the
+ * folder cannot be used nobody has it. */
+bool lock_provider_is_held(
+    const char *state_dir, const char *host, unsigned port, const char *user);
 
 #endif

@@ -51,6 +51,13 @@ size_t process_running(const struct process_pool *pool);
 bool process_full(const struct process_pool *pool);
 
 /*
+ * A session of the same user at the same provider is under way: one of account
+ * would only wait for its lock, and hold a place meanwhile. Where it does not,
+ * another process may still have the lock.
+ */
+bool process_is_at_provider(
+    const struct process_pool *pool, const struct config_account *account);
+/*
  * Forks; the pool is not full. The child's run is given config and account,
  * which need not outlive this call. A fork that is refused becomes the event
  * of a session that failed (71).

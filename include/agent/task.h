@@ -8,6 +8,7 @@
 #define ODMR_AGENT_TASK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "agent/result.h"
@@ -34,6 +35,8 @@ struct task {
 	int64_t wake; /* CLOCK_BOOTTIME: to start it, or to see if its hold
 			 is over; INT64_MAX: never */
 	int64_t next; /* the session, on the wall clock, or SCHEDULE_NEVER */
+	int64_t look; /* CLOCK_BOOTTIME: not started before, since another
+		       * process had the provider's lock */
 };
 
 /* With what the status file has; to be planned next. */
@@ -54,5 +57,9 @@ void task_end(struct task *task, const char *state_dir,
 /* Puts next into the status file, unless a session has it now. */
 void task_publish(const struct task *task, const char *state_dir,
     const struct schedule_clock *now);
+/* What runs, and what comes next, in words. */
+enum { TASK_DESCRIPTION_SIZE = 400 };
+void task_describe(struct task *const *tasks, size_t tasks_count,
+    char out[static TASK_DESCRIPTION_SIZE]);
 
 #endif

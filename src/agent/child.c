@@ -44,6 +44,18 @@ child_block_signals(sigset_t *before)
 	sigprocmask(SIG_BLOCK, &set, before);
 }
 
+bool
+child_record_is_sound(const struct child_record *record)
+{
+	const struct session_result *result = &record->result;
+
+	return (unsigned)result->outcome <= SESSION_FAILED &&
+	       (unsigned)result->error.class <= ERROR_CONFIG &&
+	       memchr(result->error.text, '\0', sizeof result->error.text) !=
+		   NULL &&
+	       result->exit_status >= 0 && result->exit_status < 128;
+}
+
 /* false: the pipe is full or broken. */
 static bool
 report(int fd, bool ended, const struct session_result *result)

@@ -10,6 +10,7 @@
 #include "agent/history.h"
 #include "agent/history_json.h"
 #include "agent/hold.h"
+#include "agent/lock.h"
 #include "agent/log.h"
 #include "agent/moment.h"
 #include "agent/process.h"
@@ -24,7 +25,7 @@
 struct job {
 	const struct config_account *account;
 	int64_t begun; /* clock_ms() */
-	bool running, ended;
+	bool waiting, running;
 	struct session_result so_far;
 };
 
@@ -47,8 +48,8 @@ add_jobs(struct fetch *fetch, const struct selection *selection)
 	fetch->json = selection->json;
 	for (size_t i = 0; i < selection->count; i++)
 		if (selection->named || selection->accounts[i]->enabled)
-			fetch->jobs[fetch->count++].account =
-			    selection->accounts[i];
+			fetch->jobs[fetch->count++] = (struct job){
+			    .account = selection->accounts[i], .waiting = true};
 }
 
 static void
@@ -184,7 +185,6 @@ handle_event(struct fetch *fetch, const struct process_event *event)
 	job->so_far = event->result;
 	if (event->ended) {
 		job->running = false;
-		job->ended = true;
 		print_result(fetch, job->account->name, &event->result);
 		if (event->lost)
 			handle_loss(fetch, job->account, &event->result);
@@ -195,40 +195,80 @@ handle_event(struct fetch *fetch, const struct process_event *event)
 		show_live_line(fetch);
 }
 
-/* Starts what there is room for; the index of the next one. */
-static size_t
-start_jobs(struct fetch *fetch, size_t next)
+static void
+start_job(struct fetch *fetch, struct job *job)
 {
 	struct command_context *context = fetch->context;
+	struct process_order order = {.account = job->account,
+	    .trace = context->trace,
+	    .named = fetch->named,
+	    .live = fetch->live,
+	    .tag = job};
 
-	while (next < fetch->count && !process_full(fetch->pool)) {
-		struct job *job = &fetch->jobs[next++];
-		if (!fetch->named && honour_hold(fetch, job->account))
+	job->waiting = false;
+	if (!fetch->named && honour_hold(fetch, job->account))
+		return;
+	job->running = true;
+	job->begun = clock_ms();
+	process_start(fetch->pool, context->config, &order);
+}
+
+/* Another process has the lock of its provider. */
+static bool
+is_locked(const struct fetch *fetch, const struct config_account *account)
+{
+	return lock_provider_is_held(fetch->context->config->state_dir,
+	    account->provider.host, account->provider.port,
+	    account->user != NULL ? account->user : "");
+}
+
+/* What there is room for, and need not wait for the lock of its provider, or
+ * may. */
+static void
+start_some(struct fetch *fetch, bool may_wait)
+{
+	for (size_t i = 0; i < fetch->count; i++) {
+		struct job *job = &fetch->jobs[i];
+		if (process_full(fetch->pool))
+			return;
+		if (!job->waiting ||
+		    process_is_at_provider(fetch->pool, job->account))
 			continue;
-		job->running = true;
-		job->begun = clock_ms();
-		struct process_order order = {.account = job->account,
-		    .trace = context->trace,
-		    .named = fetch->named,
-		    .live = fetch->live,
-		    .tag = job};
-		process_start(fetch->pool, context->config, &order);
+		if (may_wait || !is_locked(fetch, job->account))
+			start_job(fetch, job);
 	}
-	return next;
+}
+
+/* One that waits takes a place from the accounts of other providers. Where
+ * nothing else is left its session waits, and says so if that is in vain. */
+static void
+start_jobs(struct fetch *fetch)
+{
+	start_some(fetch, false);
+	if (process_running(fetch->pool) == 0)
+		start_some(fetch, true);
+}
+
+static bool
+any_waits(const struct fetch *fetch)
+{
+	for (size_t i = 0; i < fetch->count; i++)
+		if (fetch->jobs[i].waiting)
+			return true;
+	return false;
 }
 
 static void
 fetch_all(struct fetch *fetch)
 {
 	struct process_event event;
-	size_t next = 0;
 	bool stopped = false;
 
 	for (;;) {
 		if (!stopped)
-			next = start_jobs(fetch, next);
+			start_jobs(fetch);
 		if (process_running(fetch->pool) == 0 &&
-		    (stopped || next == fetch->count))
+		    (stopped || !any_waits(fetch)))
 			break;
 		int fd = stopped ? -1 : stop_fd();
 		switch (process_wait(fetch->pool, INT64_MAX, &fd, 1, &event)) {
@@ -243,7 +283,7 @@ fetch_all(struct fetch *fetch)
 			break;
 		}
 	}
-	if (next < fetch->count)
+	if (any_waits(fetch))
 		fetch->status = report_worse_status(fetch->status, EX_TEMPFAIL);
 }
 

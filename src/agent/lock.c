@@ -86,3 +86,17 @@ lock_provider_name(
 		at += snprintf(
 		    out + at, LOCK_NAME_MAX - (size_t)at, "%02x", digest[i]);
 }
+
+bool
+lock_provider_is_held(
+    const char *state_dir, const char *host, unsigned port, const char *user)
+{
+	char name[LOCK_NAME_MAX];
+	struct error err;
+
+	lock_provider_name(name, host, port, user);
+	int fd = lock_take(state_dir, name, NULL, &err);
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 && err.class == ERROR_BUSY;
+}

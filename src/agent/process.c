@@ -40,6 +40,8 @@ struct process {
 	void *tag;
 	char *account;
 	char *state_dir;
+	char *host, *user; /* of the provider: one call at a time */
+	uint16_t port;
 	int64_t started; /* Unix time in ms */
 	int64_t begun; /* clock_ms() */
 	int64_t ends; /* clock_ms() by which it must be heard of */
@@ -112,6 +114,27 @@ bool
 process_full(const struct process_pool *pool)
 {
 	return pool->count >= pool->max;
+}
+
+static const char *
+user_of(const struct config_account *account)
+{
+	return account->user != NULL ? account->user : "";
+}
+
+bool
+process_is_at_provider(
+    const struct process_pool *pool, const struct config_account *account)
+{
+	for (size_t i = 0; i < pool->count; i++) {
+		const struct process *process = &pool->processes[i];
+		/* Its locks are given back when its end is told. */
+		if (!process->told && process->port == account->provider.port &&
+		    strcmp(process->host, account->provider.host) == 0 &&
+		    strcmp(process->user, user_of(account)) == 0)
+			return true;
+	}
+	return false;
 }
 
 static void
@@ -202,6 +225,9 @@ process_start(struct process_pool *pool, struct config *config,
 	    .tag = order->tag,
 	    .account = xstrdup(account->name),
 	    .state_dir = xstrdup(config->state_dir),
+	    .host = xstrdup(account->provider.host),
+	    .user = xstrdup(user_of(account)),
+	    .port = account->provider.port,
 	    .started = moment_now(),
 	    .begun = clock_ms(),
 	    .patience = account->session_timeout + silence};
@@ -238,19 +264,6 @@ process_follow(struct process_pool *pool, struct config *config,
 		pool->processes[pool->count++] = process;
 }
 
-/* The child may be in a stranger's hands. */
-static bool
-is_sound(const struct child_record *record)
-{
-	const struct session_result *result = &record->result;
-
-	return (unsigned)result->outcome <= SESSION_FAILED &&
-	       (unsigned)result->error.class <= ERROR_CONFIG &&
-	       memchr(result->error.text, '\0', sizeof result->error.text) !=
-		   NULL &&
-	       result->exit_status >= 0 && result->exit_status < 128;
-}
-
 /* A sign of life moves the time by which the next one must come. */
 static void
 hear(struct process *process, bool told)
@@ -275,7 +288,7 @@ read_record(struct process *process, struct process_event *event, bool *gone)
 	*gone = false;
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
-	if (got != (ssize_t)sizeof record || !is_sound(&record) ||
+	if (got != (ssize_t)sizeof record || !child_record_is_sound(&record) ||
 	    process->told) {
 		*gone = true;
 		process->garbled = got > 0;
@@ -369,6 +382,8 @@ remove_process(
 	}
 	free(process.account);
 	free(process.state_dir);
+	free(process.host);
+	free(process.user);
 	free(process.refused);
 	return !process.told;
 }

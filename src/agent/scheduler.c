@@ -25,7 +25,7 @@
 /* No account can have this name. */
 static const char lock_name[] = "run:";
 
-enum { STATUS_SIZE = 400 };
+enum { LOOK_MS = 1000 }; /* sessions last for seconds */
 
 struct scheduler {
 	struct command_context *context;
@@ -36,7 +36,7 @@ struct scheduler {
 	int lock;
 	int64_t watchdog; /* ms between two signs of life; 0: none */
 	int64_t watchdog_next; /* clock_ms() */
-	char status[STATUS_SIZE]; /* as systemd was told last */
+	char status[TASK_DESCRIPTION_SIZE]; /* as systemd was told last */
 };
 
 static const char *
@@ -185,7 +185,9 @@ fetch_everything(struct scheduler *scheduler)
 		if (task->running || task->account == NULL)
 			continue;
 		task->forced = true;
-		task->wake = now.boot;
+		/* Who waits already does not lose his turn. */
+		if (task->wake > now.boot)
+			task->wake = now.boot;
 	}
 }
 
@@ -207,7 +209,19 @@ plan_anew(struct scheduler *scheduler)
 	}
 }
 
-/* The one that waits longest, of those that are due; NULL: none is. */
+/* It is to be started, but for a free place. */
+static bool
+is_due(const struct scheduler *scheduler, const struct task *task, int64_t boot)
+{
+	return !task->running && task->account != NULL && task->wake <= boot &&
+	       task->look <= boot &&
+	       !process_is_at_provider(scheduler->pool, task->account);
+}
+
+/*
+ * The one that waits longest, of those that are due; NULL: none is. Accounts of
+ * one provider take turns by this: whoever had its session waits from its end.
+ */
 static struct task *
 find_due(const struct scheduler *scheduler, int64_t boot)
 {
@@ -215,12 +229,22 @@ find_due(const struct scheduler *scheduler, int64_t boot)
 
 	for (size_t i = 0; i < scheduler->count; i++) {
 		struct task *task = scheduler->tasks[i];
-		if (!task->running && task->account != NULL &&
-		    task->wake <= boot &&
-		    (due == NULL || task->wake < due->wake))
+		if ((due == NULL || task->wake < due->wake) &&
+		    is_due(scheduler, task, boot))
 			due = task;
 	}
 	return due;
+}
+
+/* By another process, a `fetch` say: nothing tells when it ends. */
+static bool
+is_locked(const struct scheduler *scheduler, const struct task *task)
+{
+	const struct config_account *account = task->account;
+
+	return lock_provider_is_held(state_dir(scheduler),
+	    account->provider.host, account->provider.port,
+	    account->user != NULL ? account->user : "");
 }
 
 static void
@@ -236,6 +260,10 @@ start_due(struct scheduler *scheduler)
 		bool forced = task->forced;
 		if (!forced && task_is_held(task, state_dir(scheduler), &now))
 			continue;
+		if (is_locked(scheduler, task)) {
+			task->look = now.boot + LOOK_MS;
+			continue;
+		}
 		task_begin(task, &now);
 		struct process_order order = {.account = task->account,
 		    .trace = context->trace,
@@ -245,18 +273,31 @@ start_due(struct scheduler *scheduler)
 	}
 }
 
-/* Those that are due already wait for a session to end. */
+/* When to look at a task; those that wait for a session to end are looked at
+ * then. */
+static int64_t
+look_at(
+    const struct scheduler *scheduler, const struct task *task, int64_t boot)
+{
+	if (task->running || task->account == NULL)
+		return INT64_MAX;
+	if (task->wake > boot)
+		return task->wake;
+	if (process_full(scheduler->pool) ||
+	    process_is_at_provider(scheduler->pool, task->account))
+		return INT64_MAX;
+	return task->look > boot ? task->look : boot;
+}
+
 static void
 set_timer(struct scheduler *scheduler)
 {
 	int64_t boot = schedule_clock_now().boot, next = INT64_MAX;
 
 	for (size_t i = 0; i < scheduler->count; i++) {
-		const struct task *task = scheduler->tasks[i];
-		if (!task->running && task->account != NULL &&
-		    task->wake < next &&
-		    (task->wake > boot || !process_full(scheduler->pool)))
-			next = task->wake;
+		int64_t look = look_at(scheduler, scheduler->tasks[i], boot);
+		if (look < next)
+			next = look;
 	}
 	wake_set_timer(&scheduler->wake, next);
 }
@@ -288,44 +329,12 @@ handle_event(struct scheduler *scheduler, const struct process_event *event)
 	}
 }
 
-/* What runs, and what comes next, in words. */
-static void
-describe(const struct scheduler *scheduler, char out[static STATUS_SIZE])
-{
-	const struct task *running = NULL, *next = NULL;
-	char clock[MOMENT_WORDS_SIZE];
-	size_t count = 0, used = 0;
-
-	for (size_t i = 0; i < scheduler->count; i++) {
-		const struct task *task = scheduler->tasks[i];
-		if (task->running) {
-			running = task;
-			count++;
-		} else if (next == NULL || task->next < next->next) {
-			next = task;
-		}
-	}
-	out[0] = '\0';
-	if (count == 1)
-		snprintf(out, STATUS_SIZE, "fetching %s; ", running->name);
-	else if (count > 1)
-		snprintf(out, STATUS_SIZE, "fetching %zu accounts; ", count);
-	used = strlen(out);
-	if (next == NULL || next->next == SCHEDULE_NEVER)
-		snprintf(
-		    out + used, STATUS_SIZE - used, "nothing is scheduled");
-	else
-		snprintf(out + used, STATUS_SIZE - used, "next: %s at %s",
-		    next->name,
-		    moment_format_clock(clock, next->next, moment_now()));
-}
-
 static void
 tell_status(struct scheduler *scheduler)
 {
-	char text[STATUS_SIZE];
+	char text[TASK_DESCRIPTION_SIZE];
 
-	describe(scheduler, text);
+	task_describe(scheduler->tasks, scheduler->count, text);
 	if (strcmp(text, scheduler->status) == 0)
 		return;
 	memcpy(scheduler->status, text, sizeof text);

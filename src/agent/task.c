@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include "agent/task.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -10,6 +12,7 @@
 #include "agent/hold.h"
 #include "agent/lock.h"
 #include "agent/log.h"
+#include "agent/moment.h"
 #include "agent/status_file.h"
 #include "base/mem.h"
 
@@ -218,4 +221,38 @@ task_publish(const struct task *task, const char *state_dir,
 	}
 	history_clear(&history);
 	close(lock);
+}
+
+void
+task_describe(struct task *const *tasks, size_t tasks_count,
+    char out[static TASK_DESCRIPTION_SIZE])
+{
+	const struct task *running = NULL, *next = NULL;
+	char clock[MOMENT_WORDS_SIZE];
+	size_t count = 0, used = 0;
+
+	for (size_t i = 0; i < tasks_count; i++) {
+		const struct task *task = tasks[i];
+		if (task->running) {
+			running = task;
+			count++;
+		} else if (next == NULL || task->next < next->next) {
+			next = task;
+		}
+	}
+	out[0] = '\0';
+	if (count == 1)
+		snprintf(
+		    out, TASK_DESCRIPTION_SIZE, "fetching %s; ", running->name);
+	else if (count > 1)
+		snprintf(out, TASK_DESCRIPTION_SIZE, "fetching %zu accounts; ",
+		    count);
+	used = strlen(out);
+	if (next == NULL || next->next == SCHEDULE_NEVER)
+		snprintf(out + used, TASK_DESCRIPTION_SIZE - used,
+		    "nothing is scheduled");
+	else
+		snprintf(out + used, TASK_DESCRIPTION_SIZE - used,
+		    "next: %s at %s", next->name,
+		    moment_format_clock(clock, next->next, moment_now()));
 }

@@ -196,6 +196,29 @@ def test_max_sessions(t):
     assert most[0] <= 2, most
 
 
+def test_waiter_takes_no_place(t):
+    """Three accounts at one provider and one at another, two places: nobody
+    waits for the other's session but those of the same provider."""
+    gate = Gate()
+
+    def script(line):
+        hello(line)
+        gate.wait()
+        goodbye(line)
+
+    busy, other = t.provider(*[script] * 3), t.provider(one_message(TEXT))
+    accounts = {"a%d" % n: t.account(busy) for n in range(3)}
+    accounts["other"] = t.account(other)
+    t.configure(accounts=accounts, top={"max_sessions": 2})
+    child = t.start("fetch")
+    gate.arrived()
+    until(lambda: t.mail(USER), what="the other's message")
+    assert len(busy.sessions) == 1
+    gate.opened.set()
+    run = t.expect(t.finish(child), 0)
+    assert run.out.count("no mail") == 3, run
+
+
 @rows(("71 is worse than 75", ["75", "0"], 75), ("77 over 75", ["75", "77", "0"], 77),
       ("76 over 69", ["69", "76"], 76), ("77 over 76", ["76", "77"], 77),
       ("69 over 75", ["75", "69"], 69), ("67 over 75", ["75", "67", "0"], 67))

@@ -27,8 +27,8 @@ enum { WAIT_MS = 120000 };
 
 static char state_dir[] = "/tmp/process_test.XXXXXX";
 static struct config_account accounts[] = {
-    {.name = "office", .session_timeout = 60000},
-    {.name = "shop", .session_timeout = 60000},
+    {.name = "office", .provider = {"h", 366}, .session_timeout = 60000},
+    {.name = "shop", .provider = {"h", 366}, .session_timeout = 60000},
 };
 static struct config config = {
     .state_dir = state_dir, .accounts = accounts, .accounts_count = 2};

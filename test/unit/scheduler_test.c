@@ -23,6 +23,7 @@
 #include "agent/command.h"
 #include "agent/config.h"
 #include "agent/history.h"
+#include "agent/lock.h"
 #include "agent/log.h"
 #include "agent/moment.h"
 #include "agent/status_file.h"
@@ -228,15 +229,21 @@ count_lines(const char *name, const char *line)
 
 /* Sessions report in their own time. */
 static void
-await_line(const char *name, const char *line)
+await_lines(const char *name, const char *line, size_t count)
 {
 	struct deadline deadline = deadline_in(WAIT_MS, 0);
 
-	while (count_lines(name, line) == 0) {
+	while (count_lines(name, line) < count) {
 		struct deadline look_again = deadline_in(10, 0);
 		assert_true(deadline_left(&deadline) > 0);
 		(void)deadline_wait(&look_again, -1, 0);
 	}
+}
+
+static void
+await_line(const char *name, const char *line)
+{
+	await_lines(name, line, 1);
 }
 
 static void
@@ -364,11 +371,88 @@ static void
 sigterm_ends_the_sessions(void **state)
 {
 	(void)state;
-	write_config("  one: {}\n  two: {}\n  three: {}\n");
+	/* Of one user at one provider only one would run. */
+	write_config("  one: {user: a}\n  two: {user: b}\n"
+		     "  three: {user: c}\n");
 	assert_int_equal(mkdir(in_folder("wait"), 0700), 0);
 	start();
 	expect("STATUS=fetching 2 accounts");
 	end_scheduler();
+}
+
+/* Three of one user at a provider and one of another, with two places. */
+static const char neighbours[] = "  one: {}\n  two: {}\n  three: {}\n"
+				 "  other: {user: other}\n";
+
+static void
+who_would_wait_for_a_provider_takes_no_place(void **state)
+{
+	(void)state;
+	write_config(neighbours);
+	assert_int_equal(mkdir(in_folder("wait"), 0700), 0);
+	start();
+	await_line("calls", "one");
+	await_line("calls", "other");
+	end_scheduler();
+	assert_int_equal(count_lines("calls", "two"), 0);
+	assert_int_equal(count_lines("calls", "three"), 0);
+}
+
+/* A process of its own, which has the lock of the provider as a `fetch` has. */
+static pid_t
+start_holder(void)
+{
+	char name[LOCK_NAME_MAX];
+	struct error err;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		lock_provider_name(name, "odmr.example.net", 366, "me");
+		if (lock_take(folder, name, NULL, &err) >= 0)
+			pause();
+		_exit(EX_SOFTWARE);
+	}
+	struct deadline deadline = deadline_in(WAIT_MS, 0);
+	while (!lock_provider_is_held(folder, "odmr.example.net", 366, "me"))
+		assert_true(deadline_left(&deadline) > 0);
+	return pid;
+}
+
+/* Nobody tells `run` of its end. */
+static void
+who_would_wait_for_another_process_takes_no_place(void **state)
+{
+	(void)state;
+	write_config(neighbours);
+	pid_t holder = start_holder();
+	start();
+	await_line("calls", "other");
+	expect("STATUS=next: ");
+	assert_int_equal(count_lines("calls", "one"), 0);
+	kill(holder, SIGKILL);
+	assert_int_equal(waitpid(holder, NULL, 0), holder);
+	await_line("calls", "one");
+	await_line("calls", "two");
+	await_line("calls", "three");
+	end_scheduler();
+}
+
+/* None of them gets its turn at the expense of the others. */
+static void
+accounts_of_one_provider_take_turns(void **state)
+{
+	static const char *const names[] = {"one", "two", "three"};
+
+	(void)state;
+	write_config("  one: {every: 1s}\n  two: {every: 1s}\n"
+		     "  three: {every: 1s}\n  other: {user: other}\n");
+	start();
+	for (size_t rounds = 0; rounds < 4; rounds++)
+		for (size_t i = 0; i < 3; i++)
+			await_lines("calls", names[i], rounds + 1);
+	end_scheduler();
+	for (size_t i = 0; i < 3; i++)
+		assert_in_range(count_lines("calls", names[i]), 4, 6);
 }
 
 /* VmRSS of the scheduler in kB. */
@@ -438,6 +522,9 @@ main(void)
 	    EACH(a_faulty_configuration_is_not_taken),
 	    EACH(a_second_one_ends),
 	    EACH(sigterm_ends_the_sessions),
+	    EACH(who_would_wait_for_a_provider_takes_no_place),
+	    EACH(who_would_wait_for_another_process_takes_no_place),
+	    EACH(accounts_of_one_provider_take_turns),
 	    EACH(a_thousand_accounts_fit),
 	};
 
