@@ -36,7 +36,8 @@ struct mailer {
 	bool lmtp;
 	struct connection connection;
 	bool gone;
-	bool estranged; /* it does not accept us: gone for good */
+	int estranged; /* code of the reply that does not accept us; or 0 */
+	bool welcome; /* it has accepted a recipient in this session */
 	bool complained; /* in this session */
 	struct error complaint; /* class NONE: none, or told */
 
@@ -85,14 +86,25 @@ note_complaint(struct mailer *mailer)
 	if (!sender_complains(mailer->connection.sender, &complaint))
 		return;
 	bool ends_all = complaint.meaning == MEANING_ESTRANGED;
-	if (mailer->estranged || (mailer->complained && !ends_all))
+	if (mailer->estranged != 0 || (mailer->complained && !ends_all))
 		return;
-	mailer->estranged = ends_all;
+	mailer->estranged = ends_all ? complaint.reply.code : 0;
 	mailer->complained = true;
 	error_set(&mailer->complaint, ERROR_LOCAL,
 	    "the local server answered %s with: %s; %s", complaint.step,
 	    status_format(&complaint.reply, reply, sizeof reply),
 	    meaning_advice(&complaint.reply, complaint.meaning));
+}
+
+/*
+ * 55x with words about our host may be one mailbox's, a list for the house
+ * alone: a service that has accepted others in this session does accept us.
+ */
+static bool
+is_estranged(const struct mailer *mailer)
+{
+	return mailer->estranged != 0 &&
+	       !(mailer->estranged / 10 == 55 && mailer->welcome);
 }
 
 static bool
@@ -222,6 +234,7 @@ mailer_answer(struct delivery *delivery, size_t *rcpt, struct status *status,
 		} else if (sender_answer(
 			       mailer->connection.sender, rcpt, status)) {
 			mailer->told = true;
+			mailer->welcome |= status_class(status) == 2;
 			note_complaint(mailer);
 			return true;
 		} else {
@@ -338,7 +351,7 @@ mailer_gone(const struct delivery *delivery)
 {
 	const struct mailer *mailer = (const struct mailer *)delivery;
 
-	return mailer->gone || mailer->estranged;
+	return mailer->gone || is_estranged(mailer);
 }
 
 static bool

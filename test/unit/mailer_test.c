@@ -870,6 +870,13 @@ test_a_service_that_does_not_accept_us(void **state)
 		"the local server answered RCPT with: 554 5.7.1 <c[::1]>: "
 		"Client host rejected: Access denied; let it accept mail from "
 		"this host",
+		false},
+	    {"greet\n" GROUP
+	     "> 250 ok|554 5.7.1 Access denied|554 5.7.1 Access denied|503 a\n"
+	     "<\n",
+		"451 451 ",
+		"the local server answered RCPT with: 554 5.7.1 Access denied; "
+		"let it accept mail from this host",
 		true},
 	    {"greet\n" GROUP
 	     "> 250 ok|550 relay not permitted|250 ok|354 go\n<.\n"
