@@ -1057,6 +1057,27 @@ def test_one_mailbox_named_several_times(t):
     t.assert_mail(USER, TEXT)
 
 
+def test_tags_and_catch_all_of_a_maildir(t):
+    """As the manual shows: one mailbox for several addresses, who gets the
+    message once and sees for whom."""
+    for user in ("anna", "ben"):
+        make_maildir(t, user + "@example.org")
+    t.configure(
+        t.provider(one_message(TEXT, "Anna+Shop@example.org", "BEN@example.org",
+                               "nobody@example.org")),
+        top={"deliveries": {"files": t.maildir(create=False, sync=True),
+                            "anna": {"maildir": t.path("mail/example.org/anna")}},
+             "routes": [{"recipients": ["anna+*@example.org"], "deliver": "anna"},
+                        {"recipients": ["anna@example.org", "ben@example.org"],
+                         "deliver": "files"},
+                        {"deliver": "anna"}]})
+    t.expect(t.fetch("office"), 0, "1 message")
+    t.assert_mail("ben@example.org", TEXT)
+    t.assert_mail("anna@example.org", TEXT)
+    assert re.findall(rb"^Delivered-To: (.*)$", t.mail("anna@example.org")[0], re.M) == [
+        b"Anna+Shop@example.org", b"nobody@example.org"]
+
+
 def test_maildir_base_vanishes(t):
     """A disk that is not mounted must not bounce mail."""
     make_maildir(t, USER)
