@@ -85,12 +85,11 @@ const char *ledger_note(struct ledger *ledger, bool *error);
 void ledger_connection_begin(struct ledger *ledger);
 
 /*
- * A transaction. size is that of MAIL's SIZE=, 0 where it had none. soft:
- * refusals are softened now (soft_bounce), so that whoever was refused before
- * is in one group with those that are deferred. The path is copied.
+ * A transaction. size is that of MAIL's SIZE=, 0 where it had none. The path is
+ * copied.
  */
-void ledger_mail(struct ledger *ledger, const struct path *sender,
-    uint64_t size, bool prdr, bool soft);
+void ledger_mail(
+    struct ledger *ledger, const struct path *sender, uint64_t size, bool prdr);
 
 /* What the delivery of a recipient does with it. */
 struct ledger_target {

@@ -43,7 +43,7 @@ struct ledger_rcpt {
 struct ledger_transaction {
 	char sender[ADDRESS_MAX + 1];
 	uint64_t size;
-	bool prdr, soft;
+	bool prdr;
 	unsigned char salt[LEDGER_SALT];
 	unsigned char group[LEDGER_DIGEST]; /* of those that are let in */
 	size_t let_in;

@@ -28,8 +28,8 @@ spell(char out[ADDRESS_MAX + 1], const struct path *path, bool caseless)
 }
 
 void
-ledger_mail(struct ledger *ledger, const struct path *sender, uint64_t size,
-    bool prdr, bool soft)
+ledger_mail(
+    struct ledger *ledger, const struct path *sender, uint64_t size, bool prdr)
 {
 	struct ledger_transaction *mail = &ledger->mail;
 
@@ -37,7 +37,6 @@ ledger_mail(struct ledger *ledger, const struct path *sender, uint64_t size,
 	spell(mail->sender, sender, false);
 	mail->size = size;
 	mail->prdr = prdr;
-	mail->soft = soft;
 	if (ledger->book->due > 0)
 		ledger->options.random(
 		    ledger->options.context, mail->salt, LEDGER_SALT);
@@ -60,12 +59,10 @@ ledger_recall(const struct ledger *ledger, const struct ledger_entry *entry,
 	const struct ledger_outcome *outcome =
 	    ledger_outcome_of(ledger, entry, rcpt);
 
-	if (outcome == NULL)
-		return NULL;
-	if (rcpt->unsynced &&
+	if (outcome != NULL && rcpt->unsynced &&
 	    (ledger->boot == 0 || outcome->boot != ledger->boot))
 		return NULL;
-	return ledger->mail.soft && outcome->refusal != NULL ? NULL : outcome;
+	return outcome;
 }
 
 bool

@@ -122,8 +122,7 @@ on_mail(struct serve *s)
 	s->message_id = (struct message_id){.len = 0};
 	s->asked = s->taken = 0;
 	ledger_mail(s->options->ledger, envelope->sender, envelope->size,
-	    envelope->prdr,
-	    soft_bounce_is_on_anywhere(s->options->soft_bounce));
+	    envelope->prdr);
 	s->delivery->ops->begin(s->delivery, envelope);
 	s->begun = true;
 }

@@ -23,7 +23,7 @@ struct offered {
 struct offer {
 	const char *sender, *text;
 	uint64_t size;
-	bool prdr, soft;
+	bool prdr;
 };
 
 static inline struct path
@@ -67,7 +67,7 @@ kit_offer(struct ledger *ledger, const struct offer *offer,
 	size_t accepted = 0, outcomes = 0, rcpt;
 	struct status status;
 
-	ledger_mail(ledger, &sender, offer->size, offer->prdr, offer->soft);
+	ledger_mail(ledger, &sender, offer->size, offer->prdr);
 	for (size_t i = 0; i < count; i++) {
 		kit_offer_rcpt(ledger, &rcpts[i], i);
 		accepted += rcpts[i].told_rcpt == 250;

@@ -346,7 +346,7 @@ on_event(struct world *w, const struct receiver_event *event)
 	switch (event->type) {
 	case RECEIVER_MAIL:
 		ledger_mail(w->ledger, envelope->sender, envelope->size,
-		    envelope->prdr, false);
+		    envelope->prdr);
 		buf_reset(&w->text);
 		break;
 	case RECEIVER_RCPT:

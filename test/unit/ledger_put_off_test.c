@@ -130,7 +130,7 @@ test_a_loop_is_put_off(void **state)
 	struct offered rcpt = {.mailbox = "a@x.example"};
 	struct status status;
 
-	ledger_mail(f->ledger, &sender, 77, false, false);
+	ledger_mail(f->ledger, &sender, 77, false);
 	assert_int_equal(
 	    ledger_rcpt(f->ledger, 0, &path, &target, &status), LEDGER_ASK);
 	status_set(&status, 250, "", "ok");

@@ -55,22 +55,6 @@ test_who_was_refused_and_is_deferred_is_not_refused(void **state)
 }
 
 static void
-test_a_softened_refusal_is_not_recalled(void **state)
-{
-	struct fixture *f = *state;
-	struct offer soft = plain;
-	struct offered rcpt = {.mailbox = "a@x.example", .local = 554};
-
-	(void)kit_offer(f->ledger, &plain, &rcpt, 1);
-	ledger_connection_begin(f->ledger);
-	soft.soft = true;
-	rcpt.local = 250;
-	assert_int_equal(kit_offer(f->ledger, &soft, &rcpt, 1), 1);
-	assert_int_equal(rcpt.told, 250);
-	assert_int_equal(ledger_entries(f->ledger), 1);
-}
-
-static void
 test_what_makes_it_the_same_message(void **state)
 {
 	static const struct {
@@ -122,7 +106,7 @@ test_the_pieces_of_a_text_do_not_count(void **state)
 
 	(void)kit_send(f->ledger, "abc\r\n", "a@x.example");
 	ledger_connection_begin(f->ledger);
-	ledger_mail(f->ledger, &sender, 0, false, false);
+	ledger_mail(f->ledger, &sender, 0, false);
 	rcpt = kit_path("a@x.example");
 	assert_int_equal(
 	    ledger_rcpt(f->ledger, 0, &rcpt, &target, &status), LEDGER_ASK);
@@ -246,7 +230,7 @@ test_a_mailbox_named_twice_in_one_group(void **state)
 		struct fixture *f = *state;
 		struct status status;
 		size_t same = 0;
-		ledger_mail(f->ledger, &sender, 0, false, false);
+		ledger_mail(f->ledger, &sender, 0, false);
 		assert_int_equal(
 		    ledger_rcpt(f->ledger, 1, &path, &target, &status),
 		    LEDGER_ASK);
@@ -323,7 +307,6 @@ main(void)
 	    WITH_LEDGER(test_a_lost_reply_delivers_once),
 	    WITH_LEDGER(test_who_was_refused_is_asked_again),
 	    WITH_LEDGER(test_who_was_refused_and_is_deferred_is_not_refused),
-	    WITH_LEDGER(test_a_softened_refusal_is_not_recalled),
 	    cmocka_unit_test(test_what_makes_it_the_same_message),
 	    WITH_LEDGER(test_the_pieces_of_a_text_do_not_count),
 	    WITH_LEDGER(test_the_same_text_again_on_one_connection_is_new),
