@@ -609,9 +609,15 @@ def test_second_call_is_no_failure(t, answer):
 
 
 def test_deferrals_only(t):
-    """Up to five calls in a row that bring nothing but deferrals."""
-    scripts = [one_message(TEXT, rcpt_expect=250, expect="4") for _ in range(9)]
-    provider = t.provider(*scripts)
+    """Up to five calls in a row that bring nothing but deferrals. The message is
+    received in the first only."""
+    def known(line):
+        hello(line)
+        line.command("MAIL FROM:<sender@remote.example>", 250)
+        line.command("RCPT TO:<user@example.org>", "451 4.2.2")
+        goodbye(line)
+
+    provider = t.provider(one_message(TEXT, expect="4"), *[known] * 8)
     local = t.local(answers={"END": {"user@example.org": "452 4.2.2 Full"}})
     t.configure(provider, {"lmtp": local.address})
     run = t.fetch("office", status=75)
