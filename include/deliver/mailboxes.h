@@ -2,7 +2,8 @@
  * mailboxes - whether there are any, so that a mount point without its disk can
  * be told from a folder with mailboxes.
  *
- * What a file system has of itself (lost+found) does not count.
+ * What a file system has of itself (lost+found) does not count. Where the homes
+ * come by an automounter the folder cannot be read, as far as this goes.
  */
 #ifndef ODMR_DELIVER_MAILBOXES_H
 #define ODMR_DELIVER_MAILBOXES_H

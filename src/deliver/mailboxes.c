@@ -4,21 +4,42 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 
+/* An automounter makes a home when its name is asked for, and lists nothing. */
+static bool
+is_automounted(int folder)
+{
+	struct statfs fs;
+
+	return fstatfs(folder, &fs) == 0 && fs.f_type == AUTOFS_SUPER_MAGIC;
+}
+
+/* NULL: it cannot be read; errno is EACCES where that is meant so. */
 static DIR *
 open_list(int folder)
 {
 	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *list = fd >= 0 ? fdopendir(fd) : NULL;
+	DIR *list = NULL;
 
-	if (fd >= 0 && list == NULL)
+	if (fd < 0)
+		return NULL;
+	if (is_automounted(fd))
+		errno = EACCES;
+	else
+		list = fdopendir(fd);
+	if (list == NULL) {
+		int errnum = errno;
 		close(fd);
+		errno = errnum;
+	}
 	return list;
 }
 

@@ -650,6 +650,37 @@ test_mount_point_without_its_disk(void **state)
 	free(top);
 }
 
+/* Homes that come when they are asked for: nothing is listed, and that says
+ * nothing. */
+static void
+test_homes_of_an_automounter(void **state)
+{
+	struct kit *kit = *state;
+	char text[ERROR_TEXT_MAX], options[96];
+	int ends[2];
+
+	assert_int_equal(pipe(ends), 0);
+	snprintf(options, sizeof options,
+	    "fd=%d,pgrp=%ld,minproto=5,maxproto=5,indirect", ends[1],
+	    (long)getpgrp());
+	for (int create = 0; create < 2; create++) {
+		use_maildir(kit, "{user}", create);
+		pid_t pid = fork();
+		if (pid == 0) {
+			if (!kit_own_mounts() ||
+			    mount("none", "/", "none", MS_REC | MS_PRIVATE,
+				NULL) != 0 ||
+			    mount("none", kit->folder, "autofs", 0, options) !=
+				0)
+				_exit(KIT_SKIPPED);
+			_exit(!probe(kit, text));
+		}
+		kit_expect_child(pid);
+	}
+	close(ends[0]);
+	close(ends[1]);
+}
+
 /* The disk goes away between two messages: nothing is made in its place. */
 static void
 test_disk_goes_away_in_a_session(void **state)
@@ -772,6 +803,7 @@ main(void)
 	    kit_test(test_full_disk),
 	    kit_test(test_probe),
 	    kit_test(test_mount_point_without_its_disk),
+	    kit_test(test_homes_of_an_automounter),
 	    kit_test(test_disk_goes_away_in_a_session),
 	    kit_test(test_outcome_is_told_before_the_next_rename),
 	    kit_test(test_probe_of_a_disk_that_is_read_only),
