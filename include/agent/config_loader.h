@@ -51,6 +51,7 @@ struct config_scalar {
 	const char *text;
 	size_t len;
 	struct config_mark mark;
+	bool cut; /* " #" behind it, so that the rest is a comment */
 };
 
 typedef void config_read_fn(
@@ -108,6 +109,14 @@ extern const struct config_table config_window_table;
 
 /* What is read is any program's: its first table says which keys there are, and
  * what they fill in. */
+/* Where a line goes on with blanks and a '#', which ends a plain value. */
+struct config_comments {
+	struct array places; /* struct config_mark, in the order of the file */
+	/* Of the octet that comes next, from 1; blanks is the column of the
+	 * first of the blanks just before it, or 0. */
+	unsigned line, column, blanks;
+};
+
 struct config_loader {
 	/* All of the program, NULL after the last; the first is that of the
 	 * top level. */
@@ -119,10 +128,12 @@ struct config_loader {
 	size_t *faults;
 	int fd;
 	size_t octets; /* read so far */
+	struct config_comments comments;
 	const char *trouble; /* why reading the file ended, or NULL */
 	yaml_parser_t parser;
 	yaml_event_t event; /* YAML_NO_EVENT once ended */
 	unsigned depth;
+	unsigned bracket; /* line in which a bracket lacks its quotes, or 0 */
 	bool full; /* of faults: no more are told */
 	bool ended; /* a fault that nothing can be read after */
 	size_t warnings;
@@ -170,6 +181,8 @@ void config_refuse(
 /* The current scalar, if it is one line of text; else tells why not. */
 bool config_get_scalar(struct config_loader *loader, const char *name,
     struct config_scalar *scalar);
+/* A plain scalar, the current one, ends where a comment begins. */
+bool config_is_cut(const struct config_loader *loader);
 /* No more is read; a fault was told. */
 void config_end(struct config_loader *loader);
 
@@ -233,6 +246,7 @@ config_convert_fn config_to_size;
 config_convert_fn config_to_duration;
 config_convert_fn config_to_text;
 config_convert_fn config_to_secret;
+config_convert_fn config_to_password;
 config_convert_fn config_to_path;
 config_convert_fn config_to_credential;
 config_convert_fn config_to_hostname;

@@ -8,13 +8,27 @@
 #include "base/mem.h"
 #include "protocol/sasl.h"
 
+/* The service manager gives them to a group of nobody else, or by an access
+ * list, whose mask the mode shows as the group's. */
+static bool
+is_credential(const char *path)
+{
+	const char *folder = getenv("CREDENTIALS_DIRECTORY");
+	size_t len = folder != NULL ? strlen(folder) : 0;
+
+	return len > 0 && strncmp(path, folder, len) == 0 && path[len] == '/' &&
+	       strstr(path, "/../") == NULL;
+}
+
 static void
 check_secret_file(const struct config_section *section, const char *path)
 {
 	struct stat status;
 
-	if (path != NULL && path[0] == '/' && stat(path, &status) == 0 &&
-	    (status.st_mode & (S_IRGRP | S_IROTH)) != 0)
+	if (path == NULL || path[0] != '/' || stat(path, &status) != 0)
+		return;
+	mode_t others = is_credential(path) ? S_IROTH : S_IRGRP | S_IROTH;
+	if ((status.st_mode & others) != 0)
 		config_warn(section->loader,
 		    config_mark_of(section, "password_file"),
 		    "password_file: it can be read by group or others");

@@ -10,6 +10,24 @@
 
 static const char any[] = "any"; /* of `domains` */
 
+/* What follows the bracket of an address is no YAML in most cases; that is
+ * the same slip, and need not be told, too. */
+static void
+refuse_item(struct config_loader *loader, const struct config_key *key)
+{
+	const yaml_event_t *event = &loader->event;
+
+	if (!config_at(loader, YAML_SEQUENCE_START_EVENT) ||
+	    event->data.sequence_start.style != YAML_FLOW_SEQUENCE_STYLE) {
+		config_refuse(loader, key->name, "one value");
+		return;
+	}
+	loader->bracket = config_here(loader).line;
+	config_refuse(loader, key->name,
+	    "one value; one that begins with [ must be quoted, as in"
+	    " \"[2001:db8::1]:366\"");
+}
+
 /* The scalar that is current; it is taken. */
 static void
 read_item(struct config_loader *loader, const struct config_key *key,
@@ -18,7 +36,7 @@ read_item(struct config_loader *loader, const struct config_key *key,
 	struct config_scalar scalar;
 
 	if (!config_at(loader, YAML_SCALAR_EVENT)) {
-		config_refuse(loader, key->name, "one value");
+		refuse_item(loader, key);
 		return;
 	}
 	if (config_get_scalar(loader, key->name, &scalar))

@@ -17,11 +17,33 @@
 /* How long a password_command or token_command may take. */
 enum { COMMAND_MS = 30 * 1000, COMMAND_ERRORS_MAX = 512 };
 
+/* Editors of Windows put one before text. In UTF-8 it is passed over; what is
+ * UTF-16 has a NUL in each character, and nobody could tell why. */
+static bool
+pass_mark(const char **text, size_t *len, struct error *err)
+{
+	static const char utf8[] = "\xef\xbb\xbf";
+
+	if (*len >= 2 && (memcmp(*text, "\xff\xfe", 2) == 0 ||
+			     memcmp(*text, "\xfe\xff", 2) == 0)) {
+		error_set(err, ERROR_SECRET,
+		    "it is UTF-16; save it as UTF-8 or plain ASCII");
+		return false;
+	}
+	if (*len >= 3 && memcmp(*text, utf8, 3) == 0) {
+		*text += 3;
+		*len -= 3;
+	}
+	return true;
+}
+
 /* The first line is the secret; a CR before its LF is not part of it. */
 static bool
 take_first_line(
     struct secret *secret, const char *text, size_t len, struct error *err)
 {
+	if (!pass_mark(&text, &len, err))
+		return false;
 	const char *end = memchr(text, '\n', len);
 	size_t line = end != NULL ? (size_t)(end - text) : len;
 
@@ -64,7 +86,8 @@ open_file(const char *name)
 static bool
 read_file(const char *name, struct secret *secret, struct error *err)
 {
-	char text[SECRET_MAX + 3]; /* CR, LF, and one octet too many */
+	/* Byte order mark, CR, LF, and one octet too many. */
+	char text[SECRET_MAX + 6];
 	size_t len = 0;
 	ssize_t n = -1;
 	bool good = false;
@@ -125,7 +148,7 @@ run_command(const char *key, const char *command, struct secret *secret,
 	struct spawn_result result;
 	bool good = false;
 
-	buf_init(&output, SECRET_MAX + 2);
+	buf_init(&output, SECRET_MAX + 5);
 	buf_init(&errors, COMMAND_ERRORS_MAX);
 	spawn_run(&options, &limit, &result);
 	if (result.end == SPAWN_EXITED && result.code == 0)

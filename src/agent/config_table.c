@@ -22,7 +22,7 @@ static const struct config_key account_keys[] = {
     {ACCOUNT(tls_key_file), TEXT(config_to_path), .access = R_OK,
 	.group = GROUP_CERTIFICATE},
     {ACCOUNT(user), TEXT(config_to_text)},
-    {ACCOUNT(password), SECRET(config_to_secret), .group = GROUP_SECRET},
+    {ACCOUNT(password), SECRET(config_to_password), .group = GROUP_SECRET},
     {ACCOUNT(password_file), TEXT(config_to_credential), .access = R_OK,
 	.group = GROUP_SECRET},
     {ACCOUNT(password_command), TEXT(config_to_text), .group = GROUP_SECRET},

@@ -233,6 +233,19 @@ config_to_secret(struct config_loader *loader,
 }
 
 bool
+config_to_password(struct config_loader *loader,
+    const struct config_scalar *scalar, const struct config_key *key,
+    void *field)
+{
+	if (scalar->cut)
+		config_warn(loader, scalar->mark,
+		    "%s: it ends before \" #\", where YAML begins a comment;"
+		    " if the rest belongs to it, quote it all",
+		    key->name);
+	return config_to_secret(loader, scalar, key, field);
+}
+
+bool
 config_to_path(struct config_loader *loader, const struct config_scalar *scalar,
     const struct config_key *key, void *field)
 {

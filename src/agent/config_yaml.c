@@ -48,6 +48,8 @@ tell_syntax_fault(struct config_loader *loader)
 	if (parser->error == YAML_MEMORY_ERROR)
 		mem_exhausted(); /* which is no fault of the file */
 	const char *why = parser->problem != NULL ? parser->problem : "no YAML";
+	if (loader->bracket == mark_at(&parser->problem_mark).line)
+		return;
 
 	if (loader->trouble != NULL)
 		config_fault(loader, (struct config_mark){.line = 0}, "%s",
@@ -177,10 +179,12 @@ config_get_scalar(struct config_loader *loader, const char *name,
 	    .text = (const char *)event->data.scalar.value,
 	    .len = event->data.scalar.length,
 	    .mark = config_here(loader),
+	    .cut = config_is_cut(loader),
 	};
 	if (is_nothing(event)) {
 		config_fault(loader, scalar->mark,
-		    "%s: the value is missing (~ and null must be quoted)",
+		    "%s: the value is missing (~, null, and what begins with #"
+		    " must be quoted)",
 		    name);
 		return false;
 	}

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <ctype.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,17 +140,61 @@ static const struct fault faults[] = {
 	"f:4:81: tags are not supported: a value that begins with ! must be"
 	" quoted\n"},
     {"no value", ACCOUNT("drain: "),
-	"f:4:81: drain: the value is missing (~ and null must be quoted)\n"},
+	"f:4:81: drain: the value is missing (~, null, and what begins with #"
+	" must be quoted)\n"},
     {"null", ACCOUNT("drain: ~"),
-	"f:4:81: drain: the value is missing (~ and null must be quoted)\n"},
+	"f:4:81: drain: the value is missing (~, null, and what begins with #"
+	" must be quoted)\n"},
     {"empty text", ACCOUNT("source_address: ''"),
 	"f:4:90: source_address: it is empty\n"},
     {"list for a value", ACCOUNT("drain: [no]"),
-	"f:4:81: drain: this must be one value\n"},
+	"f:4:81: drain: this must be one value; one that begins with [ must be"
+	" quoted, as in \"[2001:db8::1]:366\"\n"},
     {"mapping for a list", ACCOUNT("auth: {a: b}"),
 	"f:4:80: auth: this must be one value or a list of them\n"},
     {"list in a list", ACCOUNT("auth: [[a], PLAIN]"),
-	"f:4:81: auth: this must be one value\n"},
+	"f:4:81: auth: this must be one value; one that begins with [ must be"
+	" quoted, as in \"[2001:db8::1]:366\"\n"},
+    {"an address without its quotes", ONLY("provider: [::1]:366"),
+	"f:4:16: provider: this must be one value; one that begins with [ must be"
+	" quoted, as in \"[2001:db8::1]:366\"\n"},
+    {"an address and port without quotes",
+	TOP " o:\n  provider: [2001:db8::1]:366\n  drain: 3\n",
+	"f:5:13: provider: this must be one value; one that begins with [ must be"
+	" quoted, as in \"[2001:db8::1]:366\"\n"},
+    {"a delivery's address without its quotes",
+	"deliveries:\n x:\n  smtp: [::1]:25\n",
+	"f:3:9: smtp: this must be one value; one that begins with [ must be"
+	" quoted, as in \"[2001:db8::1]:366\"\n"},
+    {"an address alone without its quotes",
+	TOP " o:\n  provider: [::1]\n  drain: no\n",
+	"f:5:13: provider: this must be one value; one that begins with [ must be"
+	" quoted, as in \"[2001:db8::1]:366\"\n"},
+    {"an address with its quotes", ONLY("provider: '[::1]:366', " REST), ""},
+    {"a password with a # in it",
+	TOP " o:\n  provider: h\n  user: u\n  password: a b \t#c\n"
+	    "  domains: a.example # not c.example\n",
+	"f:7:13: warning: password: it ends before \" #\", where YAML"
+	" begins a comment; if the rest belongs to it, quote it all\n"},
+    {"a password in a flow",
+	TOP
+	" o: {provider: h, user: u, alarm_command: \xc3\xa4, password: a #b\n"
+	"  , domains: a.example}\n",
+	"f:4:56: warning: password: it ends before \" #\", where YAML"
+	" begins a comment; if the rest belongs to it, quote it all\n"},
+    {"a password with a comment below it",
+	TOP " o:\n  provider: h # i\n  user: u # v\n  password: a#b\n  # c\n"
+	    "  domains: a.example\n",
+	""},
+    {"a quoted password",
+	TOP " o:\n  provider: h\n  user: u\n  password: 'a #b' # c\n"
+	    "  domains: a.example\n",
+	""},
+    {"a password that begins with a #",
+	TOP " o:\n  provider: h\n  user: u\n  password: #b\n"
+	    "  domains: a.example\n",
+	"f:7:12: password: the value is missing (~, null, and what begins with"
+	" # must be quoted)\n"},
     {"empty list", ACCOUNT("auth: []"), "f:4:81: auth: the list is empty\n"},
     {"complex key", ACCOUNT("? [a, b] : c"),
 	"f:4:76: an account: this must be a mapping of plain keys\n"},
@@ -810,6 +855,42 @@ test_the_file_of_a_password_is_private(void **state)
 	unlink(path);
 }
 
+/* systemd makes them 0440, or 0400 with an access list. */
+static void
+test_a_credential_by_its_path_is_private(void **state)
+{
+	char folder[] = "/tmp/config_test.XXXXXX", path[64], text[512];
+	struct config *config;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof path, "%s/odmr", folder);
+	snprintf(text, sizeof text,
+	    TOP " o: {provider: h, user: u, domains: a.example,"
+		" password_file: %s}\n",
+	    path);
+	for (int known = 0; known < 2; known++) {
+		int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		assert_true(fd >= 0);
+		assert_int_equal(fchmod(fd, 0440), 0);
+		assert_int_equal(
+		    known ? setenv("CREDENTIALS_DIRECTORY", folder, 1)
+			  : unsetenv("CREDENTIALS_DIRECTORY"),
+		    0);
+		config = load_text(text, strlen(text));
+		assert_int_equal(config->messages_count, known ? 0 : 1);
+		config_free(config);
+		assert_int_equal(fchmod(fd, 0444), 0);
+		config = load_text(text, strlen(text));
+		assert_int_equal(config->messages_count, 1);
+		config_free(config);
+		close(fd);
+	}
+	assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(folder), 0);
+}
+
 static const struct {
 	const char *content, *secret; /* NULL: a failure */
 } password_files[] = {
@@ -822,6 +903,10 @@ static const struct {
 	"cret"},
     {"", NULL},
     {"\nsecret\n", NULL},
+    {"\xef\xbb\xbfsecret\r\n", "secret"},
+    {"\xef\xbb\xbf\n", NULL},
+    {"\xff\xfes\r", NULL},
+    {"\xfe\xff\r\n", NULL},
 };
 
 static void
@@ -1105,6 +1190,7 @@ main(void)
 	    cmocka_unit_test(test_a_thousand_accounts),
 	    cmocka_unit_test(test_what_cannot_be_read),
 	    cmocka_unit_test(test_the_file_of_a_password_is_private),
+	    cmocka_unit_test(test_a_credential_by_its_path_is_private),
 	    cmocka_unit_test(test_password_files),
 	    cmocka_unit_test(test_credentials_of_the_service_manager),
 	    cmocka_unit_test(test_password_commands),
