@@ -349,6 +349,16 @@ make_private(struct ledger_file *file)
 	       ((found.st_mode & 077) == 0 || fchmod(file->fd, 0600) == 0);
 }
 
+/* What a killed session was writing anew is of no use, and may be large. */
+static void
+remove_rest(const struct ledger_file *file)
+{
+	char *name = xasprintf("%s~", file->name);
+
+	(void)unlinkat(file->folder, name, 0);
+	free(name);
+}
+
 static bool
 open_for_append(struct ledger_file *file, const char *state_dir)
 {
@@ -386,6 +396,8 @@ ledger_file_open(const char *state_dir, const char *account,
 	    .close = store_close};
 	*damage = (struct ledger_damage){.lines = 0};
 	bool ok = open_for_append(file, state_dir) || fail(err, file, "open");
+	if (ok)
+		remove_rest(file);
 	ok = ok && load(file, &reading, now, damage, err);
 	if (ok) {
 		bool renewed = ledger_book_expire(book, now, keep);

@@ -577,6 +577,19 @@ test_a_full_disk(void **state)
 
 /* The old file goes on where no new one can be made, its last line cut. */
 static void
+test_what_a_killed_session_left_is_removed(void **state)
+{
+	struct fixture *f = *state;
+	char made[160];
+
+	fill(f);
+	snprintf(made, sizeof made, "%s~", f->file);
+	write_file(made, "half a file", 11);
+	assert_int_equal(count_known(f), 5);
+	assert_int_equal(access(made, F_OK), -1);
+}
+
+static void
 test_no_place_for_a_new_file(void **state)
 {
 	struct fixture *f = *state;
@@ -708,6 +721,7 @@ main(void)
 	    WITH_FOLDER(test_a_long_session_keeps_the_file_small),
 	    WITH_FOLDER(test_a_file_that_cannot_be_written_anew_is_bounded),
 	    WITH_FOLDER(test_a_full_disk),
+	    WITH_FOLDER(test_what_a_killed_session_left_is_removed),
 	    WITH_FOLDER(test_no_place_for_a_new_file),
 	    WITH_FOLDER(test_whoever_looks_changes_nothing),
 	    WITH_FOLDER(test_the_list),
