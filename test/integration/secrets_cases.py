@@ -231,7 +231,8 @@ def test_no_core_and_no_debugger(t, identity):
 WORD = "proxy-word"
 
 
-@rows(("unknown name", "http://me:%s@proxy.invalid:3128", "resolve proxy"),
+@rows(("unknown name", "http://me:%s@proxy.invalid:3128",
+       "through the proxy: the name proxy.invalid cannot be resolved"),
       ("not encoded", "http://me:%s@x@127.0.0.1:1", "percent-encoded"),
       ("a slash", "socks5h://me:%s/x@127.0.0.1:1", "percent-encoded"),
       ("not there", "socks5://me:%s%%40x@127.0.0.1:1", "refused"),

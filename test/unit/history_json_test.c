@@ -113,9 +113,11 @@ make_domains(struct history *history)
 
 	history->ask_each = chance(2) == 0;
 	for (size_t i = 0; i < count; i++) {
-		char name[HISTORY_HOST_SIZE], reply[STATUS_LINE_MAX];
-		make_text(name, sizeof name - 10);
-		snprintf(name + strlen(name), 10, "%zu", i);
+		char begin[HISTORY_HOST_SIZE - 8], name[HISTORY_HOST_SIZE];
+		char reply[STATUS_LINE_MAX];
+		make_text(begin, sizeof begin);
+		snprintf(name, sizeof name, "%s%u", begin,
+		    (unsigned)i % HISTORY_DOMAINS_MAX);
 		make_text(reply, chance(2) == 0 ? 40 : sizeof reply);
 		history_domain_refused(history, name, make_time(), reply);
 	}
@@ -296,7 +298,7 @@ commas_in_replies_are_no_values(void **state)
 	reply[sizeof reply - 1] = '\0';
 	history_init(&history);
 	for (int i = 0; i < 40; i++) {
-		char name[20];
+		char name[32];
 		snprintf(name, sizeof name, "d%d.example", i);
 		history_domain_refused(&history, name, 1000, reply);
 	}
@@ -332,7 +334,7 @@ the_largest_history_is_written_and_read_back(void **state)
 	fill(reply, sizeof reply, '\x01');
 	fill(name, sizeof name, 'x');
 	for (int i = 0; i < HISTORY_DOMAINS_MAX + 10; i++) {
-		char number[8];
+		char number[16];
 		snprintf(number, sizeof number, "%d", i);
 		memcpy(name, number, strlen(number));
 		history_domain_refused(&history, name, 1000, reply);
