@@ -8,10 +8,12 @@
 #ifndef ODMR_BASE_DEADLINE_H
 #define ODMR_BASE_DEADLINE_H
 
-#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/clock.h"
+
+struct pollfd;
 
 struct deadline {
 	int64_t at; /* clock_ms() */
@@ -29,6 +31,12 @@ struct deadline deadline_in(int64_t ms, int64_t grace_ms);
 struct deadline deadline_min(struct deadline a, struct deadline b);
 /* Milliseconds that are left now, never negative; a stop request counts. */
 int64_t deadline_left(const struct deadline *deadline);
+/*
+ * Waits until one of several descriptors is ready, as poll(2) has them, with
+ * room for one more: fds[count] is used for the stop request.
+ */
+enum deadline_result deadline_poll(
+    const struct deadline *deadline, struct pollfd *fds, size_t count);
 /* Waits until fd has one of events (poll(2)), or the deadline; fd may be -1. */
 enum deadline_result deadline_wait(
     const struct deadline *deadline, int fd, short events);

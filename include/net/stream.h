@@ -66,6 +66,14 @@ bool stream_exchange(struct stream *stream, struct stream_exchange *exchange,
     const struct deadline *deadline, struct error *err)
     __attribute__((warn_unused_result));
 
+/*
+ * The same without a wait, for whoever waits for several streams at once. Where
+ * nothing could be moved, *events gets what to poll(2) for; it is only added
+ * to.
+ */
+bool stream_try(struct stream *stream, struct stream_exchange *exchange,
+    short *events, struct error *err) __attribute__((warn_unused_result));
+
 /* Something can be read now: octets, the end, or a failure. */
 bool stream_pending(struct stream *stream);
 /*
@@ -77,7 +85,7 @@ void stream_finish(struct stream *stream, const struct deadline *deadline);
 
 /*
  * For net/tls: takes the session, also when it fails, ties it to the stream
- * and shakes hands as the client.
+ * and shakes hands, as the side that the session was made for.
  */
 bool stream_handshake(struct stream *stream, struct ssl_st *take,
     const struct deadline *deadline, struct error *err)

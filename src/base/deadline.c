@@ -39,19 +39,26 @@ over(const struct deadline *deadline)
 }
 
 enum deadline_result
-deadline_wait(const struct deadline *deadline, int fd, short events)
+deadline_poll(const struct deadline *deadline, struct pollfd *fds, size_t count)
 {
 	for (;;) {
-		struct pollfd fds[2] = {
-		    {.fd = fd, .events = events},
-		    /* Once it has fired it would fire for ever. */
-		    {.fd = stop_requested() ? -1 : stop_fd(), .events = POLLIN},
-		};
+		/* Once it has fired it would fire for ever. */
+		fds[count] = (struct pollfd){
+		    .fd = stop_requested() ? -1 : stop_fd(), .events = POLLIN};
 		int64_t left = deadline_left(deadline);
-		int ready = poll(fds, 2, left > INT_MAX ? INT_MAX : (int)left);
-		if (ready > 0 && fds[0].revents != 0)
+		int ready =
+		    poll(fds, count + 1, left > INT_MAX ? INT_MAX : (int)left);
+		if (ready > 0 && (ready > 1 || fds[count].revents == 0))
 			return DEADLINE_READY;
 		if (deadline_left(deadline) == 0)
 			return over(deadline);
 	}
+}
+
+enum deadline_result
+deadline_wait(const struct deadline *deadline, int fd, short events)
+{
+	struct pollfd fds[2] = {{.fd = fd, .events = events}};
+
+	return deadline_poll(deadline, fds, 1);
 }

@@ -293,16 +293,38 @@ exchange_in_time(struct stream *stream, struct stream_exchange *exchange,
 	}
 }
 
+/* Nothing of it has been done; false: nothing can be written any more. */
+static bool
+begin_exchange(
+    struct stream *stream, struct stream_exchange *exchange, struct error *err)
+{
+	exchange->written = exchange->read = 0;
+	exchange->ended = false;
+	if (exchange->out_len == 0 || !stream->broken)
+		return true;
+	error_set(err, ERROR_AGAIN, "an earlier write broke off");
+	return false;
+}
+
+bool
+stream_try(struct stream *stream, struct stream_exchange *exchange,
+    short *events, struct error *err)
+{
+	if (!begin_exchange(stream, exchange, err))
+		return false;
+	if (try_both(stream, exchange, events, err) != STEP_FAILED)
+		return true;
+	if (exchange->out_len > 0)
+		stream->broken = true;
+	return false;
+}
+
 bool
 stream_exchange(struct stream *stream, struct stream_exchange *exchange,
     const struct deadline *deadline, struct error *err)
 {
-	exchange->written = exchange->read = 0;
-	exchange->ended = false;
-	if (exchange->out_len > 0 && stream->broken) {
-		error_set(err, ERROR_AGAIN, "an earlier write broke off");
+	if (!begin_exchange(stream, exchange, err))
 		return false;
-	}
 	if (exchange_in_time(stream, exchange, deadline, err))
 		return true;
 	if (exchange->out_len > 0)
@@ -399,7 +421,7 @@ stream_handshake(struct stream *stream, SSL *take,
 
 		ERR_clear_error();
 		errno = 0;
-		int ret = SSL_connect(take);
+		int ret = SSL_do_handshake(take);
 		enum step step = tls_outcome(stream, ret, &events, err);
 		if (step == STEP_ENDED)
 			step = lost(err, EPIPE);

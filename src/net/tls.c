@@ -342,6 +342,7 @@ tls_start(struct tls_context *context, struct stream *stream,
 		SSL_free(ssl);
 		return false;
 	}
+	SSL_set_connect_state(ssl);
 	if (stream_handshake(stream, ssl, deadline, err))
 		return true;
 	if (context->refusal.class != ERROR_NONE)
@@ -384,14 +385,16 @@ tls_info(const struct stream *stream, struct tls_info *info)
 }
 
 /*
- * The first Finished of the handshake (RFC 5929 3.1): ours in a full one, the
- * peer's where a session was resumed.
+ * The first Finished of the handshake (RFC 5929 3.1): the client's in a full
+ * one, the server's where a session was resumed.
  */
 static size_t
 first_finished(SSL *ssl, void *out, size_t size)
 {
-	return SSL_session_reused(ssl) ? SSL_get_peer_finished(ssl, out, size)
-				       : SSL_get_finished(ssl, out, size);
+	bool ours = SSL_is_server(ssl) == SSL_session_reused(ssl);
+
+	return ours ? SSL_get_finished(ssl, out, size)
+		    : SSL_get_peer_finished(ssl, out, size);
 }
 
 bool

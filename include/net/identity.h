@@ -1,0 +1,25 @@
+/*
+ * identity - a key and a certificate of our own, for those who have none.
+ *
+ * The certificate is signed by its own key and says nothing that anybody need
+ * believe: customers know the key by its pin.
+ */
+#ifndef ODMR_NET_IDENTITY_H
+#define ODMR_NET_IDENTITY_H
+
+#include <stdbool.h>
+
+#include "net/tls.h"
+
+struct error;
+
+/* Makes both files; one that is there already is an error. The key has mode
+ * 0600. */
+bool identity_make(const char *hostname, const char *cert_file,
+    const char *key_file, struct error *err)
+    __attribute__((warn_unused_result));
+/* The pin of the first certificate of a file in PEM. */
+bool identity_pin(const char *cert_file, char pin[static TLS_PIN_SIZE],
+    struct error *err) __attribute__((warn_unused_result));
+
+#endif
