@@ -218,7 +218,7 @@ struct config *config_read(int fd, const char *path);
 void config_free(struct config *config);
 
 /* "FILE:LINE:COLUMN: message", without a newline, in out; returns out. */
-char *config_message_format(const struct config *config,
+char *config_message_format(const char *path,
     const struct config_message *message, char *out, size_t size);
 
 /* NULL where there is none of that name. */

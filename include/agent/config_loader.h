@@ -267,6 +267,10 @@ config_convert_fn config_to_hours;
 
 /* The index of a key in its table; the key must be there. */
 size_t config_key_index(const struct config_table *table, const char *name);
+/* What the table says for the keys that nobody set. */
+void config_apply_table(struct config_loader *loader,
+    const struct config_table *table, const struct config_marks *marks,
+    void *into);
 /* Gives each account what it did not set: of `defaults`, or of the table. */
 void config_apply_defaults(struct config_loader *loader);
 /* Our name, where the file has none, and what is to be said of it. */

@@ -22,7 +22,7 @@ print_messages(const struct config *config, bool quiet)
 		if (!quiet || !message->warning)
 			fprintf(stderr, "%s\n",
 			    config_message_format(
-				config, message, text, sizeof text));
+				config->path, message, text, sizeof text));
 	}
 }
 

@@ -7,10 +7,10 @@
 
 #include "base/mem.h"
 
-/* What the table says for the keys that nobody set. */
-static void
-apply_table(struct config_loader *loader, const struct config_table *table,
-    const struct config_marks *marks, void *into)
+void
+config_apply_table(struct config_loader *loader,
+    const struct config_table *table, const struct config_marks *marks,
+    void *into)
 {
 	for (size_t i = 0; i < table->count; i++) {
 		const struct config_key *key = &table->keys[i];
@@ -75,7 +75,7 @@ complete_account(struct config_loader *loader, struct config_account *account,
 	size_t jitter = config_key_index(&config_account_table, "jitter");
 
 	inherit(loader, account, marks);
-	apply_table(loader, &config_account_table, marks, account);
+	config_apply_table(loader, &config_account_table, marks, account);
 	if (account->tls_server_name == NULL)
 		account->tls_server_name = account->provider.host;
 	if (marks->of[accept].line == 0)
@@ -116,12 +116,12 @@ config_apply_defaults(struct config_loader *loader)
 	const struct config_marks *deliveries =
 	    config_sections_of(loader)->deliveries_marks.items;
 
-	apply_table(loader, &config_top_table, &loader->marks, config);
+	config_apply_table(loader, &config_top_table, &loader->marks, config);
 	for (size_t i = 0; i < config->accounts_count; i++)
 		complete_account(loader, &config->accounts[i], &accounts[i]);
 	for (size_t i = 0; i < config->deliveries_count; i++)
-		apply_table(loader, &config_delivery_table, &deliveries[i],
-		    &config->deliveries[i]);
+		config_apply_table(loader, &config_delivery_table,
+		    &deliveries[i], &config->deliveries[i]);
 	complete_routes(config);
 	config_complete_hostname(config);
 	if (config->state_dir == NULL)

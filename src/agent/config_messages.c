@@ -99,16 +99,15 @@ config_sort_messages(struct config_loader *loader)
 }
 
 char *
-config_message_format(const struct config *config,
-    const struct config_message *message, char *out, size_t size)
+config_message_format(const char *path, const struct config_message *message,
+    char *out, size_t size)
 {
 	const char *warning = message->warning ? "warning: " : "";
 
 	if (message->line == 0)
-		snprintf(out, size, "%s: %s%s", config->path, warning,
-		    message->text);
+		snprintf(out, size, "%s: %s%s", path, warning, message->text);
 	else
-		snprintf(out, size, "%s:%u:%u: %s%s", config->path,
-		    message->line, message->column, warning, message->text);
+		snprintf(out, size, "%s:%u:%u: %s%s", path, message->line,
+		    message->column, warning, message->text);
 	return out;
 }

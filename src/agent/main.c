@@ -222,7 +222,7 @@ show_messages(const struct config *config, bool warnings)
 
 	for (size_t i = 0; i < config->messages_count; i++) {
 		const struct config_message *message = &config->messages[i];
-		config_message_format(config, message, text, sizeof text);
+		config_message_format(config->path, message, text, sizeof text);
 		if (message->warning && warnings)
 			log_say(CONFIG_LOG_WARNING, NULL, "configuration", "%s",
 			    text);

@@ -140,7 +140,7 @@ log_messages(const struct config *config)
 						    : CONFIG_LOG_ERROR,
 		    NULL, "reload", "%s",
 		    config_message_format(
-			config, &config->messages[i], text, sizeof text));
+			config->path, &config->messages[i], text, sizeof text));
 }
 
 static void

@@ -19,7 +19,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(config->faults <= config->messages_count);
 	for (size_t i = 0; i < config->messages_count; i++) {
 		const struct config_message *message = &config->messages[i];
-		config_message_format(config, message, line, sizeof line);
+		config_message_format(config->path, message, line, sizeof line);
 		assert(strchr(line, '\n') == NULL);
 	}
 	/* What has no fault can be used. */

@@ -52,7 +52,7 @@ messages_of(const struct config *config)
 
 	for (size_t i = 0; i < config->messages_count; i++) {
 		config_message_format(
-		    config, &config->messages[i], line, sizeof line);
+		    config->path, &config->messages[i], line, sizeof line);
 		char *more = xasprintf("%s%s\n", all, line);
 		free(all);
 		all = more;
@@ -775,7 +775,7 @@ test_hostile_files_end_soon(void **state)
 		/* Ten times what an instrumented build takes. */
 		assert_true(clock_ms() - start < 10000);
 		assert_true(config->messages_count > 0);
-		config_message_format(config,
+		config_message_format(config->path,
 		    &config->messages[config->messages_count - 1], line,
 		    sizeof line);
 		if (strncmp(line, hostile[i].expected,
@@ -818,14 +818,14 @@ test_what_cannot_be_read(void **state)
 	(void)state;
 	struct config *config = config_load("/nonexistent");
 	assert_int_equal(config->faults, 1);
-	assert_string_equal(
-	    config_message_format(config, config->messages, line, sizeof line),
+	assert_string_equal(config_message_format(config->path,
+				config->messages, line, sizeof line),
 	    "/nonexistent: No such file or directory");
 	assert_null(config_find_account(config, "a"));
 	config_free(config);
 	config = config_load("/");
-	assert_string_equal(
-	    config_message_format(config, config->messages, line, sizeof line),
+	assert_string_equal(config_message_format(config->path,
+				config->messages, line, sizeof line),
 	    "/: Is a directory");
 	config_free(config);
 }
