@@ -75,11 +75,14 @@ ALL_LDFLAGS := -pie $(LINKING_$(PROFILE)) $(LDFLAGS)
 PROGRAM := $(OUT)/odmr-agent
 SRCS    := $(sort $(wildcard $(ROOMS:%=src/%/*.c)))
 MAIN    := src/agent/main.c
+# The other half: joins customers with Postfix.
+PROVIDER := $(OUT)/odmr-provider
+PROVIDER_MAIN := src/provider/provider_main.c
 reversed = $(if $(1),$(call reversed,$(wordlist 2,999,$(1))) $(firstword $(1)))
 # From the top down, each needing only those after it.
 LINK_LIBS := $(foreach room,$(call reversed,$(ROOMS)),$(OUT)/lib$(room).a) \
 	$(if $(filter coverage,$(PROFILE)),$(OUT)/test/coverage_exit.o)
-objs_of = $(patsubst %.c,$(OUT)/%.o,$(filter-out $(MAIN),$(wildcard src/$(1)/*.c)))
+objs_of = $(patsubst %.c,$(OUT)/%.o,$(filter-out $(MAIN) $(PROVIDER_MAIN),$(wildcard src/$(1)/*.c)))
 
 UNIT_SRCS  := $(sort $(wildcard test/unit/*_test.c))
 UNIT_TESTS := $(UNIT_SRCS:test/unit/%.c=$(OUT)/test/unit/%)
@@ -95,13 +98,17 @@ FUZZ_SECONDS ?= 600
 .PHONY: all check integration fuzz bench lint analyze demo deps install \
 	uninstall dist clean help unit-tests fuzz-targets fuzz-replay model mutants \
 	torture torture-tools coverage
-all: $(PROGRAM)		## build the program
+all: $(PROGRAM) $(PROVIDER)	## build the programs
 
 help:			## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST)
 
 $(PROGRAM): $(MAIN:%.c=$(OUT)/%.o) $(LINK_LIBS)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+# crypt(3) is the C library's, in a file of its own.
+$(PROVIDER): $(PROVIDER_MAIN:%.c=$(OUT)/%.o) $(LINK_LIBS)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcrypt
 
 define archive
 $(OUT)/lib$(1).a: $(call objs_of,$(1))

@@ -6,6 +6,7 @@ DOCS      := $(wildcard LICENSE *.md doc/*)
 # MODE:SOURCE:TARGET
 INSTALLED := \
 	program:$(PROGRAM):$(sbindir)/odmr-agent \
+	program:$(PROVIDER):$(sbindir)/odmr-provider \
 	$(foreach section,5 8,$(foreach page,$(wildcard man/*.$(section)), \
 		data:$(page):$(mandir)/man$(section)/$(notdir $(page)))) \
 	data:odmr-agent.yaml.example:$(sysconfdir)/odmr-agent/odmr-agent.yaml.example \

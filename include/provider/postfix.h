@@ -1,0 +1,54 @@
+/*
+ * postfix - asks Postfix' own programs, and has them change its configuration.
+ *
+ * postconf, postmap and postqueue of postfix_programs, for the instance whose
+ * configuration is postfix_config. Nothing is parsed that they can say.
+ */
+#ifndef ODMR_PROVIDER_POSTFIX_H
+#define ODMR_PROVIDER_POSTFIX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct buf;
+struct error;
+struct provider_config;
+
+enum {
+	POSTFIX_WORDS_MAX = 12, /* of a command line, the program among them */
+	POSTFIX_OUTPUT_MAX = 64 << 20, /* postqueue -j of 100,000 messages */
+};
+
+/*
+ * Runs PROGRAM -c FOLDER with these words (NULL at the end). Its output is
+ * added to out, which may be NULL. false and err (ERROR_LOCAL): it could not be
+ * run or ended with another status than 0; err has what it said.
+ */
+bool postfix_run(const struct provider_config *config, const char *program,
+    const char *const *words, struct buf *out, struct error *err)
+    __attribute__((warn_unused_result));
+/*
+ * Has Postfix send what it holds for a domain, now (`postqueue -s`). Says
+ * nothing of whether there is mail: Postfix' connection does. Takes seconds at
+ * most; ERROR_STOPPED where a stop request ended it.
+ */
+bool postfix_flush(const struct provider_config *config, const char *domain,
+    struct error *err) __attribute__((warn_unused_result));
+/* The value of a parameter of main.cf, expanded, without its line end; owned by
+ * the caller. NULL and err: it could not be read. */
+char *postfix_parameter(const struct provider_config *config, const char *name,
+    struct error *err) __attribute__((warn_unused_result));
+/*
+ * Whether a list of main.cf (relay_domains, transport_maps) has the table, and
+ * whatever else stands in it.
+ */
+bool postfix_list_has(const char *list, const char *item);
+
+/* The table of domains, as this configuration makes it: "texthash:" and the
+ * path of the file, and its content. */
+char *postfix_table_name(const struct provider_config *config);
+char *postfix_table_path(const struct provider_config *config);
+void postfix_table_content(
+    const struct provider_config *config, struct buf *out);
+
+#endif

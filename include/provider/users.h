@@ -1,0 +1,57 @@
+/*
+ * users - the file of user names and what is stored of their passwords.
+ *
+ * A line is NAME:SECRET; empty lines and lines that begin with '#' do not
+ * count. SECRET is the keys of SCRAM-SHA-256, as `odmr-provider passwd` writes
+ * them (SCRAM-SHA-256$ITERATIONS:SALT$STORED:SERVER, in base64), or a hash of
+ * crypt(3), which serves PLAIN and LOGIN only. The file is read at each login,
+ * so that a change counts at once.
+ */
+#ifndef ODMR_PROVIDER_USERS_H
+#define ODMR_PROVIDER_USERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "protocol/scram_server.h"
+
+enum {
+	/* Ten thousand users of 200 octets. */
+	USERS_FILE_MAX = 2 << 20,
+	USERS_SECRET_MAX = 512, /* keys have 200 octets, yescrypt 73 */
+};
+
+struct users_secret {
+	bool has_keys; /* else there is only the hash */
+	struct scram_keys keys;
+	char hash[USERS_SECRET_MAX]; /* of crypt(3); "" where there are keys */
+};
+
+enum users_result {
+	USERS_FOUND,
+	USERS_UNKNOWN,
+	USERS_FAILED, /* err: the file cannot be read, or the line is wrong */
+};
+
+enum users_result users_find(const char *path, const char *user,
+    struct users_secret *secret, struct error *err)
+    __attribute__((warn_unused_result));
+/* The password is the user's. Takes as long for any secret of its kind. */
+bool users_check(const struct users_secret *secret, const char *password,
+    size_t len) __attribute__((warn_unused_result));
+/* Keys for a user that there is not: the same for the same name as long as the
+ * program runs, and nobody's. */
+void users_invent(struct scram_keys *keys, const char *user);
+/*
+ * Sets, or with password NULL removes, the user's line; all others stay as they
+ * are. The file is written whole and renamed, mode 0640. false and err: nothing
+ * was changed.
+ */
+bool users_set(const char *path, const char *user, const char *password,
+    size_t len, struct error *err) __attribute__((warn_unused_result));
+/* A name that a line can have: 1 to 255 octets, no ':', no control, no blank
+ * at either end. */
+bool users_name_is_valid(const char *user);
+
+#endif

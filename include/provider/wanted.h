@@ -1,0 +1,51 @@
+/*
+ * wanted - what Postfix' configuration must have, and what it has.
+ *
+ * One list for `setup postfix`, which makes it so, and for `check`, which says
+ * what is missing.
+ */
+#ifndef ODMR_PROVIDER_WANTED_H
+#define ODMR_PROVIDER_WANTED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct error;
+struct provider_config;
+
+enum wanted_kind {
+	WANTED_VALUE, /* the parameter has this value */
+	WANTED_IN_LIST, /* the list has this item, and others stay */
+	WANTED_AT_LEAST, /* a time that is no shorter */
+	WANTED_SERVICE, /* a line of master.cf */
+	WANTED_OPTION, /* an option of such a line */
+};
+
+struct wanted {
+	enum wanted_kind kind;
+	const char *name; /* of the parameter; odmr/unix; odmr/unix/NAME */
+	char *value; /* owned by the list */
+	char *now; /* as it stands, "" for nothing; owned by the list */
+	bool there; /* nothing is to be done */
+	const char *why; /* what goes wrong without it */
+};
+
+struct wanted_list {
+	struct wanted *items;
+	size_t count;
+};
+
+/* Compares with Postfix. false and err: it cannot be asked. Either way the list
+ * is to be cleared. */
+bool wanted_find(const struct provider_config *config, struct wanted_list *list,
+    struct error *err) __attribute__((warn_unused_result));
+void wanted_clear(struct wanted_list *list);
+/* The line of the configuration that makes it so, owned by the caller:
+ * "relay_domains = ...", "odmr unix ...". */
+char *wanted_line(const struct wanted *wanted);
+/* Has postconf make it so. */
+bool wanted_apply(const struct provider_config *config,
+    const struct wanted *wanted, struct error *err)
+    __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: ISC */
+#include "provider/desk.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "agent/log.h"
+#include "base/error.h"
+#include "desk_private.h"
+#include "net/stream.h"
+#include "provider/inner.h"
+
+enum {
+	/* For all that comes before the login, so that strangers cannot keep a
+	 * place for long. */
+	LOGIN_MS = 60 * 1000,
+	/* Between commands afterwards (RFC 5321 4.5.3.2.7). */
+	COMMAND_MS = 5 * 60 * 1000,
+	/* For a reply to be written. */
+	WRITE_MS = 60 * 1000,
+	FINISH_MS = 3000,
+	GRACE_MS = 3000, /* after SIGTERM */
+	/* A customer behind a NAT that forgot him is noticed by then, also
+	 * while something waits to be acknowledged. */
+	USER_TIMEOUT_MS = 120 * 1000,
+};
+
+/* What woke the desk. */
+enum wake { WAKE_CUSTOMER, WAKE_GATE, WAKE_TIME, WAKE_STOP };
+
+const char *
+desk_account_name(const struct desk *desk)
+{
+	return desk->account != NULL ? desk->account->name : NULL;
+}
+
+/*
+ * Output, and the end
+ */
+
+void
+desk_stop_with(struct desk *desk, const char *enhanced, const char *text)
+{
+	struct status status;
+
+	status_set(
+	    &status, 421, enhanced, "%s %s", desk->config->hostname, text);
+	provider_stop(desk->engine, &status);
+}
+
+void
+desk_lose(struct desk *desk, const struct error *err)
+{
+	log_say(CONFIG_LOG_DEBUG, desk_account_name(desk), "lost", "%s: %s",
+	    desk->options->peer_addr, err->text);
+	desk->closed = true;
+}
+
+void
+desk_write_output(struct desk *desk)
+{
+	struct deadline deadline = deadline_in(WRITE_MS, GRACE_MS);
+	struct error err;
+	size_t len;
+	const char *output = provider_output(desk->engine, &len);
+
+	if (len == 0 || desk->closed)
+		return;
+	if (stream_write(desk->stream, output, len, &deadline, &err))
+		provider_written(desk->engine, len);
+	else
+		desk_lose(desk, &err);
+}
+
+/*
+ * The loop
+ */
+
+static void
+on_close(struct desk *desk, const struct provider_event *event)
+{
+	desk->closed = true;
+	if (event->end == PROVIDER_BROKEN)
+		log_say(CONFIG_LOG_WARNING, desk_account_name(desk), "broken",
+		    "%s: %s", desk->options->peer_addr, event->reason);
+}
+
+static void
+act(struct desk *desk, const struct provider_event *event)
+{
+	switch (event->type) {
+	case PROVIDER_START_TLS:
+		desk_write_output(desk);
+		if (desk->closed || !desk_start_tls(desk))
+			return;
+		provider_tls_started(desk->engine);
+		desk_find_mechanisms(desk);
+		break;
+	case PROVIDER_AUTH:
+	case PROVIDER_RESPONSE:
+		desk_on_login(desk, event);
+		break;
+	case PROVIDER_CANCELLED:
+		verify_cancel(desk->verify);
+		break;
+	case PROVIDER_ATRN:
+		desk_on_atrn(desk, event);
+		break;
+	case PROVIDER_VOID:
+		/* The end of this process frees the place. */
+		desk->hold.count = 0;
+		break;
+	case PROVIDER_CLOSE:
+		desk_write_output(desk);
+		on_close(desk, event);
+		break;
+	}
+}
+
+/* The time until which nothing need be done. */
+static struct deadline
+next_deadline(const struct desk *desk)
+{
+	struct deadline deadline = desk->deadline;
+
+	if (desk_is_holding(desk)) {
+		int64_t flush = desk_next_flush(desk);
+		deadline = desk->hold.end;
+		if (flush >= 0 && flush < deadline.at)
+			deadline.at = flush;
+	}
+	return deadline;
+}
+
+static enum wake
+wait_for_something(struct desk *desk)
+{
+	struct deadline deadline = next_deadline(desk);
+	struct pollfd fds[3] = {
+	    {.fd = stream_fd(desk->stream), .events = POLLIN},
+	    {.fd = desk->options->gate, .events = POLLIN},
+	};
+
+	if (stream_pending(desk->stream))
+		return WAKE_CUSTOMER;
+	switch (deadline_poll(&deadline, fds, 2)) {
+	case DEADLINE_READY:
+		return fds[1].revents != 0 ? WAKE_GATE : WAKE_CUSTOMER;
+	case DEADLINE_OVER:
+		return WAKE_TIME;
+	case DEADLINE_STOPPED:
+		return WAKE_STOP;
+	}
+	return WAKE_STOP;
+}
+
+static void
+read_customer(struct desk *desk)
+{
+	struct stream_exchange exchange = {.out_len = 0};
+	struct error err;
+	short events = 0;
+
+	exchange.in = provider_room(desk->engine, &exchange.in_size);
+	if (exchange.in == NULL)
+		return;
+	if (!stream_try(desk->stream, &exchange, &events, &err) ||
+	    exchange.ended) {
+		provider_eof(desk->engine);
+		return;
+	}
+	if (exchange.read > 0 && desk->account != NULL)
+		desk->deadline = deadline_in(COMMAND_MS, 0);
+	provider_filled(desk->engine, exchange.read);
+}
+
+static void
+on_time(struct desk *desk)
+{
+	if (!desk_is_holding(desk))
+		desk_stop_with(desk, "4.4.2", "has waited long enough");
+	else if (deadline_left(&desk->hold.end) == 0)
+		desk_end_hold(desk);
+	else
+		desk_flush_one(desk);
+}
+
+static void
+dialogue(struct desk *desk)
+{
+	struct provider_event event;
+
+	for (;;) {
+		while (!desk->closed && provider_next(desk->engine, &event))
+			act(desk, &event);
+		desk_write_output(desk);
+		if (desk->closed || provider_is_turned(desk->engine))
+			return;
+		switch (wait_for_something(desk)) {
+		case WAKE_CUSTOMER:
+			read_customer(desk);
+			break;
+		case WAKE_GATE:
+			desk_on_note(desk);
+			break;
+		case WAKE_TIME:
+			on_time(desk);
+			break;
+		case WAKE_STOP:
+			desk_stop_with(desk, "4.3.2", "is being stopped");
+			break;
+		}
+	}
+}
+
+void
+desk_run(const struct desk_options *options)
+{
+	static const int user_timeout = USER_TIMEOUT_MS;
+	struct desk desk = {
+	    .options = options,
+	    .config = options->config,
+	    .stream = stream_new(options->fd),
+	    .deadline = deadline_in(LOGIN_MS, 0),
+	    .postfix = -1,
+	};
+	struct provider_options engine = {
+	    .hostname = options->config->hostname,
+	    .implicit_tls = options->implicit_tls,
+	    .mechanisms = desk.mechanisms,
+	    .transcript = &desk.transcript,
+	};
+	struct deadline finish = deadline_in(FINISH_MS, FINISH_MS);
+
+	(void)setsockopt(options->fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
+	    &user_timeout, sizeof user_timeout);
+	transcript_init(&desk.transcript, "customer", false);
+	desk.engine = provider_new(&engine);
+	if (options->implicit_tls && desk_start_tls(&desk))
+		desk_find_mechanisms(&desk);
+	if (!desk.closed)
+		dialogue(&desk);
+	if (provider_is_turned(desk.engine) && desk.postfix >= 0) {
+		if (!desk.closed)
+			desk_pass_mail_on(&desk);
+		else
+			inner_refuse(desk.postfix, desk.config->hostname,
+			    "the customer has just gone");
+	}
+	finish = deadline_in(FINISH_MS, FINISH_MS);
+	stream_finish(desk.stream, &finish);
+	stream_free(desk.stream);
+	provider_free(desk.engine);
+	verify_free(desk.verify);
+	transcript_clear(&desk.transcript);
+	close(options->gate);
+}

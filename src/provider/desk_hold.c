@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * ATRN: whose domains, the hold until Postfix connects, and the turned
+ * connection.
+ */
+#include "desk_private.h"
+
+#include <poll.h>
+#include <string.h>
+
+#include "agent/log.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "net/join.h"
+#include "net/stream.h"
+#include "provider/inner.h"
+#include "provider/note.h"
+#include "provider/place.h"
+#include "provider/postfix.h"
+
+enum {
+	/* For the gate, which waits for nobody, to answer. */
+	GATE_MS = 60 * 1000,
+	/* A turned connection without an octet: both sides have limits of five
+	 * to ten minutes for their parts (RFC 5321 4.5.3.2). */
+	SILENCE_MS = 10 * 60 * 1000,
+	FINISH_MS = 3000,
+	GRACE_MS = 3000, /* after SIGTERM */
+};
+
+/* Postfix is asked again after these, counted from ATRN, and then each minute:
+ * a message that it is just putting aside is missed by one flush. */
+static const int64_t flush_after[] = {500, 2000, 10 * 1000};
+enum { FLUSH_EVERY_MS = 60 * 1000 };
+
+static bool
+owns(const struct provider_account *account, const char *domain)
+{
+	for (size_t i = 0; i < account->domains.count; i++)
+		if (strcmp(account->domains.items[i], domain) == 0)
+			return true;
+	return false;
+}
+
+static void
+answer(struct desk *desk, int code, const char *enhanced, const char *text)
+{
+	struct status status;
+
+	status_set(&status, code, enhanced, "%s", text);
+	provider_answer(desk->engine, &status);
+	desk->hold.count = 0;
+}
+
+/* RFC 2645 5.2.1: a domain that is not his refuses them all. */
+void
+desk_on_atrn(struct desk *desk, const struct provider_event *event)
+{
+	const struct provider_account *account = desk->account;
+	int64_t patience = desk->config->hold > desk->config->settle
+			       ? desk->config->hold
+			       : desk->config->settle;
+	struct status status;
+
+	for (size_t i = 0; i < event->domains_count; i++) {
+		if (owns(account, event->domains[i]))
+			continue;
+		status_set(&status, 450, "4.7.1",
+		    "%s is not a domain of this account", event->domains[i]);
+		log_say(CONFIG_LOG_WARNING, account->name, "domain",
+		    "the customer asks for %s, which is not his",
+		    event->domains[i]);
+		provider_answer(desk->engine, &status);
+		return;
+	}
+	desk->hold = (struct hold){
+	    .domains = event->domains_count > 0 ? event->domains
+						: account->domains.items,
+	    .count = event->domains_count > 0 ? event->domains_count
+					      : account->domains.count,
+	    .end = deadline_in(patience, 0),
+	};
+	note_send(desk->options->gate, NOTE_ASKS, 0, -1);
+}
+
+bool
+desk_is_holding(const struct desk *desk)
+{
+	return desk->hold.count > 0;
+}
+
+/* When Postfix is to be asked for the next domain; -1: not yet known. */
+int64_t
+desk_next_flush(const struct desk *desk)
+{
+	const struct hold *hold = &desk->hold;
+	size_t rounds = sizeof flush_after / sizeof flush_after[0];
+
+	if (hold->begun == 0)
+		return -1;
+	if (hold->next < hold->count)
+		return hold->begun;
+	if (hold->flushes <= rounds)
+		return hold->begun + flush_after[hold->flushes - 1];
+	return hold->begun + (int64_t)(hold->flushes - rounds) * FLUSH_EVERY_MS;
+}
+
+static void
+turn(struct desk *desk, int postfix)
+{
+	if (!desk_is_holding(desk) || desk->postfix >= 0) {
+		inner_refuse(postfix, desk->config->hostname,
+		    "the customer has just gone");
+		return;
+	}
+	desk->postfix = postfix;
+	answer(desk, 250, "2.0.0", "You have mail; the connection is turned");
+}
+
+/* The time of a hold is over. The gate may have sent a connection just now, so
+ * its word is awaited. */
+void
+desk_end_hold(struct desk *desk)
+{
+	struct deadline deadline = deadline_in(GATE_MS, GRACE_MS);
+	struct note note;
+	int fd = -1;
+
+	note_send(desk->options->gate, NOTE_LEAVES, 0, -1);
+	for (;;) {
+		enum note_result result =
+		    note_receive(desk->options->gate, &note, &fd);
+		if (result == NOTE_GONE ||
+		    (result == NOTE_READ && note.type == NOTE_LEFT))
+			break;
+		if (result == NOTE_READ && fd >= 0) {
+			turn(desk, fd);
+			return;
+		}
+		if (result == NOTE_NONE &&
+		    deadline_wait(&deadline, desk->options->gate, POLLIN) !=
+			DEADLINE_READY)
+			break;
+	}
+	if (desk->hold.failed)
+		answer(desk, 451, "4.3.0", "The mail system is not available");
+	else if (desk->hold.begun == 0)
+		answer(desk, 451, "4.3.2",
+		    "Another call of this account is being served");
+	else
+		answer(desk, 453, "4.3.0", "You have no mail");
+}
+
+/* Postfix is away: the customer shall try again later, and not hear "no mail"
+ * (RFC 2645 5.2.1). */
+void
+desk_flush_one(struct desk *desk)
+{
+	struct hold *hold = &desk->hold;
+	struct error err;
+
+	if (hold->next == hold->count)
+		hold->next = 0;
+	if (!postfix_flush(desk->config, hold->domains[hold->next], &err)) {
+		log_say(CONFIG_LOG_ERROR, desk->account->name, "flush", "%s",
+		    err.text);
+		hold->failed = true;
+		desk_end_hold(desk);
+		return;
+	}
+	if (++hold->next == hold->count)
+		hold->flushes++;
+}
+
+/* A note of the gate. */
+void
+desk_on_note(struct desk *desk)
+{
+	struct note note;
+	int fd;
+
+	switch (note_receive(desk->options->gate, &note, &fd)) {
+	case NOTE_NONE:
+		return;
+	case NOTE_GONE:
+		desk_stop_with(desk, "4.3.2", "is being stopped");
+		return;
+	case NOTE_READ:
+		break;
+	}
+	if (note.type == NOTE_CONNECTION && fd >= 0) {
+		turn(desk, fd);
+	} else if (note.type == NOTE_HOLDS && desk_is_holding(desk)) {
+		desk->hold.begun = clock_ms();
+	} else if (note.type == NOTE_REPLACED) {
+		desk_stop_with(
+		    desk, "4.3.2", "has a newer call of this account");
+	}
+}
+
+/*
+ * Turned
+ */
+
+static void
+note_moved(void *context, int side, uint64_t octets)
+{
+	struct place *place = context;
+
+	atomic_store(&place->heard, clock_ms());
+	atomic_fetch_add(
+	    side == 0 ? &place->from_customer : &place->to_customer, octets);
+}
+
+static void
+log_end_of_turn(const struct desk *desk, const struct join_result *result)
+{
+	static const char *const ends[] = {
+	    [JOIN_FIRST_ENDED] = "the customer ended it",
+	    [JOIN_SECOND_ENDED] = "Postfix ended it",
+	    [JOIN_SILENT] = "nothing came from either side for too long",
+	    [JOIN_INTERRUPTED] = "a newer call of the account replaced it",
+	    [JOIN_STOPPED] = "this program is being stopped",
+	};
+	struct log_line line;
+
+	log_begin(&line, CONFIG_LOG_INFO, desk->account->name, "turn-end");
+	if (result->end == JOIN_FAILED)
+		log_sentence(&line, "%s: %s",
+		    result->failed_side == 0 ? "the customer" : "Postfix",
+		    result->error.text);
+	else
+		log_sentence(&line, "%s", ends[result->end]);
+	log_number(&line, "to_customer", result->octets[1]);
+	log_number(&line, "from_customer", result->octets[0]);
+	log_end(&line);
+}
+
+void
+desk_pass_mail_on(struct desk *desk)
+{
+	struct stream *postfix = stream_new(desk->postfix);
+	struct join_options options = {
+	    .sides = {desk->stream, postfix},
+	    .silence = SILENCE_MS,
+	    .interrupt = desk->options->gate,
+	    .moved = note_moved,
+	    .context = desk->options->place,
+	};
+	struct deadline finish = deadline_in(FINISH_MS, FINISH_MS);
+	struct join_result result;
+
+	log_say(CONFIG_LOG_DEBUG, desk->account->name, "turned", "%s",
+	    desk->options->peer_addr);
+	join_run(&options, &result);
+	log_end_of_turn(desk, &result);
+	stream_finish(postfix, &finish);
+	stream_free(postfix);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * TLS and the login of a customer.
+ */
+#include "desk_private.h"
+
+#include <string.h>
+
+#include "agent/log.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "net/tls_server.h"
+#include "provider/note.h"
+
+enum {
+	/* A wrong password costs a guesser more than a customer. */
+	BAD_LOGIN_MS = 2000,
+	EXCHANGE_MAX = PROVIDER_RESPONSE_MAX,
+};
+
+bool
+desk_start_tls(struct desk *desk)
+{
+	struct error err;
+
+	if (!tls_server_start(
+		desk->options->tls, desk->stream, &desk->deadline, &err)) {
+		desk_lose(desk, &err);
+		return false;
+	}
+	tls_info(desk->stream, &desk->info);
+	bool bound = tls_binding(desk->stream, &desk->binding);
+	struct verify_options options = {
+	    .config = desk->config,
+	    .binding = bound ? &desk->binding : NULL,
+	    .pin = desk->info.pin,
+	    .peer_addr = desk->options->peer_addr,
+	    .local_addr = desk->options->local_addr,
+	};
+	desk->verify = verify_new(&options);
+	return true;
+}
+
+/* What EHLO lists must be known before it is asked. */
+void
+desk_find_mechanisms(struct desk *desk)
+{
+	struct error err;
+
+	if (verify_mechanisms(desk->verify, desk->mechanisms, &err))
+		return;
+	log_say(CONFIG_LOG_ERROR, NULL, "login", "%s", err.text);
+	desk_stop_with(desk, "4.3.0", "logins cannot be checked now");
+}
+
+/* One line for fail2ban: event, user and address. */
+static void
+log_login(struct desk *desk, enum provider_login login, const struct error *err)
+{
+	struct log_line line;
+	bool good = login == PROVIDER_LOGIN_GOOD;
+
+	if (login == PROVIDER_LOGIN_LATER)
+		log_say(CONFIG_LOG_ERROR, NULL, "login", "%s", err->text);
+	log_begin(&line, good ? CONFIG_LOG_INFO : CONFIG_LOG_WARNING,
+	    desk_account_name(desk), good ? "login" : "login-failed");
+	log_text(&line, "user", verify_user(desk->verify));
+	log_text(&line, "address", desk->options->peer_addr);
+	log_text(&line, "version", good ? desk->info.version : NULL);
+	log_end(&line);
+}
+
+static void
+end_login(struct desk *desk, enum provider_login login, const struct error *err)
+{
+	const char *user = verify_user(desk->verify);
+
+	if (login == PROVIDER_LOGIN_GOOD) {
+		desk->account = provider_config_user(desk->config, user);
+		/* Dovecot knows more users than have an account here. */
+		if (desk->account == NULL)
+			login = PROVIDER_LOGIN_BAD;
+	}
+	log_login(desk, login, err);
+	if (login == PROVIDER_LOGIN_BAD) {
+		struct deadline pause = deadline_in(BAD_LOGIN_MS, 0);
+		(void)deadline_wait(&pause, -1, 0);
+	}
+	provider_logged_in(desk->engine, login);
+	if (desk->account != NULL)
+		note_send(desk->options->gate, NOTE_LOGGED_IN,
+		    (uint32_t)(desk->account - desk->config->accounts), -1);
+}
+
+void
+desk_on_login(struct desk *desk, const struct provider_event *event)
+{
+	enum provider_login login = PROVIDER_LOGIN_LATER;
+	struct error err = {.class = ERROR_NONE};
+	const char *response = event->response;
+	enum verify_result result;
+	struct buf out;
+
+	buf_init(&out, EXCHANGE_MAX);
+	if (event->type == PROVIDER_AUTH)
+		result = verify_begin(desk->verify, event->mechanism,
+		    event->initial ? response : NULL, event->response_len, &out,
+		    &login, &err);
+	else
+		result = verify_respond(desk->verify, response,
+		    event->response_len, &out, &login, &err);
+	if (result == VERIFY_CHALLENGE)
+		provider_challenge(desk->engine, buf_data(&out), buf_len(&out));
+	else
+		end_login(desk, login, &err);
+	buf_clear(&out);
+}

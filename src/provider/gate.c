@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: ISC */
+#include "provider/gate.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <poll.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "agent/log.h"
+#include "agent/notify.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "gate_private.h"
+#include "net/tls_server.h"
+#include "provider/provider_config.h"
+
+enum {
+	/* Customers of several calls each: an old one, a new one. */
+	CALLS_OF_AN_ACCOUNT = 2,
+	STOP_MS = 10 * 1000, /* for the desks to end after SIGTERM */
+	STATUS_EVERY_MS = 1000,
+};
+
+/*
+ * Set-up
+ */
+
+static bool
+find_postfix(struct gate *gate, struct error *err)
+{
+	const struct passwd *user = getpwnam(gate->config->postfix_user);
+
+	if (user == NULL) {
+		error_set(err, ERROR_CONFIG,
+		    "there is no user %s on this system: postfix_user must be"
+		    " the one that Postfix runs as",
+		    gate->config->postfix_user);
+		return false;
+	}
+	gate->postfix = user->pw_uid;
+	return true;
+}
+
+/* Ports are bound and keys are read: root is not needed any more. */
+static bool
+leave_root(const struct provider_config *config, struct error *err)
+{
+	if (geteuid() != 0)
+		return true;
+	const struct passwd *user = getpwnam(config->user);
+	if (user == NULL) {
+		error_set(
+		    err, ERROR_CONFIG, "there is no user %s", config->user);
+		return false;
+	}
+	if (initgroups(user->pw_name, user->pw_gid) == 0 &&
+	    setresgid(user->pw_gid, user->pw_gid, user->pw_gid) == 0 &&
+	    setresuid(user->pw_uid, user->pw_uid, user->pw_uid) == 0)
+		return true;
+	error_set_errno(err, ERROR_SYSTEM, errno, "cannot become the user %s",
+	    config->user);
+	return false;
+}
+
+static struct tls_server *
+load_tls(const struct provider_config *config, struct error *err)
+{
+	bool pins = false;
+
+	for (size_t i = 0; i < config->accounts_count; i++)
+		pins = pins || config->accounts[i].tls_pins.count > 0;
+	return tls_server_new(
+	    config->tls_cert_file, config->tls_key_file, pins, err);
+}
+
+static struct seat *
+new_seats(size_t count)
+{
+	struct seat *seats = xcalloc(count, sizeof *seats);
+
+	for (size_t i = 0; i < count; i++)
+		seats[i] = (struct seat){.holder = NOBODY, .waiter = NOBODY};
+	return seats;
+}
+
+static bool
+take_signals(struct gate *gate, struct error *err)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	gate->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (gate->signals < 0)
+		error_set_errno(err, ERROR_SYSTEM, errno, "signalfd");
+	return gate->signals >= 0;
+}
+
+static bool
+set_up(struct gate *gate, struct error *err)
+{
+	const struct provider_config *config = gate->config;
+
+	prctl(PR_SET_DUMPABLE, 0);
+	gate->calls_max = config->max_connections +
+			  CALLS_OF_AN_ACCOUNT * config->accounts_count;
+	gate->calls = xcalloc(gate->calls_max, sizeof *gate->calls);
+	gate->places = places_new(gate->calls_max);
+	gate->seats = new_seats(config->accounts_count);
+	gate->tls = load_tls(config, err);
+	if (gate->tls == NULL || !find_postfix(gate, err) ||
+	    !gate_listen(gate, err) || !leave_root(config, err) ||
+	    !take_signals(gate, err))
+		return false;
+	/* The kernel forgets it when the user changes (prctl(2)). */
+	prctl(PR_SET_DUMPABLE, 0);
+	return true;
+}
+
+/*
+ * Reload
+ */
+
+/* Calls that are turned go on under the account of the same name; all others
+ * know the old configuration, and are asked to call again. */
+static void
+move_calls(struct gate *gate, const struct provider_config *before)
+{
+	gate->seats = new_seats(gate->config->accounts_count);
+	for (size_t i = 0; i < gate->calls_max; i++) {
+		struct call *call = &gate->calls[i];
+		long account = NOBODY;
+		if (call->pid == 0)
+			continue;
+		if (call->account != NOBODY)
+			account = gate_find_account(
+			    gate, before->accounts[call->account].name);
+		call->waits = false;
+		if (account == NOBODY ||
+		    gate->places[i].state != PLACE_TURNED) {
+			kill(call->pid, SIGTERM);
+			account = NOBODY;
+		} else {
+			gate->seats[account].holder = (long)i;
+		}
+		if (call->account != NOBODY && account == NOBODY)
+			gate->strangers++;
+		call->account = account;
+	}
+}
+
+static void
+reload(struct gate *gate)
+{
+	struct provider_config *before = gate->config;
+	struct seat *seats = gate->seats;
+	struct error err;
+
+	notify_reloading();
+	struct provider_config *config =
+	    provider_config_load(gate->config_path);
+	bool good = provider_config_report(config, true);
+	struct tls_server *tls = good ? load_tls(config, &err) : NULL;
+	if (tls != NULL) {
+		tls_server_free(gate->tls);
+		gate->tls = tls;
+		gate->config = config;
+		move_calls(gate, before);
+		free(seats);
+		provider_config_free(before);
+		log_say(CONFIG_LOG_INFO, NULL, "reload",
+		    "the configuration was read again");
+	} else {
+		if (good)
+			log_say(
+			    CONFIG_LOG_ERROR, NULL, "reload", "%s", err.text);
+		provider_config_free(config);
+		log_say(CONFIG_LOG_ERROR, NULL, "reload",
+		    "the configuration stays as it was");
+	}
+	gate->changed = true;
+	notify_send("READY=1");
+}
+
+/*
+ * The loop
+ */
+
+static void
+stop_all(struct gate *gate)
+{
+	gate->stopping = true;
+	for (size_t i = 0; i < gate->calls_max; i++)
+		if (gate->calls[i].pid != 0)
+			kill(gate->calls[i].pid, SIGTERM);
+}
+
+static void
+reap(struct gate *gate)
+{
+	pid_t pid;
+	int status;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (WIFSIGNALED(status))
+			log_say(CONFIG_LOG_ERROR, NULL, "died",
+			    "the process of a connection died of signal %d",
+			    WTERMSIG(status));
+		gate_end_call(gate, pid);
+	}
+}
+
+static void
+read_signals(struct gate *gate)
+{
+	struct signalfd_siginfo info;
+
+	while (
+	    read(gate->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+		if (info.ssi_signo == SIGCHLD)
+			reap(gate);
+		else if (info.ssi_signo == SIGHUP)
+			reload(gate);
+		else if (!gate->stopping)
+			stop_all(gate);
+	}
+}
+
+static size_t
+gather(const struct gate *gate, struct pollfd *fds)
+{
+	size_t count = 0;
+
+	fds[count++] = (struct pollfd){.fd = gate->signals, .events = POLLIN};
+	fds[count++] = (struct pollfd){
+	    .fd = gate->stopping ? -1 : gate->inner, .events = POLLIN};
+	for (size_t i = 0; i < gate->listeners_count; i++)
+		fds[count++] = (struct pollfd){
+		    .fd = gate->stopping ? -1 : gate->listeners[i].fd,
+		    .events = POLLIN};
+	for (size_t i = 0; i < gate->calls_max; i++)
+		fds[count++] = (struct pollfd){
+		    .fd = gate->calls[i].pid != 0 ? gate->calls[i].desk : -1,
+		    .events = POLLIN};
+	return count;
+}
+
+static void
+serve_ready(struct gate *gate, struct pollfd *fds)
+{
+	struct pollfd *calls = fds + 2 + gate->listeners_count;
+
+	/* Who leaves comes before who arrives. */
+	for (size_t i = 0; i < gate->calls_max; i++)
+		if (calls[i].revents != 0 && gate->calls[i].pid != 0 &&
+		    !gate_take_notes(gate, (long)i))
+			/* Its end is told by SIGCHLD; a closed pair would wake
+			 * us until then. */
+			shutdown(gate->calls[i].desk, SHUT_RDWR);
+	if (fds[0].revents != 0)
+		read_signals(gate);
+	if (fds[1].revents != 0)
+		gate_accept_inner(gate);
+	for (size_t i = 0; i < gate->listeners_count; i++)
+		if (fds[2 + i].revents != 0)
+			gate_accept(gate, &gate->listeners[i]);
+}
+
+static int
+patience(struct gate *gate)
+{
+	int64_t now = clock_ms(), next = gate_look_at_waiters(gate);
+
+	if (gate->changed && now >= gate->status_next) {
+		gate_write_status(gate);
+		gate->changed = false;
+		gate->status_next = now + STATUS_EVERY_MS;
+	}
+	if (gate->changed && gate->status_next < next)
+		next = gate->status_next;
+	if (next == INT64_MAX)
+		return -1;
+	return next > now ? (int)(next - now) : 0;
+}
+
+static bool
+has_calls(const struct gate *gate)
+{
+	for (size_t i = 0; i < gate->calls_max; i++)
+		if (gate->calls[i].pid != 0)
+			return true;
+	return false;
+}
+
+static void
+serve(struct gate *gate)
+{
+	size_t room = 2 + GATE_LISTENERS_MAX + gate->calls_max;
+	struct pollfd *fds = xcalloc(room, sizeof *fds);
+	int64_t end = INT64_MAX;
+
+	while (!gate->stopping || (has_calls(gate) && clock_ms() < end)) {
+		int wait = patience(gate);
+		if (gate->stopping && end == INT64_MAX)
+			end = clock_ms() + STOP_MS;
+		if (gate->stopping)
+			wait = STATUS_EVERY_MS;
+		nfds_t count = gather(gate, fds);
+		if (poll(fds, count, wait) > 0)
+			serve_ready(gate, fds);
+	}
+	free(fds);
+}
+
+static void
+close_all(struct gate *gate)
+{
+	for (size_t i = 0; i < gate->listeners_count; i++)
+		close(gate->listeners[i].fd);
+	if (gate->inner >= 0)
+		close(gate->inner);
+	if (gate->signals >= 0)
+		close(gate->signals);
+	tls_server_free(gate->tls);
+	places_free(gate->places, gate->calls_max);
+	free(gate->calls);
+	free(gate->seats);
+	provider_config_free(gate->config);
+}
+
+int
+gate_run(const struct gate_options *options)
+{
+	struct gate gate = {.config = options->config,
+	    .config_path = options->config_path,
+	    .inner = -1,
+	    .signals = -1,
+	    .changed = true};
+	struct error err;
+	int status = EX_OK;
+
+	if (set_up(&gate, &err)) {
+		notify_send("READY=1");
+		serve(&gate);
+		notify_send("STOPPING=1");
+	} else {
+		log_say(CONFIG_LOG_ERROR, NULL, "start", "%s", err.text);
+		status = error_exit_status(err.class);
+	}
+	close_all(&gate);
+	return status;
+}

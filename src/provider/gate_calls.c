@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The processes of customers, and who has an account's place.
+ */
+#include "gate_private.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "agent/log.h"
+#include "base/clock.h"
+#include "base/stop.h"
+#include "provider/desk.h"
+#include "provider/inner.h"
+#include "provider/note.h"
+#include "provider/provider_config.h"
+
+enum {
+	/* A turned call that says nothing for so long gives way to a newer
+	 * one: its line is dead, or it has nothing to lose. */
+	SILENCE_MS = 10 * 1000,
+	/* What a desk may allocate: TLS and two buffers take some 500 kB. */
+	DESK_MEMORY = 64 << 20,
+};
+
+void
+gate_set_state(struct gate *gate, long call, enum place_state state)
+{
+	struct place *place = &gate->places[call];
+
+	place->state = state;
+	place->since = clock_unix_ms();
+	gate->changed = true;
+}
+
+/*
+ * Places
+ */
+
+static const char *
+name_of(const struct gate *gate, long account)
+{
+	return gate->config->accounts[account].name;
+}
+
+static void
+grant(struct gate *gate, long account, long call)
+{
+	gate->seats[account].holder = call;
+	gate->calls[call].waits = false;
+	gate_set_state(gate, call, PLACE_HELD);
+	(void)!note_send(gate->calls[call].desk, NOTE_HOLDS, 0, -1);
+}
+
+/* The place is free: whoever waits gets it. */
+static void
+vacate(struct gate *gate, long account)
+{
+	struct seat *seat = &gate->seats[account];
+	long waiter = seat->waiter;
+
+	seat->holder = seat->waiter = NOBODY;
+	if (waiter != NOBODY)
+		grant(gate, account, waiter);
+}
+
+static void
+replace(struct gate *gate, long account, long by)
+{
+	struct seat *seat = &gate->seats[account];
+
+	log_say(CONFIG_LOG_INFO, name_of(gate, account), "replaced",
+	    "a newer call from %s takes the place of the one from %s",
+	    gate->places[by].address, gate->places[seat->holder].address);
+	(void)!note_send(gate->calls[seat->holder].desk, NOTE_REPLACED, 0, -1);
+	seat->waiter = NOBODY;
+	grant(gate, account, by);
+}
+
+/* Whether the call that has the place may be sent away now. */
+static bool
+gives_way(const struct gate *gate, long holder)
+{
+	const struct place *place = &gate->places[holder];
+
+	return place->state != PLACE_TURNED ||
+	       clock_ms() - atomic_load(&place->heard) >= SILENCE_MS;
+}
+
+static void
+on_asks(struct gate *gate, long call)
+{
+	long account = gate->calls[call].account;
+
+	if (account == NOBODY)
+		return;
+	struct seat *seat = &gate->seats[account];
+	if (seat->holder == NOBODY || seat->holder == call) {
+		grant(gate, account, call);
+	} else if (gives_way(gate, seat->holder)) {
+		replace(gate, account, call);
+	} else {
+		if (seat->waiter != NOBODY && seat->waiter != call)
+			(void)!note_send(gate->calls[seat->waiter].desk,
+			    NOTE_REPLACED, 0, -1);
+		seat->waiter = call;
+		gate->calls[call].waits = true;
+		gate_set_state(gate, call, PLACE_WAITS);
+	}
+}
+
+/* One that was sent a connection already turns all the same. */
+static void
+on_leaves(struct gate *gate, long call)
+{
+	long account = gate->calls[call].account;
+
+	if (account == NOBODY || gate->places[call].state == PLACE_TURNED)
+		return;
+	struct seat *seat = &gate->seats[account];
+	if (seat->waiter == call)
+		seat->waiter = NOBODY;
+	gate->calls[call].waits = false;
+	gate_set_state(gate, call, PLACE_READY);
+	(void)!note_send(gate->calls[call].desk, NOTE_LEFT, 0, -1);
+	if (seat->holder == call)
+		vacate(gate, account);
+}
+
+int64_t
+gate_look_at_waiters(struct gate *gate)
+{
+	int64_t next = INT64_MAX;
+
+	for (size_t i = 0; i < gate->calls_max; i++) {
+		const struct call *call = &gate->calls[i];
+		if (call->pid == 0 || !call->waits)
+			continue;
+		long holder = gate->seats[call->account].holder;
+		if (gives_way(gate, holder)) {
+			replace(gate, call->account, (long)i);
+			continue;
+		}
+		int64_t look =
+		    atomic_load(&gate->places[holder].heard) + SILENCE_MS;
+		if (look < next)
+			next = look;
+	}
+	return next;
+}
+
+void
+gate_connect(struct gate *gate, long account, int fd)
+{
+	long holder = gate->seats[account].holder;
+
+	if (holder == NOBODY) {
+		inner_refuse(fd, gate->config->hostname,
+		    "the customer is not connected");
+	} else if (gate->places[holder].state != PLACE_HELD ||
+		   !note_send(
+		       gate->calls[holder].desk, NOTE_CONNECTION, 0, fd)) {
+		inner_refuse(fd, gate->config->hostname,
+		    "the customer's connection is in use");
+	} else {
+		atomic_store(&gate->places[holder].heard, clock_ms());
+		gate_set_state(gate, holder, PLACE_TURNED);
+		close(fd);
+	}
+}
+
+/*
+ * Processes
+ */
+
+static void
+on_logged_in(struct gate *gate, long call, uint32_t account)
+{
+	if (gate->calls[call].account != NOBODY ||
+	    account >= gate->config->accounts_count)
+		return;
+	gate->calls[call].account = account;
+	gate->strangers--;
+	gate_set_state(gate, call, PLACE_READY);
+}
+
+bool
+gate_take_notes(struct gate *gate, long call)
+{
+	struct note note;
+	int fd;
+
+	for (;;) {
+		switch (note_receive(gate->calls[call].desk, &note, &fd)) {
+		case NOTE_NONE:
+			return true;
+		case NOTE_GONE:
+			return false;
+		case NOTE_READ:
+			break;
+		}
+		if (fd >= 0)
+			close(fd);
+		if (note.type == NOTE_LOGGED_IN)
+			on_logged_in(gate, call, note.account);
+		else if (note.type == NOTE_ASKS)
+			on_asks(gate, call);
+		else if (note.type == NOTE_LEAVES)
+			on_leaves(gate, call);
+	}
+}
+
+long
+gate_find_account(const struct gate *gate, const char *name)
+{
+	for (size_t i = 0; i < gate->config->accounts_count; i++)
+		if (strcmp(name_of(gate, (long)i), name) == 0)
+			return (long)i;
+	return NOBODY;
+}
+
+static long
+find_free(const struct gate *gate)
+{
+	for (size_t i = 0; i < gate->calls_max; i++)
+		if (gate->calls[i].pid == 0)
+			return (long)i;
+	return NOBODY;
+}
+
+/* Nothing of the gate but what the desk needs. */
+static void
+keep_only(int customer, int desk)
+{
+	unsigned low = (unsigned)(customer < desk ? customer : desk);
+	unsigned high = (unsigned)(customer < desk ? desk : customer);
+
+	if (low > 3)
+		close_range(3, low - 1, 0);
+	if (high > low + 1)
+		close_range(low + 1, high - 1, 0);
+	close_range(high + 1, ~0U, 0);
+}
+
+static _Noreturn void
+be_desk(const struct desk_options *options, pid_t parent)
+{
+	const struct rlimit memory = {
+	    .rlim_cur = DESK_MEMORY, .rlim_max = DESK_MEMORY};
+	sigset_t none;
+
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	keep_only(options->fd, options->gate);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);
+	stop_install();
+	if (getppid() != parent)
+		stop_request();
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	setrlimit(RLIMIT_DATA, &memory);
+	desk_run(options);
+	_exit(0);
+}
+
+void
+gate_start_call(struct gate *gate, int fd, bool implicit_tls,
+    const struct in6_addr *from, const char *peer, const char *local)
+{
+	long call = find_free(gate);
+	pid_t parent = getpid();
+	int ends[2];
+
+	if (call == NOBODY || !note_pair(ends)) {
+		inner_refuse(fd, gate->config->hostname, "is busy");
+		return;
+	}
+	struct place *place = &gate->places[call];
+	*place = (struct place){.heard = clock_ms()};
+	snprintf(place->address, sizeof place->address, "%s", peer);
+	struct desk_options options = {
+	    .config = gate->config,
+	    .tls = gate->tls,
+	    .place = place,
+	    .fd = fd,
+	    .gate = ends[1],
+	    .implicit_tls = implicit_tls,
+	    .peer_addr = peer,
+	    .local_addr = local,
+	};
+	pid_t pid = fork();
+	if (pid == 0)
+		be_desk(&options, parent);
+	close(ends[1]);
+	if (pid < 0) {
+		log_say(CONFIG_LOG_ERROR, NULL, "start",
+		    "cannot start a process for %s: %s", peer, strerror(errno));
+		inner_refuse(fd, gate->config->hostname, "is busy");
+		close(ends[0]);
+		return;
+	}
+	close(fd);
+	gate->calls[call] = (struct call){
+	    .pid = pid, .desk = ends[0], .account = NOBODY, .from = *from};
+	place->pid = pid;
+	gate->strangers++;
+	gate_set_state(gate, call, PLACE_DIALOGUE);
+}
+
+void
+gate_end_call(struct gate *gate, pid_t pid)
+{
+	for (size_t i = 0; i < gate->calls_max; i++) {
+		struct call *call = &gate->calls[i];
+		if (call->pid != pid)
+			continue;
+		/* What it said last may still be unread. */
+		(void)gate_take_notes(gate, (long)i);
+		long account = call->account;
+		if (account == NOBODY)
+			gate->strangers--;
+		close(call->desk);
+		*call = (struct call){.pid = 0};
+		gate_set_state(gate, (long)i, PLACE_FREE);
+		if (account == NOBODY)
+			return;
+		if (gate->seats[account].waiter == (long)i)
+			gate->seats[account].waiter = NOBODY;
+		if (gate->seats[account].holder == (long)i)
+			vacate(gate, account);
+		return;
+	}
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The sockets on which customers and Postfix come in.
+ */
+#include "gate_private.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "agent/log.h"
+#include "provider/inner.h"
+#include "provider/provider_config.h"
+
+enum {
+	QUEUE = 128, /* the kernel's own limit is often higher */
+	FIRST_PASSED = 3, /* sd_listen_fds(3) */
+};
+
+/* An address of either family; ports in host order. */
+struct end {
+	struct in6_addr address; /* IPv4 mapped (RFC 4291 2.5.5.2) */
+	uint16_t port;
+	char text[INET6_ADDRSTRLEN];
+};
+
+static void
+read_end(const struct sockaddr_storage *from, struct end *end)
+{
+	memset(end, 0, sizeof *end);
+	if (from->ss_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const void *)from;
+		end->address = in6->sin6_addr;
+		end->port = ntohs(in6->sin6_port);
+	} else if (from->ss_family == AF_INET) {
+		const struct sockaddr_in *in = (const void *)from;
+		end->address.s6_addr[10] = end->address.s6_addr[11] = 0xff;
+		memcpy(&end->address.s6_addr[12], &in->sin_addr, 4);
+		end->port = ntohs(in->sin_port);
+	}
+	if (IN6_IS_ADDR_V4MAPPED(&end->address))
+		inet_ntop(AF_INET, &end->address.s6_addr[12], end->text,
+		    sizeof end->text);
+	else
+		inet_ntop(AF_INET6, &end->address, end->text, sizeof end->text);
+}
+
+/* The sockets that systemd made; each by its port. -1: none for this one. */
+static int
+passed_socket(const struct provider_listen *listen)
+{
+	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+
+	if (pid == NULL || fds == NULL ||
+	    strtol(pid, NULL, 10) != (long)getpid())
+		return -1;
+	long count = strtol(fds, NULL, 10);
+	for (int fd = FIRST_PASSED; fd < FIRST_PASSED + count; fd++) {
+		struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+		socklen_t len = sizeof address;
+		struct end end;
+		if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+			continue;
+		read_end(&address, &end);
+		if (end.port != listen->port)
+			continue;
+		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+		(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+		return fd;
+	}
+	return -1;
+}
+
+static int
+bind_socket(const struct provider_listen *to, struct error *err)
+{
+	struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICHOST,
+	    .ai_socktype = SOCK_STREAM};
+	struct addrinfo *found = NULL;
+	char port[8];
+	int one = 1, fd = -1;
+
+	snprintf(port, sizeof port, "%u", to->port);
+	if (getaddrinfo(to->address, port, &hints, &found) == 0)
+		fd = socket(found->ai_family,
+		    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0) {
+		(void)setsockopt(
+		    fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+		/* 0.0.0.0 has a socket of its own. */
+		if (found->ai_family == AF_INET6)
+			(void)setsockopt(
+			    fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
+		if (bind(fd, found->ai_addr, found->ai_addrlen) != 0 ||
+		    listen(fd, QUEUE) != 0) {
+			int errnum = errno;
+			close(fd);
+			errno = errnum;
+			fd = -1;
+		}
+	}
+	if (fd < 0)
+		error_set_errno(err, ERROR_SYSTEM, errno,
+		    "cannot listen on %s, port %u", to->address, to->port);
+	if (found != NULL)
+		freeaddrinfo(found);
+	return fd;
+}
+
+bool
+gate_listen(struct gate *gate, struct error *err)
+{
+	const struct provider_config *config = gate->config;
+
+	for (size_t i = 0; i < config->listen_count; i++) {
+		int fd = passed_socket(&config->listen[i]);
+		if (fd < 0)
+			fd = bind_socket(&config->listen[i], err);
+		if (fd < 0)
+			return false;
+		gate->listeners[gate->listeners_count++] =
+		    (struct listener){fd, config->listen[i].implicit_tls};
+	}
+	gate->inner = inner_listen((uint16_t)config->inner_port, err);
+	return gate->inner >= 0;
+}
+
+/* One network of IPv6 is one customer's; of IPv4 an address is. */
+static bool
+same_source(const struct in6_addr *a, const struct in6_addr *b)
+{
+	size_t len = IN6_IS_ADDR_V4MAPPED(a) ? 16 : 8;
+
+	return memcmp(a, b, len) == 0;
+}
+
+/* Strangers must not keep customers out: neither many from one address, nor
+ * many in all. */
+static bool
+is_crowded(const struct gate *gate, const struct in6_addr *from)
+{
+	size_t same = 0;
+
+	for (size_t i = 0; i < gate->calls_max; i++)
+		if (gate->calls[i].pid != 0 &&
+		    gate->calls[i].account == NOBODY &&
+		    same_source(&gate->calls[i].from, from))
+			same++;
+	return same >= gate->config->max_per_address ||
+	       gate->strangers >= gate->config->max_connections;
+}
+
+void
+gate_accept(struct gate *gate, const struct listener *listener)
+{
+	struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+	socklen_t len = sizeof address;
+	struct end there, here;
+
+	int fd = accept4(listener->fd, (struct sockaddr *)&address, &len,
+	    SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd < 0)
+		return;
+	read_end(&address, &there);
+	len = sizeof address;
+	if (getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
+		close(fd);
+		return;
+	}
+	read_end(&address, &here);
+	if (is_crowded(gate, &there.address)) {
+		log_say(CONFIG_LOG_WARNING, NULL, "crowded",
+		    "a connection from %s was refused: too many that are not"
+		    " logged in",
+		    there.text);
+		/* Under implicit TLS nobody could read a 421. */
+		if (listener->implicit_tls)
+			close(fd);
+		else
+			inner_refuse(fd, gate->config->hostname, "is busy");
+		return;
+	}
+	gate_start_call(gate, fd, listener->implicit_tls, &there.address,
+	    there.text, here.text);
+}
+
+void
+gate_accept_inner(struct gate *gate)
+{
+	struct in_addr address;
+	uid_t uid;
+
+	int fd = inner_accept(gate->inner, &address, &uid);
+	if (fd < 0)
+		return;
+	if (uid != gate->postfix) {
+		log_say(CONFIG_LOG_WARNING, NULL, "inner",
+		    "a process of uid %ld was refused at the port for Postfix",
+		    (long)(int)uid);
+		close(fd);
+		return;
+	}
+	const struct provider_account *account =
+	    provider_config_inner(gate->config, address);
+	if (account == NULL)
+		inner_refuse(fd, gate->config->hostname, "no such customer");
+	else
+		gate_connect(
+		    gate, (long)(account - gate->config->accounts), fd);
+}

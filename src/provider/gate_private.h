@@ -1,0 +1,89 @@
+/*
+ * gate_private - what the sources of provider/gate share.
+ *
+ * gate.c has the loop, gate_listen.c the sockets, gate_calls.c the processes of
+ * customers and who has an account's place.
+ */
+#ifndef ODMR_PROVIDER_GATE_PRIVATE_H
+#define ODMR_PROVIDER_GATE_PRIVATE_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "provider/gate.h"
+#include "provider/place.h"
+
+enum {
+	GATE_LISTENERS_MAX = 64, /* a line of the configuration each */
+	NOBODY = -1,
+};
+
+/* A customer's connection; its number is that of its place. */
+struct call {
+	pid_t pid; /* 0: free */
+	int desk; /* our end of note_pair() */
+	long account; /* NOBODY before the login */
+	bool waits; /* for the account's place */
+	struct in6_addr from; /* for the limit of one address */
+};
+
+/* Of an account: which call has its place, which one waits for it. */
+struct seat {
+	long holder, waiter; /* of calls, or NOBODY */
+};
+
+struct listener {
+	int fd;
+	bool implicit_tls;
+};
+
+struct gate {
+	struct provider_config *config;
+	const char *config_path;
+	struct tls_server *tls;
+	struct listener listeners[GATE_LISTENERS_MAX];
+	size_t listeners_count;
+	int inner;
+	int signals; /* signalfd(2) */
+	uid_t postfix;
+	struct call *calls;
+	struct place *places; /* one for each call */
+	size_t calls_max;
+	size_t strangers; /* calls that are not logged in */
+	struct seat *seats; /* one for each account */
+	bool stopping;
+	bool changed; /* since the status was written */
+	int64_t status_next; /* clock_ms() before which it is not written */
+};
+
+/* Binds all of them; those that systemd hands over are taken. */
+bool gate_listen(struct gate *gate, struct error *err)
+    __attribute__((warn_unused_result));
+/* A customer at that listener. */
+void gate_accept(struct gate *gate, const struct listener *listener);
+/* Postfix. */
+void gate_accept_inner(struct gate *gate);
+
+void gate_set_state(struct gate *gate, long call, enum place_state state);
+/* Starts a process for the customer at fd, which is taken. */
+void gate_start_call(struct gate *gate, int fd, bool implicit_tls,
+    const struct in6_addr *from, const char *peer, const char *local);
+/* What the process of a call says; false: it is gone. */
+bool gate_take_notes(struct gate *gate, long call);
+/* The process has ended. */
+void gate_end_call(struct gate *gate, pid_t pid);
+/* Those who wait for a turned call that has fallen silent. Returns clock_ms()
+ * of the next look, INT64_MAX where nobody waits. */
+int64_t gate_look_at_waiters(struct gate *gate);
+/* Its index; NOBODY: there is no such account. */
+long gate_find_account(const struct gate *gate, const char *name);
+/* Writes run_dir/status.json. */
+void gate_write_status(struct gate *gate);
+/* Postfix has mail for an account. */
+void gate_connect(struct gate *gate, long account, int fd);
+
+#endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: ISC */
+#include "provider/inner.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+
+enum {
+	/* Postfix opens one connection for each account at a time. */
+	QUEUE = 1024,
+	REFUSAL_MAX = 300,
+	/* 127.64.0.0/10: far from what anybody uses by hand. */
+	NET = 0x7f400000,
+	HOST_MASK = 0x003fffff,
+};
+
+struct in_addr
+inner_address(const char *account)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	uint32_t host = 0;
+
+	if (EVP_Digest(account, strlen(account), digest, NULL, EVP_sha256(),
+		NULL) != 1)
+		mem_exhausted(); /* SHA-256 fails for nothing else */
+	memcpy(&host, digest, sizeof host);
+	host = ntohl(host) & HOST_MASK;
+	/* .0 and .255 are addresses like others, and read like mistakes. */
+	if ((host & 0xff) == 0 || (host & 0xff) == 0xff)
+		host ^= 1;
+	return (struct in_addr){.s_addr = htonl(NET | host)};
+}
+
+void
+inner_format(char out[static INNER_DESTINATION_SIZE], struct in_addr address,
+    uint16_t port)
+{
+	char text[INET_ADDRSTRLEN];
+
+	snprintf(out, INNER_DESTINATION_SIZE, "[%s]:%u",
+	    inet_ntop(AF_INET, &address, text, sizeof text), port);
+}
+
+int
+inner_listen(uint16_t port, struct error *err)
+{
+	static const char device[] = "lo";
+	struct sockaddr_in address = {
+	    .sin_family = AF_INET, .sin_port = htons(port)};
+	int one = 1;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	/* Without the device nothing but 127.0.0.0/8 is served all the same;
+	 * see inner_accept(). */
+	if (fd >= 0) {
+		(void)setsockopt(
+		    fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+		(void)setsockopt(
+		    fd, SOL_SOCKET, SO_BINDTODEVICE, device, sizeof device);
+	}
+	if (fd >= 0 &&
+	    bind(fd, (const struct sockaddr *)&address, sizeof address) == 0 &&
+	    listen(fd, QUEUE) == 0)
+		return fd;
+	error_set_errno(err, ERROR_SYSTEM, errno,
+	    "cannot listen on port %u of the loopback device", port);
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+/* The owner of the other end of a TCP connection within this host. */
+static uid_t
+find_owner(const struct sockaddr_in *there, const struct sockaddr_in *here)
+{
+	struct {
+		struct nlmsghdr header;
+		struct inet_diag_req_v2 request;
+	} ask = {
+	    .header = {.nlmsg_len = sizeof ask,
+		.nlmsg_type = SOCK_DIAG_BY_FAMILY,
+		.nlmsg_flags = NLM_F_REQUEST},
+	    .request = {.sdiag_family = AF_INET,
+		.sdiag_protocol = IPPROTO_TCP,
+		.idiag_states = UINT32_MAX,
+		.id = {.idiag_sport = there->sin_port,
+		    .idiag_dport = here->sin_port,
+		    .idiag_src = {there->sin_addr.s_addr},
+		    .idiag_dst = {here->sin_addr.s_addr},
+		    .idiag_cookie = {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE}}},
+	};
+	union {
+		struct nlmsghdr header;
+		char octets[1024];
+	} answer;
+	uid_t uid = (uid_t)-1;
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+
+	if (fd < 0)
+		return uid;
+	if (send(fd, &ask, sizeof ask, 0) == (ssize_t)sizeof ask) {
+		ssize_t len = recv(fd, &answer, sizeof answer, 0);
+		if (len >=
+			(ssize_t)NLMSG_LENGTH(sizeof(struct inet_diag_msg)) &&
+		    answer.header.nlmsg_type == SOCK_DIAG_BY_FAMILY) {
+			struct inet_diag_msg found;
+			memcpy(
+			    &found, NLMSG_DATA(&answer.header), sizeof found);
+			uid = found.idiag_uid;
+		}
+	}
+	close(fd);
+	return uid;
+}
+
+int
+inner_accept(int listener, struct in_addr *address, uid_t *uid)
+{
+	struct sockaddr_in there = {.sin_family = AF_INET}, here = there;
+	socklen_t len = sizeof there;
+
+	int fd = accept4(listener, (struct sockaddr *)&there, &len,
+	    SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd < 0)
+		return -1;
+	len = sizeof here;
+	*uid = (uid_t)-1;
+	*address = (struct in_addr){.s_addr = 0};
+	if (getsockname(fd, (struct sockaddr *)&here, &len) != 0)
+		return fd;
+	*address = here.sin_addr;
+	if (ntohl(here.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET)
+		*uid = find_owner(&there, &here);
+	return fd;
+}
+
+void
+inner_refuse(int fd, const char *hostname, const char *text)
+{
+	char line[REFUSAL_MAX];
+
+	int len =
+	    snprintf(line, sizeof line, "421 4.3.2 %s %s\r\n", hostname, text);
+	if (len > 0 && len < (int)sizeof line)
+		(void)!send(fd, line, (size_t)len, MSG_NOSIGNAL);
+	close(fd);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * odmr-provider passwd: sets the password of a customer.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "provider/provider_command.h"
+#include "provider/provider_config.h"
+#include "provider/users.h"
+
+/* As the agent takes one: a line of 1 to 1023 octets. */
+enum { PASSWORD_SIZE = 1024 };
+
+static bool
+read_line(char out[static PASSWORD_SIZE])
+{
+	if (fgets(out, PASSWORD_SIZE, stdin) == NULL)
+		return false;
+	size_t len = strcspn(out, "\r\n");
+	bool whole = out[len] != '\0' || feof(stdin);
+	out[len] = '\0';
+	return whole && len > 0;
+}
+
+/* On a terminal: asks, and shows nothing. */
+static bool
+ask(const char *prompt, char out[static PASSWORD_SIZE])
+{
+	struct termios shown, hidden;
+
+	if (tcgetattr(STDIN_FILENO, &shown) != 0)
+		return read_line(out);
+	hidden = shown;
+	hidden.c_lflag &= ~(tcflag_t)ECHO;
+	fputs(prompt, stderr);
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+	bool good = read_line(out);
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+	fputc('\n', stderr);
+	return good;
+}
+
+static bool
+read_password(char out[static PASSWORD_SIZE])
+{
+	char again[PASSWORD_SIZE];
+
+	if (!ask("Password: ", out)) {
+		fputs("odmr-provider: a password is one line, of 1 to 1023"
+		      " octets\n",
+		    stderr);
+		return false;
+	}
+	if (isatty(STDIN_FILENO) == 0)
+		return true;
+	bool same = ask("The same again: ", again) && strcmp(out, again) == 0;
+	explicit_bzero(again, sizeof again);
+	if (!same)
+		fputs("odmr-provider: these were two passwords\n", stderr);
+	return same;
+}
+
+int
+provider_command_passwd(struct provider_context *context, int argc, char **argv)
+{
+	const struct provider_config *config = context->config;
+	bool removes = argc > 0 && strcmp(argv[0], "--delete") == 0;
+	char password[PASSWORD_SIZE];
+	struct error err;
+
+	if (argc != (removes ? 2 : 1)) {
+		fputs("usage: odmr-provider passwd [--delete] USER\n", stderr);
+		return EX_USAGE;
+	}
+	const char *user = argv[argc - 1];
+	if (config->users_file == NULL) {
+		fputs("odmr-provider: dovecot_auth is set: the passwords are"
+		      " Dovecot's\n",
+		    stderr);
+		return EX_CONFIG;
+	}
+	if (provider_config_user(config, user) == NULL && !removes) {
+		fprintf(stderr,
+		    "odmr-provider: no account has the user %s: it stands in"
+		    " %s as `user`, or is the name of the account\n",
+		    user, config->path);
+		return EX_USAGE;
+	}
+	if (!removes && !read_password(password))
+		return EX_DATAERR;
+	bool set = users_set(config->users_file, user,
+	    removes ? NULL : password, removes ? 0 : strlen(password), &err);
+	explicit_bzero(password, sizeof password);
+	if (!set)
+		fprintf(stderr, "odmr-provider: %s\n", err.text);
+	return set ? EX_OK : error_exit_status(err.class);
+}

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: ISC */
+#include "provider/users.h"
+
+#include <crypt.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include "agent/whole_file.h"
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/mem.h"
+
+enum {
+	NEW_SALT = 16, /* octets, as RFC 5802 examples have */
+	NAME_LONGEST = SCRAM_USER_MAX,
+	/* Above what `passwd` writes and anybody would wait for. */
+	ITERATIONS_MAX = 10000000,
+};
+
+static const char scheme[] = "SCRAM-SHA-256$";
+
+bool
+users_name_is_valid(const char *user)
+{
+	size_t len = strlen(user);
+
+	if (len == 0 || len > NAME_LONGEST || user[0] == '#' ||
+	    user[0] == ' ' || user[len - 1] == ' ')
+		return false;
+	for (; *user != '\0'; user++)
+		if ((unsigned char)*user < ' ' || *user == 0x7f || *user == ':')
+			return false;
+	return true;
+}
+
+/*
+ * The file
+ */
+
+/* Opens the folder of path; base is the name in it, owned by the caller. */
+static int
+open_folder(const char *path, char **base, struct error *err)
+{
+	char *copy = xstrdup(path), *other = xstrdup(path);
+	int folder =
+	    whole_file_open_folder(AT_FDCWD, dirname(copy), false, err);
+
+	*base = xstrdup(basename(other));
+	free(copy);
+	free(other);
+	return folder;
+}
+
+static enum whole_file_result
+read_users(const char *path, struct buf *content, struct error *err)
+{
+	char *base;
+	int folder = open_folder(path, &base, err);
+	enum whole_file_result result = WHOLE_FILE_FAILED;
+
+	if (folder >= 0) {
+		result = whole_file_read(folder, base, content, err);
+		if (result == WHOLE_FILE_MISSING)
+			error_set(err, ERROR_CONFIG, "there is no such file");
+		close(folder);
+	}
+	free(base);
+	return result;
+}
+
+/* The next line of what is left, without its end; NULL: none. */
+static const char *
+next_line(const char **rest, const char *end, size_t *len)
+{
+	const char *line = *rest;
+
+	if (line == end)
+		return NULL;
+	const char *stop = memchr(line, '\n', (size_t)(end - line));
+	*rest = stop != NULL ? stop + 1 : end;
+	*len = (size_t)((stop != NULL ? stop : end) - line);
+	if (*len > 0 && line[*len - 1] == '\r')
+		--*len;
+	return line;
+}
+
+/* The line is that of the user; what follows the colon begins at *len. */
+static bool
+is_line_of(const char *line, size_t len, const char *user)
+{
+	size_t name = strlen(user);
+
+	return len > name && memcmp(line, user, name) == 0 && line[name] == ':';
+}
+
+/*
+ * A secret
+ */
+
+/* Octets of exactly len, or up to max where len is 0. */
+static bool
+decode(const char *text, unsigned char *out, size_t max, size_t *len)
+{
+	unsigned char octets[USERS_SECRET_MAX];
+	ssize_t got = strlen(text) < sizeof octets
+			  ? base64_decode(octets, text, strlen(text))
+			  : -1;
+
+	if (got <= 0 || (size_t)got > max)
+		return false;
+	memcpy(out, octets, (size_t)got);
+	*len = (size_t)got;
+	return true;
+}
+
+/* ITERATIONS:SALT$STORED:SERVER, as RFC 5803 and others write them. */
+static bool
+parse_keys(char *text, struct scram_keys *keys)
+{
+	char *rest = text, *end;
+	size_t stored, server;
+	const char *count = strsep(&rest, ":");
+	const char *salt = rest != NULL ? strsep(&rest, "$") : NULL;
+	const char *stored_text = rest != NULL ? strsep(&rest, ":") : NULL;
+
+	if (rest == NULL || stored_text == NULL || salt == NULL)
+		return false;
+	long iterations = strtol(count, &end, 10);
+	keys->iterations = (int)iterations;
+	return *end == '\0' && iterations > 0 && iterations <= ITERATIONS_MAX &&
+	       decode(salt, keys->salt, SCRAM_SALT_MAX, &keys->salt_len) &&
+	       decode(stored_text, keys->stored, SCRAM_KEY, &stored) &&
+	       decode(rest, keys->server, SCRAM_KEY, &server) &&
+	       stored == SCRAM_KEY && server == SCRAM_KEY;
+}
+
+static bool
+parse_secret(const char *text, size_t len, struct users_secret *secret)
+{
+	size_t prefix = sizeof scheme - 1;
+
+	*secret = (struct users_secret){.has_keys = false};
+	if (len == 0 || len >= sizeof secret->hash)
+		return false;
+	memcpy(secret->hash, text, len);
+	if (strncmp(secret->hash, scheme, prefix) != 0)
+		return secret->hash[0] == '$';
+	char copy[USERS_SECRET_MAX];
+	memcpy(copy, secret->hash, sizeof copy);
+	secret->hash[0] = '\0';
+	secret->has_keys = true;
+	return parse_keys(copy + prefix, &secret->keys);
+}
+
+enum users_result
+users_find(const char *path, const char *user, struct users_secret *secret,
+    struct error *err)
+{
+	enum users_result result = USERS_UNKNOWN;
+	struct buf content;
+	unsigned number = 0;
+	size_t len;
+
+	buf_init(&content, USERS_FILE_MAX);
+	if (read_users(path, &content, err) == WHOLE_FILE_READ) {
+		const char *rest = buf_data(&content), *line;
+		const char *end = rest + buf_len(&content);
+		while (result == USERS_UNKNOWN &&
+		       (line = next_line(&rest, end, &len)) != NULL) {
+			size_t name = strlen(user) + 1;
+			number++;
+			if (!is_line_of(line, len, user))
+				continue;
+			result = USERS_FOUND;
+			if (!parse_secret(line + name, len - name, secret)) {
+				error_set(err, ERROR_CONFIG,
+				    "%s, line %u: this is neither a line of"
+				    " `odmr-provider passwd` nor a hash of"
+				    " crypt(3)",
+				    path, number);
+				result = USERS_FAILED;
+			}
+		}
+	} else {
+		error_prefix(err, "%s", path);
+		result = USERS_FAILED;
+	}
+	explicit_bzero(content.data, content.size);
+	buf_clear(&content);
+	return result;
+}
+
+static bool
+check_hash(const char *hash, const char *password, size_t len)
+{
+	struct crypt_data data;
+	char *copy = xstrndup(password, len);
+
+	memset(&data, 0, sizeof data);
+	const char *made = crypt_r(copy, hash, &data);
+	bool same = made != NULL && strlen(made) == strlen(hash) &&
+		    CRYPTO_memcmp(made, hash, strlen(hash)) == 0;
+	explicit_bzero(&data, sizeof data);
+	explicit_bzero(copy, len);
+	free(copy);
+	return same;
+}
+
+bool
+users_check(const struct users_secret *secret, const char *password, size_t len)
+{
+	const struct scram_keys *keys = &secret->keys;
+	struct scram_keys made;
+
+	if (memchr(password, '\0', len) != NULL)
+		return false;
+	if (!secret->has_keys)
+		return check_hash(secret->hash, password, len);
+	bool same = scram_keys_make(&made, password, len, keys->salt,
+			keys->salt_len, keys->iterations) &&
+		    CRYPTO_memcmp(made.stored, keys->stored, SCRAM_KEY) == 0;
+	explicit_bzero(&made, sizeof made);
+	return same;
+}
+
+void
+users_invent(struct scram_keys *keys, const char *user)
+{
+	static unsigned char chance[SCRAM_KEY];
+	static bool known;
+	unsigned char digest[SCRAM_KEY];
+
+	if (!known && getrandom(chance, sizeof chance, 0) == sizeof chance)
+		known = true;
+	memset(keys, 0, sizeof *keys);
+	keys->iterations = SCRAM_ITERATIONS;
+	keys->salt_len = NEW_SALT;
+	if (HMAC(EVP_sha256(), chance, sizeof chance,
+		(const unsigned char *)user, strlen(user), digest,
+		NULL) == NULL)
+		return;
+	memcpy(keys->salt, digest, NEW_SALT);
+	/* Nobody has a key whose digest this is. */
+	memcpy(keys->stored, digest, SCRAM_KEY);
+}
+
+/*
+ * Writing
+ */
+
+static bool
+put_line(struct buf *out, const char *user, const char *password, size_t len)
+{
+	unsigned char salt[NEW_SALT];
+	char shown[3][BASE64_SIZE(SCRAM_KEY)];
+	struct scram_keys keys;
+
+	if (getrandom(salt, sizeof salt, 0) != sizeof salt ||
+	    !scram_keys_make(
+		&keys, password, len, salt, sizeof salt, SCRAM_ITERATIONS))
+		return false;
+	base64_encode(shown[0], salt, sizeof salt);
+	base64_encode(shown[1], keys.stored, SCRAM_KEY);
+	base64_encode(shown[2], keys.server, SCRAM_KEY);
+	explicit_bzero(&keys, sizeof keys);
+	return buf_printf(out, "%s:%s%d:%s$%s:%s\n", user, scheme,
+	    SCRAM_ITERATIONS, shown[0], shown[1], shown[2]);
+}
+
+/* All lines of the file but the user's. */
+static bool
+put_others(struct buf *out, const struct buf *content, const char *user)
+{
+	const char *rest = buf_data(content), *line;
+	const char *end = rest + buf_len(content);
+	size_t len;
+
+	while ((line = next_line(&rest, end, &len)) != NULL)
+		if (!is_line_of(line, len, user) &&
+		    (!buf_append(out, line, len) || !buf_append(out, "\n", 1)))
+			return false;
+	return true;
+}
+
+/* The owner stays who it was: the service must be able to read it. */
+static bool
+write_users(const char *path, const struct buf *made, struct error *err)
+{
+	struct stat before;
+	char *base;
+	int folder = open_folder(path, &base, err);
+	bool written = false;
+
+	if (folder >= 0) {
+		bool there =
+		    fstatat(folder, base, &before, AT_SYMLINK_NOFOLLOW) == 0;
+		written = whole_file_write(folder, base,
+		    there ? before.st_mode & 07777 : 0640, buf_data(made),
+		    buf_len(made), err);
+		if (written && there && geteuid() == 0 &&
+		    fchownat(folder, base, before.st_uid, before.st_gid,
+			AT_SYMLINK_NOFOLLOW) != 0)
+			written = false;
+		close(folder);
+	}
+	free(base);
+	return written;
+}
+
+bool
+users_set(const char *path, const char *user, const char *password, size_t len,
+    struct error *err)
+{
+	struct buf content, made;
+	bool written = false;
+
+	buf_init(&content, USERS_FILE_MAX);
+	buf_init(&made, USERS_FILE_MAX + USERS_SECRET_MAX + NAME_LONGEST);
+	if (read_users(path, &content, err) == WHOLE_FILE_FAILED)
+		goto out;
+	if (!put_others(&made, &content, user) ||
+	    (password != NULL && !put_line(&made, user, password, len))) {
+		error_set(err, ERROR_SYSTEM, "%s: no room for the user", path);
+		goto out;
+	}
+	written = write_users(path, &made, err);
+out:
+	buf_clear(&content);
+	buf_clear(&made);
+	return written;
+}

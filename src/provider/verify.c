@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: ISC */
+#include "provider/verify.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/mem.h"
+#include "provider/dovecot.h"
+#include "provider/provider_config.h"
+#include "provider/users.h"
+
+enum {
+	NONCE_OCTETS = 18, /* 24 characters */
+	/* Leaves room for what is put before them. */
+	LISTED_SIZE = VERIFY_MECHANISMS_SIZE - 32,
+};
+
+/* Where an exchange stands. */
+enum stage {
+	STAGE_NONE,
+	STAGE_PLAIN, /* the message is awaited */
+	STAGE_LOGIN_USER,
+	STAGE_LOGIN_PASSWORD,
+	STAGE_SCRAM_FIRST,
+	STAGE_SCRAM_FINAL,
+	STAGE_SCRAM_LAST, /* the empty response to the signature */
+	STAGE_EXTERNAL,
+	STAGE_DOVECOT,
+};
+
+struct verify {
+	struct verify_options options;
+	enum stage stage;
+	char user[VERIFY_USER_SIZE];
+	struct scram_server *scram;
+	bool known; /* the user of SCRAM has keys */
+	char nonce[BASE64_SIZE(NONCE_OCTETS)];
+	struct dovecot *dovecot;
+};
+
+struct verify *
+verify_new(const struct verify_options *options)
+{
+	struct verify *verify = xcalloc(1, sizeof *verify);
+
+	verify->options = *options;
+	return verify;
+}
+
+void
+verify_free(struct verify *verify)
+{
+	if (verify == NULL)
+		return;
+	scram_server_free(verify->scram);
+	dovecot_free(verify->dovecot);
+	free(verify);
+}
+
+void
+verify_cancel(struct verify *verify)
+{
+	scram_server_free(verify->scram);
+	verify->scram = NULL;
+	verify->stage = STAGE_NONE;
+	if (verify->dovecot != NULL)
+		dovecot_cancel(verify->dovecot);
+}
+
+const char *
+verify_user(const struct verify *verify)
+{
+	return verify->user;
+}
+
+/* A certificate was shown that some account names. */
+static bool
+has_external(const struct verify *verify)
+{
+	return verify->options.pin[0] != '\0' &&
+	       provider_config_pin(
+		   verify->options.config, verify->options.pin) != NULL;
+}
+
+bool
+verify_mechanisms(struct verify *verify,
+    char out[static VERIFY_MECHANISMS_SIZE], struct error *err)
+{
+	const struct provider_config *config = verify->options.config;
+	char listed[LISTED_SIZE] = "SCRAM-SHA-256 PLAIN LOGIN";
+	const char *plus = "";
+
+	if (config->dovecot_auth == NULL) {
+		if (verify->options.binding != NULL)
+			plus = "SCRAM-SHA-256-PLUS ";
+	} else {
+		if (verify->dovecot == NULL)
+			verify->dovecot =
+			    dovecot_open(config->dovecot_auth, err);
+		if (verify->dovecot == NULL)
+			return false;
+		dovecot_mechanisms(verify->dovecot, listed, sizeof listed);
+	}
+	snprintf(out, VERIFY_MECHANISMS_SIZE, "%s%s%s",
+	    has_external(verify) ? "EXTERNAL " : "", plus, listed);
+	return true;
+}
+
+/*
+ * Verdicts
+ */
+
+static enum verify_result
+done(struct verify *verify, enum provider_login *login,
+    enum provider_login verdict)
+{
+	verify_cancel(verify);
+	*login = verdict;
+	return VERIFY_DONE;
+}
+
+static bool
+note_user(struct verify *verify, const char *user, size_t len)
+{
+	if (len == 0 || len >= sizeof verify->user ||
+	    memchr(user, '\0', len) != NULL)
+		return false;
+	memcpy(verify->user, user, len);
+	verify->user[len] = '\0';
+	return true;
+}
+
+/* A user that there is not takes as long as a wrong password. */
+static enum verify_result
+judge_password(struct verify *verify, const char *password, size_t len,
+    enum provider_login *login, struct error *err)
+{
+	struct users_secret secret = {.has_keys = true};
+
+	enum users_result found = users_find(
+	    verify->options.config->users_file, verify->user, &secret, err);
+	if (found == USERS_FAILED)
+		return done(verify, login, PROVIDER_LOGIN_LATER);
+	if (found == USERS_UNKNOWN) {
+		secret.has_keys = true;
+		users_invent(&secret.keys, verify->user);
+	}
+	bool good = users_check(&secret, password, len) && found == USERS_FOUND;
+	explicit_bzero(&secret, sizeof secret);
+	return done(
+	    verify, login, good ? PROVIDER_LOGIN_GOOD : PROVIDER_LOGIN_BAD);
+}
+
+/*
+ * Mechanisms
+ */
+
+static enum verify_result
+challenge(
+    struct verify *verify, enum stage next, const char *text, struct buf *out)
+{
+	verify->stage = next;
+	buf_reset(out);
+	(void)!buf_append(out, text, strlen(text));
+	return VERIFY_CHALLENGE;
+}
+
+/* [authzid] NUL authcid NUL passwd (RFC 4616 2); nobody acts for another. */
+static enum verify_result
+take_plain(struct verify *verify, const char *text, size_t len,
+    enum provider_login *login, struct error *err)
+{
+	const char *end = text + len;
+	const char *user = memchr(text, '\0', len);
+	const char *password =
+	    user != NULL ? memchr(user + 1, '\0', (size_t)(end - user - 1))
+			 : NULL;
+
+	if (password == NULL ||
+	    !note_user(verify, user + 1, (size_t)(password - user - 1)))
+		return done(verify, login, PROVIDER_LOGIN_MALFORMED);
+	if (user != text &&
+	    ((size_t)(user - text) != strlen(verify->user) ||
+		memcmp(text, verify->user, strlen(verify->user)) != 0))
+		return done(verify, login, PROVIDER_LOGIN_BAD);
+	return judge_password(
+	    verify, password + 1, (size_t)(end - password - 1), login, err);
+}
+
+static enum verify_result
+take_scram_first(struct verify *verify, const char *text, size_t len,
+    struct buf *out, enum provider_login *login, struct error *err)
+{
+	struct users_secret secret;
+
+	enum scram_result result =
+	    scram_server_first(verify->scram, text, len, verify->user);
+	if (result != SCRAM_GOOD)
+		return done(verify, login,
+		    result == SCRAM_MALFORMED ? PROVIDER_LOGIN_MALFORMED
+					      : PROVIDER_LOGIN_BAD);
+	enum users_result found = users_find(
+	    verify->options.config->users_file, verify->user, &secret, err);
+	if (found == USERS_FAILED)
+		return done(verify, login, PROVIDER_LOGIN_LATER);
+	/* A hash of crypt(3) has no keys; PLAIN does for such a user. */
+	verify->known = found == USERS_FOUND && secret.has_keys;
+	if (found == USERS_FOUND && !secret.has_keys)
+		return done(verify, login, PROVIDER_LOGIN_UNABLE);
+	if (!verify->known)
+		users_invent(&secret.keys, verify->user);
+	buf_reset(out);
+	scram_server_challenge(verify->scram, &secret.keys, out);
+	explicit_bzero(&secret, sizeof secret);
+	verify->stage = STAGE_SCRAM_FINAL;
+	return VERIFY_CHALLENGE;
+}
+
+static enum verify_result
+take_scram_final(struct verify *verify, const char *text, size_t len,
+    struct buf *out, enum provider_login *login)
+{
+	buf_reset(out);
+	enum scram_result result =
+	    scram_server_final(verify->scram, text, len, out);
+	if (result == SCRAM_MALFORMED)
+		return done(verify, login, PROVIDER_LOGIN_MALFORMED);
+	if (result != SCRAM_GOOD || !verify->known)
+		return done(verify, login, PROVIDER_LOGIN_BAD);
+	verify->stage = STAGE_SCRAM_LAST;
+	return VERIFY_CHALLENGE;
+}
+
+/* An identity that is asked for must be the certificate's own. */
+static enum verify_result
+take_external(struct verify *verify, const char *text, size_t len,
+    enum provider_login *login)
+{
+	const struct provider_account *account =
+	    provider_config_pin(verify->options.config, verify->options.pin);
+
+	if (account == NULL)
+		return done(verify, login, PROVIDER_LOGIN_BAD);
+	snprintf(verify->user, sizeof verify->user, "%s", account->user);
+	bool asked = len > 0;
+	if (asked && (len != strlen(account->user) ||
+			 memcmp(text, account->user, len) != 0))
+		return done(verify, login, PROVIDER_LOGIN_BAD);
+	return done(verify, login, PROVIDER_LOGIN_GOOD);
+}
+
+static enum verify_result
+take_dovecot(
+    struct verify *verify, enum dovecot_reply reply, enum provider_login *login)
+{
+	switch (reply) {
+	case DOVECOT_CONTINUE:
+		verify->stage = STAGE_DOVECOT;
+		return VERIFY_CHALLENGE;
+	case DOVECOT_GOOD:
+		snprintf(verify->user, sizeof verify->user, "%s",
+		    dovecot_user(verify->dovecot));
+		return done(verify, login, PROVIDER_LOGIN_GOOD);
+	case DOVECOT_BAD:
+		snprintf(verify->user, sizeof verify->user, "%s",
+		    dovecot_user(verify->dovecot));
+		return done(verify, login, PROVIDER_LOGIN_BAD);
+	case DOVECOT_LATER:
+		break;
+	}
+	/* The next try begins with a connection of its own. */
+	dovecot_free(verify->dovecot);
+	verify->dovecot = NULL;
+	return done(verify, login, PROVIDER_LOGIN_LATER);
+}
+
+static void
+begin_scram(struct verify *verify, bool plus)
+{
+	const struct tls_binding *binding = verify->options.binding;
+	unsigned char chance[NONCE_OCTETS] = {0};
+
+	/* 18 octets never come short (getrandom(2)). */
+	ssize_t ignored = getrandom(chance, sizeof chance, 0);
+	(void)ignored;
+	base64_encode(verify->nonce, chance, sizeof chance);
+	struct scram_server_options options = {
+	    .plus = plus,
+	    .plus_offered = binding != NULL,
+	    .nonce = verify->nonce,
+	};
+	if (binding != NULL) {
+		options.binding = binding->name;
+		options.binding_data = binding->data;
+		options.binding_len = binding->len;
+	}
+	scram_server_free(verify->scram);
+	verify->scram = scram_server_new(&options);
+}
+
+/* Where the exchange of a mechanism begins; NONE: it is not ours. */
+static enum stage
+first_stage(struct verify *verify, const char *mechanism)
+{
+	if (strcmp(mechanism, "EXTERNAL") == 0)
+		return STAGE_EXTERNAL;
+	if (verify->options.config->dovecot_auth != NULL)
+		return STAGE_NONE;
+	if (strcmp(mechanism, "PLAIN") == 0)
+		return STAGE_PLAIN;
+	if (strcmp(mechanism, "LOGIN") == 0)
+		return STAGE_LOGIN_USER;
+	begin_scram(verify, strcmp(mechanism, "SCRAM-SHA-256-PLUS") == 0);
+	return STAGE_SCRAM_FIRST;
+}
+
+enum verify_result
+verify_begin(struct verify *verify, const char *mechanism, const char *response,
+    size_t len, struct buf *out, enum provider_login *login, struct error *err)
+{
+	verify->user[0] = '\0';
+	verify->stage = first_stage(verify, mechanism);
+	if (verify->stage == STAGE_NONE) {
+		if (verify->dovecot == NULL)
+			verify->dovecot = dovecot_open(
+			    verify->options.config->dovecot_auth, err);
+		if (verify->dovecot == NULL)
+			return done(verify, login, PROVIDER_LOGIN_LATER);
+		const struct dovecot_request request = {
+		    .mechanism = mechanism,
+		    .peer_addr = verify->options.peer_addr,
+		    .local_addr = verify->options.local_addr,
+		    .response = response,
+		    .response_len = len,
+		};
+		return take_dovecot(verify,
+		    dovecot_begin(verify->dovecot, &request, out, err), login);
+	}
+	if (response != NULL)
+		return verify_respond(verify, response, len, out, login, err);
+	return challenge(verify, verify->stage,
+	    verify->stage == STAGE_LOGIN_USER ? "Username:" : "", out);
+}
+
+enum verify_result
+verify_respond(struct verify *verify, const char *response, size_t len,
+    struct buf *out, enum provider_login *login, struct error *err)
+{
+	switch (verify->stage) {
+	case STAGE_NONE:
+		break;
+	case STAGE_PLAIN:
+		return take_plain(verify, response, len, login, err);
+	case STAGE_LOGIN_USER:
+		if (!note_user(verify, response, len))
+			break;
+		return challenge(
+		    verify, STAGE_LOGIN_PASSWORD, "Password:", out);
+	case STAGE_LOGIN_PASSWORD:
+		return judge_password(verify, response, len, login, err);
+	case STAGE_SCRAM_FIRST:
+		return take_scram_first(verify, response, len, out, login, err);
+	case STAGE_SCRAM_FINAL:
+		return take_scram_final(verify, response, len, out, login);
+	case STAGE_SCRAM_LAST:
+		if (len > 0)
+			break;
+		return done(verify, login, PROVIDER_LOGIN_GOOD);
+	case STAGE_EXTERNAL:
+		return take_external(verify, response, len, login);
+	case STAGE_DOVECOT:
+		return take_dovecot(verify,
+		    dovecot_respond(verify->dovecot, response, len, out, err),
+		    login);
+	}
+	return done(verify, login, PROVIDER_LOGIN_MALFORMED);
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: ISC */
+#include "provider/wanted.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "provider/postfix.h"
+#include "provider/provider_config.h"
+
+#define SERVICE "odmr/unix"
+
+enum {
+	VALUE_MAX = 64 << 10,
+	DAY_S = 86400,
+};
+
+/* The table of domains stands in for value NULL. */
+static const struct {
+	enum wanted_kind kind;
+	const char *name, *value, *why;
+} rows[] = {
+    {WANTED_IN_LIST, "relay_domains", NULL,
+	"mail for the customers' domains is refused"},
+    {WANTED_IN_LIST, "transport_maps", NULL,
+	"mail for the customers' domains goes elsewhere"},
+    {WANTED_VALUE, "odmr_destination_concurrency_limit", "1",
+	"a customer has one connection, and the second one is refused"},
+    {WANTED_VALUE, "odmr_destination_concurrency_failed_cohort_limit", "0",
+	"after one call without an answer new mail waits for minutes"},
+    {WANTED_AT_LEAST, "maximal_queue_lifetime", "30d",
+	"mail for a customer who is off for longer is bounced"},
+    {WANTED_AT_LEAST, "bounce_queue_lifetime", "30d",
+	"bounces for a customer who is off for longer are lost"},
+    {WANTED_SERVICE, SERVICE, "odmr unix - - n - - smtp",
+	"Postfix has no way to the customers"},
+    {WANTED_OPTION, SERVICE "/smtp_tls_security_level", "none",
+	"the inner connection does not speak TLS"},
+    {WANTED_OPTION, SERVICE "/smtp_sasl_auth_enable", "no",
+	"customers are sent a login"},
+    {WANTED_OPTION, SERVICE "/smtp_fallback_relay", "",
+	"mail of a customer who is off goes to another host"},
+    {WANTED_OPTION, SERVICE "/smtp_bind_address", "",
+	"the inner address cannot be reached"},
+    {WANTED_OPTION, SERVICE "/smtp_generic_maps", "",
+	"addresses are changed on their way"},
+    {WANTED_OPTION, SERVICE "/smtp_connection_cache_destinations", "static:all",
+	"a customer has to call again after each message"},
+    {WANTED_OPTION, SERVICE "/smtp_connection_cache_on_demand", "yes",
+	"a customer has to call again after each message"},
+};
+
+/* "5d" in seconds, as postconf(5) writes times; days where no unit stands. */
+static int64_t
+parse_time(const char *text)
+{
+	static const struct {
+		char unit;
+		int64_t seconds;
+	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', DAY_S},
+	    {'w', 7 * DAY_S}, {'\0', DAY_S}};
+	char *end;
+	int64_t number = strtoll(text, &end, 10);
+
+	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+		if (*end == units[i].unit)
+			return number * units[i].seconds;
+	return 0;
+}
+
+/* "NAME = VALUE" of postconf -P, or the line of postconf -M; "" for none. */
+static bool
+ask_master(const struct provider_config *config, const char *flag,
+    const char *name, char **value, struct error *err)
+{
+	const char *const words[] = {flag, name, NULL};
+	struct buf out;
+
+	buf_init(&out, VALUE_MAX);
+	bool asked = postfix_run(config, "postconf", words, &out, err);
+	const char *text = buf_data(&out);
+	size_t len = buf_len(&out);
+	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' '))
+		len--;
+	*value = xstrndup(text, len);
+	buf_clear(&out);
+	return asked;
+}
+
+static void
+judge_option(struct wanted *wanted)
+{
+	size_t name = strlen(wanted->name);
+	const char *equals = strchr(wanted->now, '=');
+
+	wanted->there = false;
+	if (strncmp(wanted->now, wanted->name, name) != 0 || equals == NULL)
+		return;
+	const char *value = equals + 1 + strspn(equals + 1, " ");
+	wanted->there = strcmp(value, wanted->value) == 0;
+}
+
+/* An options that was never set is no error of postconf's, only no output. */
+static bool
+look(const struct provider_config *config, struct wanted *wanted,
+    struct error *err)
+{
+	switch (wanted->kind) {
+	case WANTED_SERVICE:
+		if (!ask_master(config, "-M", wanted->name, &wanted->now, err))
+			return false;
+		wanted->there = wanted->now[0] != '\0';
+		return true;
+	case WANTED_OPTION:
+		if (!ask_master(config, "-P", wanted->name, &wanted->now, err))
+			return false;
+		judge_option(wanted);
+		return true;
+	case WANTED_VALUE:
+	case WANTED_IN_LIST:
+	case WANTED_AT_LEAST:
+		break;
+	}
+	wanted->now = postfix_parameter(config, wanted->name, err);
+	if (wanted->now == NULL)
+		return false;
+	if (wanted->kind == WANTED_VALUE)
+		wanted->there = strcmp(wanted->now, wanted->value) == 0;
+	else if (wanted->kind == WANTED_IN_LIST)
+		wanted->there = postfix_list_has(wanted->now, wanted->value);
+	else
+		wanted->there =
+		    parse_time(wanted->now) >= parse_time(wanted->value);
+	return true;
+}
+
+bool
+wanted_find(const struct provider_config *config, struct wanted_list *list,
+    struct error *err)
+{
+	size_t count = sizeof rows / sizeof rows[0];
+	char *table = postfix_table_name(config);
+	bool asked = true;
+
+	list->count = count;
+	list->items = xcalloc(count, sizeof *list->items);
+	for (size_t i = 0; i < count; i++) {
+		struct wanted *wanted = &list->items[i];
+		*wanted = (struct wanted){
+		    .kind = rows[i].kind,
+		    .name = rows[i].name,
+		    .value =
+			xstrdup(rows[i].value != NULL ? rows[i].value : table),
+		    .why = rows[i].why,
+		};
+		asked = asked && look(config, wanted, err);
+	}
+	free(table);
+	return asked;
+}
+
+void
+wanted_clear(struct wanted_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		free(list->items[i].value);
+		free(list->items[i].now);
+	}
+	free(list->items);
+	*list = (struct wanted_list){.count = 0};
+}
+
+/* Ours first: a pattern of the administrator's must not hide a customer. */
+char *
+wanted_line(const struct wanted *wanted)
+{
+	if (wanted->kind == WANTED_SERVICE)
+		return xstrdup(wanted->value);
+	bool list = wanted->kind == WANTED_IN_LIST && wanted->now != NULL &&
+		    wanted->now[0] != '\0';
+	return xasprintf("%s = %s%s%s", wanted->name, wanted->value,
+	    list ? ", " : "", list ? wanted->now : "");
+}
+
+bool
+wanted_apply(const struct provider_config *config, const struct wanted *wanted,
+    struct error *err)
+{
+	char *line = wanted_line(wanted), *made = NULL;
+	const char *flag = "-e";
+
+	if (wanted->kind == WANTED_SERVICE) {
+		flag = "-Me";
+		made = xasprintf("%s=%s", wanted->name, line);
+	} else if (wanted->kind == WANTED_OPTION) {
+		flag = "-Pe";
+		made = xasprintf("%s=%s", wanted->name, wanted->value);
+	}
+	const char *const words[] = {flag, made != NULL ? made : line, NULL};
+	bool applied = postfix_run(config, "postconf", words, NULL, err);
+	free(made);
+	free(line);
+	return applied;
+}
