@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: ISC
+"""
+odmr-provider beside a real Postfix, called by the agent, and by customers who
+are none.
+"""
+import os
+
+import mail
+from provider_host import Customer, ProviderHost
+from service import Service
+from stage import until
+
+USER = "user@example.org"
+
+
+def listening(t, host, **keys):
+    """An office whose agent listens."""
+    t.configure(accounts={"office": host.account(every="1s", **keys)},
+                top={"log_level": "debug"})
+    service = Service(t)
+    until(host.is_held, what="the customer to be held")
+    return service
+
+
+def test_mail_that_waits(t):
+    """Held by Postfix while the office was off; one fetch has it all."""
+    host = ProviderHost(t, hold="0s")
+    texts = [mail.message("waiting %d" % n) for n in range(5)]
+    for text in texts:
+        host.send([USER], text)
+    until(lambda: len(host.postfix.queue()) == 5, what="the queue")
+    t.configure(accounts={"office": host.account()})
+    t.expect(t.fetch("office"), 0, "5 messages")
+    t.assert_mail(USER, *texts)
+    until(lambda: not host.postfix.queue(), what="an empty queue")
+
+
+def test_no_mail(t):
+    """453 once Postfix has had its time."""
+    host = ProviderHost(t, hold="0s")
+    t.configure(accounts={"office": host.account()})
+    t.expect(t.fetch("office"), 0, "no mail")
+
+
+def test_push(t):
+    """A held customer has new mail at once, again and again."""
+    host = ProviderHost(t)
+    service = listening(t, host)
+    for n in range(4):
+        text = mail.message("pushed %d" % n)
+        host.send([USER], text)
+        until(lambda: len(t.mail(USER)) == n + 1, what="message %d" % n)
+        until(host.is_held, what="the customer to be held again")
+    service.stop()
+
+
+def test_one_of_two_recipients_is_refused(t):
+    """The sender gets one bounce, with our words; the other has the mail."""
+    host = ProviderHost(t, accounts={"office": ["example.org"],
+                                     "sender": ["remote.example"]})
+    local = t.local(answers={
+        "RCPT": {"nobody@example.org": "550 5.1.1 No such user"}})
+    t.configure(deliver={"lmtp": local.address}, accounts={
+        "office": host.account(every="1s"),
+        "sender": host.account("sender", every="1s")})
+    service = Service(t)
+    until(lambda: host.is_held("office") and host.is_held("sender"),
+          what="both to be held")
+    host.send([USER, "nobody@example.org"], mail.message("for two"))
+    until(lambda: any(m[0] == "" for m in local.messages), 60, "the bounce")
+    bounces = [m for m in local.messages if m[0] == ""]
+    assert len(bounces) == 1 and b"5.1.1" in bounces[0][2], bounces
+    assert [m[1] for m in local.messages if m[0] != ""] == [[USER]]
+    service.stop()
+
+
+def test_two_accounts_at_once(t):
+    host = ProviderHost(t, accounts={"office": ["example.org"],
+                                     "shop": ["shop.example"]})
+    t.configure(accounts={"office": host.account(every="1s"),
+                          "shop": host.account("shop", every="1s")})
+    service = Service(t)
+    until(lambda: host.is_held("office") and host.is_held("shop"),
+          what="both to be held")
+    for n in range(10):
+        host.send([USER, "user@shop.example"], mail.message("both %d" % n))
+    until(lambda: len(t.mail(USER)) == 10 and len(t.mail("user@shop.example")) == 10,
+          60, "all the mail")
+    service.stop()
+
+
+def test_newest_call_wins(t):
+    """At once where the old one is only held."""
+    host = ProviderHost(t)
+    old, new = host.customer(), host.customer()
+    old.login()
+    old.say("ATRN")
+    until(host.is_held, what="the first to be held")
+    new.login()
+    new.say("ATRN")
+    assert old.reply()[-1].startswith("421"), "the old call is told"
+    text = mail.message("for the newer one")
+    host.send([USER], text)
+    assert new.reply()[-1].startswith("250")
+    old.close()
+    new.close()
+
+
+def test_strangers(t):
+    """What nobody but a customer may do, and what no customer may."""
+    host = ProviderHost(t, accounts={"office": ["example.org"],
+                                     "shop": ["shop.example"]})
+    one = host.customer()
+    assert one.reply()[0].startswith("220 mx.example.net")
+    assert not any("AUTH" in line for line in one.ask("EHLO x.example", 250))
+    one.ask("AUTH PLAIN AG9mZmljZQBnZWhlaW0=", 538)
+    one.ask("ATRN example.org", 530)
+    one.ask("MAIL FROM:<a@example.org>", 502)
+    one.close()
+    two = host.customer()
+    two.start_tls()
+    two.ask("ATRN example.org", 530)
+    two.close()
+    three = host.customer()
+    three.login()
+    three.ask("ATRN shop.example", 450)
+    three.ask("ATRN example.org,shop.example", 450)
+    three.ask("MAIL FROM:<a@example.org>", 502)
+    three.ask("QUIT", 221)
+
+
+def test_wrong_password(t):
+    """Three tries, and one line each for fail2ban."""
+    host = ProviderHost(t)
+    one = host.customer()
+    one.start_tls()
+    for _ in range(3):
+        one.ask("AUTH PLAIN AG9mZmljZQB3cm9uZw==", 535)
+    assert one.reply() == [], "the connection ends"
+    assert len(host.logged("login-failed", "user=office",
+                           "address=127.0.0.1")) == 3
+    two = host.customer()
+    two.start_tls()
+    two.ask("AUTH PLAIN AG5vYm9keQB3cm9uZw==", 535)
+    two.close()
+
+
+def test_inner_port_is_for_postfix(t):
+    """A process of another user gets nothing there, not even a word."""
+    host = ProviderHost(t)
+    table = os.path.join(host.postfix.folder, "odmr_domains")
+    with open(table, encoding="ascii") as file:
+        address = file.read().split("odmr:[")[1].split("]")[0]
+    stranger = Customer.__new__(Customer)
+    import socket
+    stranger.socket = socket.create_connection((address, host.inner_port), 20)
+    stranger.socket.settimeout(20)
+    stranger.buffer = b""
+    assert stranger.reply() == []
+    host.logged("inner", "uid 0")
+
+
+def test_customer_is_away(t):
+    """Postfix keeps the mail: it is told 421, and asked again at the call."""
+    host = ProviderHost(t, hold="0s")
+    host.send([USER], mail.message("kept"))
+    until(lambda: "421 4.3.2" in host.postfix.log(), what="the 421")
+    assert host.postfix.queue()
+    t.configure(accounts={"office": host.account()})
+    t.expect(t.fetch("office"), 0, "1 message")
+
+
+def test_provider_is_killed(t):
+    """Nothing is lost, and nothing comes twice."""
+    host = ProviderHost(t)
+    service = listening(t, host)
+    host.kill()
+    text = mail.message("while it was away")
+    host.send([USER], text)
+    host.start()
+    until(lambda: t.mail(USER), 60, "the message")
+    service.stop()
+    t.assert_mail(USER, text)
+
+
+def test_postfix_is_stopped(t):
+    """451: the customer tries again, and does not hear "no mail"."""
+    host = ProviderHost(t)
+    host.postfix.end()
+    one = host.customer()
+    one.login()
+    one.ask("ATRN", 451)
+    one.close()
+
+
+def test_setup_and_check(t):
+    """What setup makes is what check wants; it says what is missing."""
+    host = ProviderHost(t, start=False)
+    host.run("check")
+    host.postconf("maximal_queue_lifetime=5d")
+    assert "maximal_queue_lifetime" in host.run("check").out
+    host.postconf("odmr_destination_concurrency_limit=20")
+    assert "refused" in host.run("check", status=78).out
+    host.run("setup", "postfix", "--apply")
+    host.run("check")
+    before = open(os.path.join(host.postfix.folder, "main.cf"),
+                  encoding="ascii").read()
+    host.run("setup", "postfix", "--apply")
+    after = open(os.path.join(host.postfix.folder, "main.cf"),
+                 encoding="ascii").read()
+    assert before == after, "a second run changes nothing"
