@@ -83,6 +83,7 @@ def test_at_time(t):
     # A session a minute ago, so that it is not the first fetch of all.
     t.write("state/status/office.json", '{"version": 1, "account": "office"}')
     service = Service(t, env={"TZ": zone(9 * 3600 + 30 * 60 - 3)})
+    sessions(provider, 1)
     first = len(provider.sessions)
     until(lambda: seen and seen[-1] >= begun + 2.9, what="the session at 09:30")
     assert seen[-1] < begun + 6 * slowness(), (begun, seen)
