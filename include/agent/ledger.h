@@ -177,6 +177,10 @@ void ledger_arrived(struct ledger *ledger);
  * is under way, then 421, and the session ends with 75. */
 bool ledger_failed(const struct ledger *ledger, struct error *err);
 
+/* Outcomes that were recorded, and those of which the provider has shown since
+ * that it knows them: what was new in this session. */
+uint64_t ledger_progress(const struct ledger *ledger);
+
 /* Entries, and those of them that are due: told 451, so they come back. */
 size_t ledger_entries(const struct ledger *ledger);
 size_t ledger_due(const struct ledger *ledger);

@@ -75,6 +75,7 @@ struct ledger {
 	/* Final answers are counted; those up to proof were told before a
 	 * reply that the provider waits for. 0: there is no such reply. */
 	uint64_t told, proof;
+	uint64_t progress; /* outcomes made, and proven to be known */
 	struct ledger_note notes[LEDGER_NOTES_MAX];
 	size_t notes_len, notes_read;
 };

@@ -7,6 +7,7 @@
 #ifndef ODMR_AGENT_TALLY_H
 #define ODMR_AGENT_TALLY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,18 @@ enum {
 	/* Deferrals that are told apart, in 400 kB; beyond, each only counts, as
 	 * a flood of them is all that can be said then. */
 	TALLY_DEFERRED_MAX = 10000,
+	/* Final answers that are known again in the same session. One that
+	 * had to make room for another counts as news: that costs a call. */
+	TALLY_SEEN_MAX = 1024,
+	/* A message that is accepted so often out of the ledger, and comes
+	 * again, keeps others from coming. */
+	TALLY_STUCK = 2,
+};
+
+/* Digest of a recipient that had a final answer; 0: none. */
+struct tally_seen {
+	uint64_t hash;
+	unsigned again; /* times it came although the ledger knew it */
 };
 
 /* Messages to one recipient that RCPT cannot tell apart. */
@@ -39,7 +52,8 @@ struct tally {
 	uint64_t recipients; /* told 2xx at the end of a text */
 	uint64_t bytes; /* of the texts of those messages */
 	uint64_t refused; /* told 5xx */
-	uint64_t finals; /* told 2xx or 5xx, for whether to call again */
+	uint64_t finals; /* told 2xx or 5xx */
+	uint64_t news; /* of those, the ones that were not told before */
 	uint64_t deferrals; /* told 4xx, each time */
 	/* Of the account, which outlive the session; NULL: not kept. */
 	struct history_deferrals *kept;
@@ -50,6 +64,7 @@ struct tally {
 	struct tally_deferred *deferred;
 	size_t deferred_len, deferred_size;
 	uint64_t deferred_now;
+	struct tally_seen seen[TALLY_SEEN_MAX]; /* by the hash */
 };
 
 /* Begins zeroed. */
@@ -65,6 +80,15 @@ void tally_told(struct tally *tally, const struct envelope *envelope,
  * envelope is NULL outside a transaction. */
 void tally_refusal(struct tally *tally, const struct envelope *envelope,
     const char *line, size_t len, const struct status *status);
+/* The answer to recipient rcpt came out of the ledger, once more. */
+void tally_told_again(
+    struct tally *tally, const struct envelope *envelope, size_t rcpt);
+/*
+ * What looks like this message was accepted out of the ledger again and again
+ * in this session: the provider does not hear it, and sends nothing else.
+ */
+bool tally_is_stuck(
+    const struct tally *tally, const struct envelope *envelope, size_t rcpt);
 /* Recipients that were deferred and have had no final answer since. */
 uint64_t tally_deferred(const struct tally *tally);
 

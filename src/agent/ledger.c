@@ -261,6 +261,12 @@ ledger_failed(const struct ledger *ledger, struct error *err)
 	return true;
 }
 
+uint64_t
+ledger_progress(const struct ledger *ledger)
+{
+	return ledger->progress;
+}
+
 size_t
 ledger_entries(const struct ledger *ledger)
 {
@@ -310,6 +316,7 @@ ledger_arrived(struct ledger *ledger)
 		find_proven(ledger, &struck);
 		if (struck.ids_len > 0)
 			ledger_record(ledger, &struck);
+		ledger->progress += struck.ids_len;
 	} while (struck.ids_len == LEDGER_IDS_MAX);
 	ledger->proof = 0;
 }

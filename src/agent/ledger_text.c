@@ -105,6 +105,11 @@ record_outcome(struct ledger *ledger, const struct ledger_rcpt *rcpt)
 	memcpy(made.digest, mail->digest, sizeof made.digest);
 	memcpy(made.sender, mail->sender, sizeof made.sender);
 	memcpy(made.rcpt, rcpt->mailbox, strlen(rcpt->mailbox));
+	const struct ledger_outcome *former =
+	    ledger_outcome_of(ledger, this_entry(ledger), rcpt);
+	/* A refusal that is only repeated moves nothing. */
+	if (former == NULL || (former->refusal != NULL) != refused)
+		ledger->progress++;
 	strike_former(ledger, rcpt);
 	ledger_record(ledger, &made);
 	ledger_flush(ledger);

@@ -108,6 +108,24 @@ tally_connection_begin(struct tally *tally)
 		tally->deferred[i].offered = 0;
 }
 
+static size_t
+place_of(uint64_t hash)
+{
+	return (size_t)(hash % TALLY_SEEN_MAX);
+}
+
+static void
+note_final(struct tally *tally, uint64_t hash)
+{
+	struct tally_seen *seen = &tally->seen[place_of(hash)];
+
+	tally->finals++;
+	if (seen->hash == hash)
+		return;
+	*seen = (struct tally_seen){.hash = hash};
+	tally->news++;
+}
+
 static void
 tell(struct tally *tally, uint64_t hash, const struct status *status)
 {
@@ -122,18 +140,45 @@ tell(struct tally *tally, uint64_t hash, const struct status *status)
 	remove_deferred(tally, hash);
 	if (tally->kept != NULL)
 		history_deferrals_end(tally->kept, hash);
-	tally->finals++;
+	note_final(tally, hash);
 	tally->recipients += status_class(status) == 2;
 	tally->refused += status_class(status) == 5;
+}
+
+static uint64_t
+digest_rcpt(const struct envelope *envelope, size_t rcpt)
+{
+	const char *mailbox = envelope->rcpt[rcpt]->mailbox;
+
+	return digest(envelope, mailbox, strlen(mailbox));
 }
 
 void
 tally_told(struct tally *tally, const struct envelope *envelope, size_t rcpt,
     const struct status *status)
 {
-	const char *mailbox = envelope->rcpt[rcpt]->mailbox;
+	tell(tally, digest_rcpt(envelope, rcpt), status);
+}
 
-	tell(tally, digest(envelope, mailbox, strlen(mailbox)), status);
+void
+tally_told_again(
+    struct tally *tally, const struct envelope *envelope, size_t rcpt)
+{
+	uint64_t hash = digest_rcpt(envelope, rcpt);
+	struct tally_seen *seen = &tally->seen[place_of(hash)];
+
+	if (seen->hash == hash)
+		seen->again++;
+}
+
+bool
+tally_is_stuck(
+    const struct tally *tally, const struct envelope *envelope, size_t rcpt)
+{
+	uint64_t hash = digest_rcpt(envelope, rcpt);
+	const struct tally_seen *seen = &tally->seen[place_of(hash)];
+
+	return seen->hash == hash && seen->again >= TALLY_STUCK;
 }
 
 void
