@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/asking_memory.h"
 #include "agent/config.h"
 #include "agent/history_deferrals.h"
 #include "agent/result.h"
@@ -20,14 +21,14 @@ enum {
 	/* Deliveries that one account may reach; nobody has so many. */
 	HISTORY_PROVEN_MAX = 1000,
 	HISTORY_OUTCOMES = SESSION_FAILED + 1,
-	/* Some providers just drop the line where there is no mail; a TLS or
-	 * network fault looks the same. */
+	/* Some providers just drop the connection where there is no mail; a
+	 * TLS or network fault looks the same. So many sessions in a row... */
 	HISTORY_UNTIDY_MAX = 5,
+	/* ... over so long are a failure: each poll of a quiet night is not. */
+	HISTORY_UNTIDY_MS = 24 * 3600 * 1000,
 	HISTORY_AUTH_SIZE = 32, /* the longest mechanism name has 20 octets */
 	HISTORY_HOST_SIZE = 256, /* a domain, RFC 5321 4.5.3.1.2 */
 	HISTORY_DATE_SIZE = 16,
-	/* Refused domains; each is asked in a call of its own once a day. */
-	HISTORY_DOMAINS_MAX = 1000,
 };
 
 struct history_total {
@@ -36,18 +37,14 @@ struct history_total {
 	int64_t elapsed; /* ms */
 };
 
-/* A domain that the provider refused to turn for (450 to ATRN). */
-struct history_domain {
-	char *name;
-	int64_t asked; /* when it was refused last */
-	char *reply;
-};
-
 struct history {
 	bool any; /* there was a session; else only next and since count */
 	struct session_result last;
 	int64_t since; /* the first session; what came before is unknown */
 	unsigned failures_in_a_row, untidy_in_a_row, holds_in_a_row;
+	/* The first of untidy_in_a_row, and the longest such time, in ms, that
+	 * was followed by mail: the provider is known to end so then. */
+	int64_t untidy_since, untidy_proven;
 	int64_t last_success; /* end of the last one that did not fail */
 	int64_t last_mail; /* end of the last one with a message taken */
 	int64_t last_failure;
@@ -69,9 +66,7 @@ struct history {
 	/* The strongest mechanism that this host ever offered; "": unknown. */
 	char auth_best[HISTORY_AUTH_SIZE];
 	char auth_host[HISTORY_HOST_SIZE];
-	bool ask_each; /* a list of domains was refused as a whole */
-	struct history_domain *domains; /* refused ones */
-	size_t domains_count;
+	struct asking_memory asking;
 
 	uint64_t *proven; /* deliveries that have accepted a message */
 	size_t proven_count, proven_room;
@@ -86,7 +81,10 @@ void history_clear(struct history *history);
 
 /*
  * Adds a session that ended. result is made what it means in the light of the
- * sessions before: the fifth untidy one in a row becomes a failure (75). A
+ * sessions before. An untidy one is no mail, but no success either, so that
+ * the alarm hears of a network that cuts each connection; up to twice as long
+ * as an untidy time that was followed by mail it is one. After the fifth in a
+ * row and a day it becomes a failure (75), if mail ever came. A
  * session that found the account locked (ERROR_BUSY) leaves no trace, and one
  * that was stopped counts neither as success nor as failure.
  */
@@ -124,19 +122,5 @@ void history_forget_proven(struct history *history);
 void history_auth_at(struct history *history, const char *host);
 /* Where it is the strongest so far, it is remembered. */
 void history_auth_offered(struct history *history, const char *mechanism);
-
-/* After a 450 to a list of domains: each is asked in a call of its own. */
-void history_list_refused(struct history *history);
-/* Each domain of the list was asked: what is not refused goes as a list. */
-void history_list_asked(struct history *history);
-void history_domain_refused(struct history *history, const char *domain,
-    int64_t now, const char *reply);
-void history_domain_served(struct history *history, const char *domain);
-/* NULL where it is not a refused one. */
-const struct history_domain *history_find_domain(
-    const struct history *history, const char *domain);
-/* A refused domain is asked again once a day; any other always. */
-bool history_domain_due(
-    const struct history *history, const char *domain, int64_t now);
 
 #endif

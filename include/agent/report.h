@@ -29,6 +29,9 @@ char *report_progress(char out[static REPORT_SIZE],
 /* "on hold until 14:00: ..."; returns out. */
 char *report_hold(
     char out[static REPORT_SIZE], const struct history *history, int64_t now);
+/* "not asked before 12:30, ..." */
+char *report_spaced(
+    char out[static REPORT_SIZE], const struct history *history, int64_t now);
 /* The worse of two exit statuses, in the order of odmr-agent(8). */
 int report_worse_status(int a, int b);
 

@@ -34,6 +34,7 @@ struct session_result {
 	uint64_t deferred; /* recipients told 4xx */
 	uint64_t refused; /* recipients told 5xx */
 	bool more; /* the provider may have more: go on after jitter */
+	bool mail_seen; /* the provider sent a MAIL, even if in vain */
 	bool untidy; /* the line ended before the first MAIL, no QUIT */
 	bool reached; /* the provider could be reached and logged in */
 };

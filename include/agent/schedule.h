@@ -31,6 +31,7 @@ struct schedule_input {
 	int64_t ended;
 	enum error_class failed; /* why the last one failed, or ERROR_NONE */
 	unsigned failures_in_a_row;
+	int64_t not_before; /* 0 or in the past: the provider has no limit */
 	int64_t hold_until; /* 0 or in the past: no hold */
 	bool more; /* the last one left something behind */
 	uint32_t random; /* over all 32 bits; the same for the same session */

@@ -36,6 +36,7 @@ struct serve_options {
 	const char *session_id;
 	uint64_t size_max; /* octets; 0: none */
 	int64_t session_end; /* clock_ms() after which nothing is begun */
+	int64_t silence; /* ms that a command after the first MAIL may take */
 	struct soft_bounce *soft_bounce;
 	const char *early; /* octets that came behind the 250 to ATRN */
 	size_t early_len;
@@ -47,6 +48,7 @@ struct serve_options {
 struct serve_result {
 	enum receiver_end end;
 	bool mail_seen; /* there was a MAIL, even if it was refused */
+	bool silent; /* it ended since no command came for too long */
 	/* Class NONE: it went well, or the line just ended (end EOF). LOCAL,
 	 * AGAIN, STOPPED, PROTOCOL otherwise. */
 	struct error error;

@@ -30,6 +30,8 @@ struct task {
 	bool more;
 	int64_t hold_until; /* as in the status file */
 	int64_t hold_boot; /* the same on CLOCK_BOOTTIME; 0: no hold */
+	int64_t spaced_boot; /* CLOCK_BOOTTIME before which the provider would
+				refuse to be asked; 0: no limit is known */
 	uint32_t random;
 
 	int64_t wake; /* CLOCK_BOOTTIME: to start it, or to see if its hold

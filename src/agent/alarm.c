@@ -42,6 +42,10 @@ alarm_of(const struct config_account *account, const struct history *history,
 		return ALARM_NONE;
 	if (is_over(account, failing_since(history), now))
 		return ALARM_FAILING;
+	const struct asking_domain *domain =
+	    asking_memory_longest(&history->asking);
+	if (domain != NULL && is_over(account, domain->since, now))
+		return ALARM_DOMAIN;
 	/* Until its last 4xx, not until now: whether it waits still nobody
 	 * knows. */
 	const struct history_deferral *deferral =
@@ -50,6 +54,40 @@ alarm_of(const struct config_account *account, const struct history *history,
 	    is_over(account, deferral->since, deferral->last))
 		return ALARM_DEFERRED;
 	return ALARM_NONE;
+}
+
+static void
+format_failing(char out[static ALARM_TEXT_SIZE], const struct history *history,
+    int64_t now)
+{
+	char clock[MOMENT_WORDS_SIZE];
+
+	moment_format_clock(clock, failing_since(history), now);
+	if (history->untidy_in_a_row > 0)
+		snprintf(out, ALARM_TEXT_SIZE,
+		    "since %s the provider has ended each connection without"
+		    " QUIT and sent no mail",
+		    clock);
+	else
+		snprintf(out, ALARM_TEXT_SIZE,
+		    "no session went through since %s", clock);
+}
+
+static void
+format_domain(char out[static ALARM_TEXT_SIZE], const struct history *history,
+    int64_t now)
+{
+	const struct asking_domain *domain =
+	    asking_memory_longest(&history->asking);
+	char clock[MOMENT_WORDS_SIZE];
+
+	if (domain != NULL)
+		snprintf(out, ALARM_TEXT_SIZE,
+		    "the provider has not served %s since %s%s%.200s",
+		    domain->name,
+		    moment_format_clock(clock, domain->since, now),
+		    domain->reply != NULL ? ": " : "",
+		    domain->reply != NULL ? domain->reply : "");
 }
 
 char *
@@ -63,9 +101,10 @@ alarm_format(char out[static ALARM_TEXT_SIZE], enum alarm alarm,
 	case ALARM_NONE:
 		break;
 	case ALARM_FAILING:
-		snprintf(out, ALARM_TEXT_SIZE,
-		    "no session went through since %s",
-		    moment_format_clock(clock, failing_since(history), now));
+		format_failing(out, history, now);
+		break;
+	case ALARM_DOMAIN:
+		format_domain(out, history, now);
 		break;
 	case ALARM_DEFERRED:
 		snprintf(out, ALARM_TEXT_SIZE,

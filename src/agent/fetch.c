@@ -120,9 +120,18 @@ print_json(
 	buf_clear(&line);
 }
 
-/* The account is on hold, and nobody asked for it by its name. */
+/* In a moment a call may be made: that is near enough for cron. */
 static bool
-honour_hold(struct fetch *fetch, const struct config_account *account)
+is_spaced(const struct history *history, int64_t now)
+{
+	return asking_memory_wait(&history->asking, now) >
+	       history->asking.gap / 10;
+}
+
+/* The account is on hold, or its provider was asked a short time ago and wants
+ * some time between calls; and nobody asked for it by its name. */
+static bool
+must_wait(struct fetch *fetch, const struct config_account *account)
 {
 	const char *state_dir = fetch->context->config->state_dir;
 	int64_t now = moment_now();
@@ -131,20 +140,24 @@ honour_hold(struct fetch *fetch, const struct config_account *account)
 	char text[REPORT_SIZE];
 
 	/* The session reads it again, and warns. */
-	bool held =
-	    status_file_read(state_dir, account->name, &history, &err) &&
-	    hold_left(state_dir, account, &history, now) > 0;
-	if (held) {
+	bool known = status_file_read(state_dir, account->name, &history, &err);
+	bool held = known && hold_left(state_dir, account, &history, now) > 0;
+	bool spaced = known && !held && is_spaced(&history, now);
+	if (held || spaced) {
+		int status =
+		    held ? history.hold_status : history.last.exit_status;
 		if (fetch->json)
 			print_json(fetch, account->name, &history);
 		else
 			print_line(fetch, account->name,
-			    report_hold(text, &history, now));
-		fetch->status =
-		    report_worse_status(fetch->status, history.hold_status);
+			    held ? report_hold(text, &history, now)
+				 : report_spaced(text, &history, now));
+		if (held || history.last.outcome == SESSION_FAILED)
+			fetch->status =
+			    report_worse_status(fetch->status, status);
 	}
 	history_clear(&history);
-	return held;
+	return held || spaced;
 }
 
 static void
@@ -206,7 +219,7 @@ start_job(struct fetch *fetch, struct job *job)
 	    .tag = job};
 
 	job->waiting = false;
-	if (!fetch->named && honour_hold(fetch, job->account))
+	if (!fetch->named && must_wait(fetch, job->account))
 		return;
 	job->running = true;
 	job->begun = clock_ms();

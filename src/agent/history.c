@@ -13,29 +13,18 @@
 #include "base/mem.h"
 #include "protocol/sasl.h"
 
-enum { DAY_MS = 86400 * 1000 };
-
 void
 history_init(struct history *history)
 {
 	*history = (struct history){.any = false};
 }
 
-static void
-free_domain(struct history_domain *domain)
-{
-	free(domain->name);
-	free(domain->reply);
-}
-
 void
 history_clear(struct history *history)
 {
-	for (size_t i = 0; i < history->domains_count; i++)
-		free_domain(&history->domains[i]);
-	free(history->domains);
 	free(history->proven);
 	history_deferrals_clear(&history->deferrals);
+	asking_memory_clear(&history->asking);
 	history_init(history);
 }
 
@@ -94,20 +83,47 @@ add_totals(struct history *history, const struct session_result *result)
 	history->today_messages = today + result->messages;
 }
 
+/* The provider sent mail after it had ended sessions untidily for at least
+ * half as long as now. */
+static bool
+is_usual(const struct history *history, int64_t now)
+{
+	return history->untidy_proven > 0 &&
+	       now - history->untidy_since <= 2 * history->untidy_proven;
+}
+
+static void
+end_untidy(struct history *history, const struct session_result *result)
+{
+	int64_t lasted = result->started - history->untidy_since;
+
+	if (history->untidy_since != 0 && result->mail_seen &&
+	    lasted > history->untidy_proven)
+		history->untidy_proven = lasted;
+	history->untidy_since = 0;
+	history->untidy_in_a_row = 0;
+}
+
 static void
 judge_untidy(struct history *history, struct session_result *result)
 {
-	if (result->outcome == SESSION_FAILED)
-		return;
-	if (!result->untidy) {
-		history->untidy_in_a_row = 0;
+	/* "No mail" alone proves nothing: what was cut may have expired. */
+	if (result->mail_seen ||
+	    (result->outcome != SESSION_FAILED && !result->untidy)) {
+		end_untidy(history, result);
 		return;
 	}
-	if (++history->untidy_in_a_row < HISTORY_UNTIDY_MAX)
+	if (result->outcome == SESSION_FAILED)
+		return;
+	if (history->untidy_since == 0)
+		history->untidy_since = result->started;
+	if (++history->untidy_in_a_row < HISTORY_UNTIDY_MAX ||
+	    result->ended - history->untidy_since < HISTORY_UNTIDY_MS ||
+	    is_usual(history, result->ended) || history->total.messages == 0)
 		return;
 	result->outcome = SESSION_FAILED;
 	error_set(&result->error, ERROR_AGAIN,
-	    "the provider ended the line before the first message, "
+	    "the provider ended the connection before the first message, "
 	    "%u sessions in a row",
 	    history->untidy_in_a_row);
 	result->exit_status = error_exit_status(result->error.class);
@@ -130,7 +146,8 @@ begin_hold(struct history *history, const struct session_result *result)
 	int64_t length =
 	    retry_hold(result->error.class, history->holds_in_a_row + 1);
 
-	if (length == 0)
+	/* A domain that was not asked for yet must not wait for others. */
+	if (length == 0 || result->more)
 		return;
 	history->holds_in_a_row++;
 	history->hold_until = result->ended + length;
@@ -157,7 +174,8 @@ static void
 add_success(struct history *history, const struct session_result *result)
 {
 	history->failures_in_a_row = 0;
-	history->last_success = result->ended;
+	if (history->untidy_in_a_row == 0 || is_usual(history, result->ended))
+		history->last_success = result->ended;
 	if (result->messages > 0)
 		history->last_mail = result->ended;
 	end_hold(history);
@@ -197,12 +215,14 @@ history_settle_times(struct history *history, int64_t now)
 	settle(&history->last.ended, now);
 	settle(&history->since, now);
 	settle(&history->last_success, now);
+	settle(&history->untidy_since, now);
 	settle(&history->last_mail, now);
 	settle(&history->last_failure, now);
 	for (size_t i = 0; i < history->deferrals.count; i++) {
 		settle(&history->deferrals.list[i].since, now);
 		settle(&history->deferrals.list[i].last, now);
 	}
+	asking_memory_settle_times(&history->asking, now);
 	if (history->alarmed > now)
 		history->alarmed = 0;
 }
@@ -258,72 +278,4 @@ history_auth_offered(struct history *history, const char *mechanism)
 	/* `auth` may narrow what we could use: that is not unlearnt. */
 	if (best[0] == '\0' || sasl_rank(mechanism) < sasl_rank(best))
 		snprintf(best, sizeof history->auth_best, "%s", mechanism);
-}
-
-void
-history_list_refused(struct history *history)
-{
-	history->ask_each = true;
-}
-
-void
-history_list_asked(struct history *history)
-{
-	history->ask_each = false;
-}
-
-static struct history_domain *
-find_domain(const struct history *history, const char *domain)
-{
-	for (size_t i = 0; i < history->domains_count; i++)
-		if (strcmp(history->domains[i].name, domain) == 0)
-			return &history->domains[i];
-	return NULL;
-}
-
-const struct history_domain *
-history_find_domain(const struct history *history, const char *domain)
-{
-	return find_domain(history, domain);
-}
-
-void
-history_domain_refused(
-    struct history *history, const char *domain, int64_t now, const char *reply)
-{
-	struct history_domain *known = find_domain(history, domain);
-
-	if (known == NULL) {
-		if (history->domains_count == HISTORY_DOMAINS_MAX)
-			return;
-		history->domains = xreallocarray(history->domains,
-		    history->domains_count + 1, sizeof *history->domains);
-		known = &history->domains[history->domains_count++];
-		*known = (struct history_domain){.name = xstrdup(domain)};
-	}
-	known->asked = now;
-	free(known->reply);
-	known->reply = xstrdup(reply);
-}
-
-void
-history_domain_served(struct history *history, const char *domain)
-{
-	struct history_domain *known = find_domain(history, domain);
-
-	if (known == NULL)
-		return;
-	free_domain(known);
-	*known = history->domains[--history->domains_count];
-}
-
-bool
-history_domain_due(
-    const struct history *history, const char *domain, int64_t now)
-{
-	const struct history_domain *known = find_domain(history, domain);
-
-	/* A clock that was set back must not silence a domain for years. */
-	return known == NULL || now < known->asked ||
-	       now - known->asked >= DAY_MS;
 }

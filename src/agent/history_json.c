@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/asking_json.h"
 #include "agent/history.h"
 #include "agent/json.h"
 
@@ -95,6 +96,7 @@ write_last(struct json_writer *json, const struct session_result *last)
 	write_count(json, "deferred", last->deferred);
 	write_count(json, "refused", last->refused);
 	json_bool(json, "more", last->more);
+	json_bool(json, "mail_seen", last->mail_seen);
 	json_bool(json, "untidy", last->untidy);
 	json_bool(json, "reached", last->reached);
 }
@@ -107,22 +109,6 @@ write_hold(struct json_writer *json, const struct history *history)
 	json_text(json, "hold_class", class_name(history->hold_class));
 	json_number(json, "hold_status", history->hold_status);
 	write_text(json, "hold_fingerprint", history->hold_fingerprint);
-}
-
-static void
-write_domains(struct json_writer *json, const struct history *history)
-{
-	json_bool(json, "ask_each", history->ask_each);
-	json_open(json, "refused_domains", '[');
-	for (size_t i = 0; i < history->domains_count; i++) {
-		const struct history_domain *domain = &history->domains[i];
-		json_open(json, NULL, '{');
-		json_text(json, "domain", domain->name);
-		json_time(json, "asked", domain->asked);
-		json_text(json, "reply", domain->reply);
-		json_close(json, '}');
-	}
-	json_close(json, ']');
 }
 
 /* Numbers of JSON are not sure to have 64 bits: the digest is a text. */
@@ -194,6 +180,8 @@ history_json_format(
 	json_time(&json, "since", history->since);
 	write_count(&json, "failures_in_a_row", history->failures_in_a_row);
 	write_count(&json, "untidy_in_a_row", history->untidy_in_a_row);
+	json_time(&json, "untidy_since", history->untidy_since);
+	json_seconds(&json, "untidy_proven", history->untidy_proven);
 	write_count(&json, "holds_in_a_row", history->holds_in_a_row);
 	json_time(&json, "last_success", history->last_success);
 	json_time(&json, "last_mail", history->last_mail);
@@ -207,7 +195,7 @@ history_json_format(
 	write_count(&json, "ledger_due", history->ledger_due);
 	write_text(&json, "auth_best", history->auth_best);
 	write_text(&json, "auth_host", history->auth_host);
-	write_domains(&json, history);
+	asking_json_write(&json, &history->asking);
 	write_proven(&json, history);
 	write_text(&json, "today", history->today);
 	write_count(&json, "today_messages", history->today_messages);
@@ -283,6 +271,7 @@ read_last(const struct json_value *root, struct history *history)
 	last->deferred = read_count(root, "deferred");
 	last->refused = read_count(root, "refused");
 	last->more = json_get_bool(root, "more", false);
+	last->mail_seen = json_get_bool(root, "mail_seen", false);
 	last->untidy = json_get_bool(root, "untidy", false);
 	last->reached = json_get_bool(root, "reached", false);
 	return true;
@@ -299,23 +288,6 @@ read_hold(const struct json_value *root, struct history *history)
 	    sizeof history->hold_fingerprint);
 	return class_of(
 	    json_get_text(root, "hold_class", "none"), &history->hold_class);
-}
-
-static void
-read_domains(const struct json_value *root, struct history *history)
-{
-	const struct json_value *list = json_member(root, "refused_domains");
-
-	history->ask_each = json_get_bool(root, "ask_each", false);
-	if (list == NULL || list->type != JSON_ARRAY)
-		return;
-	for (const struct json_value *v = list->child; v != NULL; v = v->next) {
-		const char *name = json_get_text(v, "domain", NULL);
-		if (name != NULL)
-			history_domain_refused(history, name,
-			    json_get_time(v, "asked"),
-			    json_get_text(v, "reply", ""));
-	}
 }
 
 static void
@@ -377,6 +349,8 @@ read_all(const struct json_value *root, struct history *history)
 	history->since = json_get_time(root, "since");
 	history->failures_in_a_row = read_unsigned(root, "failures_in_a_row");
 	history->untidy_in_a_row = read_unsigned(root, "untidy_in_a_row");
+	history->untidy_since = json_get_time(root, "untidy_since");
+	history->untidy_proven = json_get_seconds(root, "untidy_proven", 0);
 	history->holds_in_a_row = read_unsigned(root, "holds_in_a_row");
 	history->last_success = json_get_time(root, "last_success");
 	history->last_mail = json_get_time(root, "last_mail");
@@ -392,7 +366,7 @@ read_all(const struct json_value *root, struct history *history)
 	    root, "auth_best", history->auth_best, sizeof history->auth_best);
 	read_text(
 	    root, "auth_host", history->auth_host, sizeof history->auth_host);
-	read_domains(root, history);
+	asking_json_read(root, &history->asking);
 	read_proven(root, history);
 	read_text(root, "today", history->today, sizeof history->today);
 	history->today_messages = read_count(root, "today_messages");

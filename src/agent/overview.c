@@ -188,9 +188,13 @@ add_reasons(struct overview *overview, const struct config_account *account,
 		    "%s due to come again (odmr-agent ledger)", count);
 		add_wrapped(overview, text);
 	}
-	for (size_t i = 0; i < history->domains_count; i++) {
-		snprintf(text, sizeof text, "%s is refused: %s",
-		    history->domains[i].name, history->domains[i].reply);
+	for (size_t i = 0; i < history->asking.domains_count; i++) {
+		const struct asking_domain *domain =
+		    &history->asking.domains[i];
+		if (domain->asked == 0)
+			continue;
+		snprintf(text, sizeof text, "%s is refused: %s", domain->name,
+		    domain->reply);
 		add_wrapped(overview, report_plain(plain, text));
 	}
 }

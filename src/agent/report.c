@@ -133,6 +133,20 @@ report_hold(
 	return out;
 }
 
+char *
+report_spaced(
+    char out[static REPORT_SIZE], const struct history *history, int64_t now)
+{
+	char clock[MOMENT_WORDS_SIZE];
+
+	out[0] = '\0';
+	append(out,
+	    "not asked before %s: the provider refuses to be asked more often",
+	    moment_format_clock(
+		clock, now + asking_memory_wait(&history->asking, now), now));
+	return out;
+}
+
 int
 report_worse_status(int a, int b)
 {

@@ -231,7 +231,8 @@ int64_t
 schedule_next(const struct config_account *account,
     const struct schedule_input *input, int64_t now)
 {
-	int64_t from = max(now, input->hold_until);
+	int64_t soonest = max(now, input->not_before);
+	int64_t from = max(soonest, input->hold_until);
 	int64_t next = next_regular(account, input, from);
 	int64_t early = SCHEDULE_NEVER;
 
@@ -244,7 +245,7 @@ schedule_next(const struct config_account *account,
 		early = input->ended +
 			spread(jitter_of_interval(account, account->every),
 			    input->random);
-	early = max(early, now);
+	early = max(early, soonest);
 	if (early < next && schedule_holds(account, early))
 		return early;
 	return next;

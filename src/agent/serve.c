@@ -153,6 +153,13 @@ admit(struct serve *s, size_t rcpt, struct status *status)
 	}
 	if (is_down(s, delivery, status))
 		return LEDGER_SAID;
+	if (tally_is_stuck(
+		s->options->tally, receiver_envelope(s->receiver), rcpt)) {
+		status_set(status, 451, "4.3.0",
+		    "Accepted before the connection broke; please send other"
+		    " messages first");
+		return LEDGER_SAID;
+	}
 	bool maildir = delivery != NULL && delivery->kind == CONFIG_MAILDIR;
 	struct ledger_target target = {
 	    .unsynced = maildir && !delivery->sync, .caseless = maildir};
@@ -291,7 +298,7 @@ hand_over(struct serve *s)
 /* Tells what became of each recipient: tally, log, and then the provider, with
  * whose last answer the transaction is over. */
 static void
-tell_text(struct serve *s, const struct status *told)
+tell_text(struct serve *s, const struct status *told, bool again)
 {
 	const struct envelope *envelope = receiver_envelope(s->receiver);
 	struct tally *tally = s->options->tally;
@@ -301,6 +308,8 @@ tell_text(struct serve *s, const struct status *told)
 		if (told[i].code == 0)
 			continue;
 		tally_told(tally, envelope, i, &told[i]);
+		if (again)
+			tally_told_again(tally, envelope, i);
 		taken += status_class(&told[i]) == 2;
 		if (status_class(&told[i]) != 2)
 			serve_log_refusal(s, envelope, i, &told[i]);
@@ -331,11 +340,13 @@ answer_text(struct serve *s)
 	size_t rcpts = receiver_envelope(s->receiver)->rcpts, rcpt;
 	struct status *told = xcalloc(rcpts, sizeof *told), status;
 
+	uint64_t before = ledger_progress(s->options->ledger);
+
 	s->done = false;
 	hand_over(s);
 	while (ledger_reply(s->options->ledger, &rcpt, &status))
 		told[rcpt] = status;
-	tell_text(s, told);
+	tell_text(s, told, ledger_progress(s->options->ledger) == before);
 	free(told);
 	serve_log_ledger_notes(s);
 	tell_progress(s);
@@ -466,6 +477,13 @@ write_output(struct serve *s)
 		ledger_synchronised(s->options->ledger);
 }
 
+/* Before the first message the provider may have to search its queue. */
+static bool
+is_between(const struct serve *s)
+{
+	return s->result->mail_seen && !receiver_in_text(s->receiver);
+}
+
 /* Until when the provider may keep us waiting. It counts per command and per
  * piece of text, not per read. */
 static struct deadline
@@ -476,8 +494,10 @@ read_deadline(struct serve *s)
 	bool in_text = receiver_in_text(s->receiver);
 
 	if (progress != s->progress || s->deadline.at == 0)
-		s->deadline =
-		    deadline_in(s->options->account->provider_timeout, 0);
+		s->deadline = deadline_in(
+		    is_between(s) ? s->options->silence
+				  : s->options->account->provider_timeout,
+		    0);
 	s->progress = progress;
 	s->deadline.grace = in_text ? GRACE_TEXT : 0;
 	if (now < over)
@@ -505,6 +525,8 @@ hang_up(struct serve *s, const struct error *err)
 {
 	bool over = clock_ms() >= s->options->session_end;
 
+	s->result->silent =
+	    err->class != ERROR_STOPPED && !over && is_between(s);
 	if (err->class == ERROR_STOPPED)
 		end_with(s, ERROR_STOPPED, "stopped by a signal");
 	else

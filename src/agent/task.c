@@ -61,6 +61,16 @@ take_hold(struct task *task, const char *state_dir,
 	task->hold_boot = left > 0 ? now->boot + left : 0;
 }
 
+/* The provider wants some time between calls. */
+static void
+take_spacing(struct task *task, const struct history *history,
+    const struct schedule_clock *now)
+{
+	int64_t wait = asking_memory_wait(&history->asking, now->unix);
+
+	task->spaced_boot = wait > 0 ? now->boot + wait : 0;
+}
+
 struct task *
 task_new(const char *state_dir, const struct config_account *account,
     const struct schedule_clock *now)
@@ -76,6 +86,7 @@ task_new(const char *state_dir, const struct config_account *account,
 	if (read_history(task, state_dir, &history)) {
 		task->begun.unix = history.last.started;
 		take_hold(task, state_dir, &history, now);
+		take_spacing(task, &history, now);
 	}
 	history_clear(&history);
 	return task;
@@ -125,6 +136,8 @@ task_plan(struct task *task, const struct schedule_clock *now)
 
 	if (held)
 		input.hold_until = schedule_moment(now, task->hold_boot);
+	if (task->spaced_boot > now->boot)
+		input.not_before = schedule_moment(now, task->spaced_boot);
 	task->next = schedule_next(task->account, &input, now->unix);
 	int64_t wake = task->next;
 	if (held) {
@@ -189,6 +202,7 @@ task_end(struct task *task, const char *state_dir,
 	if (read_history(task, state_dir, &history)) {
 		task->failures_in_a_row = history.failures_in_a_row;
 		take_hold(task, state_dir, &history, now);
+		take_spacing(task, &history, now);
 	} else if (task->failed == ERROR_NONE) {
 		task->failures_in_a_row = 0;
 	} else {

@@ -3,14 +3,17 @@
 From the connection to the turn: greeting, EHLO, TLS, AUTH, ATRN, proxies.
 """
 import base64
+import json
 import os
 import re
 import socket
 import ssl
+import time
 
 import mail
 from doubles import HttpProxy, NameServer, SocksProxy
-from stage import PASSWORD, Skip, deliver, goodbye, hello, one_message, rows
+from stage import (PASSWORD, Skip, deliver, dotted, goodbye, hello, one_message,
+                   rows)
 from state_cases import in_namespace
 
 TEXT = mail.message("a message")
@@ -625,21 +628,168 @@ def test_deferrals_only(t):
     assert len(provider.turns()) == 5, len(provider.turns())
 
 
+def change_status(t, **keys):
+    """Another past for office."""
+    status = t.status()
+    status.update(keys)
+    t.write("state/status/office.json", json.dumps(status), mode=0o640)
+
+
+def days_ago(days):
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - days * 86400))
+
+
+def cut(line):
+    line.close()
+
+
 def test_early_end_is_no_mail(t):
-    """A line that ends before the first MAIL, until it is the fifth."""
-    for number in range(1, 7):
-        provider = t.provider(lambda line: line.close(),
-                              replies={"ATRN": [None, b"453 No mail"]})
-        t.configure(provider)
-        run = t.run("fetch", "office")
-        assert run.status == (0 if number < 5 else 75), (number, run)
-        if number < 5:
-            t.expect(run, 0, "office: no mail", "warning")
-        assert t.status()["untidy_in_a_row"] >= min(number, 5), t.status()
-    provider = t.provider(no_mail_script)
-    t.configure(provider)
+    """A connection that ends before the first MAIL, however often; but it is no
+    success, so that a network which cuts each of them is noticed."""
+    t.configure(t.provider(one_message(TEXT)))
+    t.fetch("office")
+    good = days_ago(0.5)
+    change_status(t, last_success=good)
+    for number in range(1, 8):
+        t.configure(t.provider(cut))
+        t.expect(t.fetch("office"), 0, "office: no mail", "warning")
+        assert t.status()["untidy_in_a_row"] == number, t.status()
+    assert t.status()["last_success"] == good, t.status()
+    change_status(t, last_success=days_ago(3), untidy_since=days_ago(2.9))
+    t.configure(t.provider(cut))
+    t.expect(t.fetch("office", status=75), 75, "before the first message",
+             "alarm: since .* the provider has ended each connection")
+    assert t.run("status").status == 75
+    t.configure(t.provider(no_mail_script))
     t.fetch("office")
     assert t.status()["untidy_in_a_row"] == 0
+    assert t.run("status").status == 0
+
+
+def test_early_end_that_mail_followed(t):
+    """Exim does so with nothing to send, and is known to do so then."""
+    t.configure(t.provider(one_message(TEXT)))
+    t.fetch("office")
+    t.configure(t.provider(cut))
+    t.fetch("office")
+    change_status(t, untidy_since=days_ago(0.5))
+    t.configure(t.provider(one_message(mail.message("then"))))
+    t.fetch("office")
+    change_status(t, last_success=days_ago(0.7))
+    t.configure(t.provider(cut))
+    run = t.fetch("office")
+    assert "warning" not in run.err, run
+    assert t.status()["last_success"] > days_ago(0.1), t.status()
+
+
+def test_break_behind_each_last_dot(t):
+    """The message is given once, in a few calls, and what waits behind it
+    comes as well."""
+    text, behind = mail.message("breaks"), mail.message("behind it")
+    waiting = [behind]
+
+    def script(line):
+        hello(line)
+        line.command("MAIL FROM:<sender@remote.example>", 250)
+        if line.command("RCPT TO:<user@example.org>", "2", "4").code == 250:
+            line.command("DATA", 354)
+            line.send(dotted(text))
+            line.delivered()
+            line.close()
+            return
+        line.command("RSET", 250)
+        if waiting:
+            deliver(line, waiting.pop(), sender="other@remote.example")
+        goodbye(line)
+
+    provider = t.provider(*[script] * 50)
+    t.configure(provider)
+    run = t.run("fetch", "office")
+    t.check_provider()
+    assert run.status in (0, 75), run
+    t.assert_mail("user@example.org", text, behind)
+    assert len(provider.turns()) < 12, len(provider.turns())
+
+
+def test_no_mail_just_behind_a_drop(t):
+    """Exim has not let go of its lock yet: it is asked once more."""
+    second = mail.message("second")
+
+    def drop(line):
+        hello(line)
+        deliver(line, TEXT)
+        line.close()
+
+    provider = t.provider(drop, one_message(second),
+                          replies={"ATRN": [None, b"453 You have no mail"]})
+    t.configure(provider)
+    t.expect(t.fetch("office"), 0, "office: 2 messages")
+    t.assert_mail("user@example.org", TEXT, second)
+    assert len(provider.sessions) == 4, len(provider.sessions)
+
+
+def test_silence_between_two_recipients(t):
+    """Both sides wait: the next call begins anew, and is less patient."""
+    def silent(line):
+        hello(line)
+        line.command("MAIL FROM:<sender@remote.example>", 250)
+        line.command("RCPT TO:<user@example.org>", 250)
+        line.expect(421)
+        line.wait_end()
+
+    provider = t.provider(silent, one_message(TEXT))
+    t.configure(provider, provider_timeout="2s")
+    t.expect(t.fetch("office"), 0, "office: 1 message")
+    t.assert_mail("user@example.org", TEXT)
+    assert t.status()["asking"]["patience"] == 150, t.status()
+
+
+# Which domains are asked for
+
+LISTS = ["%s.%s.example.org" % (("x" * 60 + ".") * 3 + letter, letter)
+         for letter in "abcdefg"]
+
+
+def test_later_list_after_an_early_end(t):
+    """The next session begins where this one stopped."""
+    provider = t.provider(replies={"ATRN": [b"453 None", b"421 4.3.2 Enough"]})
+    t.configure(provider, domains=LISTS)
+    t.run("fetch", "office")
+    first, second = [s.commands[-1] for s in provider.sessions]
+    provider.replies["ATRN"] = [b"453 None"]
+    t.run("fetch", "office")
+    third = [c for c in provider.sessions[2].commands if c.startswith("ATRN")]
+    assert first != second and third[0] == second, (first, second, third)
+
+
+def test_calls_are_spaced(t):
+    """A provider that refuses a second call within a minute: no domain counts
+    as refused, and `fetch` leaves it alone for a while."""
+    answered = []
+
+    def atrn(session, argument):
+        soon = bool(answered) and time.monotonic() - answered[-1] < 60
+        answered.append(time.monotonic())
+        return b"450 4.7.1 Too often" if soon else b"250 Turning"
+
+    provider = t.provider(one_message(TEXT), replies={"ATRN": atrn})
+    t.configure(provider)
+    t.expect(t.fetch("office"), 0, "office: 1 message")
+    assert len(provider.sessions) == 2
+    t.expect(t.fetch(), 0, "office: not asked before")
+    assert len(provider.sessions) == 2
+    assert t.status()["refused_domains"] == [], t.status()
+
+
+def test_list_refused_for_good(t):
+    """As IndiMail answers; each domain by itself is fine."""
+    def atrn(session, argument):
+        return b"553 5.5.4 One domain" if "," in argument else None
+
+    provider = t.provider(one_message(TEXT), replies={"ATRN": atrn})
+    t.configure(provider)
+    t.expect(t.fetch("office"), 0, "office: 1 message")
+    t.assert_mail("user@example.org", TEXT)
 
 
 def test_reset_before_our_221(t):

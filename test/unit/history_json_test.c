@@ -100,27 +100,56 @@ make_last(struct session_result *last)
 	last->deferred = make_count();
 	last->refused = make_count();
 	last->more = chance(2) == 0;
+	last->mail_seen = chance(2) == 0;
 	last->untidy = chance(2) == 0;
 	last->reached = chance(2) == 0;
 }
 
+/* Refused ones first, as the file has them. */
 static void
-make_domains(struct history *history)
+make_domains(struct asking_memory *asking)
 {
 	size_t count = chance(DOMAINS_SELDOM) == 0
-			   ? HISTORY_DOMAINS_MAX - chance(3)
+			   ? ASKING_DOMAINS_MAX - chance(3)
 			   : chance(5);
+	size_t refused = chance(count + 1);
 
-	history->ask_each = chance(2) == 0;
 	for (size_t i = 0; i < count; i++) {
 		char begin[HISTORY_HOST_SIZE - 8], name[HISTORY_HOST_SIZE];
 		char reply[STATUS_LINE_MAX];
 		make_text(begin, sizeof begin);
 		snprintf(name, sizeof name, "%s%u", begin,
-		    (unsigned)i % HISTORY_DOMAINS_MAX);
+		    (unsigned)i % ASKING_DOMAINS_MAX);
+		struct asking_domain *domain =
+		    asking_memory_add(asking, name, 1000 + make_time());
+		assert_non_null(domain);
+		if (i >= refused) {
+			domain->together = (unsigned)chance(40);
+			continue;
+		}
 		make_text(reply, chance(2) == 0 ? 40 : sizeof reply);
-		history_domain_refused(history, name, make_time(), reply);
+		asking_memory_refuse(asking, name, 1000 + make_time(), reply);
 	}
+}
+
+static void
+make_asking(struct asking_memory *asking)
+{
+	make_domains(asking);
+	asking->alone = chance(2) == 0;
+	asking->whole_since = make_time();
+	asking->whole_asked = make_time();
+	asking->whole_turn = (unsigned)chance(UINT_MAX);
+	make_text(asking->cursor, sizeof asking->cursor);
+	asking->cursor_refused = chance(2) == 0;
+	asking->gap = (int64_t)chance(ASKING_GAP_MAX);
+	asking->gap_tried = make_time();
+	asking->enough = (int64_t)chance(INT64_MAX / 2000);
+	asking->last_call = make_time();
+	asking->last_served = make_time();
+	asking->refusals = (unsigned)chance(UINT_MAX);
+	asking->extra_before = chance(2) == 0;
+	asking->patience = (int64_t)chance(ASKING_HOUR);
 }
 
 static void
@@ -146,6 +175,8 @@ make_history(struct history *history)
 	history->since = make_time();
 	history->failures_in_a_row = (unsigned)chance(UINT_MAX);
 	history->untidy_in_a_row = (unsigned)chance(10);
+	history->untidy_since = make_time();
+	history->untidy_proven = (int64_t)chance(INT64_MAX / 2000);
 	history->holds_in_a_row = (unsigned)chance(10);
 	history->last_success = make_time();
 	history->last_mail = make_time();
@@ -163,7 +194,7 @@ make_history(struct history *history)
 	history->ledger_due = make_count();
 	make_text(history->auth_best, sizeof history->auth_best);
 	make_text(history->auth_host, sizeof history->auth_host);
-	make_domains(history);
+	make_asking(&history->asking);
 	for (size_t i = chance(4); i > 0; i--)
 		history_add_proven(history, chance(UINT64_MAX));
 	make_text(history->today, sizeof history->today);
@@ -194,20 +225,44 @@ assert_same_last(const struct session_result *a, const struct session_result *b)
 	SAME(deferred);
 	SAME(refused);
 	SAME(more);
+	SAME(mail_seen);
 	SAME(untidy);
 	SAME(reached);
 }
 
 static void
-assert_same_domains(const struct history *a, const struct history *b)
+assert_same_domains(
+    const struct asking_memory *a, const struct asking_memory *b)
 {
-	SAME(ask_each);
 	SAME(domains_count);
 	for (size_t i = 0; i < a->domains_count; i++) {
 		SAME_TEXT(domains[i].name);
+		SAME(domains[i].since);
 		SAME(domains[i].asked);
-		SAME_TEXT(domains[i].reply);
+		SAME(domains[i].together);
+		if (a->domains[i].asked != 0)
+			SAME_TEXT(domains[i].reply);
 	}
+}
+
+static void
+assert_same_asking(const struct asking_memory *a, const struct asking_memory *b)
+{
+	assert_same_domains(a, b);
+	SAME(alone);
+	SAME(whole_since);
+	SAME(whole_asked);
+	SAME(whole_turn);
+	SAME_TEXT(cursor);
+	SAME(cursor_refused);
+	SAME(gap);
+	SAME(gap_tried);
+	SAME(enough);
+	SAME(last_call);
+	SAME(last_served);
+	SAME(refusals);
+	SAME(extra_before);
+	SAME(patience);
 }
 
 static void
@@ -230,6 +285,8 @@ assert_same(const struct history *a, const struct history *b)
 	SAME(since);
 	SAME(failures_in_a_row);
 	SAME(untidy_in_a_row);
+	SAME(untidy_since);
+	SAME(untidy_proven);
 	SAME(holds_in_a_row);
 	SAME(last_success);
 	SAME(last_mail);
@@ -247,7 +304,7 @@ assert_same(const struct history *a, const struct history *b)
 	SAME(ledger_due);
 	SAME_TEXT(auth_best);
 	SAME_TEXT(auth_host);
-	assert_same_domains(a, b);
+	assert_same_asking(&a->asking, &b->asking);
 	SAME(proven_count);
 	for (size_t i = 0; i < a->proven_count; i++)
 		SAME(proven[i]);
@@ -300,7 +357,7 @@ commas_in_replies_are_no_values(void **state)
 	for (int i = 0; i < 40; i++) {
 		char name[32];
 		snprintf(name, sizeof name, "d%d.example", i);
-		history_domain_refused(&history, name, 1000, reply);
+		asking_memory_refuse(&history.asking, name, 1000, reply);
 	}
 	write_and_read(&history, &again);
 	assert_same(&history, &again);
@@ -333,18 +390,18 @@ the_largest_history_is_written_and_read_back(void **state)
 	fill(history.hold_reason, sizeof history.hold_reason, '\x01');
 	fill(reply, sizeof reply, '\x01');
 	fill(name, sizeof name, 'x');
-	for (int i = 0; i < HISTORY_DOMAINS_MAX + 10; i++) {
+	for (int i = 0; i < ASKING_DOMAINS_MAX + 10; i++) {
 		char number[16];
 		snprintf(number, sizeof number, "%d", i);
 		memcpy(name, number, strlen(number));
-		history_domain_refused(&history, name, 1000, reply);
+		asking_memory_refuse(&history.asking, name, 1000, reply);
 	}
 	for (uint64_t i = 0; i < HISTORY_DEFERRALS_MAX + 10; i++)
 		history_deferrals_told(&history.deferrals, i, 1000);
 	write_and_read(&history, &again);
 	assert_same_deferrals(&history.deferrals, &again.deferrals);
-	assert_int_equal(again.domains_count, HISTORY_DOMAINS_MAX);
-	assert_same_domains(&history, &again);
+	assert_int_equal(again.asking.domains_count, ASKING_DOMAINS_MAX);
+	assert_same_domains(&history.asking, &again.asking);
 	assert_string_equal(history.hold_reason, again.hold_reason);
 	write_and_read(&again, &third);
 	assert_same(&again, &third);

@@ -139,25 +139,105 @@ backoff_doubles_and_is_spread(void **state)
 }
 
 static void
-the_fifth_untidy_session_fails(void **state)
+add_untidy(struct history *history, int64_t at, enum session_outcome expected)
+{
+	struct session_result result = ended(SESSION_NO_MAIL, ERROR_NONE, at);
+
+	result.untidy = true;
+	history_add(history, &result);
+	assert_int_equal(result.outcome, expected);
+	assert_int_equal(result.exit_status,
+	    expected == SESSION_FAILED ? EX_TEMPFAIL : EX_OK);
+}
+
+static void
+add_mail(struct history *history, int64_t at)
+{
+	struct session_result result = ended(SESSION_MAIL, ERROR_NONE, at);
+
+	result.mail_seen = true;
+	result.messages = 1;
+	history_add(history, &result);
+}
+
+/* A connection that is always cut before the first message looks like "no
+ * mail": no session of the first day fails, but none is a success either. */
+static void
+untidy_ends_are_no_success(void **state)
+{
+	struct history history;
+	int64_t at;
+
+	(void)state;
+	history_init(&history);
+	add_mail(&history, start);
+	for (at = start + minute; at < start + 24 * hour; at += hour)
+		add_untidy(&history, at, SESSION_NO_MAIL);
+	assert_int_equal(history.last_success, start);
+	assert_int_equal(history.failures_in_a_row, 0);
+	add_untidy(&history, at + hour, SESSION_FAILED);
+	assert_int_equal(history.failures_in_a_row, 1);
+	add(&history, SESSION_NO_MAIL, ERROR_NONE, at + 2 * hour);
+	assert_int_equal(history.untidy_in_a_row, 0);
+	assert_int_equal(history.failures_in_a_row, 0);
+	assert_int_equal(history.last_success, at + 2 * hour);
+	history_clear(&history);
+}
+
+/* Exim does so with nothing to send; mail that follows is the proof. */
+static void
+untidy_ends_that_mail_followed_are_usual(void **state)
+{
+	struct history history;
+	int64_t at = start;
+
+	(void)state;
+	history_init(&history);
+	add_mail(&history, at);
+	for (int i = 0; i < 12; i++)
+		add_untidy(&history, at += hour, SESSION_NO_MAIL);
+	assert_int_equal(history.last_success, start);
+	add_mail(&history, at += hour);
+	for (int i = 0; i < 24; i++) {
+		add_untidy(&history, at += hour, SESSION_NO_MAIL);
+		assert_int_equal(history.last_success, at);
+	}
+	/* Longer than it ever was: nobody knows. */
+	int64_t known = at;
+	for (int i = 0; i < 24; i++) {
+		at += hour;
+		add_untidy(&history, at, SESSION_FAILED);
+	}
+	assert_int_equal(history.last_success, known);
+	history_clear(&history);
+}
+
+static void
+an_untidy_end_of_a_new_account_is_no_failure(void **state)
 {
 	struct history history;
 
 	(void)state;
 	history_init(&history);
-	for (int i = 1; i <= 6; i++) {
-		struct session_result result =
-		    ended(SESSION_NO_MAIL, ERROR_NONE, start + i * minute);
-		result.untidy = true;
-		history_add(&history, &result);
-		assert_int_equal(
-		    result.outcome, i < 5 ? SESSION_NO_MAIL : SESSION_FAILED);
-		assert_int_equal(result.exit_status, i < 5 ? 0 : EX_TEMPFAIL);
-		assert_int_equal(history.failures_in_a_row, i < 5 ? 0 : i - 4);
-	}
-	add(&history, SESSION_NO_MAIL, ERROR_NONE, start + hour);
-	assert_int_equal(history.untidy_in_a_row, 0);
-	assert_int_equal(history.failures_in_a_row, 0);
+	for (int i = 0; i < 100; i++)
+		add_untidy(&history, start + i * hour, SESSION_NO_MAIL);
+	assert_int_equal(history.last_success, 0);
+	history_clear(&history);
+}
+
+static void
+what_was_not_asked_yet_is_not_held(void **state)
+{
+	struct session_result result =
+	    ended(SESSION_FAILED, ERROR_REFUSED, start);
+	struct history history;
+
+	(void)state;
+	history_init(&history);
+	result.more = true;
+	history_add(&history, &result);
+	assert_int_equal(history_hold_left(&history, start), 0);
+	assert_int_equal(history.failures_in_a_row, 1);
 	history_clear(&history);
 }
 
@@ -213,27 +293,25 @@ mail_is_counted(void **state)
 }
 
 static void
-a_refused_domain_is_asked_once_a_day(void **state)
+what_is_refused_is_asked_again_in_time(void **state)
 {
-	struct history history;
+	static const struct {
+		int64_t refused, last, now; /* ms after start */
+		bool due;
+	} rows[] = {
+	    {0, 0, 59 * 60000, false}, {0, 0, 60 * 60000, true},
+	    {0, 3 * 3600000, 5 * 3600000, false},
+	    {0, 3 * 3600000, 6 * 3600000, true},
+	    {0, 240 * 3600000, 263 * 3600000, false},
+	    {0, 240 * 3600000, 264 * 3600000, true},
+	    {0, 3600000, 0, true}, /* the clock was set back */
+	};
 
 	(void)state;
-	history_init(&history);
-	assert_true(history_domain_due(&history, "a.example", start));
-	history_domain_refused(&history, "a.example", start, "450 no");
-	history_domain_refused(&history, "b.example", start, "450 no");
-	assert_false(history_domain_due(&history, "a.example", start + hour));
-	assert_true(
-	    history_domain_due(&history, "a.example", start + 24 * hour));
-	assert_true(history_domain_due(&history, "a.example", start - 1));
-	history_domain_refused(&history, "a.example", start + hour, "450 x");
-	assert_int_equal(history.domains_count, 2);
-	assert_string_equal(
-	    history_find_domain(&history, "a.example")->reply, "450 x");
-	history_domain_served(&history, "a.example");
-	assert_null(history_find_domain(&history, "a.example"));
-	assert_non_null(history_find_domain(&history, "b.example"));
-	history_clear(&history);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		assert_int_equal(asking_memory_is_due(start + rows[i].refused,
+				     start + rows[i].last, start + rows[i].now),
+		    rows[i].due);
 }
 
 /* A history in which no member has its first value. */
@@ -263,9 +341,8 @@ fill(struct history *history)
 	history_auth_offered(history, "SCRAM-SHA-1");
 	snprintf(history->hold_fingerprint, sizeof history->hold_fingerprint,
 	    "0123abcd");
-	history_list_refused(history);
-	history_domain_refused(history, "a.example", start, "450 no");
-	history_domain_refused(history, "b.example", start, "450 \xff");
+	asking_memory_refuse(&history->asking, "a.example", start, "450 no");
+	asking_memory_refuse(&history->asking, "b.example", start, "450 \xff");
 }
 
 /* Of a clock that ran ahead once, of one that was never set, and right ones. */
@@ -361,7 +438,7 @@ json_is_the_whole_history(void **state)
 	assert_int_equal(again.total.bytes, 12345678901);
 	assert_int_equal(again.hold_class, ERROR_AUTH);
 	assert_int_equal(again.hold_until, history.hold_until);
-	assert_int_equal(again.domains_count, 2);
+	assert_int_equal(again.asking.domains_count, 2);
 	assert_int_equal(again.deferrals.count, 1);
 	assert_int_equal(again.deferrals.list[0].since, start - hour);
 	assert_int_equal(again.ledger_entries, 9);
@@ -418,7 +495,7 @@ foreign_json_is_refused(void **state)
 				     strlen(rows[i].in), &history),
 		    rows[i].taken);
 		assert_int_equal(history.failures_in_a_row, 0);
-		assert_int_equal(history.domains_count, 0);
+		assert_int_equal(history.asking.domains_count, 0);
 		history_clear(&history);
 	}
 }
@@ -431,10 +508,13 @@ main(void)
 	    cmocka_unit_test(success_ends_a_hold),
 	    cmocka_unit_test(a_hold_of_another_clock_does_not_count),
 	    cmocka_unit_test(backoff_doubles_and_is_spread),
-	    cmocka_unit_test(the_fifth_untidy_session_fails),
+	    cmocka_unit_test(untidy_ends_are_no_success),
+	    cmocka_unit_test(untidy_ends_that_mail_followed_are_usual),
+	    cmocka_unit_test(an_untidy_end_of_a_new_account_is_no_failure),
+	    cmocka_unit_test(what_was_not_asked_yet_is_not_held),
 	    cmocka_unit_test(busy_and_stopped_are_no_failures),
 	    cmocka_unit_test(mail_is_counted),
-	    cmocka_unit_test(a_refused_domain_is_asked_once_a_day),
+	    cmocka_unit_test(what_is_refused_is_asked_again_in_time),
 	    cmocka_unit_test(times_that_cannot_be_count_as_now),
 	    cmocka_unit_test(a_clock_that_is_not_set_settles_nothing),
 	    cmocka_unit_test(the_best_mechanism_is_that_of_the_host),

@@ -115,7 +115,7 @@ what_is_wrong_stands_below(void **state)
 	    "    ALARM: no session went through since 2026-11-20 10:00\n"
 	    "    535 no ?[31m\n");
 	held.hold_until = 0;
-	history_domain_refused(&held, "a.example.org", now, "450 no");
+	asking_memory_refuse(&held.asking, "a.example.org", now, "450 no");
 	held.failures_in_a_row = 0;
 	assert_table(&account, &held, false,
 	    "office  failed, 10 min ago          in 4 min         0       0"

@@ -1,0 +1,71 @@
+/*
+ * session_private - what the sources of agent/session share.
+ *
+ * session.c begins and ends a session, session_calls.c calls the provider in
+ * between, session_log.c has the words of the log.
+ */
+#ifndef ODMR_AGENT_SESSION_PRIVATE_H
+#define ODMR_AGENT_SESSION_PRIVATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/config.h"
+#include "agent/history.h"
+#include "agent/session.h"
+#include "agent/tally.h"
+#include "base/secret.h"
+#include "base/transcript.h"
+
+struct asking;
+struct call;
+struct call_result;
+struct ledger;
+struct outlets;
+struct soft_bounce;
+
+enum { SESSION_ID_SIZE = 17 /* 8 octets of chance in hexadecimal */ };
+
+struct session {
+	const struct config *config;
+	const struct config_account *account;
+	const struct session_options *options;
+	struct session_result *result;
+	struct history history;
+	struct secret password, token;
+	char fingerprint[CONFIG_FINGERPRINT_SIZE];
+	struct transcript transcript;
+	struct call *call;
+	struct outlets *outlets;
+	struct soft_bounce *soft_bounce;
+	struct ledger *ledger;
+	struct tally tally;
+	uint64_t size_max;
+	int64_t begun; /* clock_ms() */
+	int64_t end; /* clock_ms() */
+	int locks[2];
+	char id[SESSION_ID_SIZE];
+	bool expiry_told;
+
+	/* Of the calls. */
+	struct asking *asking;
+	struct error refusal; /* the first that ATRN got */
+	unsigned fruitless; /* calls in a row without progress */
+	bool silent; /* the last turned connection ended in silence */
+	int64_t dropped; /* clock_ms() of its end without QUIT; 0: QUIT */
+};
+
+/* Calls until the provider has nothing more, or the session must end. */
+void session_ask(struct session *s);
+/* The first failure is the one that is reported. */
+void session_fail(struct session *s, const struct error *err);
+/* Brings the numbers of the result up to date. */
+void session_count(struct session *s);
+void session_tell_progress(struct session *s);
+
+/* What a call came to, up to the turn. */
+void session_log_call(struct session *s, const struct call_result *call);
+void session_log_end(const struct session *s);
+
+#endif

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/session_private.h"
+
+#include <string.h>
+
+#include "agent/asking.h"
+#include "agent/call.h"
+#include "agent/ledger.h"
+#include "agent/log.h"
+#include "agent/moment.h"
+#include "agent/patience.h"
+#include "agent/serve.h"
+#include "base/deadline.h"
+#include "base/stop.h"
+#include "protocol/customer.h"
+
+enum {
+	/* Some providers send one message a call, or only defer. */
+	CALLS_MAX = 1000,
+	FRUITLESS_MAX = 5,
+	/* Exim lets go of its lock a moment after it has dropped the
+	 * connection; whoever calls in that moment is told that there is no
+	 * mail. A login over a slow network takes seconds of its own. */
+	DROP_MS = 5 * 1000,
+	DROP_WAIT_MS = 3 * 1000,
+};
+
+/* How one call, or one piece of the list of domains, went on. */
+enum step {
+	STEP_AGAIN, /* call again at once */
+	STEP_LATER, /* call again a little later */
+	STEP_NEXT, /* this piece is done */
+	STEP_END, /* the session is over */
+};
+
+/* Where things stood before a call. */
+struct before {
+	uint64_t progress, answers;
+};
+
+void
+session_fail(struct session *s, const struct error *err)
+{
+	if (s->result->error.class == ERROR_NONE)
+		s->result->error = *err;
+}
+
+static bool
+brought_mail(const struct session *s)
+{
+	return s->tally.finals > 0;
+}
+
+void
+session_count(struct session *s)
+{
+	struct session_result *result = s->result;
+
+	result->messages = s->tally.messages;
+	result->recipients = s->tally.recipients;
+	result->bytes = s->tally.bytes;
+	result->refused = s->tally.refused;
+	result->deferred = tally_deferred(&s->tally);
+	result->elapsed = clock_ms() - s->begun;
+}
+
+void
+session_tell_progress(struct session *s)
+{
+	session_count(s);
+	if (s->options->progress != NULL)
+		s->options->progress(s->options->progress_context, s->result);
+}
+
+static void
+tell_progress(void *context)
+{
+	session_tell_progress(context);
+}
+
+/* What the provider has now that it had not before: an answer that it has
+ * heard already moves nothing. */
+static uint64_t
+progress_of(const struct session *s)
+{
+	return s->tally.news + ledger_progress(s->ledger);
+}
+
+static uint64_t
+answers_of(const struct session *s)
+{
+	return s->tally.finals + s->tally.deferrals;
+}
+
+/*
+ * A turned connection
+ */
+
+/* The line ended before the first MAIL: no mail, as far as one can tell. */
+static enum step
+nothing_came(struct session *s, const struct serve_result *served)
+{
+	if (served->end == RECEIVER_QUIT || brought_mail(s))
+		return STEP_NEXT;
+	s->result->untidy = true;
+	/* Of some it is known that they do so with nothing to send. */
+	log_say(s->history.untidy_proven > 0 ? CONFIG_LOG_DEBUG
+					     : CONFIG_LOG_WARNING,
+	    s->account->name, "untidy",
+	    "the provider ended the line without QUIT, and sent no mail");
+	return STEP_NEXT;
+}
+
+/* A failure on the turned connection. What mail came before it stays. */
+static enum step
+failed_turned(
+    struct session *s, const struct serve_result *served, bool progress)
+{
+	bool silent_before = s->silent;
+
+	s->silent = served->silent;
+	if (served->error.class == ERROR_LOCAL ||
+	    served->error.class == ERROR_STOPPED ||
+	    served->error.class == ERROR_PROTOCOL) {
+		session_fail(s, &served->error);
+		return STEP_END;
+	}
+	log_say(CONFIG_LOG_WARNING, s->account->name, "lost", "%s",
+	    served->error.text);
+	/* Both sides waited for each other: the next call begins anew. */
+	if (progress || (served->silent && !silent_before))
+		return STEP_AGAIN;
+	if (!brought_mail(s))
+		session_fail(s, &served->error);
+	return STEP_END;
+}
+
+/* Whether to call again after a turned connection. */
+static enum step
+after_turn(struct session *s, const struct serve_result *served,
+    const struct before *before)
+{
+	bool progress = progress_of(s) > before->progress;
+	bool answered = answers_of(s) > before->answers;
+
+	if (s->silent)
+		patience_learn(&s->history.asking, progress);
+	if (progress)
+		s->fruitless = 0;
+	if (served->error.class != ERROR_NONE)
+		return failed_turned(s, served, progress);
+	s->silent = false;
+	if (!served->mail_seen)
+		return nothing_came(s, served);
+	s->result->mail_seen = true;
+	if (!s->account->drain && served->end == RECEIVER_QUIT)
+		return STEP_NEXT;
+	if (progress)
+		return STEP_AGAIN;
+	if (answered && ++s->fruitless < FRUITLESS_MAX)
+		return STEP_AGAIN;
+	return STEP_NEXT;
+}
+
+static enum step
+serve_call(struct session *s, struct call_result *call)
+{
+	const struct before before = {
+	    .progress = progress_of(s),
+	    .answers = answers_of(s),
+	};
+	struct serve_result served;
+	struct serve_options options = {
+	    .config = s->config,
+	    .account = s->account,
+	    .outlets = s->outlets,
+	    .ledger = s->ledger,
+	    .tally = &s->tally,
+	    .stream = call->stream,
+	    .hostname = call->hostname,
+	    .peer_addr = call->address,
+	    .session_id = s->id,
+	    .size_max = s->size_max,
+	    .session_end = s->end,
+	    .silence = patience_between(
+		&s->history.asking, s->account->provider_timeout),
+	    .soft_bounce = s->soft_bounce,
+	    .early = buf_data(&call->early),
+	    .early_len = buf_len(&call->early),
+	    .transcript = &s->transcript,
+	    .progress = tell_progress,
+	    .progress_context = s,
+	};
+
+	serve_run(&options, &served);
+	if (served.end == RECEIVER_BROKEN)
+		error_set(&served.error, ERROR_PROTOCOL,
+		    "the provider said what makes no sense, and was told so");
+	s->dropped = served.end == RECEIVER_QUIT ? 0 : clock_ms();
+	return after_turn(s, &served, &before);
+}
+
+/*
+ * One call
+ */
+
+static enum asking_answer
+answer_of(const struct customer_outcome *outcome)
+{
+	if (outcome->result != CUSTOMER_FAILED)
+		return ASKING_SERVED;
+	if (outcome->refused_450)
+		return ASKING_REFUSED;
+	/* Once logged in nothing but ATRN is asked. */
+	if (outcome->logged_in && outcome->reply.code / 100 == 5)
+		return ASKING_REJECTED;
+	return ASKING_NO_ANSWER;
+}
+
+static void
+note_answer(struct session *s, const struct customer_outcome *outcome,
+    enum asking_answer answer)
+{
+	char reply[STATUS_LINE_MAX];
+	const char *domain;
+
+	status_format(&outcome->reply, reply, sizeof reply);
+	asking_answer(s->asking, answer, moment_now(), reply);
+	while ((domain = asking_new_refusal(s->asking)) != NULL)
+		log_say(CONFIG_LOG_WARNING, s->account->name, "domain",
+		    "the provider refuses %s: %s", domain,
+		    asking_memory_find(&s->history.asking, domain)->reply);
+}
+
+static enum step
+failed_call(struct session *s, const struct customer_outcome *outcome,
+    enum asking_answer answer, bool first)
+{
+	if (outcome->error.class == ERROR_STOPPED) {
+		session_fail(s, &outcome->error);
+		return STEP_END;
+	}
+	log_say(CONFIG_LOG_DEBUG, s->account->name, "no-more", "%s",
+	    outcome->error.text);
+	if (answer != ASKING_NO_ANSWER) {
+		if (s->refusal.class == ERROR_NONE)
+			s->refusal = outcome->error;
+		return STEP_NEXT;
+	}
+	/* What a further call meets makes no failure of what went well. */
+	if (first && !brought_mail(s))
+		session_fail(s, &outcome->error);
+	return STEP_END;
+}
+
+/* The provider says so; behind a connection that it dropped it is asked once
+ * more. */
+static enum step
+no_mail(struct session *s)
+{
+	bool dropped = s->dropped != 0 && clock_ms() - s->dropped <= DROP_MS;
+
+	s->dropped = 0;
+	return dropped ? STEP_LATER : STEP_NEXT;
+}
+
+static enum step
+call_once(struct session *s, const char *domains, bool first)
+{
+	struct call_result call;
+	enum step step = STEP_NEXT;
+
+	s->result->calls++;
+	call_run(s->call, domains[0] != '\0' ? domains : NULL, &call);
+	transcript_flush(&s->transcript);
+	s->result->reached |= call.outcome.logged_in;
+	session_log_call(s, &call);
+	enum asking_answer answer = answer_of(&call.outcome);
+	note_answer(s, &call.outcome, answer);
+	if (call.outcome.result == CUSTOMER_FAILED)
+		step = failed_call(s, &call.outcome, answer, first);
+	if (call.outcome.result == CUSTOMER_TURNED)
+		step = serve_call(s, &call);
+	else if (call.outcome.result == CUSTOMER_NO_MAIL)
+		step = no_mail(s);
+	call_result_clear(&call);
+	return step;
+}
+
+static bool
+is_stopped(struct session *s)
+{
+	struct error err;
+
+	if (!stop_requested())
+		return false;
+	error_set(&err, ERROR_STOPPED, "stopped by a signal");
+	session_fail(s, &err);
+	return true;
+}
+
+static bool
+has_time(struct session *s)
+{
+	if (s->result->calls < CALLS_MAX && clock_ms() < s->end)
+		return true;
+	s->result->more = true;
+	return false;
+}
+
+static void
+wait_a_little(void)
+{
+	struct deadline deadline = deadline_in(DROP_WAIT_MS, 0);
+
+	(void)deadline_wait(&deadline, -1, 0);
+}
+
+/* Calls for these domains until the provider has nothing more. */
+static enum step
+drain(struct session *s, const char *domains)
+{
+	enum step step = STEP_AGAIN;
+	bool first = true;
+
+	s->fruitless = 0;
+	s->dropped = 0;
+	while (step == STEP_AGAIN || step == STEP_LATER) {
+		if (!first && !asking_again(s->asking))
+			return STEP_NEXT;
+		if (step == STEP_LATER)
+			wait_a_little();
+		if (!has_time(s)) {
+			if (first)
+				asking_unasked(s->asking);
+			return STEP_END;
+		}
+		if (!is_stopped(s))
+			step = call_once(s, domains, first);
+		first = false;
+		if (step != STEP_END && is_stopped(s))
+			return STEP_END;
+	}
+	return step;
+}
+
+void
+session_ask(struct session *s)
+{
+	const struct config_texts *list = &s->account->domains;
+	struct asking_options options = {
+	    .names = (const char *const *)list->items,
+	    .count = list->count,
+	    .memory = &s->history.asking,
+	    .named = s->options->named,
+	    .now = moment_now(),
+	};
+	char domains[CUSTOMER_DOMAINS_MAX + 1];
+	enum step step = STEP_NEXT;
+
+	s->asking = asking_new(&options);
+	while (step != STEP_END && asking_next(s->asking, domains))
+		step = drain(s, domains);
+	asking_end(s->asking, moment_now());
+	s->result->more |= asking_has_more(s->asking);
+	if (!asking_was_served(s->asking) && s->refusal.class != ERROR_NONE)
+		session_fail(s, &s->refusal);
+	asking_free(s->asking);
+	s->asking = NULL;
+}

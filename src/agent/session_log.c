@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/session_private.h"
+
+#include <sysexits.h>
+#include <time.h>
+
+#include "agent/call.h"
+#include "agent/config.h"
+#include "agent/log.h"
+#include "agent/moment.h"
+#include "net/stream.h"
+
+enum { EXPIRY_WARNING = 14 * 24 * 3600 /* seconds */ };
+
+static void
+watch_certificate(struct session *s, const struct call_result *call)
+{
+	time_t end = call->tls.not_after;
+	char until[MOMENT_UTC_SIZE];
+
+	if (s->expiry_told || !call->secured || end == -1 ||
+	    end - time(NULL) > EXPIRY_WARNING)
+		return;
+	s->expiry_told = true;
+	log_say(CONFIG_LOG_WARNING, s->account->name, "tls",
+	    "the certificate of %s is valid until %s only",
+	    s->account->provider.host,
+	    moment_format_utc(until, (int64_t)end * 1000));
+}
+
+/* Whether the provider offers less than it once did. Where that is refused
+ * the error says so. */
+static void
+watch_mechanism(struct session *s, const struct customer_outcome *outcome)
+{
+	if (outcome->downgraded_from == NULL && outcome->logged_in)
+		history_auth_offered(&s->history, outcome->best_offered);
+	if (outcome->downgraded_from != NULL &&
+	    s->account->auth_downgrade == CONFIG_AUTH_DOWNGRADE_WARN)
+		log_say(CONFIG_LOG_WARNING, s->account->name, "auth",
+		    "%s was used, though %s can do %s: somebody on the way may"
+		    " change what it offers",
+		    outcome->mechanism, s->account->provider.host,
+		    outcome->downgraded_from);
+}
+
+void
+session_log_call(struct session *s, const struct call_result *call)
+{
+	struct log_line line;
+	const struct customer_outcome *outcome = &call->outcome;
+
+	watch_certificate(s, call);
+	watch_mechanism(s, outcome);
+	if (!log_is_on(CONFIG_LOG_DEBUG))
+		return;
+	if (call->stream != NULL) {
+		log_begin(
+		    &line, CONFIG_LOG_DEBUG, s->account->name, "connected");
+		log_text(&line, "address", call->address);
+		log_end(&line);
+	}
+	if (call->secured) {
+		log_begin(&line, CONFIG_LOG_DEBUG, s->account->name, "tls");
+		log_text(&line, "version", call->tls.version);
+		log_text(&line, "cipher", call->tls.cipher);
+		log_text(&line, "resumed", call->tls.resumed ? "yes" : "no");
+		log_escaped(&line, "subject", call->tls.subject);
+		log_end(&line);
+	}
+	if (outcome->mechanism != NULL) {
+		log_begin(&line, CONFIG_LOG_DEBUG, s->account->name, "auth");
+		log_text(&line, "mechanism", outcome->mechanism);
+		log_text(&line, "binding", outcome->binding);
+		log_end(&line);
+	}
+	if (outcome->result == CUSTOMER_TURNED)
+		log_say(CONFIG_LOG_DEBUG, s->account->name, "turned",
+		    "the provider sends now");
+}
+
+static enum config_log_level
+end_level(const struct session_result *result)
+{
+	if (result->outcome == SESSION_NO_MAIL)
+		return CONFIG_LOG_DEBUG;
+	if (result->outcome != SESSION_FAILED)
+		return CONFIG_LOG_INFO;
+	return result->exit_status == EX_TEMPFAIL ? CONFIG_LOG_WARNING
+						  : CONFIG_LOG_ERROR;
+}
+
+void
+session_log_end(const struct session *s)
+{
+	const struct session_result *result = s->result;
+	struct log_line line;
+
+	log_begin(&line, end_level(result), s->account->name,
+	    result->outcome == SESSION_NO_MAIL ? "no-mail" : "end");
+	if (result->outcome == SESSION_FAILED)
+		log_sentence(&line, "%s", result->error.text);
+	log_text(&line, "result", history_outcome_name(result->outcome));
+	log_number(&line, "exit_status", (uint64_t)result->exit_status);
+	log_number(&line, "calls", result->calls);
+	log_number(&line, "messages", result->messages);
+	log_number(&line, "recipients", result->recipients);
+	log_number(&line, "bytes", result->bytes);
+	log_number(&line, "deferred", result->deferred);
+	log_number(&line, "refused", result->refused);
+	log_ms(&line, "seconds", result->elapsed);
+	log_text(&line, "session", s->id);
+	log_end(&line);
+}
