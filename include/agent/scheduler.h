@@ -8,11 +8,21 @@
 #ifndef ODMR_AGENT_SCHEDULER_H
 #define ODMR_AGENT_SCHEDULER_H
 
+#include <stdbool.h>
+
 #include "agent/child.h"
 
-struct command_context;
+struct config;
 
-/* The exit status. run is session_run(), but in tests. */
-int scheduler_run(struct command_context *context, child_function *run);
+struct scheduler_options {
+	/* Replaced when the file is read again; the caller frees the last. */
+	struct config **config;
+	const char *config_path;
+	bool trace;
+	child_function *run; /* session_run(), but in tests */
+};
+
+/* The exit status. */
+int scheduler_run(const struct scheduler_options *options);
 
 #endif

@@ -8,7 +8,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "agent/command.h"
 #include "agent/config.h"
 #include "agent/lock.h"
 #include "agent/log.h"
@@ -28,7 +27,7 @@ static const char lock_name[] = "run:";
 enum { LOOK_MS = 1000 }; /* sessions last for seconds */
 
 struct scheduler {
-	struct command_context *context;
+	const struct scheduler_options *options;
 	struct process_pool *pool;
 	struct task **tasks;
 	size_t count;
@@ -42,7 +41,7 @@ struct scheduler {
 static const char *
 state_dir(const struct scheduler *scheduler)
 {
-	return scheduler->context->config->state_dir;
+	return (*scheduler->options->config)->state_dir;
 }
 
 static void
@@ -109,7 +108,7 @@ plan_by_new(const struct scheduler *scheduler, struct task *task,
 static void
 take_accounts(struct scheduler *scheduler)
 {
-	const struct config *config = scheduler->context->config;
+	const struct config *config = *scheduler->options->config;
 	struct schedule_clock now = schedule_clock_now();
 
 	for (size_t i = scheduler->count; i-- > 0;) {
@@ -146,11 +145,11 @@ log_messages(const struct config *config)
 static void
 reload(struct scheduler *scheduler)
 {
-	struct command_context *context = scheduler->context;
+	const struct scheduler_options *options = scheduler->options;
 
 	notify_reloading();
 	privilege_regain();
-	struct config *config = config_load(context->config_path);
+	struct config *config = config_load(options->config_path);
 	privilege_resume();
 	log_messages(config);
 	bool usable = config->faults == 0;
@@ -160,8 +159,8 @@ reload(struct scheduler *scheduler)
 		usable = false;
 	}
 	if (usable) {
-		config_free(context->config);
-		context->config = config;
+		config_free(*options->config);
+		*options->config = config;
 		log_open(config->log, config->log_format, config->log_level);
 		process_set_max(scheduler->pool, (size_t)config->max_sessions);
 		take_accounts(scheduler);
@@ -250,7 +249,7 @@ is_locked(const struct scheduler *scheduler, const struct task *task)
 static void
 start_due(struct scheduler *scheduler)
 {
-	struct command_context *context = scheduler->context;
+	const struct scheduler_options *options = scheduler->options;
 	struct schedule_clock now = schedule_clock_now();
 
 	while (!process_full(scheduler->pool)) {
@@ -266,10 +265,10 @@ start_due(struct scheduler *scheduler)
 		}
 		task_begin(task, &now);
 		struct process_order order = {.account = task->account,
-		    .trace = context->trace,
+		    .trace = options->trace,
 		    .named = forced,
 		    .tag = task};
-		process_start(scheduler->pool, context->config, &order);
+		process_start(scheduler->pool, *options->config, &order);
 	}
 }
 
@@ -315,7 +314,7 @@ handle_event(struct scheduler *scheduler, const struct process_event *event)
 		    event->result.error.text);
 	task_end(task, state_dir(scheduler), &event->result, &now);
 	if (event->lost && task->account != NULL)
-		process_follow(scheduler->pool, scheduler->context->config,
+		process_follow(scheduler->pool, *scheduler->options->config,
 		    task->account, &event->result);
 	if (task->account != NULL) {
 		log_next(task);
@@ -441,17 +440,17 @@ close_all(struct scheduler *scheduler)
 }
 
 int
-scheduler_run(struct command_context *context, child_function *run)
+scheduler_run(const struct scheduler_options *options)
 {
-	struct scheduler scheduler = {.context = context,
+	struct scheduler scheduler = {.options = options,
 	    .wake.fds = {-1, -1, -1, -1},
 	    .lock = -1,
 	    .watchdog = notify_watchdog()};
 	struct error err;
 	int status = EX_OK;
 
-	scheduler.pool =
-	    process_pool_new((size_t)context->config->max_sessions, run);
+	scheduler.pool = process_pool_new(
+	    (size_t)(*options->config)->max_sessions, options->run);
 	if (take_lock(&scheduler, &err) && wake_open(&scheduler.wake, &err)) {
 		hide_from_sessions(&scheduler);
 		take_accounts(&scheduler);
@@ -462,15 +461,4 @@ scheduler_run(struct command_context *context, child_function *run)
 	}
 	close_all(&scheduler);
 	return status;
-}
-
-int
-command_run(struct command_context *context, int argc, char **argv)
-{
-	if (argc > 0) {
-		log_say(CONFIG_LOG_ERROR, NULL, "start",
-		    "run takes no argument: %s", argv[0]);
-		return EX_USAGE;
-	}
-	return scheduler_run(context, session_run);
 }

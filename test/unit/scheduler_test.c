@@ -20,7 +20,6 @@
 
 #include <cmocka.h>
 
-#include "agent/command.h"
 #include "agent/config.h"
 #include "agent/history.h"
 #include "agent/lock.h"
@@ -138,17 +137,19 @@ run_here(void)
 {
 	/* in_folder() has one buffer. */
 	char *path = strdup(in_folder("config"));
-	struct command_context context = {.config_path = path};
+	struct config *config;
+	struct scheduler_options options = {
+	    .config = &config, .config_path = path, .run = fake_session};
 	int fd = open(in_folder("log"), O_WRONLY | O_CREAT | O_APPEND, 0600);
 
 	dup2(fd, STDERR_FILENO);
 	close(fd);
-	context.config = config_load(context.config_path);
-	for (size_t i = 0; i < context.config->messages_count; i++)
-		fprintf(stderr, "%s\n", context.config->messages[i].text);
-	if (context.config->faults > 0)
+	config = config_load(path);
+	for (size_t i = 0; i < config->messages_count; i++)
+		fprintf(stderr, "%s\n", config->messages[i].text);
+	if (config->faults > 0)
 		return EX_CONFIG;
-	return scheduler_run(&context, fake_session);
+	return scheduler_run(&options);
 }
 
 static void

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: ISC */
+#include "agent/command.h"
+
+#include <sysexits.h>
+
+#include "agent/config.h"
+#include "agent/log.h"
+#include "agent/scheduler.h"
+#include "agent/session.h"
+
+int
+command_run(struct command_context *context, int argc, char **argv)
+{
+	if (argc > 0) {
+		log_say(CONFIG_LOG_ERROR, NULL, "start",
+		    "run takes no argument: %s", argv[0]);
+		return EX_USAGE;
+	}
+	const struct scheduler_options options = {
+	    .config = &context->config,
+	    .config_path = context->config_path,
+	    .trace = context->trace,
+	    .run = session_run,
+	};
+	return scheduler_run(&options);
+}
