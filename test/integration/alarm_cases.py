@@ -129,6 +129,22 @@ def test_alarm_of_deferred_mail(t):
     assert t.run("status", env=wall_clock(t, 31 * 3600)).status == 0
 
 
+def test_alarm_of_a_domain(t):
+    """One that the provider does not serve, while the others go on."""
+    provider = t.provider(users={"office": (PASSWORD, ["example.org"])})
+    t.configure(provider, alarm_command=alarm_command(t))
+    t.fetch("office")
+    t.fetch("office")
+    assert t.run("status").status == 0
+    [refused] = t.status()["refused_domains"]
+    change_status(t, refused_domains=[dict(refused, since=ago(3))])
+    t.fetch()
+    [line] = lines(t.path("alarms"))
+    assert "the provider has not served example.com since" in line, line
+    shown = t.run("status")
+    assert shown.status == 75 and "ALARM: the provider has not" in shown.out, shown
+
+
 def test_alarm_of_sessions_that_die(t):
     """A session that was killed cannot raise it; its parent has it raised."""
     gate = Gate()
