@@ -61,7 +61,8 @@ serve_text_begin(struct serve *s)
 	    .esmtp = receiver_is_esmtp(s->receiver),
 	};
 	s->first_line = (struct first_line){.len = 0};
-	give(s, field, trace_format(&trace, field));
+	size_t len = trace_format(&trace, field);
+	give(s, field, len);
 }
 
 /* The first line waits until it is known whether it belongs to a header. */

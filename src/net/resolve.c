@@ -262,9 +262,10 @@ judge(struct search *search, struct resolve_addresses *addresses, int *error)
 {
 	uint64_t count;
 
-	pthread_mutex_lock(&search->lock);
+	/* Before the look: what is found after it wakes us again. */
 	ssize_t ignored = read(search->event, &count, sizeof count);
 	(void)ignored;
+	pthread_mutex_lock(&search->lock);
 	enum verdict verdict = judge_locked(search, addresses, error);
 	pthread_mutex_unlock(&search->lock);
 	return verdict;
