@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 #include "agent/config.h"
-#include "agent/json.h"
 #include "base/buf.h"
+#include "base/json.h"
 
 struct status;
 

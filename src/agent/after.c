@@ -11,15 +11,15 @@
 #include "agent/lock.h"
 #include "agent/log.h"
 #include "agent/metrics.h"
-#include "agent/moment.h"
 #include "agent/ping.h"
-#include "agent/privilege.h"
 #include "agent/report.h"
 #include "agent/result.h"
 #include "agent/status_file.h"
 #include "base/buf.h"
 #include "base/deadline.h"
 #include "base/mem.h"
+#include "base/moment.h"
+#include "base/privilege.h"
 #include "base/spawn.h"
 
 enum {

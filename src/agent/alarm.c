@@ -6,8 +6,8 @@
 
 #include "agent/config.h"
 #include "agent/history.h"
-#include "agent/moment.h"
 #include "agent/schedule.h"
+#include "base/moment.h"
 
 static int64_t
 failing_since(const struct history *history)

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "agent/asking_memory.h"
-#include "agent/json.h"
+#include "base/json.h"
 
 static void
 write_domain(struct json_writer *json, const struct asking_domain *domain)

@@ -10,8 +10,8 @@
 #include "agent/after.h"
 #include "agent/config.h"
 #include "agent/ping.h"
-#include "agent/privilege.h"
 #include "base/deadline.h"
+#include "base/privilege.h"
 #include "base/stop.h"
 
 enum {

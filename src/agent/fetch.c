@@ -12,7 +12,6 @@
 #include "agent/hold.h"
 #include "agent/lock.h"
 #include "agent/log.h"
-#include "agent/moment.h"
 #include "agent/process.h"
 #include "agent/report.h"
 #include "agent/selection.h"
@@ -20,6 +19,7 @@
 #include "base/buf.h"
 #include "base/deadline.h"
 #include "base/mem.h"
+#include "base/moment.h"
 #include "base/stop.h"
 
 struct job {

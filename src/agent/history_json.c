@@ -9,7 +9,7 @@
 
 #include "agent/asking_json.h"
 #include "agent/history.h"
-#include "agent/json.h"
+#include "base/json.h"
 
 enum { ID_SIZE = 17 }; /* 64 bits in hexadecimal */
 

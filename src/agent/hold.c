@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "agent/history.h"
-#include "agent/privilege.h"
-#include "agent/whole_file.h"
 #include "base/buf.h"
+#include "base/privilege.h"
+#include "base/whole_file.h"
 
 /* A password file is there at once; commands are not asked. */
 enum { KEY_SIZE = 32, READ_MS = 1000 };

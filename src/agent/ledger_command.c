@@ -6,8 +6,8 @@
 #include "agent/config.h"
 #include "agent/ledger_list.h"
 #include "agent/log.h"
-#include "agent/moment.h"
 #include "agent/report.h"
+#include "base/moment.h"
 
 static int
 list_account(const struct config *config, const struct config_account *account)

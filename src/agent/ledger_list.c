@@ -6,8 +6,8 @@
 
 #include "agent/ledger_book.h"
 #include "agent/ledger_file.h"
-#include "agent/moment.h"
 #include "base/escape.h"
+#include "base/moment.h"
 
 enum {
 	DIGEST_SHOWN = 6, /* octets, enough to tell entries apart */

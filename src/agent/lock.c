@@ -10,10 +10,10 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "agent/whole_file.h"
 #include "base/deadline.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/whole_file.h"
 
 /* flock(2) has no time limit of its own; a session waits minutes for it. */
 enum { LOCK_LOOK_AGAIN = 200 }; /* ms */

@@ -9,8 +9,8 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "agent/moment.h"
 #include "base/escape.h"
+#include "base/moment.h"
 #include "protocol/status.h"
 
 enum {

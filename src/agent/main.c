@@ -11,8 +11,8 @@
 #include "agent/command.h"
 #include "agent/config.h"
 #include "agent/log.h"
-#include "agent/privilege.h"
 #include "base/mem.h"
+#include "base/privilege.h"
 
 static int command_help(struct command_context *context, int argc, char **argv);
 

@@ -12,12 +12,12 @@
 #include "agent/config.h"
 #include "agent/history.h"
 #include "agent/lock.h"
-#include "agent/moment.h"
 #include "agent/status_file.h"
-#include "agent/whole_file.h"
 #include "base/buf.h"
 #include "base/deadline.h"
 #include "base/mem.h"
+#include "base/moment.h"
+#include "base/whole_file.h"
 
 enum {
 	TEXT_MAX = 64 << 20, /* 10,000 accounts have 20 MB */

@@ -8,9 +8,9 @@
 
 #include "agent/config.h"
 #include "agent/history.h"
-#include "agent/moment.h"
 #include "agent/report.h"
 #include "base/buf.h"
+#include "base/moment.h"
 
 enum {
 	NAME_MIN = 7, /* "ACCOUNT" */

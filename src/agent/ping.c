@@ -12,8 +12,8 @@
 
 #include "agent/config.h"
 #include "agent/log.h"
-#include "agent/privilege.h"
 #include "base/mem.h"
+#include "base/privilege.h"
 #include "base/stop.h"
 
 enum { PING_MS = 10 * 1000, HTTP_ERRORS = 400 };

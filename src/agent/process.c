@@ -14,10 +14,10 @@
 
 #include "agent/config.h"
 #include "agent/history.h"
-#include "agent/moment.h"
 #include "agent/status_file.h"
 #include "base/deadline.h"
 #include "base/mem.h"
+#include "base/moment.h"
 #include "base/stop.h"
 
 enum {

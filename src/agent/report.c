@@ -8,7 +8,7 @@
 #include <sysexits.h>
 
 #include "agent/history.h"
-#include "agent/moment.h"
+#include "base/moment.h"
 
 char *
 report_bytes(char out[static REPORT_BYTES_SIZE], uint64_t bytes)

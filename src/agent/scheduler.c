@@ -11,14 +11,14 @@
 #include "agent/config.h"
 #include "agent/lock.h"
 #include "agent/log.h"
-#include "agent/moment.h"
 #include "agent/notify.h"
-#include "agent/privilege.h"
 #include "agent/process.h"
 #include "agent/task.h"
 #include "agent/wake.h"
 #include "base/deadline.h"
 #include "base/mem.h"
+#include "base/moment.h"
+#include "base/privilege.h"
 #include "base/stop.h"
 
 /* No account can have this name. */

@@ -7,10 +7,10 @@
 #include "agent/call.h"
 #include "agent/ledger.h"
 #include "agent/log.h"
-#include "agent/moment.h"
 #include "agent/patience.h"
 #include "agent/serve.h"
 #include "base/deadline.h"
+#include "base/moment.h"
 #include "base/stop.h"
 #include "protocol/customer.h"
 

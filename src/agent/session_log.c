@@ -7,7 +7,7 @@
 #include "agent/call.h"
 #include "agent/config.h"
 #include "agent/log.h"
-#include "agent/moment.h"
+#include "base/moment.h"
 #include "net/stream.h"
 
 enum { EXPIRY_WARNING = 14 * 24 * 3600 /* seconds */ };

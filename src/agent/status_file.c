@@ -9,9 +9,9 @@
 
 #include "agent/history.h"
 #include "agent/history_json.h"
-#include "agent/whole_file.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/whole_file.h"
 
 /* The name of the file; account names have at most CONFIG_NAME_MAX octets. */
 static void

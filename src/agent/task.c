@@ -12,9 +12,9 @@
 #include "agent/hold.h"
 #include "agent/lock.h"
 #include "agent/log.h"
-#include "agent/moment.h"
 #include "agent/status_file.h"
 #include "base/mem.h"
+#include "base/moment.h"
 
 /* Who is fetched in a moment need not read so in a file first. */
 enum { PUBLISH_MS = 10 * 1000, PUBLISH_START_MS = 60 * 1000 };

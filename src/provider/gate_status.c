@@ -7,11 +7,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "agent/json.h"
 #include "agent/log.h"
-#include "agent/whole_file.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/json.h"
+#include "base/whole_file.h"
 #include "provider/provider_config.h"
 
 enum {

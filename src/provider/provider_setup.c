@@ -12,9 +12,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "agent/whole_file.h"
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/whole_file.h"
 #include "net/identity.h"
 #include "provider/postfix.h"
 #include "provider/provider_command.h"

@@ -10,12 +10,12 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "agent/json.h"
-#include "agent/moment.h"
-#include "agent/whole_file.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/mem.h"
+#include "base/moment.h"
+#include "base/whole_file.h"
 #include "provider/postfix.h"
 #include "provider/provider_command.h"
 #include "provider/provider_config.h"

@@ -16,10 +16,10 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-#include "agent/whole_file.h"
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/whole_file.h"
 
 enum {
 	NEW_SALT = 16, /* octets, as RFC 5802 examples have */

@@ -19,12 +19,12 @@
 
 #include "agent/config.h"
 #include "agent/history.h"
-#include "agent/moment.h"
 #include "agent/ping.h"
 #include "agent/session.h"
 #include "agent/status_file.h"
 #include "base/buf.h"
 #include "base/deadline.h"
+#include "base/moment.h"
 #include "base/spawn.h"
 
 enum { DAY_MS = 24 * 3600 * 1000 };

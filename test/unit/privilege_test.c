@@ -3,7 +3,7 @@
  * Root stays the user that it became at the start, whatever happens to the
  * folder meanwhile. Each case in a process of its own, by root alone.
  */
-#include "agent/privilege.h"
+#include "base/privilege.h"
 
 #include <linux/capability.h>
 #include <setjmp.h>

@@ -11,7 +11,7 @@
 
 #include "agent/civil.h"
 #include "agent/config.h"
-#include "agent/moment.h"
+#include "base/moment.h"
 
 #define MINUTE INT64_C(60000)
 #define HOUR   (60 * MINUTE)

@@ -24,10 +24,10 @@
 #include "agent/history.h"
 #include "agent/lock.h"
 #include "agent/log.h"
-#include "agent/moment.h"
 #include "agent/status_file.h"
 #include "base/buf.h"
 #include "base/deadline.h"
+#include "base/moment.h"
 
 /* Under valgrind on a busy machine a fork alone takes seconds. */
 enum { WAIT_MS = 180000, ACCOUNTS = 1000, TEXT_MAX = 1 << 20 };

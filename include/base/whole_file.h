@@ -5,8 +5,8 @@
  * the path can lead elsewhere; a link in place of the file is not followed.
  * Errors are of class ERROR_SYSTEM and name the file.
  */
-#ifndef ODMR_AGENT_WHOLE_FILE_H
-#define ODMR_AGENT_WHOLE_FILE_H
+#ifndef ODMR_BASE_WHOLE_FILE_H
+#define ODMR_BASE_WHOLE_FILE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/whole_file.h"
+#include "base/whole_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

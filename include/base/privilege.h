@@ -6,8 +6,8 @@
  * back to read those, and a session gives it up for good before it dials.
  * Started by anybody else, or where root owns the folder, nothing happens.
  */
-#ifndef ODMR_AGENT_PRIVILEGE_H
-#define ODMR_AGENT_PRIVILEGE_H
+#ifndef ODMR_BASE_PRIVILEGE_H
+#define ODMR_BASE_PRIVILEGE_H
 
 #include <stdbool.h>
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/json.h"
+#include "base/json.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/moment.h"
 #include "base/mem.h"
+#include "base/moment.h"
 
 struct json {
 	char *text; /* a copy; texts are decoded in place */

@@ -6,8 +6,8 @@
  * RFC 8259 but is strict and bounded: ASCII only, no name twice in an object,
  * nothing behind the value. It never takes a file that was cut.
  */
-#ifndef ODMR_AGENT_JSON_H
-#define ODMR_AGENT_JSON_H
+#ifndef ODMR_BASE_JSON_H
+#define ODMR_BASE_JSON_H
 
 #include <stdbool.h>
 #include <stddef.h>

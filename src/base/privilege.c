@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/privilege.h"
+#include "base/privilege.h"
 
 #include <errno.h>
 #include <grp.h>

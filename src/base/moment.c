@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/moment.h"
+#include "base/moment.h"
 
 #include <inttypes.h>
 #include <stdio.h>

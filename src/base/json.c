@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/json.h"
+#include "base/json.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/moment.h"
 #include "base/buf.h"
+#include "base/moment.h"
 
 static void
 put(struct json_writer *json, const char *text, size_t len)

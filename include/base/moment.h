@@ -4,8 +4,8 @@
  * Times are ms since 1970-01-01T00:00:00Z; files and logs have UTC, people get
  * local time and words.
  */
-#ifndef ODMR_AGENT_MOMENT_H
-#define ODMR_AGENT_MOMENT_H
+#ifndef ODMR_BASE_MOMENT_H
+#define ODMR_BASE_MOMENT_H
 
 #include <stdbool.h>
 #include <stddef.h>
