@@ -4,10 +4,10 @@
 
 #include "agent/command.h"
 #include "agent/config.h"
-#include "agent/ledger_list.h"
 #include "agent/log.h"
 #include "agent/report.h"
 #include "base/moment.h"
+#include "ledger/ledger_list.h"
 
 static int
 list_account(const struct config *config, const struct config_account *account)

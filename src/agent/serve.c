@@ -8,7 +8,6 @@
 #include <strings.h>
 
 #include "agent/config.h"
-#include "agent/ledger.h"
 #include "agent/outlets.h"
 #include "agent/serve_private.h"
 #include "agent/soft_bounce.h"
@@ -18,6 +17,7 @@
 #include "base/stop.h"
 #include "base/transcript.h"
 #include "deliver/delivery.h"
+#include "ledger/ledger.h"
 #include "net/stream.h"
 #include "protocol/limits.h"
 

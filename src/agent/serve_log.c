@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "agent/config.h"
-#include "agent/ledger.h"
 #include "agent/log.h"
 #include "agent/outlets.h"
 #include "agent/tally.h"
+#include "ledger/ledger.h"
 #include "protocol/address.h"
 #include "protocol/envelope.h"
 #include "protocol/limits.h"

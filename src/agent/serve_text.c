@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "agent/ledger.h"
 #include "agent/tally.h"
 #include "deliver/delivery.h"
+#include "ledger/ledger.h"
 #include "net/tls.h"
 #include "protocol/address.h"
 #include "protocol/envelope.h"

@@ -13,7 +13,6 @@
 #include "agent/config.h"
 #include "agent/history.h"
 #include "agent/hold.h"
-#include "agent/ledger.h"
 #include "agent/lock.h"
 #include "agent/log.h"
 #include "agent/outlets.h"
@@ -27,6 +26,7 @@
 #include "base/privilege.h"
 #include "base/secret.h"
 #include "base/transcript.h"
+#include "ledger/ledger.h"
 
 enum {
 	/* Reading a password, trying a local service: all have limits of

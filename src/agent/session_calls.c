@@ -5,13 +5,13 @@
 
 #include "agent/asking.h"
 #include "agent/call.h"
-#include "agent/ledger.h"
 #include "agent/log.h"
 #include "agent/patience.h"
 #include "agent/serve.h"
 #include "base/deadline.h"
 #include "base/moment.h"
 #include "base/stop.h"
+#include "ledger/ledger.h"
 #include "protocol/customer.h"
 
 enum {

@@ -6,9 +6,9 @@
  */
 #include "fuzz.h"
 
-#include "agent/ledger.h"
-#include "agent/ledger_book.h"
-#include "agent/ledger_record.h"
+#include "ledger/ledger.h"
+#include "ledger/ledger_book.h"
+#include "ledger/ledger_record.h"
 
 static uint32_t
 checksum(const char *text, size_t len)

@@ -18,8 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "agent/ledger.h"
-#include "agent/ledger_book.h"
+#include "ledger/ledger.h"
+#include "ledger/ledger_book.h"
 
 enum {
 	SMALL = 4000,

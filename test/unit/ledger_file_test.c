@@ -14,11 +14,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/ledger_book.h"
-#include "agent/ledger_file.h"
-#include "agent/ledger_list.h"
 #include "base/buf.h"
 #include "base/mem.h"
+#include "ledger/ledger_book.h"
+#include "ledger/ledger_file.h"
+#include "ledger/ledger_list.h"
 #include "ledger_kit.h"
 
 enum { DAY = 86400, NOW = 1800000000, TEXT_SIZE = 32 };

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "agent/ledger.h"
+#include "ledger/ledger.h"
 
 /* A recipient: what the local side says, and what the provider is told. */
 struct offered {

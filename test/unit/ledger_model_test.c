@@ -20,11 +20,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/ledger.h"
-#include "agent/ledger_book.h"
-#include "agent/ledger_file.h"
 #include "base/buf.h"
 #include "base/transcript.h"
+#include "ledger/ledger.h"
+#include "ledger/ledger_book.h"
+#include "ledger/ledger_file.h"
 #include "protocol/receiver.h"
 
 enum {

@@ -5,14 +5,14 @@
  * ledger_rcpt (up to the text), ledger_text (from there to the answers) and
  * ledger_put_off (recipients that were deferred).
  */
-#ifndef ODMR_AGENT_LEDGER_STATE_H
-#define ODMR_AGENT_LEDGER_STATE_H
+#ifndef ODMR_LEDGER_LEDGER_STATE_H
+#define ODMR_LEDGER_LEDGER_STATE_H
 
 #include <openssl/types.h>
 
-#include "agent/ledger.h"
-#include "agent/ledger_book.h"
 #include "base/buf.h"
+#include "ledger/ledger.h"
+#include "ledger/ledger_book.h"
 
 enum {
 	LEDGER_SALT = 16, /* octets */

@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "agent/ledger_book.h"
+#include "ledger/ledger_book.h"
 
 /* Collects ids and writes them as they fill a record. */
 struct id_list {

@@ -5,15 +5,15 @@
  * back from the file, so that both ways lead to the same book. Bounded: the
  * oldest entries that are not due go first, then the oldest.
  */
-#ifndef ODMR_AGENT_LEDGER_BOOK_H
-#define ODMR_AGENT_LEDGER_BOOK_H
+#ifndef ODMR_LEDGER_LEDGER_BOOK_H
+#define ODMR_LEDGER_LEDGER_BOOK_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/ledger_deferrals.h"
-#include "agent/ledger_record.h"
+#include "ledger/ledger_deferrals.h"
+#include "ledger/ledger_record.h"
 
 enum {
 	/* For LEDGER_OUTCOMES_MAX: a few in each. */

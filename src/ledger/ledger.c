@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/ledger.h"
+#include "ledger/ledger.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "agent/ledger_file.h"
-#include "agent/ledger_state.h"
 #include "base/mem.h"
+#include "ledger/ledger_file.h"
+#include "ledger/ledger_state.h"
 
 /* Records that wait for the next one that cannot. */
 enum { PENDING_MAX = 4 * LEDGER_LINE_MAX };

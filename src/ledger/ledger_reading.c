@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/ledger_reading.h"
+#include "ledger/ledger_reading.h"
 
 #include <string.h>
 
-#include "agent/ledger_book.h"
+#include "ledger/ledger_book.h"
 
 static void
 take_line(struct ledger_reading *reading)

@@ -6,8 +6,8 @@
  * grown a lot since. Whoever opens it for writing holds the account's lock. No
  * link is ever followed.
  */
-#ifndef ODMR_AGENT_LEDGER_FILE_H
-#define ODMR_AGENT_LEDGER_FILE_H
+#ifndef ODMR_LEDGER_LEDGER_FILE_H
+#define ODMR_LEDGER_LEDGER_FILE_H
 
 #include <stdbool.h>
 #include <stddef.h>

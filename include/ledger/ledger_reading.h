@@ -3,13 +3,13 @@
  *
  * A line that is damaged is counted and dropped alone. Cannot fail.
  */
-#ifndef ODMR_AGENT_LEDGER_READING_H
-#define ODMR_AGENT_LEDGER_READING_H
+#ifndef ODMR_LEDGER_LEDGER_READING_H
+#define ODMR_LEDGER_LEDGER_READING_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "agent/ledger_record.h"
+#include "ledger/ledger_record.h"
 
 struct ledger_book;
 

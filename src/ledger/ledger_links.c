@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/ledger_links.h"
+#include "ledger/ledger_links.h"
 
 #include <stdlib.h>
 #include <string.h>

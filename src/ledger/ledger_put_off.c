@@ -6,8 +6,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "agent/ledger_state.h"
 #include "base/escape.h"
+#include "ledger/ledger_state.h"
 
 enum {
 	/* After a day or so of waits: somebody should look at the mailbox. */

@@ -2,14 +2,14 @@
 /*
  * The ledger up to the text: who may be in one transaction with whom.
  */
-#include "agent/ledger.h"
+#include "ledger/ledger.h"
 
 #include <assert.h>
 #include <openssl/evp.h>
 #include <string.h>
 
-#include "agent/ledger_state.h"
 #include "base/mem.h"
+#include "ledger/ledger_state.h"
 
 /* One spelling of a mailbox: the domain is compared without case, the local
  * part as the delivery does it (RFC 5321 2.4). */

@@ -15,8 +15,8 @@
  *
  * and the session has the ledger to itself (the account's lock).
  */
-#ifndef ODMR_AGENT_LEDGER_H
-#define ODMR_AGENT_LEDGER_H
+#ifndef ODMR_LEDGER_LEDGER_H
+#define ODMR_LEDGER_LEDGER_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/ledger_book.h"
+#include "ledger/ledger_book.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/ledger.h"
-#include "agent/ledger_links.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "ledger/ledger.h"
+#include "ledger/ledger_links.h"
 
 enum { TIME_PLAUSIBLE = CLOCK_PLAUSIBLE / 1000 };
 

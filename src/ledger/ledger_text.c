@@ -3,12 +3,12 @@
  * The ledger from the text on: was it here before, what became of it now, and
  * what the provider is told.
  */
-#include "agent/ledger.h"
+#include "ledger/ledger.h"
 
 #include <openssl/evp.h>
 #include <string.h>
 
-#include "agent/ledger_state.h"
+#include "ledger/ledger_state.h"
 
 void
 ledger_text(struct ledger *ledger, const char *text, size_t len)

@@ -5,13 +5,13 @@
  * the text is downloaded again. Bounded: the oldest is forgotten first, which
  * costs one more download.
  */
-#ifndef ODMR_AGENT_LEDGER_DEFERRALS_H
-#define ODMR_AGENT_LEDGER_DEFERRALS_H
+#ifndef ODMR_LEDGER_LEDGER_DEFERRALS_H
+#define ODMR_LEDGER_LEDGER_DEFERRALS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/ledger_record.h"
+#include "ledger/ledger_record.h"
 
 /* One that is dropped costs no more than a download. */
 enum { LEDGER_DEFERRALS_MAX = 1000 };

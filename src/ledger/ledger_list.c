@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/ledger_list.h"
+#include "ledger/ledger_list.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#include "agent/ledger_book.h"
-#include "agent/ledger_file.h"
 #include "base/escape.h"
 #include "base/moment.h"
+#include "ledger/ledger_book.h"
+#include "ledger/ledger_file.h"
 
 enum {
 	DIGEST_SHOWN = 6, /* octets, enough to tell entries apart */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/ledger_deferrals.h"
+#include "ledger/ledger_deferrals.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,8 +6,8 @@
  * stands for itself. The checksum is CRC-32 (IEEE 802.3): it guards against
  * accidents; nobody but the agent's user can write the file.
  */
-#ifndef ODMR_AGENT_LEDGER_RECORD_H
-#define ODMR_AGENT_LEDGER_RECORD_H
+#ifndef ODMR_LEDGER_LEDGER_RECORD_H
+#define ODMR_LEDGER_LEDGER_RECORD_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -4,8 +4,8 @@
  * Needs to read the file, which only the agent's user can, and no lock: a
  * session may write meanwhile. A peer's text is escaped.
  */
-#ifndef ODMR_AGENT_LEDGER_LIST_H
-#define ODMR_AGENT_LEDGER_LIST_H
+#ifndef ODMR_LEDGER_LEDGER_LIST_H
+#define ODMR_LEDGER_LEDGER_LIST_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/ledger_file.h"
+#include "ledger/ledger_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,11 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/ledger_book.h"
-#include "agent/ledger_reading.h"
-#include "agent/ledger_record.h"
 #include "base/buf.h"
 #include "base/mem.h"
+#include "ledger/ledger_book.h"
+#include "ledger/ledger_reading.h"
+#include "ledger/ledger_record.h"
 
 enum {
 	READ_SIZE = 65536,

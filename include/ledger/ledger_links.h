@@ -5,13 +5,13 @@
  * book or the entry, so that neither reading a file nor a session costs the
  * square of what a provider made it hold.
  */
-#ifndef ODMR_AGENT_LEDGER_LINKS_H
-#define ODMR_AGENT_LEDGER_LINKS_H
+#ifndef ODMR_LEDGER_LEDGER_LINKS_H
+#define ODMR_LEDGER_LEDGER_LINKS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "agent/ledger_book.h"
+#include "ledger/ledger_book.h"
 
 /* The newest entry; the caller gives it an outcome at once. */
 struct ledger_entry *ledger_links_add_entry(

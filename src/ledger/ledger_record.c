@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/ledger_record.h"
+#include "ledger/ledger_record.h"
 
 #include <errno.h>
 #include <inttypes.h>
