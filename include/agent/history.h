@@ -13,9 +13,9 @@
 #include <stdint.h>
 
 #include "agent/asking_memory.h"
-#include "agent/config.h"
 #include "agent/history_deferrals.h"
 #include "agent/result.h"
+#include "config/config.h"
 
 enum {
 	/* Deliveries that one account may reach; nobody has so many. */

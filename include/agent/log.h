@@ -12,9 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/config.h"
 #include "base/buf.h"
 #include "base/json.h"
+#include "config/config.h"
 
 struct status;
 

@@ -13,8 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/config.h"
 #include "base/pool.h"
+#include "config/config.h"
 
 /* One customer's account: who may log in, and what mail is his. */
 struct provider_account {

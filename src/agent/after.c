@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "agent/alarm.h"
-#include "agent/config.h"
 #include "agent/history.h"
 #include "agent/lock.h"
 #include "agent/log.h"
@@ -21,6 +20,7 @@
 #include "base/moment.h"
 #include "base/privilege.h"
 #include "base/spawn.h"
+#include "config/config.h"
 
 enum {
 	/* Well below FINISH_MS of agent/process, which ends all of this. */

@@ -4,10 +4,10 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "agent/config.h"
 #include "agent/history.h"
 #include "agent/schedule.h"
 #include "base/moment.h"
+#include "config/config.h"
 
 static int64_t
 failing_since(const struct history *history)

@@ -10,11 +10,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "agent/config.h"
 #include "base/base64.h"
 #include "base/deadline.h"
 #include "base/mem.h"
 #include "base/transcript.h"
+#include "config/config.h"
 #include "net/stream.h"
 #include "protocol/customer.h"
 

@@ -7,9 +7,9 @@
 #include <sysexits.h>
 
 #include "agent/command.h"
-#include "agent/config.h"
 #include "base/mem.h"
 #include "base/stop.h"
+#include "config/config.h"
 
 /* As a compiler does; -q leaves nothing but errors. */
 static void

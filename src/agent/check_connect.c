@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "agent/call.h"
-#include "agent/config.h"
 #include "agent/history.h"
 #include "agent/outlets.h"
 #include "agent/report.h"
@@ -21,6 +20,7 @@
 #include "base/privilege.h"
 #include "base/stop.h"
 #include "base/transcript.h"
+#include "config/config.h"
 #include "deliver/delivery.h"
 #include "protocol/address.h"
 #include "protocol/envelope.h"

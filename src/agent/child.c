@@ -8,11 +8,11 @@
 #include <unistd.h>
 
 #include "agent/after.h"
-#include "agent/config.h"
 #include "agent/ping.h"
 #include "base/deadline.h"
 #include "base/privilege.h"
 #include "base/stop.h"
+#include "config/config.h"
 
 enum {
 	/* A terminal needs no more. */

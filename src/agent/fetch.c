@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "agent/command.h"
-#include "agent/config.h"
 #include "agent/history.h"
 #include "agent/history_json.h"
 #include "agent/hold.h"
@@ -21,6 +20,7 @@
 #include "base/mem.h"
 #include "base/moment.h"
 #include "base/stop.h"
+#include "config/config.h"
 
 struct job {
 	const struct config_account *account;

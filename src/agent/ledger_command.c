@@ -3,10 +3,10 @@
 #include <sysexits.h>
 
 #include "agent/command.h"
-#include "agent/config.h"
 #include "agent/log.h"
 #include "agent/report.h"
 #include "base/moment.h"
+#include "config/config.h"
 #include "ledger/ledger_list.h"
 
 static int

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "agent/alarm.h"
-#include "agent/config.h"
 #include "agent/history.h"
 #include "agent/lock.h"
 #include "agent/status_file.h"
@@ -18,6 +17,7 @@
 #include "base/mem.h"
 #include "base/moment.h"
 #include "base/whole_file.h"
+#include "config/config.h"
 
 enum {
 	TEXT_MAX = 64 << 20, /* 10,000 accounts have 20 MB */

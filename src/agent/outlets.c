@@ -3,10 +3,10 @@
 
 #include <stdlib.h>
 
-#include "agent/config.h"
 #include "agent/log.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "config/config.h"
 #include "deliver/delivery.h"
 #include "deliver/maildir.h"
 #include "deliver/mailer.h"

@@ -10,11 +10,11 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "agent/config.h"
 #include "agent/log.h"
 #include "base/mem.h"
 #include "base/privilege.h"
 #include "base/stop.h"
+#include "config/config.h"
 
 enum { PING_MS = 10 * 1000, HTTP_ERRORS = 400 };
 

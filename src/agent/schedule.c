@@ -5,9 +5,9 @@
 #include <time.h>
 
 #include "agent/civil.h"
-#include "agent/config.h"
 #include "agent/retry.h"
 #include "base/clock.h"
+#include "config/config.h"
 
 enum {
 	/* The longest interval and a window that opens once a week after it. */

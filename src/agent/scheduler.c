@@ -8,7 +8,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "agent/config.h"
 #include "agent/lock.h"
 #include "agent/log.h"
 #include "agent/notify.h"
@@ -20,6 +19,7 @@
 #include "base/moment.h"
 #include "base/privilege.h"
 #include "base/stop.h"
+#include "config/config.h"
 
 /* No account can have this name. */
 static const char lock_name[] = "run:";

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/config.h"
 #include "base/mem.h"
+#include "config/config.h"
 
 static void
 add(struct selection *selection, const struct config_account *account)

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "agent/config.h"
 #include "agent/outlets.h"
 #include "agent/serve_private.h"
 #include "agent/soft_bounce.h"
@@ -16,6 +15,7 @@
 #include "base/mem.h"
 #include "base/stop.h"
 #include "base/transcript.h"
+#include "config/config.h"
 #include "deliver/delivery.h"
 #include "ledger/ledger.h"
 #include "net/stream.h"

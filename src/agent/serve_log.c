@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/config.h"
 #include "agent/log.h"
 #include "agent/outlets.h"
 #include "agent/tally.h"
+#include "config/config.h"
 #include "ledger/ledger.h"
 #include "protocol/address.h"
 #include "protocol/envelope.h"

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "agent/call.h"
-#include "agent/config.h"
 #include "agent/history.h"
 #include "agent/hold.h"
 #include "agent/lock.h"
@@ -26,6 +25,7 @@
 #include "base/privilege.h"
 #include "base/secret.h"
 #include "base/transcript.h"
+#include "config/config.h"
 #include "ledger/ledger.h"
 
 enum {

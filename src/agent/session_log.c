@@ -5,9 +5,9 @@
 #include <time.h>
 
 #include "agent/call.h"
-#include "agent/config.h"
 #include "agent/log.h"
 #include "base/moment.h"
+#include "config/config.h"
 #include "net/stream.h"
 
 enum { EXPIRY_WARNING = 14 * 24 * 3600 /* seconds */ };

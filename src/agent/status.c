@@ -7,7 +7,6 @@
 
 #include "agent/alarm.h"
 #include "agent/command.h"
-#include "agent/config.h"
 #include "agent/history.h"
 #include "agent/history_json.h"
 #include "agent/log.h"
@@ -17,6 +16,7 @@
 #include "agent/status_file.h"
 #include "base/buf.h"
 #include "base/moment.h"
+#include "config/config.h"
 
 /* Of one account; its lines are written before the next one is read. */
 enum { TEXT_MAX = 2 * STATUS_FILE_MAX };

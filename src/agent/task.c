@@ -7,7 +7,6 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "agent/config.h"
 #include "agent/history.h"
 #include "agent/hold.h"
 #include "agent/lock.h"
@@ -15,6 +14,7 @@
 #include "agent/status_file.h"
 #include "base/mem.h"
 #include "base/moment.h"
+#include "config/config.h"
 
 /* Who is fetched in a moment need not read so in a file first. */
 enum { PUBLISH_MS = 10 * 1000, PUBLISH_START_MS = 60 * 1000 };

@@ -9,9 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/config_rows.h"
 #include "agent/log.h"
 #include "base/mem.h"
+#include "config/config_rows.h"
 #include "provider/inner.h"
 #include "provider/users.h"
 

@@ -17,7 +17,6 @@
 
 #include <cmocka.h>
 
-#include "agent/config.h"
 #include "agent/history.h"
 #include "agent/ping.h"
 #include "agent/session.h"
@@ -26,6 +25,7 @@
 #include "base/deadline.h"
 #include "base/moment.h"
 #include "base/spawn.h"
+#include "config/config.h"
 
 enum { DAY_MS = 24 * 3600 * 1000 };
 

@@ -13,11 +13,11 @@
 
 #include <cmocka.h>
 
-#include "agent/config.h"
 #include "agent/history.h"
 #include "agent/patience.h"
 #include "agent/schedule.h"
 #include "base/mem.h"
+#include "config/config.h"
 #include "protocol/customer.h"
 
 #define SECOND INT64_C(1000)

@@ -14,11 +14,11 @@
 
 #include <cmocka.h>
 
-#include "agent/config.h"
 #include "base/deadline.h"
 #include "base/secret.h"
 #include "base/stop.h"
 #include "base/transcript.h"
+#include "config/config.h"
 #include "net/stream.h"
 
 enum { PATIENCE_MS = 120 * 1000, SHORT_MS = 1000, DRIP_MS = 150 };

@@ -14,9 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/config.h"
-#include "agent/config_loader.h"
 #include "base/mem.h"
+#include "config/config.h"
+#include "config/config_loader.h"
 
 /* In place of the system's; NULL: there is none. */
 static const char *our_name = "host.example";

@@ -15,11 +15,11 @@
 #include <cmocka.h>
 
 #include "agent/alarm.h"
-#include "agent/config.h"
 #include "agent/history.h"
 #include "agent/history_json.h"
 #include "agent/status_file.h"
 #include "base/buf.h"
+#include "config/config.h"
 
 #define MINUTE INT64_C(60000)
 #define HOUR   (60 * MINUTE)

@@ -17,9 +17,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "agent/config.h"
-#include "agent/config_loader.h"
 #include "base/mem.h"
+#include "config/config.h"
+#include "config/config_loader.h"
 
 static const char page[] = "man/odmr-agent.yaml.5";
 

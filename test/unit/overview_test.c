@@ -10,9 +10,9 @@
 
 #include <cmocka.h>
 
-#include "agent/config.h"
 #include "agent/history.h"
 #include "base/buf.h"
+#include "config/config.h"
 
 #define MINUTE INT64_C(60000)
 #define HOUR   (60 * MINUTE)

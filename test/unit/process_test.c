@@ -17,11 +17,11 @@
 
 #include <cmocka.h>
 
-#include "agent/config.h"
 #include "agent/history.h"
 #include "agent/status_file.h"
 #include "base/deadline.h"
 #include "base/stop.h"
+#include "config/config.h"
 
 enum { WAIT_MS = 120000 };
 

@@ -10,8 +10,8 @@
 #include <cmocka.h>
 
 #include "agent/civil.h"
-#include "agent/config.h"
 #include "base/moment.h"
+#include "config/config.h"
 
 #define MINUTE INT64_C(60000)
 #define HOUR   (60 * MINUTE)

@@ -20,7 +20,6 @@
 
 #include <cmocka.h>
 
-#include "agent/config.h"
 #include "agent/history.h"
 #include "agent/lock.h"
 #include "agent/log.h"
@@ -28,6 +27,7 @@
 #include "base/buf.h"
 #include "base/deadline.h"
 #include "base/moment.h"
+#include "config/config.h"
 
 /* Under valgrind on a busy machine a fork alone takes seconds. */
 enum { WAIT_MS = 180000, ACCOUNTS = 1000, TEXT_MAX = 1 << 20 };

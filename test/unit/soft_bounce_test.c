@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-#include "agent/config.h"
 #include "agent/history.h"
+#include "config/config.h"
 
 enum { DELIVERIES = 3, ROUTES = 3 };
 

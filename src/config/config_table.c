@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/config_rows.h"
+#include "config/config_rows.h"
 
 #include <unistd.h>
 

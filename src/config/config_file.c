@@ -2,7 +2,7 @@
 /*
  * The file of a configuration, as octets for the parser of YAML.
  */
-#include "agent/config_loader.h"
+#include "config/config_loader.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  * What we call ourselves: the name that the file sets, else the system's, and
  * whether it is fit for EHLO to a stranger (RFC 5321 2.3.5, 4.1.4).
  */
-#include "agent/config_loader.h"
+#include "config/config_loader.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>

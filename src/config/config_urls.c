@@ -3,7 +3,7 @@
  * URLs that may hold a password, or are as good as one: no message repeats
  * them, nor what a library says of them.
  */
-#include "agent/config_loader.h"
+#include "config/config_loader.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/config.h"
+#include "config/config.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/config_loader.h"
 #include "base/mem.h"
+#include "config/config_loader.h"
 
 static void
 init_loader(struct config_loader *loader, struct config_sections *sections,

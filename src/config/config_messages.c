@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/config_loader.h"
+#include "config/config_loader.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -8,8 +8,8 @@
  * folder, names and log is there even then. Everything in it lives until
  * config_free(); only secrets can be wiped earlier.
  */
-#ifndef ODMR_AGENT_CONFIG_H
-#define ODMR_AGENT_CONFIG_H
+#ifndef ODMR_CONFIG_CONFIG_H
+#define ODMR_CONFIG_CONFIG_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,7 +2,7 @@
 /*
  * The keys of the top level; those of the sections are in config_table.c.
  */
-#include "agent/config_rows.h"
+#include "config/config_rows.h"
 
 #define TIB (UINT64_C(1) << 40)
 

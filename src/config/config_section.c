@@ -2,7 +2,7 @@
 /*
  * One mapping of the file, as the checks that come after reading ask it.
  */
-#include "agent/config_loader.h"
+#include "config/config_loader.h"
 
 #include <errno.h>
 #include <fcntl.h>

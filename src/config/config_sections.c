@@ -2,7 +2,7 @@
 /*
  * The sections of the agent's configuration: accounts, deliveries, routes.
  */
-#include "agent/config_loader.h"
+#include "config/config_loader.h"
 
 #define IS_NAMED(type)                                                         \
 	_Static_assert(                                                        \

@@ -3,10 +3,10 @@
  *
  * For sources with a table of struct config_key, and for nobody else.
  */
-#ifndef ODMR_AGENT_CONFIG_ROWS_H
-#define ODMR_AGENT_CONFIG_ROWS_H
+#ifndef ODMR_CONFIG_CONFIG_ROWS_H
+#define ODMR_CONFIG_CONFIG_ROWS_H
 
-#include "agent/config_loader.h"
+#include "config/config_loader.h"
 
 /* Durations in ms, as rows give their limits. */
 #define SECOND UINT64_C(1000)

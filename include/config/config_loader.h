@@ -6,13 +6,13 @@
  * event as the current one, and leaves the one behind the value as current. A
  * value that does not suit is told as a fault and leaves its member empty.
  */
-#ifndef ODMR_AGENT_CONFIG_LOADER_H
-#define ODMR_AGENT_CONFIG_LOADER_H
+#ifndef ODMR_CONFIG_CONFIG_LOADER_H
+#define ODMR_CONFIG_CONFIG_LOADER_H
 
 #include <yaml.h>
 
-#include "agent/config.h"
 #include "base/array.h"
+#include "config/config.h"
 
 enum {
 	/* Ten thousand accounts of 400 octets each; what is much larger is
