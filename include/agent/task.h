@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "agent/result.h"
-#include "agent/schedule.h"
+#include "schedule/schedule.h"
 
 struct config_account;
 

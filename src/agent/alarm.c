@@ -5,9 +5,9 @@
 #include <stdio.h>
 
 #include "agent/history.h"
-#include "agent/schedule.h"
 #include "base/moment.h"
 #include "config/config.h"
+#include "schedule/schedule.h"
 
 static int64_t
 failing_since(const struct history *history)

@@ -7,11 +7,11 @@
 #include <sysexits.h>
 #include <time.h>
 
-#include "agent/retry.h"
 #include "base/array.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "protocol/sasl.h"
+#include "schedule/retry.h"
 
 void
 history_init(struct history *history)

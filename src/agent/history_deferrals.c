@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-#include "agent/schedule.h"
 #include "base/array.h"
+#include "schedule/schedule.h"
 
 /* Providers try again after minutes to eight hours, some once a day: two days
  * without a try are the end. Only time in which we call counts. */

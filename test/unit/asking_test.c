@@ -15,10 +15,10 @@
 
 #include "agent/history.h"
 #include "agent/patience.h"
-#include "agent/schedule.h"
 #include "base/mem.h"
 #include "config/config.h"
 #include "protocol/customer.h"
+#include "schedule/schedule.h"
 
 #define SECOND INT64_C(1000)
 #define MINUTE (60 * SECOND)

@@ -12,8 +12,8 @@
 #include <cmocka.h>
 
 #include "agent/history_json.h"
-#include "agent/retry.h"
 #include "base/buf.h"
+#include "schedule/retry.h"
 
 static const int64_t minute = 60000, hour = 3600000;
 static const int64_t start = 1795428000000; /* 2026-11-23T10:00:00Z */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/schedule.h"
+#include "schedule/schedule.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,9 +9,9 @@
 
 #include <cmocka.h>
 
-#include "agent/civil.h"
 #include "base/moment.h"
 #include "config/config.h"
+#include "schedule/civil.h"
 
 #define MINUTE INT64_C(60000)
 #define HOUR   (60 * MINUTE)

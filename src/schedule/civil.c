@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/civil.h"
+#include "schedule/civil.h"
 
 #include <time.h>
 

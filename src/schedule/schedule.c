@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/schedule.h"
+#include "schedule/schedule.h"
 
 #include <stddef.h>
 #include <time.h>
 
-#include "agent/civil.h"
-#include "agent/retry.h"
 #include "base/clock.h"
 #include "config/config.h"
+#include "schedule/civil.h"
+#include "schedule/retry.h"
 
 enum {
 	/* The longest interval and a window that opens once a week after it. */

@@ -5,8 +5,8 @@
  * would have if the clock on the wall showed UTC. The zone is that of TZ or
  * /etc/localtime, as tzset(3) last read it.
  */
-#ifndef ODMR_AGENT_CIVIL_H
-#define ODMR_AGENT_CIVIL_H
+#ifndef ODMR_SCHEDULE_CIVIL_H
+#define ODMR_SCHEDULE_CIVIL_H
 
 #include <stdint.h>
 

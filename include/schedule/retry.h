@@ -3,8 +3,8 @@
  *
  * The rules of odmr-agent(8), by the class of the error.
  */
-#ifndef ODMR_AGENT_RETRY_H
-#define ODMR_AGENT_RETRY_H
+#ifndef ODMR_SCHEDULE_RETRY_H
+#define ODMR_SCHEDULE_RETRY_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/retry.h"
+#include "schedule/retry.h"
 
 enum { MINUTE = 60 * 1000, HOUR = 60 * MINUTE };
 

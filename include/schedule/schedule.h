@@ -6,8 +6,8 @@
  * set measured (an interval, a hold) is laid onto it with schedule_moment(),
  * so that setting the clock moves windows and `at` times, and no interval.
  */
-#ifndef ODMR_AGENT_SCHEDULE_H
-#define ODMR_AGENT_SCHEDULE_H
+#ifndef ODMR_SCHEDULE_SCHEDULE_H
+#define ODMR_SCHEDULE_SCHEDULE_H
 
 #include <stdbool.h>
 #include <stdint.h>
