@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/result.h"
+#include "record/result.h"
 
 struct history;
 

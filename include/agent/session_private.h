@@ -11,12 +11,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/history.h"
 #include "agent/session.h"
 #include "agent/tally.h"
 #include "base/secret.h"
 #include "base/transcript.h"
 #include "config/config.h"
+#include "record/history.h"
 
 struct asking;
 struct call;

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/result.h"
+#include "record/result.h"
 #include "schedule/schedule.h"
 
 struct config_account;

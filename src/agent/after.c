@@ -6,14 +6,10 @@
 #include <unistd.h>
 
 #include "agent/alarm.h"
-#include "agent/history.h"
-#include "agent/lock.h"
 #include "agent/log.h"
 #include "agent/metrics.h"
 #include "agent/ping.h"
 #include "agent/report.h"
-#include "agent/result.h"
-#include "agent/status_file.h"
 #include "base/buf.h"
 #include "base/deadline.h"
 #include "base/mem.h"
@@ -21,6 +17,10 @@
 #include "base/privilege.h"
 #include "base/spawn.h"
 #include "config/config.h"
+#include "record/history.h"
+#include "record/lock.h"
+#include "record/result.h"
+#include "record/status_file.h"
 
 enum {
 	/* Well below FINISH_MS of agent/process, which ends all of this. */

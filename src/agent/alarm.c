@@ -4,9 +4,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "agent/history.h"
 #include "base/moment.h"
 #include "config/config.h"
+#include "record/history.h"
 #include "schedule/schedule.h"
 
 static int64_t

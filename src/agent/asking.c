@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "agent/asking_agenda.h"
-#include "agent/asking_gap.h"
-#include "agent/asking_memory.h"
 #include "base/mem.h"
+#include "record/asking_gap.h"
+#include "record/asking_memory.h"
 
 enum {
 	/* In a row: whoever limits how often it is asked refuses all of them,

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "agent/asking.h"
-#include "agent/asking_memory.h"
 #include "base/mem.h"
 #include "protocol/customer.h"
+#include "record/asking_memory.h"
 
 /* The group that is added must not hold on to a pointer into the array. */
 static struct asking_group *

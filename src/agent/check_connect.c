@@ -11,10 +11,8 @@
 #include <unistd.h>
 
 #include "agent/call.h"
-#include "agent/history.h"
 #include "agent/outlets.h"
 #include "agent/report.h"
-#include "agent/status_file.h"
 #include "base/deadline.h"
 #include "base/mem.h"
 #include "base/privilege.h"
@@ -24,6 +22,8 @@
 #include "deliver/delivery.h"
 #include "protocol/address.h"
 #include "protocol/envelope.h"
+#include "record/history.h"
+#include "record/status_file.h"
 
 enum {
 	/* For one delivery to show itself, and to answer a group of RCPTs. */

@@ -6,21 +6,21 @@
 #include <unistd.h>
 
 #include "agent/command.h"
-#include "agent/history.h"
-#include "agent/history_json.h"
-#include "agent/hold.h"
-#include "agent/lock.h"
 #include "agent/log.h"
 #include "agent/process.h"
 #include "agent/report.h"
 #include "agent/selection.h"
-#include "agent/status_file.h"
 #include "base/buf.h"
 #include "base/deadline.h"
 #include "base/mem.h"
 #include "base/moment.h"
 #include "base/stop.h"
 #include "config/config.h"
+#include "record/history.h"
+#include "record/history_json.h"
+#include "record/hold.h"
+#include "record/lock.h"
+#include "record/status_file.h"
 
 struct job {
 	const struct config_account *account;

@@ -9,15 +9,15 @@
 #include <unistd.h>
 
 #include "agent/alarm.h"
-#include "agent/history.h"
-#include "agent/lock.h"
-#include "agent/status_file.h"
 #include "base/buf.h"
 #include "base/deadline.h"
 #include "base/mem.h"
 #include "base/moment.h"
 #include "base/whole_file.h"
 #include "config/config.h"
+#include "record/history.h"
+#include "record/lock.h"
+#include "record/status_file.h"
 
 enum {
 	TEXT_MAX = 64 << 20, /* 10,000 accounts have 20 MB */

@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/history.h"
 #include "agent/report.h"
 #include "base/buf.h"
 #include "base/moment.h"
 #include "config/config.h"
+#include "record/history.h"
 
 enum {
 	NAME_MIN = 7, /* "ACCOUNT" */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "agent/patience.h"
 
-#include "agent/asking_memory.h"
+#include "record/asking_memory.h"
 
 enum {
 	USUAL = 5 * ASKING_MINUTE, /* RFC 5321 4.5.3.2.7 */

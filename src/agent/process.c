@@ -12,13 +12,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agent/history.h"
-#include "agent/status_file.h"
 #include "base/deadline.h"
 #include "base/mem.h"
 #include "base/moment.h"
 #include "base/stop.h"
 #include "config/config.h"
+#include "record/history.h"
+#include "record/status_file.h"
 
 enum {
 	HANG_MS = 60 * 1000, /* beyond all that a session may wait for */

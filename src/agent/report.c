@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "agent/history.h"
 #include "base/moment.h"
+#include "record/history.h"
 
 char *
 report_bytes(char out[static REPORT_BYTES_SIZE], uint64_t bytes)

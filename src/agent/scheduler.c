@@ -8,7 +8,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "agent/lock.h"
 #include "agent/log.h"
 #include "agent/notify.h"
 #include "agent/process.h"
@@ -20,6 +19,7 @@
 #include "base/privilege.h"
 #include "base/stop.h"
 #include "config/config.h"
+#include "record/lock.h"
 
 /* No account can have this name. */
 static const char lock_name[] = "run:";

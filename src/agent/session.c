@@ -10,15 +10,11 @@
 #include <unistd.h>
 
 #include "agent/call.h"
-#include "agent/history.h"
-#include "agent/hold.h"
-#include "agent/lock.h"
 #include "agent/log.h"
 #include "agent/outlets.h"
 #include "agent/serve.h"
 #include "agent/session_private.h"
 #include "agent/soft_bounce.h"
-#include "agent/status_file.h"
 #include "agent/tally.h"
 #include "base/deadline.h"
 #include "base/moment.h"
@@ -27,6 +23,10 @@
 #include "base/transcript.h"
 #include "config/config.h"
 #include "ledger/ledger.h"
+#include "record/history.h"
+#include "record/hold.h"
+#include "record/lock.h"
+#include "record/status_file.h"
 
 enum {
 	/* Reading a password, trying a local service: all have limits of

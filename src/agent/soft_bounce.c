@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 
-#include "agent/history.h"
 #include "base/mem.h"
 #include "config/config.h"
+#include "record/history.h"
 
 /* One delivery that the account can reach. */
 struct place {

@@ -7,16 +7,16 @@
 
 #include "agent/alarm.h"
 #include "agent/command.h"
-#include "agent/history.h"
-#include "agent/history_json.h"
 #include "agent/log.h"
 #include "agent/overview.h"
 #include "agent/report.h"
 #include "agent/selection.h"
-#include "agent/status_file.h"
 #include "base/buf.h"
 #include "base/moment.h"
 #include "config/config.h"
+#include "record/history.h"
+#include "record/history_json.h"
+#include "record/status_file.h"
 
 /* Of one account; its lines are written before the next one is read. */
 enum { TEXT_MAX = 2 * STATUS_FILE_MAX };

@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/history_deferrals.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "protocol/address.h"
 #include "protocol/envelope.h"
 #include "protocol/status.h"
+#include "record/history_deferrals.h"
 
 enum { TALLY_FIRST = 64 };
 

@@ -7,14 +7,14 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "agent/history.h"
-#include "agent/hold.h"
-#include "agent/lock.h"
 #include "agent/log.h"
-#include "agent/status_file.h"
 #include "base/mem.h"
 #include "base/moment.h"
 #include "config/config.h"
+#include "record/history.h"
+#include "record/hold.h"
+#include "record/lock.h"
+#include "record/status_file.h"
 
 /* Who is fetched in a moment need not read so in a file first. */
 enum { PUBLISH_MS = 10 * 1000, PUBLISH_START_MS = 60 * 1000 };

@@ -17,15 +17,15 @@
 
 #include <cmocka.h>
 
-#include "agent/history.h"
 #include "agent/ping.h"
 #include "agent/session.h"
-#include "agent/status_file.h"
 #include "base/buf.h"
 #include "base/deadline.h"
 #include "base/moment.h"
 #include "base/spawn.h"
 #include "config/config.h"
+#include "record/history.h"
+#include "record/status_file.h"
 
 enum { DAY_MS = 24 * 3600 * 1000 };
 

@@ -13,11 +13,11 @@
 
 #include <cmocka.h>
 
-#include "agent/history.h"
 #include "agent/patience.h"
 #include "base/mem.h"
 #include "config/config.h"
 #include "protocol/customer.h"
+#include "record/history.h"
 #include "schedule/schedule.h"
 
 #define SECOND INT64_C(1000)

@@ -3,7 +3,7 @@
  * Days of an account, session by session: the alarm of deferred mail rings
  * for a mailbox that stays full, and only then.
  */
-#include "agent/history_deferrals.h"
+#include "record/history_deferrals.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,11 +15,11 @@
 #include <cmocka.h>
 
 #include "agent/alarm.h"
-#include "agent/history.h"
-#include "agent/history_json.h"
-#include "agent/status_file.h"
 #include "base/buf.h"
 #include "config/config.h"
+#include "record/history.h"
+#include "record/history_json.h"
+#include "record/status_file.h"
 
 #define MINUTE INT64_C(60000)
 #define HOUR   (60 * MINUTE)

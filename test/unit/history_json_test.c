@@ -3,7 +3,7 @@
  * What the agent writes of an account it can read back, whatever providers
  * say: else holds, alarms and the best mechanism would be forgotten.
  */
-#include "agent/history_json.h"
+#include "record/history_json.h"
 
 #include <limits.h>
 #include <setjmp.h>
@@ -14,11 +14,11 @@
 
 #include <cmocka.h>
 
-#include "agent/history.h"
-#include "agent/status_file.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include "protocol/status.h"
+#include "record/history.h"
+#include "record/status_file.h"
 
 enum { HISTORIES = 4000, DOMAINS_SELDOM = 100 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/history.h"
+#include "record/history.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "agent/history_json.h"
 #include "base/buf.h"
+#include "record/history_json.h"
 #include "schedule/retry.h"
 
 static const int64_t minute = 60000, hour = 3600000;

@@ -10,9 +10,9 @@
 
 #include <cmocka.h>
 
-#include "agent/history.h"
 #include "base/buf.h"
 #include "config/config.h"
+#include "record/history.h"
 
 #define MINUTE INT64_C(60000)
 #define HOUR   (60 * MINUTE)

@@ -17,11 +17,11 @@
 
 #include <cmocka.h>
 
-#include "agent/history.h"
-#include "agent/status_file.h"
 #include "base/deadline.h"
 #include "base/stop.h"
 #include "config/config.h"
+#include "record/history.h"
+#include "record/status_file.h"
 
 enum { WAIT_MS = 120000 };
 

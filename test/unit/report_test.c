@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "agent/history.h"
+#include "record/history.h"
 
 static void
 sizes_are_short(void **state)

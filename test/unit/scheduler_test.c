@@ -20,14 +20,14 @@
 
 #include <cmocka.h>
 
-#include "agent/history.h"
-#include "agent/lock.h"
 #include "agent/log.h"
-#include "agent/status_file.h"
 #include "base/buf.h"
 #include "base/deadline.h"
 #include "base/moment.h"
 #include "config/config.h"
+#include "record/history.h"
+#include "record/lock.h"
+#include "record/status_file.h"
 
 /* Under valgrind on a busy machine a fork alone takes seconds. */
 enum { WAIT_MS = 180000, ACCOUNTS = 1000, TEXT_MAX = 1 << 20 };

@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-#include "agent/history.h"
 #include "config/config.h"
+#include "record/history.h"
 
 enum { DELIVERIES = 3, ROUTES = 3 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/status_file.h"
+#include "record/status_file.h"
 
 #include <limits.h>
 #include <setjmp.h>
@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "agent/history.h"
-#include "agent/hold.h"
+#include "record/history.h"
+#include "record/hold.h"
 
 static char folder[] = "/tmp/status_file_test.XXXXXX";
 static char path[PATH_MAX];

@@ -2,10 +2,10 @@
  * asking_memory - what an account remembers of asking its provider for mail.
  *
  * Plain data with rules, no file and no clock, kept in the status file as part
- * of agent/history. Times are ms of Unix time, 0 for never.
+ * of record/history. Times are ms of Unix time, 0 for never.
  */
-#ifndef ODMR_AGENT_ASKING_MEMORY_H
-#define ODMR_AGENT_ASKING_MEMORY_H
+#ifndef ODMR_RECORD_ASKING_MEMORY_H
+#define ODMR_RECORD_ASKING_MEMORY_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,21 +1,21 @@
 /*
  * history - what is known of an account from its sessions so far.
  *
- * Plain data with rules, no file and no clock: agent/status_file keeps it, the
+ * Plain data with rules, no file and no clock: record/status_file keeps it, the
  * schedule, `status` and alarms are computed from it. Times are ms of Unix
  * time, 0 for never.
  */
-#ifndef ODMR_AGENT_HISTORY_H
-#define ODMR_AGENT_HISTORY_H
+#ifndef ODMR_RECORD_HISTORY_H
+#define ODMR_RECORD_HISTORY_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/asking_memory.h"
-#include "agent/history_deferrals.h"
-#include "agent/result.h"
 #include "config/config.h"
+#include "record/asking_memory.h"
+#include "record/history_deferrals.h"
+#include "record/result.h"
 
 enum {
 	/* Deliveries that one account may reach; nobody has so many. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/asking_json.h"
+#include "record/asking_json.h"
 
 #include <limits.h>
 #include <stdio.h>
 
-#include "agent/asking_memory.h"
 #include "base/json.h"
+#include "record/asking_memory.h"
 
 static void
 write_domain(struct json_writer *json, const struct asking_domain *domain)

@@ -7,8 +7,8 @@
  * final answer, or is not offered for longer than any provider waits. Plain
  * data; times are ms of Unix time.
  */
-#ifndef ODMR_AGENT_HISTORY_DEFERRALS_H
-#define ODMR_AGENT_HISTORY_DEFERRALS_H
+#ifndef ODMR_RECORD_HISTORY_DEFERRALS_H
+#define ODMR_RECORD_HISTORY_DEFERRALS_H
 
 #include <stddef.h>
 #include <stdint.h>

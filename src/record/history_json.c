@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/history_json.h"
+#include "record/history_json.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/asking_json.h"
-#include "agent/history.h"
 #include "base/json.h"
+#include "record/asking_json.h"
+#include "record/history.h"
 
 enum { ID_SIZE = 17 }; /* 64 bits in hexadecimal */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/asking_gap.h"
+#include "record/asking_gap.h"
 
-#include "agent/asking_memory.h"
+#include "record/asking_memory.h"
 
 void
 asking_gap_raise(struct asking_memory *memory, int64_t gap, int64_t now)

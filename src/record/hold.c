@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/hold.h"
+#include "record/hold.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,10 +7,10 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "agent/history.h"
 #include "base/buf.h"
 #include "base/privilege.h"
 #include "base/whole_file.h"
+#include "record/history.h"
 
 /* A password file is there at once; commands are not asked. */
 enum { KEY_SIZE = 32, READ_MS = 1000 };

@@ -4,8 +4,8 @@
  * Plain data: the session fills it in, a child hands it to its parent, and
  * history, summary and all that follows a session read it.
  */
-#ifndef ODMR_AGENT_RESULT_H
-#define ODMR_AGENT_RESULT_H
+#ifndef ODMR_RECORD_RESULT_H
+#define ODMR_RECORD_RESULT_H
 
 #include <stdbool.h>
 #include <stdint.h>

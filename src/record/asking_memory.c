@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/asking_memory.h"
+#include "record/asking_memory.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/lock.h"
+#include "record/lock.h"
 
 #include <errno.h>
 #include <fcntl.h>

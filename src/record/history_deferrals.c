@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/history_deferrals.h"
+#include "record/history_deferrals.h"
 
 #include <stdlib.h>
 

@@ -1,8 +1,8 @@
 /*
  * asking_json - what is remembered of asking, as members of a status file.
  */
-#ifndef ODMR_AGENT_ASKING_JSON_H
-#define ODMR_AGENT_ASKING_JSON_H
+#ifndef ODMR_RECORD_ASKING_JSON_H
+#define ODMR_RECORD_ASKING_JSON_H
 
 struct asking_memory;
 struct json_value;

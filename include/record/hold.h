@@ -5,8 +5,8 @@
  * configuration or secret of the account changed. Of the secret a keyed digest
  * is kept; its key is state_dir/key, for us alone.
  */
-#ifndef ODMR_AGENT_HOLD_H
-#define ODMR_AGENT_HOLD_H
+#ifndef ODMR_RECORD_HOLD_H
+#define ODMR_RECORD_HOLD_H
 
 #include <stdbool.h>
 #include <stdint.h>

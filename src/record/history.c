@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/history.h"
+#include "record/history.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,8 +5,8 @@
  * scribbled on or of another format is not trusted in part: the history is
  * empty then, which costs no mail. Writers hold the account's lock.
  */
-#ifndef ODMR_AGENT_STATUS_FILE_H
-#define ODMR_AGENT_STATUS_FILE_H
+#ifndef ODMR_RECORD_STATUS_FILE_H
+#define ODMR_RECORD_STATUS_FILE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,8 +3,8 @@
  *
  * Held by an open descriptor, so that a process that dies gives it back.
  */
-#ifndef ODMR_AGENT_LOCK_H
-#define ODMR_AGENT_LOCK_H
+#ifndef ODMR_RECORD_LOCK_H
+#define ODMR_RECORD_LOCK_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/status_file.h"
+#include "record/status_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "agent/history.h"
-#include "agent/history_json.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/whole_file.h"
+#include "record/history.h"
+#include "record/history_json.h"
 
 /* The name of the file; account names have at most CONFIG_NAME_MAX octets. */
 static void

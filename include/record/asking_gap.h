@@ -5,8 +5,8 @@
  * refused too soon, up to a little over an hour, and a shorter one is tried
  * once a day. All times are ms of Unix time.
  */
-#ifndef ODMR_AGENT_ASKING_GAP_H
-#define ODMR_AGENT_ASKING_GAP_H
+#ifndef ODMR_RECORD_ASKING_GAP_H
+#define ODMR_RECORD_ASKING_GAP_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -2,11 +2,11 @@
  * history_json - a history as JSON: status files, `fetch --json`,
  * `status --json`.
  *
- * The keys are those of odmr-agent(8), and what the rules of agent/history
+ * The keys are those of odmr-agent(8), and what the rules of record/history
  * need beyond them.
  */
-#ifndef ODMR_AGENT_HISTORY_JSON_H
-#define ODMR_AGENT_HISTORY_JSON_H
+#ifndef ODMR_RECORD_HISTORY_JSON_H
+#define ODMR_RECORD_HISTORY_JSON_H
 
 #include <stdbool.h>
 #include <stddef.h>
