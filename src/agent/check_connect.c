@@ -12,7 +12,6 @@
 
 #include "agent/call.h"
 #include "agent/outlets.h"
-#include "agent/report.h"
 #include "base/deadline.h"
 #include "base/mem.h"
 #include "base/privilege.h"
@@ -24,6 +23,7 @@
 #include "protocol/envelope.h"
 #include "record/history.h"
 #include "record/status_file.h"
+#include "tell/report.h"
 
 enum {
 	/* For one delivery to show itself, and to answer a group of RCPTs. */

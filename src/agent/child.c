@@ -7,12 +7,12 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "agent/after.h"
-#include "agent/ping.h"
 #include "base/deadline.h"
 #include "base/privilege.h"
 #include "base/stop.h"
 #include "config/config.h"
+#include "tell/after.h"
+#include "tell/ping.h"
 
 enum {
 	/* A terminal needs no more. */

@@ -3,10 +3,10 @@
 
 #include <sysexits.h>
 
-#include "agent/log.h"
 #include "agent/scheduler.h"
 #include "agent/session.h"
 #include "config/config.h"
+#include "tell/log.h"
 
 int
 command_run(struct command_context *context, int argc, char **argv)

@@ -6,9 +6,7 @@
 #include <unistd.h>
 
 #include "agent/command.h"
-#include "agent/log.h"
 #include "agent/process.h"
-#include "agent/report.h"
 #include "agent/selection.h"
 #include "base/buf.h"
 #include "base/deadline.h"
@@ -21,6 +19,8 @@
 #include "record/hold.h"
 #include "record/lock.h"
 #include "record/status_file.h"
+#include "tell/log.h"
+#include "tell/report.h"
 
 struct job {
 	const struct config_account *account;

@@ -3,11 +3,11 @@
 #include <sysexits.h>
 
 #include "agent/command.h"
-#include "agent/log.h"
-#include "agent/report.h"
 #include "base/moment.h"
 #include "config/config.h"
 #include "ledger/ledger_list.h"
+#include "tell/log.h"
+#include "tell/report.h"
 
 static int
 list_account(const struct config *config, const struct config_account *account)

@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include "agent/command.h"
-#include "agent/log.h"
 #include "base/mem.h"
 #include "base/privilege.h"
 #include "config/config.h"
+#include "tell/log.h"
 
 static int command_help(struct command_context *context, int argc, char **argv);
 

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-#include "agent/log.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "config/config.h"
@@ -12,6 +11,7 @@
 #include "deliver/mailer.h"
 #include "deliver/route.h"
 #include "deliver/sendmail.h"
+#include "tell/log.h"
 
 struct outlets {
 	const struct config *config;

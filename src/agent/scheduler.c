@@ -8,8 +8,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "agent/log.h"
-#include "agent/notify.h"
 #include "agent/process.h"
 #include "agent/task.h"
 #include "agent/wake.h"
@@ -20,6 +18,8 @@
 #include "base/stop.h"
 #include "config/config.h"
 #include "record/lock.h"
+#include "tell/log.h"
+#include "tell/notify.h"
 
 /* No account can have this name. */
 static const char lock_name[] = "run:";

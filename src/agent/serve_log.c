@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/log.h"
 #include "agent/outlets.h"
 #include "agent/tally.h"
 #include "config/config.h"
@@ -13,6 +12,7 @@
 #include "protocol/envelope.h"
 #include "protocol/limits.h"
 #include "protocol/status.h"
+#include "tell/log.h"
 
 /*
  * Lines for each kind, deferrals and refusals, in one session. A mailbox that

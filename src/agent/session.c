@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "agent/call.h"
-#include "agent/log.h"
 #include "agent/outlets.h"
 #include "agent/serve.h"
 #include "agent/session_private.h"
@@ -27,6 +26,7 @@
 #include "record/hold.h"
 #include "record/lock.h"
 #include "record/status_file.h"
+#include "tell/log.h"
 
 enum {
 	/* Reading a password, trying a local service: all have limits of

@@ -5,7 +5,6 @@
 
 #include "agent/asking.h"
 #include "agent/call.h"
-#include "agent/log.h"
 #include "agent/patience.h"
 #include "agent/serve.h"
 #include "base/deadline.h"
@@ -13,6 +12,7 @@
 #include "base/stop.h"
 #include "ledger/ledger.h"
 #include "protocol/customer.h"
+#include "tell/log.h"
 
 enum {
 	/* Some providers send one message a call, or only defer. */

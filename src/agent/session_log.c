@@ -5,10 +5,10 @@
 #include <time.h>
 
 #include "agent/call.h"
-#include "agent/log.h"
 #include "base/moment.h"
 #include "config/config.h"
 #include "net/stream.h"
+#include "tell/log.h"
 
 enum { EXPIRY_WARNING = 14 * 24 * 3600 /* seconds */ };
 

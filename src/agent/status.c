@@ -5,11 +5,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "agent/alarm.h"
 #include "agent/command.h"
-#include "agent/log.h"
-#include "agent/overview.h"
-#include "agent/report.h"
 #include "agent/selection.h"
 #include "base/buf.h"
 #include "base/moment.h"
@@ -17,6 +13,10 @@
 #include "record/history.h"
 #include "record/history_json.h"
 #include "record/status_file.h"
+#include "tell/alarm.h"
+#include "tell/log.h"
+#include "tell/overview.h"
+#include "tell/report.h"
 
 /* Of one account; its lines are written before the next one is read. */
 enum { TEXT_MAX = 2 * STATUS_FILE_MAX };

@@ -7,7 +7,6 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "agent/log.h"
 #include "base/mem.h"
 #include "base/moment.h"
 #include "config/config.h"
@@ -15,6 +14,7 @@
 #include "record/hold.h"
 #include "record/lock.h"
 #include "record/status_file.h"
+#include "tell/log.h"
 
 /* Who is fetched in a moment need not read so in a file first. */
 enum { PUBLISH_MS = 10 * 1000, PUBLISH_START_MS = 60 * 1000 };

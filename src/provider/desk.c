@@ -7,11 +7,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "agent/log.h"
 #include "base/error.h"
 #include "desk_private.h"
 #include "net/stream.h"
 #include "provider/inner.h"
+#include "tell/log.h"
 
 enum {
 	/* For all that comes before the login, so that strangers cannot keep a

@@ -8,7 +8,6 @@
 #include <poll.h>
 #include <string.h>
 
-#include "agent/log.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "net/join.h"
@@ -17,6 +16,7 @@
 #include "provider/note.h"
 #include "provider/place.h"
 #include "provider/postfix.h"
+#include "tell/log.h"
 
 enum {
 	/* For the gate, which waits for nobody, to answer. */

@@ -6,11 +6,11 @@
 
 #include <string.h>
 
-#include "agent/log.h"
 #include "base/buf.h"
 #include "base/error.h"
 #include "net/tls_server.h"
 #include "provider/note.h"
+#include "tell/log.h"
 
 enum {
 	/* A wrong password costs a guesser more than a customer. */

@@ -15,13 +15,13 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "agent/log.h"
-#include "agent/notify.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "gate_private.h"
 #include "net/tls_server.h"
 #include "provider/provider_config.h"
+#include "tell/log.h"
+#include "tell/notify.h"
 
 enum {
 	/* Customers of several calls each: an old one, a new one. */

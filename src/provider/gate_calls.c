@@ -12,13 +12,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "agent/log.h"
 #include "base/clock.h"
 #include "base/stop.h"
 #include "provider/desk.h"
 #include "provider/inner.h"
 #include "provider/note.h"
 #include "provider/provider_config.h"
+#include "tell/log.h"
 
 enum {
 	/* A turned call that says nothing for so long gives way to a newer

@@ -14,9 +14,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "agent/log.h"
 #include "provider/inner.h"
 #include "provider/provider_config.h"
+#include "tell/log.h"
 
 enum {
 	QUEUE = 128, /* the kernel's own limit is often higher */

@@ -7,12 +7,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "agent/log.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/whole_file.h"
 #include "provider/provider_config.h"
+#include "tell/log.h"
 
 enum {
 	/* Ten thousand calls of 200 octets. */

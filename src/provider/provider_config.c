@@ -9,11 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/log.h"
 #include "base/mem.h"
 #include "config/config_rows.h"
 #include "provider/inner.h"
 #include "provider/users.h"
+#include "tell/log.h"
 
 enum {
 	/* RFC 2645 5.2.1: a customer waits for the reply to ATRN for ten

@@ -12,10 +12,10 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "agent/log.h"
 #include "provider/gate.h"
 #include "provider/provider_command.h"
 #include "provider/provider_config.h"
+#include "tell/log.h"
 
 static const char usage_line[] =
     "usage: odmr-provider [-c FILE] [-v | -q] COMMAND [ARGUMENT...]\n";

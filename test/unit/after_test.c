@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/after.h"
+#include "tell/after.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -17,7 +17,6 @@
 
 #include <cmocka.h>
 
-#include "agent/ping.h"
 #include "agent/session.h"
 #include "base/buf.h"
 #include "base/deadline.h"
@@ -26,6 +25,7 @@
 #include "config/config.h"
 #include "record/history.h"
 #include "record/status_file.h"
+#include "tell/ping.h"
 
 enum { DAY_MS = 24 * 3600 * 1000 };
 

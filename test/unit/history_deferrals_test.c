@@ -14,12 +14,12 @@
 
 #include <cmocka.h>
 
-#include "agent/alarm.h"
 #include "base/buf.h"
 #include "config/config.h"
 #include "record/history.h"
 #include "record/history_json.h"
 #include "record/status_file.h"
+#include "tell/alarm.h"
 
 #define MINUTE INT64_C(60000)
 #define HOUR   (60 * MINUTE)

@@ -10,8 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/log.h"
 #include "base/escape.h"
+#include "tell/log.h"
 
 #define RAW "550 a\\b \"c\"\n\x1b[2J"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/overview.h"
+#include "tell/overview.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/report.h"
+#include "tell/report.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

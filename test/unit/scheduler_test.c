@@ -20,7 +20,6 @@
 
 #include <cmocka.h>
 
-#include "agent/log.h"
 #include "base/buf.h"
 #include "base/deadline.h"
 #include "base/moment.h"
@@ -28,6 +27,7 @@
 #include "record/history.h"
 #include "record/lock.h"
 #include "record/status_file.h"
+#include "tell/log.h"
 
 /* Under valgrind on a busy machine a fork alone takes seconds. */
 enum { WAIT_MS = 180000, ACCOUNTS = 1000, TEXT_MAX = 1 << 20 };

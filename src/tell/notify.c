@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/notify.h"
+#include "tell/notify.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/ping.h"
+#include "tell/ping.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -10,11 +10,11 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "agent/log.h"
 #include "base/mem.h"
 #include "base/privilege.h"
 #include "base/stop.h"
 #include "config/config.h"
+#include "tell/log.h"
 
 enum { PING_MS = 10 * 1000, HTTP_ERRORS = 400 };
 

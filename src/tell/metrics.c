@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/metrics.h"
+#include "tell/metrics.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -8,7 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/alarm.h"
 #include "base/buf.h"
 #include "base/deadline.h"
 #include "base/mem.h"
@@ -18,6 +17,7 @@
 #include "record/history.h"
 #include "record/lock.h"
 #include "record/status_file.h"
+#include "tell/alarm.h"
 
 enum {
 	TEXT_MAX = 64 << 20, /* 10,000 accounts have 20 MB */

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/overview.h"
+#include "tell/overview.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/report.h"
 #include "base/buf.h"
 #include "base/moment.h"
 #include "config/config.h"
 #include "record/history.h"
+#include "tell/report.h"
 
 enum {
 	NAME_MIN = 7, /* "ACCOUNT" */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/alarm.h"
+#include "tell/alarm.h"
 
 #include <stdbool.h>
 #include <stdio.h>

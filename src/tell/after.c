@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/after.h"
+#include "tell/after.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "agent/alarm.h"
-#include "agent/log.h"
-#include "agent/metrics.h"
-#include "agent/ping.h"
-#include "agent/report.h"
 #include "base/buf.h"
 #include "base/deadline.h"
 #include "base/mem.h"
@@ -21,6 +16,11 @@
 #include "record/lock.h"
 #include "record/result.h"
 #include "record/status_file.h"
+#include "tell/alarm.h"
+#include "tell/log.h"
+#include "tell/metrics.h"
+#include "tell/ping.h"
+#include "tell/report.h"
 
 enum {
 	/* Well below FINISH_MS of agent/process, which ends all of this. */

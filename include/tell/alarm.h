@@ -4,8 +4,8 @@
  * Providers drop held mail after some days. Only time counts in which mail
  * should have been fetched, so that a quiet weekend is none.
  */
-#ifndef ODMR_AGENT_ALARM_H
-#define ODMR_AGENT_ALARM_H
+#ifndef ODMR_TELL_ALARM_H
+#define ODMR_TELL_ALARM_H
 
 #include <stdint.h>
 

@@ -1,8 +1,8 @@
 /*
  * metrics - figures of all accounts for Prometheus, in its text format.
  */
-#ifndef ODMR_AGENT_METRICS_H
-#define ODMR_AGENT_METRICS_H
+#ifndef ODMR_TELL_METRICS_H
+#define ODMR_TELL_METRICS_H
 
 #include <stdbool.h>
 

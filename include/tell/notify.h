@@ -4,8 +4,8 @@
  * Without libsystemd: one datagram for each message to $NOTIFY_SOCKET. Nothing
  * happens, and nothing fails, where nobody listens.
  */
-#ifndef ODMR_AGENT_NOTIFY_H
-#define ODMR_AGENT_NOTIFY_H
+#ifndef ODMR_TELL_NOTIFY_H
+#define ODMR_TELL_NOTIFY_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/log.h"
+#include "tell/log.h"
 
 #include <stdarg.h>
 #include <stdio.h>

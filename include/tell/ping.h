@@ -4,8 +4,8 @@
  * A GET of ping_url, as healthchecks.io and its kin take it. The URL is a
  * secret: no log has it. A failure is a warning and nothing more.
  */
-#ifndef ODMR_AGENT_PING_H
-#define ODMR_AGENT_PING_H
+#ifndef ODMR_TELL_PING_H
+#define ODMR_TELL_PING_H
 
 #include <sys/types.h>
 

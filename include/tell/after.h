@@ -4,8 +4,8 @@
  * In the process of the session, once its result was told, so that nothing of
  * it delays or fails a session. What fails here is logged, and no more.
  */
-#ifndef ODMR_AGENT_AFTER_H
-#define ODMR_AGENT_AFTER_H
+#ifndef ODMR_TELL_AFTER_H
+#define ODMR_TELL_AFTER_H
 
 struct config;
 struct config_account;

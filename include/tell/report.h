@@ -1,8 +1,8 @@
 /*
  * report - what came of a session, in one line for people.
  */
-#ifndef ODMR_AGENT_REPORT_H
-#define ODMR_AGENT_REPORT_H
+#ifndef ODMR_TELL_REPORT_H
+#define ODMR_TELL_REPORT_H
 
 #include <stddef.h>
 #include <stdint.h>

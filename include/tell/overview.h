@@ -3,14 +3,14 @@
  *
  * Pure: `status` gives history and now, and prints the lines.
  */
-#ifndef ODMR_AGENT_OVERVIEW_H
-#define ODMR_AGENT_OVERVIEW_H
+#ifndef ODMR_TELL_OVERVIEW_H
+#define ODMR_TELL_OVERVIEW_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/alarm.h"
+#include "tell/alarm.h"
 
 struct buf;
 struct config_account;

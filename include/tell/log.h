@@ -5,8 +5,8 @@
  * content of a message is ever given to it. Before log_open() lines go to
  * standard error as text.
  */
-#ifndef ODMR_AGENT_LOG_H
-#define ODMR_AGENT_LOG_H
+#ifndef ODMR_TELL_LOG_H
+#define ODMR_TELL_LOG_H
 
 #include <stdbool.h>
 #include <stddef.h>
