@@ -13,8 +13,8 @@
 #include <stdnoreturn.h>
 #include <sys/types.h>
 
-#include "agent/session.h"
 #include "record/result.h"
+#include "session/session.h"
 
 struct config;
 struct config_account;

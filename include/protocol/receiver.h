@@ -2,7 +2,7 @@
  * receiver - the SMTP server of the reversed connection, as a pure machine.
  *
  * Bytes in, bytes and events out: no descriptor, no clock, no log. Nothing is
- * called back; the driver (agent/serve) pulls. EOF is input as well: inside a
+ * called back; the driver (session/serve) pulls. EOF is input as well: inside a
  * message it is RECEIVER_ABORT, always. RFC 5321, 1870, 2034, 2920, 3030, 6152,
  * and PRDR (draft-hall-prdr).
  */

@@ -1,7 +1,7 @@
 /*
  * asking_gap - how often a provider may be asked, as its answers show it.
  *
- * For agent/asking alone; pure. The gap is doubled with each call that was
+ * For session/asking alone; pure. The gap is doubled with each call that was
  * refused too soon, up to a little over an hour, and a shorter one is tried
  * once a day. All times are ms of Unix time.
  */

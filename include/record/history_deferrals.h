@@ -22,7 +22,7 @@ enum {
 };
 
 struct history_deferral {
-	uint64_t id; /* of sender, size and recipient (agent/tally) */
+	uint64_t id; /* of sender, size and recipient (session/tally) */
 	int64_t since, last; /* the first and the last 4xx */
 };
 

@@ -10,8 +10,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "agent/call.h"
-#include "agent/outlets.h"
 #include "base/deadline.h"
 #include "base/mem.h"
 #include "base/privilege.h"
@@ -23,6 +21,8 @@
 #include "protocol/envelope.h"
 #include "record/history.h"
 #include "record/status_file.h"
+#include "session/call.h"
+#include "session/outlets.h"
 #include "tell/report.h"
 
 enum {

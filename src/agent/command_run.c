@@ -4,8 +4,8 @@
 #include <sysexits.h>
 
 #include "agent/scheduler.h"
-#include "agent/session.h"
 #include "config/config.h"
+#include "session/session.h"
 #include "tell/log.h"
 
 int

@@ -17,7 +17,6 @@
 
 #include <cmocka.h>
 
-#include "agent/session.h"
 #include "base/buf.h"
 #include "base/deadline.h"
 #include "base/moment.h"
@@ -25,6 +24,7 @@
 #include "config/config.h"
 #include "record/history.h"
 #include "record/status_file.h"
+#include "session/session.h"
 #include "tell/ping.h"
 
 enum { DAY_MS = 24 * 3600 * 1000 };

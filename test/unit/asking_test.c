@@ -3,7 +3,7 @@
  * Asking a provider for the mail of domains: single rules, and thirty days at
  * providers that limit how often they are asked, or have lost a domain.
  */
-#include "agent/asking.h"
+#include "session/asking.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,12 +13,12 @@
 
 #include <cmocka.h>
 
-#include "agent/patience.h"
 #include "base/mem.h"
 #include "config/config.h"
 #include "protocol/customer.h"
 #include "record/history.h"
 #include "schedule/schedule.h"
+#include "session/patience.h"
 
 #define SECOND INT64_C(1000)
 #define MINUTE (60 * SECOND)
@@ -116,7 +116,7 @@ ask(struct world *world, const char *domains)
 	return ASKING_SERVED;
 }
 
-/* One session, as agent/session_calls has it. One in eight brings mail, and
+/* One session, as session/session_calls has it. One in eight brings mail, and
  * asks again. */
 static void
 fetch(struct world *world, bool named, struct session_result *result)

@@ -124,7 +124,7 @@ put(struct buf *buf, const char *data, size_t len)
 }
 
 /*
- * The agent: what agent/serve does, over memory
+ * The agent: what session/serve does, over memory
  */
 
 static struct world *

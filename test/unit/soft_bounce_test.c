@@ -3,7 +3,7 @@
  * soft_bounce over the days of an installation: whose refusals reach the
  * provider, as deliveries are added and changed between sessions.
  */
-#include "agent/soft_bounce.h"
+#include "session/soft_bounce.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

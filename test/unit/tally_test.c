@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/tally.h"
 #include "protocol/address.h"
 #include "protocol/envelope.h"
 #include "protocol/status.h"
+#include "session/tally.h"
 
 /* Each letter is one message that ends so: a to c name its recipient, upper
  * case is taken, lower case deferred, ! in front refused; | is a new

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/serve_private.h"
+#include "session/serve_private.h"
 
 #include <stdio.h>
 #include <time.h>
 
-#include "agent/tally.h"
 #include "deliver/delivery.h"
 #include "ledger/ledger.h"
 #include "net/tls.h"
@@ -12,6 +11,7 @@
 #include "protocol/envelope.h"
 #include "protocol/receiver.h"
 #include "protocol/trace.h"
+#include "session/tally.h"
 
 static void
 give(struct serve *s, const char *text, size_t len)

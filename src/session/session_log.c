@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/session_private.h"
+#include "session/session_private.h"
 
 #include <sysexits.h>
 #include <time.h>
 
-#include "agent/call.h"
 #include "base/moment.h"
 #include "config/config.h"
 #include "net/stream.h"
+#include "session/call.h"
 #include "tell/log.h"
 
 enum { EXPIRY_WARNING = 14 * 24 * 3600 /* seconds */ };

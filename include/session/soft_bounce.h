@@ -7,8 +7,8 @@
  * proved as it was. Each delivery has its own, so that one that is new beside
  * an old one is not taken for proven.
  */
-#ifndef ODMR_AGENT_SOFT_BOUNCE_H
-#define ODMR_AGENT_SOFT_BOUNCE_H
+#ifndef ODMR_SESSION_SOFT_BOUNCE_H
+#define ODMR_SESSION_SOFT_BOUNCE_H
 
 #include <stdbool.h>
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/asking.h"
+#include "session/asking.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/asking_agenda.h"
 #include "base/mem.h"
 #include "record/asking_gap.h"
 #include "record/asking_memory.h"
+#include "session/asking_agenda.h"
 
 enum {
 	/* In a row: whoever limits how often it is asked refuses all of them,

@@ -17,8 +17,8 @@
  *   is refused any longer.
  * - A list that is refused with 5yz is followed by each domain by itself.
  */
-#ifndef ODMR_AGENT_ASKING_H
-#define ODMR_AGENT_ASKING_H
+#ifndef ODMR_SESSION_ASKING_H
+#define ODMR_SESSION_ASKING_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/serve_private.h"
+#include "session/serve_private.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/outlets.h"
-#include "agent/tally.h"
 #include "config/config.h"
 #include "ledger/ledger.h"
 #include "protocol/address.h"
 #include "protocol/envelope.h"
 #include "protocol/limits.h"
 #include "protocol/status.h"
+#include "session/outlets.h"
+#include "session/tally.h"
 #include "tell/log.h"
 
 /*

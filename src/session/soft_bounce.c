@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/soft_bounce.h"
+#include "session/soft_bounce.h"
 
 #include <stdlib.h>
 

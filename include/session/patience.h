@@ -5,8 +5,8 @@
  * wait for each other only a new call helps, so the time is halved each time
  * that the call after such a silence brought something.
  */
-#ifndef ODMR_AGENT_PATIENCE_H
-#define ODMR_AGENT_PATIENCE_H
+#ifndef ODMR_SESSION_PATIENCE_H
+#define ODMR_SESSION_PATIENCE_H
 
 #include <stdbool.h>
 #include <stdint.h>

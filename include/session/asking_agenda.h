@@ -1,11 +1,11 @@
 /*
  * asking_agenda - the questions that a session has still to put.
  *
- * For agent/asking alone. A question is a set of domains, by their places in
+ * For session/asking alone. A question is a set of domains, by their places in
  * the account's list, that fits one ATRN.
  */
-#ifndef ODMR_AGENT_ASKING_AGENDA_H
-#define ODMR_AGENT_ASKING_AGENDA_H
+#ifndef ODMR_SESSION_ASKING_AGENDA_H
+#define ODMR_SESSION_ASKING_AGENDA_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/asking_agenda.h"
+#include "session/asking_agenda.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/asking.h"
 #include "base/mem.h"
 #include "protocol/customer.h"
 #include "record/asking_memory.h"
+#include "session/asking.h"
 
 /* The group that is added must not hold on to a pointer into the array. */
 static struct asking_group *

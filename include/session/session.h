@@ -4,8 +4,8 @@
  * Runs in a process of its own (agent/process), blocks, and always comes back
  * with a result; the process ends afterwards.
  */
-#ifndef ODMR_AGENT_SESSION_H
-#define ODMR_AGENT_SESSION_H
+#ifndef ODMR_SESSION_SESSION_H
+#define ODMR_SESSION_SESSION_H
 
 #include <stdbool.h>
 

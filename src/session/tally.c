@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/tally.h"
+#include "session/tally.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/serve.h"
+#include "session/serve.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -7,10 +7,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "agent/outlets.h"
-#include "agent/serve_private.h"
-#include "agent/soft_bounce.h"
-#include "agent/tally.h"
 #include "base/deadline.h"
 #include "base/mem.h"
 #include "base/stop.h"
@@ -20,6 +16,10 @@
 #include "ledger/ledger.h"
 #include "net/stream.h"
 #include "protocol/limits.h"
+#include "session/outlets.h"
+#include "session/serve_private.h"
+#include "session/soft_bounce.h"
+#include "session/tally.h"
 
 enum {
 	/* A message under way is finished within this after a SIGTERM, and

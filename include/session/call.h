@@ -5,8 +5,8 @@
  * What comes back is a connection that has turned, or why it has not. A struct
  * call serves all calls of a session, so that TLS can be resumed.
  */
-#ifndef ODMR_AGENT_CALL_H
-#define ODMR_AGENT_CALL_H
+#ifndef ODMR_SESSION_CALL_H
+#define ODMR_SESSION_CALL_H
 
 #include <stdbool.h>
 

@@ -1,8 +1,8 @@
 /*
  * outlets - the deliveries that an account can reach, as one delivery.
  */
-#ifndef ODMR_AGENT_OUTLETS_H
-#define ODMR_AGENT_OUTLETS_H
+#ifndef ODMR_SESSION_OUTLETS_H
+#define ODMR_SESSION_OUTLETS_H
 
 #include <stdbool.h>
 #include <stdint.h>

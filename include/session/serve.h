@@ -4,8 +4,8 @@
  * One loop: events, answers, replies, input. The final 250 to a message is
  * written only once the delivery has taken it. Every wait has a deadline.
  */
-#ifndef ODMR_AGENT_SERVE_H
-#define ODMR_AGENT_SERVE_H
+#ifndef ODMR_SESSION_SERVE_H
+#define ODMR_SESSION_SERVE_H
 
 #include <stdbool.h>
 #include <stddef.h>

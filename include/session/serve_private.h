@@ -1,20 +1,20 @@
 /*
- * serve_private - what the sources of agent/serve share.
+ * serve_private - what the sources of session/serve share.
  *
  * serve.c has the loop and the decisions, serve_text.c what the delivery is
  * given of a message, serve_log.c the words of the log.
  */
-#ifndef ODMR_AGENT_SERVE_PRIVATE_H
-#define ODMR_AGENT_SERVE_PRIVATE_H
+#ifndef ODMR_SESSION_SERVE_PRIVATE_H
+#define ODMR_SESSION_SERVE_PRIVATE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/serve.h"
 #include "base/deadline.h"
 #include "protocol/first_line.h"
 #include "protocol/message_id.h"
+#include "session/serve.h"
 
 struct delivery;
 struct envelope;

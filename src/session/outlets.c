@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/outlets.h"
+#include "session/outlets.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/patience.h"
+#include "session/patience.h"
 
 #include "record/asking_memory.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/session.h"
+#include "session/session.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,12 +9,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "agent/call.h"
-#include "agent/outlets.h"
-#include "agent/serve.h"
-#include "agent/session_private.h"
-#include "agent/soft_bounce.h"
-#include "agent/tally.h"
 #include "base/deadline.h"
 #include "base/moment.h"
 #include "base/privilege.h"
@@ -26,6 +20,12 @@
 #include "record/hold.h"
 #include "record/lock.h"
 #include "record/status_file.h"
+#include "session/call.h"
+#include "session/outlets.h"
+#include "session/serve.h"
+#include "session/session_private.h"
+#include "session/soft_bounce.h"
+#include "session/tally.h"
 #include "tell/log.h"
 
 enum {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/call.h"
+#include "session/call.h"
 
 #include <arpa/inet.h>
 #include <assert.h>

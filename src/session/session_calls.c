@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/session_private.h"
+#include "session/session_private.h"
 
 #include <string.h>
 
-#include "agent/asking.h"
-#include "agent/call.h"
-#include "agent/patience.h"
-#include "agent/serve.h"
 #include "base/deadline.h"
 #include "base/moment.h"
 #include "base/stop.h"
 #include "ledger/ledger.h"
 #include "protocol/customer.h"
+#include "session/asking.h"
+#include "session/call.h"
+#include "session/patience.h"
+#include "session/serve.h"
 #include "tell/log.h"
 
 enum {

@@ -4,8 +4,8 @@
  * A recipient that is deferred in one call and taken in the next is not
  * deferred any more: what a session reports is where things stand at its end.
  */
-#ifndef ODMR_AGENT_TALLY_H
-#define ODMR_AGENT_TALLY_H
+#ifndef ODMR_SESSION_TALLY_H
+#define ODMR_SESSION_TALLY_H
 
 #include <stdbool.h>
 #include <stddef.h>

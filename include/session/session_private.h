@@ -1,22 +1,22 @@
 /*
- * session_private - what the sources of agent/session share.
+ * session_private - what the sources of session/session share.
  *
  * session.c begins and ends a session, session_calls.c calls the provider in
  * between, session_log.c has the words of the log.
  */
-#ifndef ODMR_AGENT_SESSION_PRIVATE_H
-#define ODMR_AGENT_SESSION_PRIVATE_H
+#ifndef ODMR_SESSION_SESSION_PRIVATE_H
+#define ODMR_SESSION_SESSION_PRIVATE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/session.h"
-#include "agent/tally.h"
 #include "base/secret.h"
 #include "base/transcript.h"
 #include "config/config.h"
 #include "record/history.h"
+#include "session/session.h"
+#include "session/tally.h"
 
 struct asking;
 struct call;
