@@ -3,8 +3,8 @@
 
 #include <sysexits.h>
 
-#include "agent/scheduler.h"
 #include "config/config.h"
+#include "run/scheduler.h"
 #include "session/session.h"
 #include "tell/log.h"
 

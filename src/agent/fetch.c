@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "agent/command.h"
-#include "agent/process.h"
 #include "agent/selection.h"
 #include "base/buf.h"
 #include "base/deadline.h"
@@ -19,6 +18,7 @@
 #include "record/hold.h"
 #include "record/lock.h"
 #include "record/status_file.h"
+#include "run/process.h"
 #include "tell/log.h"
 #include "tell/report.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/process.h"
+#include "run/process.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/scheduler.h"
+#include "run/scheduler.h"
 
 #include <fcntl.h>
 #include <poll.h>

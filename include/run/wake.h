@@ -5,8 +5,8 @@
  * nobody sets and that goes on while the machine sleeps, and the moment when
  * the wall clock is set.
  */
-#ifndef ODMR_AGENT_WAKE_H
-#define ODMR_AGENT_WAKE_H
+#ifndef ODMR_RUN_WAKE_H
+#define ODMR_RUN_WAKE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/task.h"
+#include "run/task.h"
 
 #include <stdio.h>
 #include <stdlib.h>

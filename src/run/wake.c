@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/wake.h"
+#include "run/wake.h"
 
 #include <errno.h>
 #include <signal.h>

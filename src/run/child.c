@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/child.h"
+#include "run/child.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -4,8 +4,8 @@
  * Intervals, back-off and holds go by the clock that nobody sets; what came
  * before this process began is known from the status file by wall time alone.
  */
-#ifndef ODMR_AGENT_TASK_H
-#define ODMR_AGENT_TASK_H
+#ifndef ODMR_RUN_TASK_H
+#define ODMR_RUN_TASK_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -5,12 +5,12 @@
  * the wall clock is set. SIGHUP reads the configuration again, SIGUSR1 fetches
  * everything now. systemd is told how it stands.
  */
-#ifndef ODMR_AGENT_SCHEDULER_H
-#define ODMR_AGENT_SCHEDULER_H
+#ifndef ODMR_RUN_SCHEDULER_H
+#define ODMR_RUN_SCHEDULER_H
 
 #include <stdbool.h>
 
-#include "agent/child.h"
+#include "run/child.h"
 
 struct config;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/scheduler.h"
+#include "run/scheduler.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,9 +8,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "agent/process.h"
-#include "agent/task.h"
-#include "agent/wake.h"
 #include "base/deadline.h"
 #include "base/mem.h"
 #include "base/moment.h"
@@ -18,6 +15,9 @@
 #include "base/stop.h"
 #include "config/config.h"
 #include "record/lock.h"
+#include "run/process.h"
+#include "run/task.h"
+#include "run/wake.h"
 #include "tell/log.h"
 #include "tell/notify.h"
 

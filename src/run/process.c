@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/process.h"
+#include "run/process.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -2,10 +2,10 @@
  * child - the process of one session, from the fork to its end.
  *
  * Own signal handlers, no core file, no secret of another account; reports to
- * the parent (agent/process) in records over a pipe, each of one atomic write.
+ * the parent (run/process) in records over a pipe, each of one atomic write.
  */
-#ifndef ODMR_AGENT_CHILD_H
-#define ODMR_AGENT_CHILD_H
+#ifndef ODMR_RUN_CHILD_H
+#define ODMR_RUN_CHILD_H
 
 #include <limits.h>
 #include <signal.h>

@@ -6,14 +6,14 @@
  * here; the other sessions do not notice. What a child writes is checked,
  * since it talked to the provider.
  */
-#ifndef ODMR_AGENT_PROCESS_H
-#define ODMR_AGENT_PROCESS_H
+#ifndef ODMR_RUN_PROCESS_H
+#define ODMR_RUN_PROCESS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/child.h"
+#include "run/child.h"
 
 struct process_pool;
 
