@@ -74,7 +74,7 @@ ALL_LDFLAGS := -pie $(LINKING_$(PROFILE)) $(LDFLAGS)
 
 PROGRAM := $(OUT)/odmr-agent
 SRCS    := $(sort $(wildcard $(ROOMS:%=src/%/*.c)))
-MAIN    := src/agent/main.c
+MAIN    := src/command/main.c
 # The other half: joins customers with Postfix.
 PROVIDER := $(OUT)/odmr-provider
 PROVIDER_MAIN := src/provider/provider_main.c

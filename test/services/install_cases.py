@@ -100,7 +100,7 @@ def test_paths_follow_the_variables(place):
 
 
 def test_another_sysconfdir_builds_anew(place):
-    built = " src/agent/main.c"
+    built = " src/command/main.c"
     assert built not in place.make("-n", "all"), "it is built already"
     assert built in place.make("-n", "all", "sysconfdir=/other")
 

@@ -36,7 +36,7 @@ def complete(place, *words):
 
 def table(place):
     """The program's table of commands: name -> words of its usage line."""
-    with open(os.path.join(place.top, "src/agent/main.c"), encoding="utf-8") as file:
+    with open(os.path.join(place.top, "src/command/main.c"), encoding="utf-8") as file:
         text = file.read()
     text = text[text.index("commands[] = {"):text.index("enum { COMMANDS")]
     rows = re.findall(r'^ *\{"([a-z]+)", "([^"]*)",', text, re.MULTILINE)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/selection.h"
+#include "command/selection.h"
 
 #include <stdio.h>
 #include <stdlib.h>

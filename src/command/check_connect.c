@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/check_connect.h"
+#include "command/check_connect.h"
 
 #include <inttypes.h>
 #include <pwd.h>

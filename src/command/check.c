@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/check_connect.h"
+#include "command/check_connect.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
-#include "agent/command.h"
 #include "base/mem.h"
 #include "base/stop.h"
+#include "command/command.h"
 #include "config/config.h"
 
 /* As a compiler does; -q leaves nothing but errors. */

@@ -5,10 +5,10 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "agent/command.h"
-#include "agent/selection.h"
 #include "base/buf.h"
 #include "base/moment.h"
+#include "command/command.h"
+#include "command/selection.h"
 #include "config/config.h"
 #include "record/history.h"
 #include "record/history_json.h"

@@ -5,8 +5,8 @@
  * they would take mail, and at the provider we log in and leave again. What
  * comes of it is printed on standard output as it is known.
  */
-#ifndef ODMR_AGENT_CHECK_CONNECT_H
-#define ODMR_AGENT_CHECK_CONNECT_H
+#ifndef ODMR_COMMAND_CHECK_CONNECT_H
+#define ODMR_COMMAND_CHECK_CONNECT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "agent/command.h"
+#include "command/command.h"
 
 #include <sysexits.h>
 

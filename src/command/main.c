@@ -8,9 +8,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "agent/command.h"
 #include "base/mem.h"
 #include "base/privilege.h"
+#include "command/command.h"
 #include "config/config.h"
 #include "tell/log.h"
 

@@ -5,13 +5,13 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "agent/command.h"
-#include "agent/selection.h"
 #include "base/buf.h"
 #include "base/deadline.h"
 #include "base/mem.h"
 #include "base/moment.h"
 #include "base/stop.h"
+#include "command/command.h"
+#include "command/selection.h"
 #include "config/config.h"
 #include "record/history.h"
 #include "record/history_json.h"

@@ -1,8 +1,8 @@
 /*
  * selection - the accounts that a command line names.
  */
-#ifndef ODMR_AGENT_SELECTION_H
-#define ODMR_AGENT_SELECTION_H
+#ifndef ODMR_COMMAND_SELECTION_H
+#define ODMR_COMMAND_SELECTION_H
 
 #include <stdbool.h>
 #include <stddef.h>

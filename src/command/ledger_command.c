@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <sysexits.h>
 
-#include "agent/command.h"
 #include "base/moment.h"
+#include "command/command.h"
 #include "config/config.h"
 #include "ledger/ledger_list.h"
 #include "tell/log.h"

@@ -1,11 +1,11 @@
 /*
- * command - what agent/main gives to each command.
+ * command - what command/main gives to each command.
  *
  * A command prints what it is for on standard output, logs the rest, and
  * returns the exit status of the program.
  */
-#ifndef ODMR_AGENT_COMMAND_H
-#define ODMR_AGENT_COMMAND_H
+#ifndef ODMR_COMMAND_COMMAND_H
+#define ODMR_COMMAND_COMMAND_H
 
 #include <stdbool.h>
 
