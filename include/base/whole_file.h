@@ -32,5 +32,8 @@ enum whole_file_result whole_file_read(
 bool whole_file_write(int folder, const char *name, mode_t mode,
     const void *data, size_t len, struct error *err)
     __attribute__((warn_unused_result));
+/* The same by an absolute path, whose folder must be there. */
+bool whole_file_write_path(const char *path, mode_t mode, const void *data,
+    size_t len, struct error *err) __attribute__((warn_unused_result));
 
 #endif

@@ -33,6 +33,7 @@ struct place {
 	/* Of the desk. */
 	_Atomic int64_t heard; /* clock_ms() of the last octet, turned */
 	_Atomic uint64_t to_customer, from_customer; /* octets, turned */
+	_Atomic uint32_t failed_logins;
 };
 
 /* So many free ones, shared with processes forked afterwards. Dies without

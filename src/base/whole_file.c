@@ -5,10 +5,13 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/mem.h"
 
 enum { READ_AT_ONCE = 16384 };
 
@@ -139,5 +142,21 @@ whole_file_write(int folder, const char *name, mode_t mode, const void *data,
 		error_set_errno(
 		    err, ERROR_SYSTEM, errnum, "cannot write %s", name);
 	}
+	return written;
+}
+
+bool
+whole_file_write_path(const char *path, mode_t mode, const void *data,
+    size_t len, struct error *err)
+{
+	const char *name = strrchr(path, '/') + 1;
+	char *parent = xstrndup(path, (size_t)(name - path));
+	int folder = whole_file_open_folder(AT_FDCWD, parent, false, err);
+
+	free(parent);
+	if (folder < 0)
+		return false;
+	bool written = whole_file_write(folder, name, mode, data, len, err);
+	close(folder);
 	return written;
 }

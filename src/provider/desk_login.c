@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "net/tls_server.h"
 #include "provider/note.h"
+#include "provider/place.h"
 #include "tell/log.h"
 
 enum {
@@ -49,24 +50,38 @@ desk_find_mechanisms(struct desk *desk)
 
 	if (verify_mechanisms(desk->verify, desk->mechanisms, &err))
 		return;
-	log_say(CONFIG_LOG_ERROR, NULL, "login", "%s", err.text);
+	log_say(CONFIG_LOG_ERROR, NULL, "login-unavailable", "%s", err.text);
 	desk_stop_with(desk, "4.3.0", "logins cannot be checked now");
 }
 
-/* One line for fail2ban: event, user and address. */
+/*
+ * login-failed is for fail2ban: only what a guesser does. Whoever comes while
+ * the passwords cannot be read, or with a mechanism that his hash does not
+ * serve, must not be locked out.
+ */
 static void
 log_login(struct desk *desk, enum provider_login login, const struct error *err)
 {
+	static const struct {
+		enum config_log_level level;
+		const char *event;
+	} rows[] = {
+	    [PROVIDER_LOGIN_GOOD] = {CONFIG_LOG_INFO, "login"},
+	    [PROVIDER_LOGIN_BAD] = {CONFIG_LOG_WARNING, "login-failed"},
+	    [PROVIDER_LOGIN_LATER] = {CONFIG_LOG_ERROR, "login-unavailable"},
+	    [PROVIDER_LOGIN_UNABLE] = {CONFIG_LOG_DEBUG, "login-mechanism"},
+	    [PROVIDER_LOGIN_MALFORMED] = {CONFIG_LOG_WARNING, "login-failed"},
+	};
 	struct log_line line;
-	bool good = login == PROVIDER_LOGIN_GOOD;
 
+	log_begin(&line, rows[login].level, desk_account_name(desk),
+	    rows[login].event);
 	if (login == PROVIDER_LOGIN_LATER)
-		log_say(CONFIG_LOG_ERROR, NULL, "login", "%s", err->text);
-	log_begin(&line, good ? CONFIG_LOG_INFO : CONFIG_LOG_WARNING,
-	    desk_account_name(desk), good ? "login" : "login-failed");
+		log_sentence(&line, "%s", err->text);
 	log_text(&line, "user", verify_user(desk->verify));
 	log_text(&line, "address", desk->options->peer_addr);
-	log_text(&line, "version", good ? desk->info.version : NULL);
+	log_text(&line, "version",
+	    login == PROVIDER_LOGIN_GOOD ? desk->info.version : NULL);
 	log_end(&line);
 }
 
@@ -83,6 +98,7 @@ end_login(struct desk *desk, enum provider_login login, const struct error *err)
 	}
 	log_login(desk, login, err);
 	if (login == PROVIDER_LOGIN_BAD) {
+		atomic_fetch_add(&desk->options->place->failed_logins, 1);
 		struct deadline pause = deadline_in(BAD_LOGIN_MS, 0);
 		(void)deadline_wait(&pause, -1, 0);
 	}

@@ -287,6 +287,7 @@ patience(struct gate *gate)
 
 	if (gate->changed && now >= gate->status_next) {
 		gate_write_status(gate);
+		gate_write_metrics(gate);
 		gate->changed = false;
 		gate->status_next = now + STATUS_EVERY_MS;
 	}

@@ -170,6 +170,7 @@ gate_connect(struct gate *gate, long account, int fd)
 	} else {
 		atomic_store(&gate->places[holder].heard, clock_ms());
 		gate_set_state(gate, holder, PLACE_TURNED);
+		gate->totals.turned++;
 		close(fd);
 	}
 }
@@ -186,6 +187,7 @@ on_logged_in(struct gate *gate, long call, uint32_t account)
 		return;
 	gate->calls[call].account = account;
 	gate->strangers--;
+	gate->totals.logins++;
 	gate_set_state(gate, call, PLACE_READY);
 }
 
@@ -326,6 +328,7 @@ gate_end_call(struct gate *gate, pid_t pid)
 		if (account == NOBODY)
 			gate->strangers--;
 		close(call->desk);
+		gate_add_totals(&gate->totals, &gate->places[i]);
 		*call = (struct call){.pid = 0};
 		gate_set_state(gate, (long)i, PLACE_FREE);
 		if (account == NOBODY)

@@ -2,7 +2,8 @@
  * gate_private - what the sources of provider/gate share.
  *
  * gate.c has the loop, gate_listen.c the sockets, gate_calls.c the processes of
- * customers and who has an account's place.
+ * customers and who has an account's place, gate_status.c and gate_metrics.c
+ * what others read of it.
  */
 #ifndef ODMR_PROVIDER_GATE_PRIVATE_H
 #define ODMR_PROVIDER_GATE_PRIVATE_H
@@ -36,6 +37,13 @@ struct seat {
 	long holder, waiter; /* of calls, or NOBODY */
 };
 
+/* Since the start of the program, for the metrics; of calls that are over. */
+struct totals {
+	uint64_t logins, failed_logins;
+	uint64_t turned; /* connections that Postfix was joined with */
+	uint64_t to_customer, from_customer; /* octets */
+};
+
 struct listener {
 	int fd;
 	bool implicit_tls;
@@ -55,6 +63,7 @@ struct gate {
 	size_t calls_max;
 	size_t strangers; /* calls that are not logged in */
 	struct seat *seats; /* one for each account */
+	struct totals totals;
 	bool stopping;
 	bool changed; /* since the status was written */
 	int64_t status_next; /* clock_ms() before which it is not written */
@@ -83,6 +92,10 @@ int64_t gate_look_at_waiters(struct gate *gate);
 long gate_find_account(const struct gate *gate, const char *name);
 /* Writes run_dir/status.json. */
 void gate_write_status(struct gate *gate);
+/* Writes metrics_file, where one is set. */
+void gate_write_metrics(const struct gate *gate);
+/* Adds what a call did since it began. */
+void gate_add_totals(struct totals *totals, const struct place *place);
 /* Postfix has mail for an account. */
 void gate_connect(struct gate *gate, long account, int fd);
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "tell/metrics.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -179,23 +178,6 @@ take_sample(struct sample *sample, const struct config *config,
 	history_clear(&history);
 }
 
-static bool
-write_file(const char *path, const struct buf *text, struct error *err)
-{
-	const char *name = strrchr(path, '/') + 1; /* it is absolute */
-	char *parent = xstrndup(path, (size_t)(name - path));
-	int folder = whole_file_open_folder(AT_FDCWD, parent, false, err);
-
-	free(parent);
-	if (folder < 0)
-		return false;
-	/* The collector is another user. */
-	bool written = whole_file_write(
-	    folder, name, 0644, buf_data(text), buf_len(text), err);
-	close(folder);
-	return written;
-}
-
 bool
 metrics_write(const struct config *config, struct error *err)
 {
@@ -217,7 +199,9 @@ metrics_write(const struct config *config, struct error *err)
 	if (!format(&text, samples, count))
 		error_set(err, ERROR_INTERNAL, "too many figures");
 	else
-		written = write_file(config->metrics_file, &text, err);
+		/* The collector is another user. */
+		written = whole_file_write_path(config->metrics_file, 0644,
+		    buf_data(&text), buf_len(&text), err);
 	buf_clear(&text);
 	free(samples);
 	close(lock);
