@@ -14,7 +14,7 @@
 struct error;
 
 /* Makes both files; one that is there already is an error. The key has mode
- * 0600. */
+ * 0640 without what the umask forbids. */
 bool identity_make(const char *hostname, const char *cert_file,
     const char *key_file, struct error *err)
     __attribute__((warn_unused_result));

@@ -34,10 +34,13 @@ bool postfix_run(const struct provider_config *config, const char *program,
  */
 bool postfix_flush(const struct provider_config *config, const char *domain,
     struct error *err) __attribute__((warn_unused_result));
-/* The value of a parameter of main.cf, expanded, without its line end; owned by
- * the caller. NULL and err: it could not be read. */
+/* Its master process is there. Only root can tell. */
+bool postfix_is_running(const struct provider_config *config);
+/* The value of a parameter of main.cf, as it is written or with what it refers
+ * to, without its line end; owned by the caller. NULL and err: it could not be
+ * read. */
 char *postfix_parameter(const struct provider_config *config, const char *name,
-    struct error *err) __attribute__((warn_unused_result));
+    bool expanded, struct error *err) __attribute__((warn_unused_result));
 /*
  * Whether a list of main.cf (relay_domains, transport_maps) has the table, and
  * whatever else stands in it.

@@ -17,7 +17,7 @@ enum wanted_kind {
 	WANTED_VALUE, /* the parameter has this value */
 	WANTED_IN_LIST, /* the list has this item, and others stay */
 	WANTED_AT_LEAST, /* a time that is no shorter */
-	WANTED_SERVICE, /* a line of master.cf */
+	WANTED_SERVICE, /* a line of master.cf; its options follow it */
 	WANTED_OPTION, /* an option of such a line */
 };
 
@@ -25,7 +25,9 @@ struct wanted {
 	enum wanted_kind kind;
 	const char *name; /* of the parameter; odmr/unix; odmr/unix/NAME */
 	char *value; /* owned by the list */
-	char *now; /* as it stands, "" for nothing; owned by the list */
+	/* As it is written now, "" for nothing; owned by the list. An option:
+	 * its value alone. */
+	char *now;
 	bool there; /* nothing is to be done */
 	const char *why; /* what goes wrong without it */
 };
@@ -40,8 +42,10 @@ struct wanted_list {
 bool wanted_find(const struct provider_config *config, struct wanted_list *list,
     struct error *err) __attribute__((warn_unused_result));
 void wanted_clear(struct wanted_list *list);
-/* The line of the configuration that makes it so, owned by the caller:
- * "relay_domains = ...", "odmr unix ...". */
+/* "main.cf" or "master.cf". */
+const char *wanted_file(const struct wanted *wanted);
+/* The line of that file that makes it so, owned by the caller:
+ * "relay_domains = ...", "odmr unix ...", "  -o NAME=VALUE". */
 char *wanted_line(const struct wanted *wanted);
 /* Has postconf make it so. */
 bool wanted_apply(const struct provider_config *config,

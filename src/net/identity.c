@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <openssl/evp.h>
@@ -100,10 +101,11 @@ create(const char *path, mode_t mode, struct error *err)
 	return file;
 }
 
+/* Who may read it besides its owner is said by group and umask. */
 static bool
 write_key(EVP_PKEY *key, const char *path, struct error *err)
 {
-	FILE *file = create(path, 0600, err);
+	FILE *file = create(path, 0640, err);
 
 	if (file == NULL)
 		return false;
@@ -119,7 +121,8 @@ write_certificate(X509 *certificate, const char *path, struct error *err)
 
 	if (file == NULL)
 		return false;
-	bool written = PEM_write_X509(file, certificate) == 1;
+	bool written = fchmod(fileno(file), 0644) == 0 &&
+		       PEM_write_X509(file, certificate) == 1;
 	return (fclose(file) == 0 && written) || openssl_failed(err);
 }
 

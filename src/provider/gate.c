@@ -2,7 +2,6 @@
 #include "provider/gate.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
@@ -20,6 +19,7 @@
 #include "gate_private.h"
 #include "net/tls_server.h"
 #include "provider/provider_config.h"
+#include "provider/service_user.h"
 #include "tell/log.h"
 #include "tell/notify.h"
 
@@ -48,27 +48,6 @@ find_postfix(struct gate *gate, struct error *err)
 	}
 	gate->postfix = user->pw_uid;
 	return true;
-}
-
-/* Ports are bound and keys are read: root is not needed any more. */
-static bool
-leave_root(const struct provider_config *config, struct error *err)
-{
-	if (geteuid() != 0)
-		return true;
-	const struct passwd *user = getpwnam(config->user);
-	if (user == NULL) {
-		error_set(
-		    err, ERROR_CONFIG, "there is no user %s", config->user);
-		return false;
-	}
-	if (initgroups(user->pw_name, user->pw_gid) == 0 &&
-	    setresgid(user->pw_gid, user->pw_gid, user->pw_gid) == 0 &&
-	    setresuid(user->pw_uid, user->pw_uid, user->pw_uid) == 0)
-		return true;
-	error_set_errno(err, ERROR_SYSTEM, errno, "cannot become the user %s",
-	    config->user);
-	return false;
 }
 
 static struct tls_server *
@@ -123,8 +102,11 @@ set_up(struct gate *gate, struct error *err)
 	gate->seats = new_seats(config->accounts_count);
 	gate->tls = load_tls(config, err);
 	if (gate->tls == NULL || !find_postfix(gate, err) ||
-	    !gate_listen(gate, err) || !leave_root(config, err) ||
-	    !take_signals(gate, err))
+	    !gate_listen(gate, err))
+		return false;
+	/* Ports are bound: root is not needed any more. */
+	service_user_make_run_dir(config);
+	if (!service_user_become(config, err) || !take_signals(gate, err))
 		return false;
 	/* The kernel forgets it when the user changes (prctl(2)). */
 	prctl(PR_SET_DUMPABLE, 0);
@@ -358,6 +340,7 @@ gate_run(const struct gate_options *options)
 		notify_send("READY=1");
 		serve(&gate);
 		notify_send("STOPPING=1");
+		gate_remove_status(&gate);
 	} else {
 		log_say(CONFIG_LOG_ERROR, NULL, "start", "%s", err.text);
 		status = error_exit_status(err.class);

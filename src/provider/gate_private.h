@@ -92,6 +92,8 @@ int64_t gate_look_at_waiters(struct gate *gate);
 long gate_find_account(const struct gate *gate, const char *name);
 /* Writes run_dir/status.json. */
 void gate_write_status(struct gate *gate);
+/* Nobody is connected any more. */
+void gate_remove_status(const struct gate *gate);
 /* Writes metrics_file, where one is set. */
 void gate_write_metrics(const struct gate *gate);
 /* Adds what a call did since it began. */

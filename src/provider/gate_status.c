@@ -52,6 +52,7 @@ gate_write_status(struct gate *gate)
 	json_open(&json, NULL, '{');
 	json_number(&json, "version", 1);
 	json_time(&json, "written", clock_unix_ms());
+	json_number(&json, "pid", getpid());
 	json_open(&json, "connections", '[');
 	for (size_t i = 0; i < gate->calls_max; i++)
 		if (gate->calls[i].pid != 0)
@@ -66,4 +67,17 @@ gate_write_status(struct gate *gate)
 	if (folder >= 0)
 		close(folder);
 	buf_clear(&out);
+}
+
+void
+gate_remove_status(const struct gate *gate)
+{
+	struct error ignored;
+	int folder = whole_file_open_folder(
+	    AT_FDCWD, gate->config->run_dir, false, &ignored);
+
+	if (folder < 0)
+		return;
+	(void)unlinkat(folder, "status.json", 0);
+	close(folder);
 }

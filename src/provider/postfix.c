@@ -20,6 +20,21 @@ enum {
 	VALUE_MAX = 64 << 10, /* relay_domains may be a long list */
 };
 
+/* What a program complained of, owned by the caller. */
+static char *
+one_line(const struct buf *errors)
+{
+	size_t len = buf_len(errors);
+	char *said = xstrndup(len > 0 ? buf_data(errors) : "", len);
+
+	for (char *c = said; *c != '\0'; c++)
+		if (*c == '\n')
+			*c = ' ';
+	while (len > 0 && said[len - 1] == ' ')
+		said[--len] = '\0';
+	return said;
+}
+
 static bool
 run_within(const struct provider_config *config, const char *program,
     const char *const *words, int64_t ms, struct buf *out, struct error *err)
@@ -47,11 +62,14 @@ run_within(const struct provider_config *config, const char *program,
 	    .errors = &errors};
 	spawn_run(&options, &deadline, &result);
 	bool good = result.end == SPAWN_EXITED && result.code == 0;
-	if (!good)
+	if (!good) {
+		char *said = one_line(&errors);
 		error_set(err,
 		    result.end == SPAWN_STOPPED ? ERROR_STOPPED : ERROR_LOCAL,
-		    "%s %s: %.*s", path, spawn_describe(&result, how),
-		    (int)buf_len(&errors), buf_data(&errors));
+		    "%s %s%s%s", path, spawn_describe(&result, how),
+		    *said != '\0' ? ": " : "", said);
+		free(said);
+	}
 	buf_clear(&errors);
 	free(path);
 	return good;
@@ -73,11 +91,20 @@ postfix_flush(
 	return run_within(config, "postqueue", words, FLUSH_MS, NULL, err);
 }
 
-char *
-postfix_parameter(
-    const struct provider_config *config, const char *name, struct error *err)
+bool
+postfix_is_running(const struct provider_config *config)
 {
-	const char *const words[] = {"-x", "-h", name, NULL};
+	static const char *const words[] = {"status", NULL};
+	struct error ignored;
+
+	return postfix_run(config, "postfix", words, NULL, &ignored);
+}
+
+char *
+postfix_parameter(const struct provider_config *config, const char *name,
+    bool expanded, struct error *err)
+{
+	const char *const words[] = {expanded ? "-hx" : "-h", name, NULL};
 	char *value = NULL;
 	struct buf out;
 

@@ -2,6 +2,7 @@
 /*
  * odmr-provider check: what would keep customers out, or lose or bounce mail.
  */
+#include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdarg.h>
@@ -20,6 +21,7 @@
 #include "provider/postfix.h"
 #include "provider/provider_command.h"
 #include "provider/provider_config.h"
+#include "provider/service_user.h"
 #include "provider/users.h"
 #include "provider/wanted.h"
 
@@ -67,7 +69,7 @@ check_tls(const struct provider_config *config, struct findings *findings)
 		    " certificate",
 		    err.text);
 	else if (identity_pin(config->tls_cert_file, pin, &err))
-		printf("the customers' key: tls_pins: \"%s\"\n", pin);
+		printf("customers' odmr-agent.yaml: tls_pins: \"%s\"\n", pin);
 	tls_server_free(tls);
 }
 
@@ -77,6 +79,13 @@ check_users(const struct provider_config *config, struct findings *findings)
 	struct users_secret secret;
 	struct error err;
 
+	if (access(config->users_file, F_OK) != 0 && errno == ENOENT) {
+		found(findings, true,
+		    "%s: there is no such file; `odmr-provider passwd USER`"
+		    " makes it",
+		    config->users_file);
+		return;
+	}
 	for (size_t i = 0; i < config->accounts_count; i++) {
 		const struct provider_account *account = &config->accounts[i];
 		switch (users_find(
@@ -114,6 +123,20 @@ check_dovecot(const struct provider_config *config, struct findings *findings)
 	dovecot_free(dovecot);
 }
 
+/* In the eyes of the service, where root looks. */
+static void
+check_as_service(
+    const struct provider_config *config, struct findings *findings)
+{
+	service_user_try(config);
+	check_tls(config, findings);
+	if (config->users_file != NULL)
+		check_users(config, findings);
+	else
+		check_dovecot(config, findings);
+	service_user_return();
+}
+
 /* postqueue is set-gid, which the sandbox of the service forbids. */
 static void
 check_group(const struct provider_config *config, struct findings *findings)
@@ -124,8 +147,10 @@ check_group(const struct provider_config *config, struct findings *findings)
 	bool member = false;
 
 	if (user == NULL) {
-		found(
-		    findings, true, "there is no user %s (user)", config->user);
+		found(findings, true,
+		    "there is no user %s on this system; run `useradd --system"
+		    " --groups postdrop %s`, or name another one (user)",
+		    config->user, config->user);
 		return;
 	}
 	gid_t own = user->pw_gid;
@@ -141,9 +166,9 @@ check_group(const struct provider_config *config, struct findings *findings)
 			member = member || groups[i] == postdrop;
 	if (!member)
 		found(findings, false,
-		    "the user %s is not in the group postdrop: without the"
-		    " systemd unit, which gives it, Postfix cannot be asked to"
-		    " send; run `adduser %s postdrop`",
+		    "the user %s is not in the group postdrop, so it cannot"
+		    " ask Postfix to send, unless the systemd unit gives it"
+		    " that group; run `usermod -aG postdrop %s`",
 		    config->user, config->user);
 }
 
@@ -174,36 +199,80 @@ check_table(const struct provider_config *config, struct findings *findings)
 	free(path);
 }
 
+static bool
+says(const struct provider_config *config, const char *name, const char *word)
+{
+	struct error err;
+	char *value = postfix_parameter(config, name, true, &err);
+	bool has = value != NULL && (*word != '\0' ? strstr(value, word) != NULL
+						   : value[0] != '\0');
+
+	free(value);
+	return has;
+}
+
 /* Unknown recipients would be accepted, and their bounces sent to whoever the
  * sender pretends to be. */
 static void
 check_recipients(
     const struct provider_config *config, struct findings *findings)
 {
-	struct error err;
-	char *maps = postfix_parameter(config, "relay_recipient_maps", &err);
-	char *rules =
-	    postfix_parameter(config, "smtpd_recipient_restrictions", &err);
-	char *relay =
-	    postfix_parameter(config, "smtpd_relay_restrictions", &err);
+	static const char probe[] = "reject_unverified_recipient";
 
-	if (maps != NULL && maps[0] == '\0' && rules != NULL &&
-	    strstr(rules, "reject_unverified_recipient") == NULL &&
-	    relay != NULL &&
-	    strstr(relay, "reject_unverified_recipient") == NULL)
+	if (!says(config, "relay_recipient_maps", "") &&
+	    !says(config, "smtpd_recipient_restrictions", probe) &&
+	    !says(config, "smtpd_relay_restrictions", probe))
 		found(findings, false,
-		    "relay_recipient_maps is empty: mail for unknown"
+		    "main.cf: relay_recipient_maps is empty: mail for unknown"
 		    " recipients is accepted, and its bounces go to forged"
 		    " senders; see odmr-provider(8), RECIPIENTS");
-	free(maps);
-	free(rules);
-	free(relay);
+}
+
+/* What Postfix takes for its own does not go to a customer. */
+static void
+check_domains(const struct provider_config *config, struct findings *findings)
+{
+	static const char *const lists[] = {"mydestination",
+	    "virtual_alias_domains", "virtual_mailbox_domains"};
+	struct error err;
+
+	for (size_t l = 0; l < sizeof lists / sizeof lists[0]; l++) {
+		char *list = postfix_parameter(config, lists[l], true, &err);
+		for (size_t i = 0; list != NULL && i < config->accounts_count;
+		     i++) {
+			const struct config_texts *domains =
+			    &config->accounts[i].domains;
+			for (size_t k = 0; k < domains->count; k++)
+				if (postfix_list_has(list, domains->items[k]))
+					found(findings, true,
+					    "main.cf: %s has %s: its mail stays"
+					    " here and never goes to account"
+					    " %s; take it out",
+					    lists[l], domains->items[k],
+					    config->accounts[i].name);
+		}
+		free(list);
+	}
+}
+
+/* One finding of the list. */
+static void
+tell_wanted(const struct wanted *wanted, struct findings *findings)
+{
+	char *line = wanted_line(wanted);
+
+	found(findings, wanted->kind != WANTED_AT_LEAST,
+	    "%s: `%s` is missing%s%s%s: %s", wanted_file(wanted),
+	    line + strspn(line, " "), wanted->now[0] != '\0' ? " (now: " : "",
+	    wanted->now, wanted->now[0] != '\0' ? ")" : "", wanted->why);
+	free(line);
 }
 
 static void
 check_postfix(const struct provider_config *config, struct findings *findings)
 {
 	struct wanted_list list = {.count = 0};
+	bool has_service = true, missing = false;
 	struct error err;
 
 	if (!wanted_find(config, &list, &err)) {
@@ -216,12 +285,18 @@ check_postfix(const struct provider_config *config, struct findings *findings)
 		const struct wanted *wanted = &list.items[i];
 		if (wanted->there)
 			continue;
-		char *line = wanted_line(wanted);
-		found(findings, wanted->kind != WANTED_AT_LEAST,
-		    "Postfix needs `%s`, or else %s", line, wanted->why);
-		free(line);
+		missing = true;
+		if (wanted->kind == WANTED_SERVICE)
+			has_service = false;
+		/* Without the service its options say nothing new. */
+		if (wanted->kind != WANTED_OPTION || has_service)
+			tell_wanted(wanted, findings);
 	}
+	if (missing)
+		printf("`odmr-provider setup postfix --apply` makes all of"
+		       " this\n");
 	check_recipients(config, findings);
+	check_domains(config, findings);
 	wanted_clear(&list);
 }
 
@@ -238,11 +313,7 @@ provider_command_check(struct provider_context *context, int argc, char **argv)
 	}
 	for (size_t i = 0; i < config->messages_count; i++)
 		findings.warnings += config->messages[i].warning;
-	check_tls(config, &findings);
-	if (config->users_file != NULL)
-		check_users(config, &findings);
-	else
-		check_dovecot(config, &findings);
+	check_as_service(config, &findings);
 	check_group(config, &findings);
 	check_postfix(config, &findings);
 	printf("%s: %u error%s, %u warning%s\n", config->path, findings.faults,

@@ -122,6 +122,8 @@ main(int argc, char **argv)
 	int option;
 
 	fill_standard_descriptors();
+	/* In order with what goes to standard error, also in a file. */
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	signal(SIGCHLD, SIG_DFL);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);

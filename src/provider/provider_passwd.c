@@ -11,6 +11,7 @@
 
 #include "provider/provider_command.h"
 #include "provider/provider_config.h"
+#include "provider/service_user.h"
 #include "provider/users.h"
 
 /* As the agent takes one: a line of 1 to 1023 octets. */
@@ -51,8 +52,8 @@ read_password(char out[static PASSWORD_SIZE])
 	char again[PASSWORD_SIZE];
 
 	if (!ask("Password: ", out)) {
-		fputs("odmr-provider: a password is one line, of 1 to 1023"
-		      " octets\n",
+		fputs("odmr-provider: a password is one line of 1 to 1023"
+		      " octets; nothing was changed\n",
 		    stderr);
 		return false;
 	}
@@ -61,7 +62,9 @@ read_password(char out[static PASSWORD_SIZE])
 	bool same = ask("The same again: ", again) && strcmp(out, again) == 0;
 	explicit_bzero(again, sizeof again);
 	if (!same)
-		fputs("odmr-provider: these were two passwords\n", stderr);
+		fputs("odmr-provider: the two passwords are not the same;"
+		      " nothing was changed\n",
+		    stderr);
 	return same;
 }
 
@@ -79,20 +82,21 @@ provider_command_passwd(struct provider_context *context, int argc, char **argv)
 	}
 	const char *user = argv[argc - 1];
 	if (config->users_file == NULL) {
-		fputs("odmr-provider: dovecot_auth is set: the passwords are"
-		      " Dovecot's\n",
+		fputs("odmr-provider: \"dovecot_auth\" is set, so the"
+		      " passwords are Dovecot's: set them there\n",
 		    stderr);
 		return EX_CONFIG;
 	}
 	if (provider_config_user(config, user) == NULL && !removes) {
 		fprintf(stderr,
-		    "odmr-provider: no account has the user %s: it stands in"
-		    " %s as `user`, or is the name of the account\n",
-		    user, config->path);
+		    "odmr-provider: no account of %s has the user %s; the user"
+		    " is the name of the account where no \"user\" is set\n",
+		    config->path, user);
 		return EX_USAGE;
 	}
 	if (!removes && !read_password(password))
 		return EX_DATAERR;
+	service_user_share_files(config);
 	bool set = users_set(config->users_file, user,
 	    removes ? NULL : password, removes ? 0 : strlen(password), &err);
 	explicit_bzero(password, sizeof password);

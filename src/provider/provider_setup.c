@@ -19,6 +19,7 @@
 #include "provider/postfix.h"
 #include "provider/provider_command.h"
 #include "provider/provider_config.h"
+#include "provider/service_user.h"
 #include "provider/wanted.h"
 
 enum {
@@ -55,29 +56,31 @@ write_table(const struct provider_config *config, const struct buf *table,
 static void
 show(const struct wanted_list *list)
 {
-	static const char *const titles[] = {"main.cf", "master.cf"};
+	const char *file = "";
 
-	for (int file = 0; file < 2; file++) {
-		printf("\n# %s\n", titles[file]);
-		for (size_t i = 0; i < list->count; i++) {
-			const struct wanted *wanted = &list->items[i];
-			bool master = wanted->kind == WANTED_SERVICE ||
-				      wanted->kind == WANTED_OPTION;
-			if (master != (file == 1))
-				continue;
-			char *line = wanted_line(wanted);
-			if (wanted->kind == WANTED_OPTION)
-				printf("  -o %s=%s\n",
-				    strrchr(wanted->name, '/') + 1,
-				    wanted->value);
-			else
-				printf("%s\n", wanted->kind == WANTED_IN_LIST &&
-						       wanted->there
-						   ? wanted->now
-						   : line);
-			free(line);
+	for (size_t i = 0; i < list->count; i++) {
+		char *line = wanted_line(&list->items[i]);
+		if (strcmp(file, wanted_file(&list->items[i])) != 0) {
+			file = wanted_file(&list->items[i]);
+			printf("\n# %s\n", file);
 		}
+		printf("%s\n", line);
+		free(line);
 	}
+}
+
+/* Says what it changes, so that it can be undone by hand. */
+static bool
+change(const struct provider_config *config, const struct wanted *wanted,
+    struct error *err)
+{
+	char *line = wanted_line(wanted);
+
+	printf("%s: %s\n", wanted_file(wanted), line + strspn(line, " "));
+	if (wanted->now[0] != '\0')
+		printf("    before: %s\n", wanted->now);
+	free(line);
+	return wanted_apply(config, wanted, err);
 }
 
 static bool
@@ -89,20 +92,17 @@ apply(const struct provider_config *config, const struct wanted_list *list,
 	if (!write_table(config, table, err))
 		return false;
 	char *path = postfix_table_path(config);
-	printf("written: %s\n", path);
+	printf("Written: %s\n", path);
 	free(path);
-	for (size_t i = 0; i < list->count; i++) {
-		const struct wanted *wanted = &list->items[i];
-		if (wanted->there)
-			continue;
-		char *line = wanted_line(wanted);
-		printf("%s\n    before: %s\n", line,
-		    wanted->now[0] != '\0' ? wanted->now : "(nothing)");
-		free(line);
-		if (!wanted_apply(config, wanted, err))
+	for (size_t i = 0; i < list->count; i++)
+		if (!list->items[i].there &&
+		    !change(config, &list->items[i], err))
 			return false;
+	if (!postfix_is_running(config)) {
+		printf("Postfix is not running; start it\n");
+		return true;
 	}
-	printf("postfix reload\n");
+	printf("Postfix reads it again (postfix reload)\n");
 	return postfix_run(config, "postfix", reload, NULL, err);
 }
 
@@ -114,6 +114,12 @@ setup_postfix(const struct provider_config *config, bool applies)
 	struct error err;
 	struct buf table;
 
+	if (applies && geteuid() != 0) {
+		fputs("odmr-provider: only root may change Postfix'"
+		      " configuration: run this as root\n",
+		    stderr);
+		return EX_NOPERM;
+	}
 	buf_init(&table, TABLE_MAX);
 	postfix_table_content(config, &table);
 	if (!wanted_find(config, &list, &err)) {
@@ -136,23 +142,45 @@ setup_postfix(const struct provider_config *config, bool applies)
  * TLS
  */
 
+/* One without the other is a loss to look into, and not ours to cover up: a new
+ * key has a new pin, and every customer must learn it. */
+static bool
+make_identity(const struct provider_config *config, struct error *err)
+{
+	const char *cert = config->tls_cert_file, *key = config->tls_key_file;
+	bool has_cert = access(cert, F_OK) == 0,
+	     has_key = access(key, F_OK) == 0;
+
+	if (has_cert && has_key) {
+		printf("They are there already: %s, %s\n", key, cert);
+		return true;
+	}
+	if (has_cert != has_key) {
+		error_set(err, ERROR_CONFIG,
+		    "%s is there and %s is not: put it back, or remove the"
+		    " first to have both made anew",
+		    has_cert ? cert : key, has_cert ? key : cert);
+		return false;
+	}
+	service_user_share_files(config);
+	if (!identity_make(config->hostname, cert, key, err))
+		return false;
+	printf("Written: %s, %s\n", key, cert);
+	return true;
+}
+
 static int
 setup_tls(const struct provider_config *config)
 {
 	char pin[TLS_PIN_SIZE];
 	struct error err;
 
-	if (access(config->tls_cert_file, F_OK) != 0 &&
-	    access(config->tls_key_file, F_OK) != 0) {
-		if (!identity_make(config->hostname, config->tls_cert_file,
-			config->tls_key_file, &err))
-			return fail(&err);
-		printf("written: %s, %s\n", config->tls_key_file,
-		    config->tls_cert_file);
-	}
-	if (!identity_pin(config->tls_cert_file, pin, &err))
+	if (!make_identity(config, &err) ||
+	    !identity_pin(config->tls_cert_file, pin, &err))
 		return fail(&err);
-	printf("The customers' odmr-agent.yaml:\n    tls_pins: \"%s\"\n", pin);
+	printf("For the account in each customer's odmr-agent.yaml:\n"
+	       "    tls_pins: \"%s\"\n",
+	    pin);
 	return EX_OK;
 }
 

@@ -2,7 +2,9 @@
 /*
  * odmr-provider status: who is connected, and what mail waits for whom.
  */
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +96,15 @@ read_queue(const struct provider_config *config, struct waiting *waiting,
 	return good;
 }
 
+/* A program that was killed leaves its file behind. */
+static bool
+is_alive(const struct json *json)
+{
+	pid_t pid = (pid_t)json_get_number(json_root(json), "pid", 0);
+
+	return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
+}
+
 static struct json *
 read_connections(const struct provider_config *config, struct error *err)
 {
@@ -103,18 +114,27 @@ read_connections(const struct provider_config *config, struct error *err)
 	buf_init(&content, STATUS_MAX);
 	int folder =
 	    whole_file_open_folder(AT_FDCWD, config->run_dir, false, err);
+	bool hidden = folder < 0 && access(config->run_dir, F_OK) == 0;
 	if (folder >= 0) {
-		if (whole_file_read(folder, "status.json", &content, err) ==
-		    WHOLE_FILE_READ)
+		enum whole_file_result result =
+		    whole_file_read(folder, "status.json", &content, err);
+		hidden = result == WHOLE_FILE_FAILED;
+		if (result == WHOLE_FILE_READ)
 			json =
 			    json_parse(buf_data(&content), buf_len(&content));
 		close(folder);
 	}
-	if (json == NULL)
-		error_set(err, ERROR_AGAIN,
-		    "%s/status.json cannot be read: odmr-provider is not"
-		    " running, or you may not read it",
-		    config->run_dir);
+	if (json != NULL && !is_alive(json)) {
+		json_free(json);
+		json = NULL;
+	}
+	if (json == NULL && hidden)
+		error_set(err, ERROR_REFUSED,
+		    "%s/status.json cannot be read: run this as root, or as the"
+		    " user %s",
+		    config->run_dir, config->user);
+	else if (json == NULL)
+		error_set(err, ERROR_AGAIN, "odmr-provider is not running");
 	buf_clear(&content);
 	return json;
 }
@@ -131,6 +151,8 @@ show_connections(const struct json_value *list, const char *account)
 		const char *name = json_get_text(each, "account", "");
 		if (strcmp(name, account != NULL ? account : "") != 0)
 			continue;
+		if (!any && account == NULL)
+			printf("not logged in\n");
 		any = true;
 		printf("  %s since %s, from %s\n",
 		    json_get_text(each, "state", "?"),

@@ -91,20 +91,38 @@ ask_master(const struct provider_config *config, const char *flag,
 	return asked;
 }
 
+/* "odmr/unix/NAME = VALUE"; an option that was never set is no error of
+ * postconf's, only no output. */
 static void
 judge_option(struct wanted *wanted)
 {
 	size_t name = strlen(wanted->name);
 	const char *equals = strchr(wanted->now, '=');
 
-	wanted->there = false;
 	if (strncmp(wanted->now, wanted->name, name) != 0 || equals == NULL)
 		return;
 	const char *value = equals + 1 + strspn(equals + 1, " ");
 	wanted->there = strcmp(value, wanted->value) == 0;
+	memmove(wanted->now, value, strlen(value) + 1);
 }
 
-/* An options that was never set is no error of postconf's, only no output. */
+/* A list that comes to nothing need not be kept, whatever makes it so: the
+ * default of relay_domains is an expression. */
+static bool
+look_at_list(const struct provider_config *config, struct wanted *wanted,
+    struct error *err)
+{
+	char *means = postfix_parameter(config, wanted->name, true, err);
+
+	if (means == NULL)
+		return false;
+	if (means[strspn(means, " ,\t")] == '\0')
+		wanted->now[0] = '\0';
+	wanted->there = postfix_list_has(means, wanted->value);
+	free(means);
+	return true;
+}
+
 static bool
 look(const struct provider_config *config, struct wanted *wanted,
     struct error *err)
@@ -125,13 +143,13 @@ look(const struct provider_config *config, struct wanted *wanted,
 	case WANTED_AT_LEAST:
 		break;
 	}
-	wanted->now = postfix_parameter(config, wanted->name, err);
+	wanted->now = postfix_parameter(config, wanted->name, false, err);
 	if (wanted->now == NULL)
 		return false;
+	if (wanted->kind == WANTED_IN_LIST)
+		return look_at_list(config, wanted, err);
 	if (wanted->kind == WANTED_VALUE)
 		wanted->there = strcmp(wanted->now, wanted->value) == 0;
-	else if (wanted->kind == WANTED_IN_LIST)
-		wanted->there = postfix_list_has(wanted->now, wanted->value);
 	else
 		wanted->there =
 		    parse_time(wanted->now) >= parse_time(wanted->value);
@@ -174,14 +192,30 @@ wanted_clear(struct wanted_list *list)
 	*list = (struct wanted_list){.count = 0};
 }
 
+static bool
+is_of_master(const struct wanted *wanted)
+{
+	return wanted->kind == WANTED_SERVICE || wanted->kind == WANTED_OPTION;
+}
+
+const char *
+wanted_file(const struct wanted *wanted)
+{
+	return is_of_master(wanted) ? "master.cf" : "main.cf";
+}
+
 /* Ours first: a pattern of the administrator's must not hide a customer. */
 char *
 wanted_line(const struct wanted *wanted)
 {
 	if (wanted->kind == WANTED_SERVICE)
 		return xstrdup(wanted->value);
-	bool list = wanted->kind == WANTED_IN_LIST && wanted->now != NULL &&
-		    wanted->now[0] != '\0';
+	if (wanted->kind == WANTED_OPTION)
+		return xasprintf("  -o %s=%s", strrchr(wanted->name, '/') + 1,
+		    wanted->value);
+	if (wanted->kind == WANTED_IN_LIST && wanted->there)
+		return xasprintf("%s = %s", wanted->name, wanted->now);
+	bool list = wanted->kind == WANTED_IN_LIST && wanted->now[0] != '\0';
 	return xasprintf("%s = %s%s%s", wanted->name, wanted->value,
 	    list ? ", " : "", list ? wanted->now : "");
 }
