@@ -228,31 +228,35 @@ check_recipients(
 		    " senders; see odmr-provider(8), RECIPIENTS");
 }
 
-/* What Postfix takes for its own does not go to a customer. */
+/* transport_maps decides where the mail goes, but these lists decide who has a
+ * mailbox. */
+static void
+check_list(const struct provider_config *config, const char *name,
+    struct findings *findings)
+{
+	struct error err;
+	char *list = postfix_parameter(config, name, true, &err);
+
+	for (size_t i = 0; list != NULL && i < config->accounts_count; i++) {
+		const struct config_texts *domains =
+		    &config->accounts[i].domains;
+		for (size_t k = 0; k < domains->count; k++)
+			if (postfix_list_has(list, domains->items[k]))
+				found(findings, false,
+				    "main.cf: %s has %s: whoever is no"
+				    " recipient of this host is refused there;"
+				    " take it out",
+				    name, domains->items[k]);
+	}
+	free(list);
+}
+
 static void
 check_domains(const struct provider_config *config, struct findings *findings)
 {
-	static const char *const lists[] = {"mydestination",
-	    "virtual_alias_domains", "virtual_mailbox_domains"};
-	struct error err;
-
-	for (size_t l = 0; l < sizeof lists / sizeof lists[0]; l++) {
-		char *list = postfix_parameter(config, lists[l], true, &err);
-		for (size_t i = 0; list != NULL && i < config->accounts_count;
-		     i++) {
-			const struct config_texts *domains =
-			    &config->accounts[i].domains;
-			for (size_t k = 0; k < domains->count; k++)
-				if (postfix_list_has(list, domains->items[k]))
-					found(findings, true,
-					    "main.cf: %s has %s: its mail stays"
-					    " here and never goes to account"
-					    " %s; take it out",
-					    lists[l], domains->items[k],
-					    config->accounts[i].name);
-		}
-		free(list);
-	}
+	check_list(config, "mydestination", findings);
+	check_list(config, "virtual_alias_domains", findings);
+	check_list(config, "virtual_mailbox_domains", findings);
 }
 
 /* One finding of the list. */

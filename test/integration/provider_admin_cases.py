@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: ISC
+"""
+odmr-provider as its administrator meets it: the commands, the files they leave,
+the log and the metrics.
+"""
+import grp
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+
+import mail
+from provider_host import ProviderHost
+from servers import Skip
+from service import Service
+from stage import until
+
+USER = "user@example.org"
+
+
+
+def test_what_root_makes_is_for_the_service(t):
+    """It can read its key and passwords, also at a reload, and change neither;
+    others can read none of it."""
+    host = ProviderHost(t, user="nobody", start=False)
+    group = grp.getgrgid(pwd.getpwnam("nobody").pw_gid).gr_gid
+    for name in ("key.pem", "users"):
+        found = os.stat(os.path.join(host.folder, name))
+        assert stat.S_IMODE(found.st_mode) == 0o640, (name, oct(found.st_mode))
+        assert (found.st_uid, found.st_gid) == (0, group), name
+    os.chmod(os.path.join(host.folder, "users"), 0o600)
+    host.run("passwd", "office", stdin="another one\n")
+    assert stat.S_IMODE(os.stat(os.path.join(host.folder, "users")).st_mode) == 0o600
+    refused = host.run("check", status=78).out
+    assert "users" in refused and "Permission denied" in refused, refused
+
+
+def test_half_an_identity(t):
+    """Neither covered up nor made anew: customers know the old key."""
+    host = ProviderHost(t, start=False)
+    for name, other in (("key.pem", "cert.pem"), ("cert.pem", "key.pem")):
+        path = os.path.join(host.folder, name)
+        os.rename(path, path + ".away")
+        said = host.run("setup", "tls", status=78).stderr.decode()
+        assert other + " is there and " in said and "put it back" in said, said
+        assert not os.path.exists(path)
+        os.rename(path + ".away", path)
+    assert host.pin in host.run("setup", "tls").out
+
+
+def postconf(host, *words):
+    done = subprocess.run(["/usr/sbin/postconf", "-c", host.postfix.folder] +
+                          list(words), check=True, stdout=subprocess.PIPE)
+    return done.stdout.decode().strip()
+
+
+def test_setup_keeps_what_is_there(t):
+    """Lists keep their items and variables; a second run changes nothing."""
+    host = ProviderHost(t, start=False)
+    host.postconf("relay_domains=$mydomain, other.example",
+                  "maximal_queue_lifetime=60d")
+    shown = host.run("setup", "postfix").out
+    host.run("setup", "postfix", "--apply")
+    table = "texthash:%s/odmr_domains" % host.postfix.folder
+    assert postconf(host, "-h", "relay_domains") == \
+        table + ", $mydomain, other.example"
+    assert "relay_domains = %s, $mydomain" % table in shown, shown
+    assert postconf(host, "-h", "maximal_queue_lifetime") == "60d"
+    with open(host.postfix.folder + "/main.cf", encoding="utf-8") as file:
+        before = file.read()
+    again = host.run("setup", "postfix", "--apply").out
+    assert "main.cf:" not in again and "master.cf:" not in again, again
+    with open(host.postfix.folder + "/main.cf", encoding="utf-8") as file:
+        assert file.read() == before
+
+
+def test_setup_without_a_running_postfix(t):
+    host = ProviderHost(t, start=False)
+    host.postfix.end()
+    assert "not running" in host.run("setup", "postfix", "--apply").out
+
+
+def test_check_names_what_loses_mail(t):
+    host = ProviderHost(t, start=False)
+    assert "0 errors" in host.run("check").out
+    host.postconf("mydestination=localhost, example.org",
+                  "maximal_queue_lifetime=5d")
+    postconf(host, "-P", "-e", "odmr/unix/smtp_fallback_relay=[relay.example]")
+    said = host.run("check", status=78).out
+    for words in ("mydestination has example.org",
+                  "maximal_queue_lifetime = 30d` is missing (now: 5d)",
+                  "-o smtp_fallback_relay=` is missing (now: [relay.example])",
+                  "relay_recipient_maps is empty",
+                  "setup postfix --apply"):
+        assert words in said, (words, said)
+    postconf(host, "-M", "-X", "odmr/unix")
+    said = host.run("check", status=78).out
+    assert said.count("master.cf") == 1 and "no way to the customers" in said, said
+
+
+def test_status_of_a_provider_that_died(t):
+    host = ProviderHost(t)
+    host.run("status")
+    host.kill()
+    said = host.run("status", status=75)
+    assert "not running" in said.stderr.decode(), said
+    host.start()
+    host.run("status")
+    host.stop()
+    assert not os.path.exists(os.path.join(host.folder, "run/status.json"))
+
+
+def test_failed_logins_are_those_of_guessers(t):
+    """Nobody is locked out by fail2ban since the passwords cannot be read."""
+    host = ProviderHost(t)
+    guesser = host.customer()
+    guesser.start_tls()
+    guesser.ask("AUTH PLAIN AG9mZmljZQBnZXNzZW4=", 535)
+    guesser.close()
+    line = host.logged("login-failed")[0]
+    assert line.endswith("login-failed user=office address=127.0.0.1"), line
+    users = os.path.join(host.folder, "users")
+    os.rename(users, users + ".away")
+    customer = host.customer()
+    customer.start_tls()
+    customer.ask("AUTH PLAIN AG9mZmljZQBnZXNzZW4=", 454)
+    customer.close()
+    host.logged("login-unavailable", "no such file", "user=office")
+    assert len(host.logged("login-failed")) == 1
+
+
+def test_metrics(t):
+    """As promtool wants them, whole, and for others to read."""
+    path = os.path.join(t.sub("metrics"), "odmr-provider.prom")
+    host = ProviderHost(t, metrics_file=path)
+
+    def metrics():
+        with open(path, encoding="utf-8") as file:
+            return dict(line.rsplit(" ", 1) for line in file
+                        if not line.startswith("#"))
+
+    def shows(name, value):
+        until(lambda: os.path.exists(path) and
+              int(metrics().get("odmr_provider_" + name, -1)) == value,
+              what="%s %d" % (name, value))
+
+    shows('account_connected{account="office"}', 0)
+    t.configure(accounts={"office": host.account(every="1s")})
+    service = Service(t)
+    shows('connections{state="held"}', 1)
+    shows('account_connected{account="office"}', 1)
+    text = mail.message("counted")
+    host.send([USER], text)
+    until(lambda: t.mail(USER), what="the message")
+    shows("turned_total", 1)
+    until(lambda: int(metrics()['odmr_provider_turned_bytes_total{to="customer"}'])
+          > len(text), what="the octets")
+    service.stop()
+    shows('connections{state="held"}', 0)
+    guesser = host.customer()
+    guesser.start_tls()
+    guesser.ask("AUTH PLAIN AG9mZmljZQBnZXNzZW4=", 535)
+    guesser.close()
+    shows('logins_total{result="failed"}', 1)
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o644
+    if not shutil.which("promtool"):
+        raise Skip("promtool is not installed")
+    with open(path, "rb") as file:
+        checked = subprocess.run(["promtool", "check", "metrics"], check=False,
+                                 input=file.read(), stdout=subprocess.PIPE,
+                                 stderr=subprocess.STDOUT)
+    assert (checked.returncode, checked.stdout) == (0, b""), checked.stdout
