@@ -53,7 +53,8 @@ struct session {
 	struct error refusal; /* the first that ATRN got */
 	unsigned fruitless; /* calls in a row without progress */
 	bool silent; /* the last turned connection ended in silence */
-	int64_t dropped; /* clock_ms() of its end without QUIT; 0: QUIT */
+	int64_t mail_end; /* clock_ms() of the last one with mail, 0: asked */
+	bool dropped; /* and it ended without QUIT */
 };
 
 /* Calls until the provider has nothing more, or the session must end. */

@@ -18,9 +18,10 @@ enum {
 	/* Some providers send one message a call, or only defer. */
 	CALLS_MAX = 1000,
 	FRUITLESS_MAX = 5,
-	/* Exim lets go of its lock a moment after it has dropped the
-	 * connection; whoever calls in that moment is told that there is no
-	 * mail. A login over a slow network takes seconds of its own. */
+	/* Exim lets go of its locks a moment after a connection; whoever calls
+	 * in that moment is told that there is no mail (behind one that it
+	 * dropped), or it turns and sends nothing (behind any). A login over a
+	 * slow network takes seconds of its own. */
 	DROP_MS = 5 * 1000,
 	DROP_WAIT_MS = 3 * 1000,
 };
@@ -96,19 +97,31 @@ answers_of(const struct session *s)
  * A turned connection
  */
 
-/* The line ended before the first MAIL: no mail, as far as one can tell. */
+/* No mail, as far as one can tell; a little later that may be known better. */
+static enum step
+no_mail(struct session *s, bool doubtful)
+{
+	bool just_now = s->mail_end != 0 && clock_ms() - s->mail_end <= DROP_MS;
+
+	s->mail_end = 0;
+	return just_now && doubtful ? STEP_LATER : STEP_NEXT;
+}
+
+/* The connection ended before the first MAIL. */
 static enum step
 nothing_came(struct session *s, const struct serve_result *served)
 {
-	if (served->end == RECEIVER_QUIT || brought_mail(s))
-		return STEP_NEXT;
-	s->result->untidy = true;
-	/* Of some it is known that they do so with nothing to send. */
-	log_say(s->history.untidy_proven > 0 ? CONFIG_LOG_DEBUG
-					     : CONFIG_LOG_WARNING,
-	    s->account->name, "untidy",
-	    "the provider ended the line without QUIT, and sent no mail");
-	return STEP_NEXT;
+	if (served->end != RECEIVER_QUIT && !brought_mail(s)) {
+		s->result->untidy = true;
+		/* Of some it is known that they do so with nothing to send. */
+		log_say(s->history.untidy_proven > 0 ? CONFIG_LOG_DEBUG
+						     : CONFIG_LOG_WARNING,
+		    s->account->name, "untidy",
+		    "the provider ended the line without QUIT, and sent no "
+		    "mail");
+	}
+	/* Why did it turn, when it has nothing to send? */
+	return no_mail(s, true);
 }
 
 /* A failure on the turned connection. What mail came before it stays. */
@@ -196,7 +209,10 @@ serve_call(struct session *s, struct call_result *call)
 	if (served.end == RECEIVER_BROKEN)
 		error_set(&served.error, ERROR_PROTOCOL,
 		    "the provider said what makes no sense, and was told so");
-	s->dropped = served.end == RECEIVER_QUIT ? 0 : clock_ms();
+	if (served.mail_seen) {
+		s->mail_end = clock_ms();
+		s->dropped = served.end != RECEIVER_QUIT;
+	}
 	return after_turn(s, &served, &before);
 }
 
@@ -253,17 +269,6 @@ failed_call(struct session *s, const struct customer_outcome *outcome,
 	return STEP_END;
 }
 
-/* The provider says so; behind a connection that it dropped it is asked once
- * more. */
-static enum step
-no_mail(struct session *s)
-{
-	bool dropped = s->dropped != 0 && clock_ms() - s->dropped <= DROP_MS;
-
-	s->dropped = 0;
-	return dropped ? STEP_LATER : STEP_NEXT;
-}
-
 static enum step
 call_once(struct session *s, const char *domains, bool first)
 {
@@ -282,7 +287,7 @@ call_once(struct session *s, const char *domains, bool first)
 	if (call.outcome.result == CUSTOMER_TURNED)
 		step = serve_call(s, &call);
 	else if (call.outcome.result == CUSTOMER_NO_MAIL)
-		step = no_mail(s);
+		step = no_mail(s, s->dropped);
 	call_result_clear(&call);
 	return step;
 }
@@ -324,7 +329,7 @@ drain(struct session *s, const char *domains)
 	bool first = true;
 
 	s->fruitless = 0;
-	s->dropped = 0;
+	s->mail_end = 0;
 	while (step == STEP_AGAIN || step == STEP_LATER) {
 		if (!first && !asking_again(s->asking))
 			return STEP_NEXT;

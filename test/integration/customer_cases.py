@@ -728,6 +728,35 @@ def test_no_mail_just_behind_a_drop(t):
     assert len(provider.sessions) == 4, len(provider.sessions)
 
 
+@rows(("drop-drop", False, False), ("drop-QUIT", False, True),
+      ("QUIT-drop", True, False), ("QUIT-QUIT", True, True))
+def test_turned_for_nothing_just_behind_mail(t, first, second):
+    """Exim still has its locks: it turns, finds no message that it may touch,
+    and ends. It is asked once more."""
+    later = mail.message("later")
+
+    def end(line, polite):
+        if polite:
+            goodbye(line)
+        else:
+            line.close()
+
+    def some(line):
+        hello(line)
+        deliver(line, TEXT)
+        end(line, first)
+
+    def nothing(line):
+        line.expect(220)
+        end(line, second)
+
+    provider = t.provider(some, nothing, one_message(later), nothing, nothing)
+    t.configure(provider)
+    t.expect(t.fetch("office"), 0, "office: 2 messages")
+    t.assert_mail("user@example.org", TEXT, later)
+    assert len(provider.turns()) == 5, provider.turns()
+
+
 def test_silence_between_two_recipients(t):
     """Both sides wait: the next call begins anew, and is less patient."""
     def silent(line):
