@@ -102,9 +102,10 @@ struct ledger_outcome *ledger_outcome_of(const struct ledger *ledger,
     const struct ledger_entry *entry, const struct ledger_rcpt *rcpt);
 const struct ledger_outcome *ledger_recall(const struct ledger *ledger,
     const struct ledger_entry *entry, const struct ledger_rcpt *rcpt);
-/* The reply of a recipient that is put off now, NULL: he is not. */
-const struct status *ledger_put_off(
-    const struct ledger *ledger, const struct ledger_rcpt *rcpt);
+/* Whether a recipient is deferred without being asked, and the reply: what the
+ * delivery said before, with cause and time. */
+bool ledger_put_off(const struct ledger *ledger, const struct ledger_rcpt *rcpt,
+    struct status *reply);
 /* What the delivery said when it deferred him last, a message of this sender
  * and size; NULL where it never did. */
 const struct status *ledger_last_deferral(

@@ -9,6 +9,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+#include "protocol/cause.h"
 
 enum {
 	/* A reply line has 512 octets (RFC 5321 4.5.3.1.5), code and CRLF in. */
@@ -21,14 +24,19 @@ struct status {
 	int code; /* 200 to 599; 0: no answer yet */
 	char enhanced[STATUS_ENHANCED_MAX]; /* "" where there is none */
 	char text[STATUS_TEXT_MAX + 1];
+	/* For the log, never on the wire: why the agent itself said so, and
+	 * until when it will (Unix seconds; 0: no time). */
+	enum cause cause;
+	int64_t until;
 };
 
-/* enhanced may be ""; the text is cut and each odd octet becomes '?'. */
+/* Without a cause. enhanced may be ""; the text is cut and each odd octet becomes '?'. */
 void status_set(struct status *status, int code, const char *enhanced,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* 2, 3, 4 or 5; 0 for no answer yet. */
 int status_class(const struct status *status);
-/* A 5xx becomes 450, with what it was in its text; others stay. */
+/* A 5xx becomes 450, with what it was in its text and CAUSE_SOFT_BOUNCE; others
+ * stay. */
 void status_soften(struct status *status);
 /* "250 2.0.0 ok" into out, without CRLF; returns out. */
 char *status_format(const struct status *status, char *out, size_t size);

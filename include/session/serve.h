@@ -58,7 +58,6 @@ void serve_run(
     const struct serve_options *options, struct serve_result *result);
 /* At the end of a session: how many deferrals and refusals were not logged one
  * by one, if there were so many. */
-void serve_log_left_out(
-    const struct tally *tally, const char *account, const char *session_id);
+void serve_log_left_out(const struct tally *tally, const char *account);
 
 #endif

@@ -26,6 +26,10 @@ void log_override(enum config_log_level level);
 /* A line of this level would be written. */
 bool log_is_on(enum config_log_level level);
 
+/* Each line from now on bears this session's id; NULL: none. The id is
+ * borrowed until then. */
+void log_session(const char *id);
+
 /* A line under way; from log_begin() to log_end(). */
 struct log_line {
 	bool on;
@@ -47,6 +51,8 @@ void log_text(struct log_line *line, const char *key, const char *text);
 void log_escaped(struct log_line *line, const char *key, const char *text);
 void log_number(struct log_line *line, const char *key, uint64_t number);
 void log_ms(struct log_line *line, const char *key, int64_t ms);
+/* Unix seconds, as RFC 3339 in UTC. */
+void log_time(struct log_line *line, const char *key, int64_t seconds);
 void log_reply(
     struct log_line *line, const char *key, const struct status *status);
 void log_end(struct log_line *line);

@@ -144,10 +144,11 @@ maildir_answer(struct delivery *delivery, size_t *rcpt, struct status *status,
 	*rcpt = next->index;
 	char *folder = folder_name(
 	    maildir->template, maildir->envelope->rcpt[next->index]);
-	if (folder == NULL)
+	if (folder == NULL) {
 		status_set(status, 553, "5.1.3",
-		    "this address cannot be the name of a mailbox");
-	else if (box_exists(&maildir->place, folder, status)) {
+		    "This address cannot be the name of a mailbox");
+		status->cause = CAUSE_ADDRESS;
+	} else if (box_exists(&maildir->place, folder, status)) {
 		status_set(status, 250, "2.1.5", "ok");
 		next->accepted = true;
 		next->box = find_box(maildir, folder);

@@ -144,7 +144,8 @@ refuses_relay(const struct path *rcpt, struct status *status)
 	if (path_is_plain(rcpt))
 		return false;
 	status_set(status, 553, "5.1.3",
-	    "this kind of local part is not accepted here");
+	    "This kind of local part is not accepted here");
+	status->cause = CAUSE_ADDRESS;
 	return true;
 }
 

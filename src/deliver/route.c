@@ -203,8 +203,8 @@ route_answer(struct delivery *delivery, size_t *rcpt, struct status *status,
 	struct route *route = route_of(delivery);
 
 	if (rcpts_next(&route->refused, rcpt)) {
-		status_set(
-		    status, 550, "5.1.1", "no route takes this recipient");
+		status_set(status, 550, "5.1.1", "No route for this recipient");
+		status->cause = CAUSE_ROUTE;
 		return true;
 	}
 	for (size_t i = 0; i < route->leg_count; i++) {

@@ -53,7 +53,7 @@ struct sendmail {
 	enum sendmail_step step;
 	struct status outcome;
 	bool gone;
-	bool misreads; /* it is run no more in this session */
+	bool misreads; /* it is not run again in this session */
 	struct error complaint; /* of that, until it is told */
 };
 
@@ -127,9 +127,18 @@ static void
 set_misreads(const struct sendmail *sendmail, struct status *status)
 {
 	status_set(status, 451, "4.3.0",
-	    "%s is run no more in this session: it did not read a message to "
+	    "%s is not run again in this session: it did not read a message to "
 	    "its end",
 	    sendmail->options.command[0]);
+	status->cause = CAUSE_DELIVERY_SETUP;
+}
+
+static void
+set_refusal(struct status *status, enum cause cause, int code,
+    const char *enhanced, const char *text)
+{
+	status_set(status, code, enhanced, "%s", text);
+	status->cause = cause;
 }
 
 static bool
@@ -148,10 +157,11 @@ sendmail_answer(struct delivery *delivery, size_t *rcpt, struct status *status,
 	if (sendmail->misreads)
 		set_misreads(sendmail, status);
 	else if (!path_is_plain(path))
-		status_set(status, 553, "5.1.3",
-		    "this kind of local part is not accepted here");
+		set_refusal(status, CAUSE_ADDRESS, 553, "5.1.3",
+		    "This kind of local part is not accepted here");
 	else if (sendmail->arguments + argument > SENDMAIL_ARGUMENTS_MAX)
-		status_set(status, 452, "4.5.3", "too many recipients");
+		set_refusal(status, CAUSE_RECIPIENTS, 452, "4.5.3",
+		    "Too many recipients");
 	else {
 		status_set(status, 250, "2.1.5", "ok");
 		next->accepted = true;

@@ -127,6 +127,7 @@ judge_success(const struct sendmail_run *run, struct status *outcome)
 		 * again at once, as after 4.3.x. */
 		set_failure(run, outcome, 451, "4.5.0",
 		    "did not read the message to its end");
+		outcome->cause = CAUSE_DELIVERY_SETUP;
 		return SENDMAIL_RUN_UNREAD;
 	}
 	status_set(outcome, 250, "2.0.0", "taken by %s", run->command[0]);

@@ -27,19 +27,25 @@ find(const struct ledger *ledger, const struct ledger_rcpt *rcpt)
 	    &ledger->book->deferrals, mail->sender, mail->size, rcpt->mailbox);
 }
 
-const struct status *
-ledger_put_off(const struct ledger *ledger, const struct ledger_rcpt *rcpt)
+bool
+ledger_put_off(const struct ledger *ledger, const struct ledger_rcpt *rcpt,
+    struct status *reply)
 {
 	const struct ledger_deferral *deferral = find(ledger, rcpt);
 
 	if (deferral == NULL)
-		return NULL;
+		return false;
 	/* More than the longest: the clock was set back. */
 	int64_t left = deferral->until - ledger_now(ledger);
 	bool waits = left > 0 && left <= LEDGER_DEFER_LONGEST;
-	waits |=
-	    deferral->behind > 0 && deferral->behind < ledger->book->connection;
-	return waits ? &deferral->reply : NULL;
+	if (!waits && (deferral->behind == 0 ||
+			  deferral->behind >= ledger->book->connection))
+		return false;
+	*reply = deferral->reply;
+	reply->cause =
+	    waits ? CAUSE_DEFERRED_BEFORE : CAUSE_DEFERRED_IN_SESSION;
+	reply->until = waits ? deferral->until : 0;
+	return true;
 }
 
 const struct status *

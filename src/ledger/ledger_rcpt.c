@@ -195,11 +195,12 @@ keep_out(struct ledger *ledger, const struct ledger_rcpt *rcpt,
 
 	if (said != NULL) {
 		*answer = *said;
-		return;
+	} else {
+		ledger->mail.kept_out++;
+		status_set(answer, 451, "4.5.3",
+		    "Please send this recipient in a separate transaction");
 	}
-	ledger->mail.kept_out++;
-	status_set(answer, 451, "4.5.3",
-	    "this recipient in a transaction of its own, please");
+	answer->cause = CAUSE_GROUP;
 }
 
 enum ledger_admission
@@ -216,15 +217,13 @@ ledger_rcpt(struct ledger *ledger, size_t rcpt, const struct path *path,
 	const struct ledger_rcpt *same = find_same(mail, added);
 	if (same != NULL)
 		return join_same(mail, added, same, answer);
-	const struct status *stored = ledger_put_off(ledger, added);
-	if (stored == NULL && may_enter(ledger, added)) {
+	bool put_off = ledger_put_off(ledger, added, answer);
+	if (!put_off && may_enter(ledger, added)) {
 		mail->let_in++;
 		added->asked = true;
 		return LEDGER_ASK;
 	}
-	if (stored != NULL)
-		*answer = *stored;
-	else
+	if (!put_off)
 		keep_out(ledger, added, answer);
 	avoid_452(answer);
 	added->said = copy_status(answer);

@@ -42,12 +42,15 @@ static void
 set_recalled(const struct ledger *ledger, const struct ledger_entry *entry,
     struct ledger_rcpt *rcpt)
 {
-	if (ledger_has_it(ledger, entry, rcpt))
-		status_set(
-		    &rcpt->outcome, 250, "2.0.0", "taken when it came before");
-	else
+	if (ledger_has_it(ledger, entry, rcpt)) {
+		status_set(&rcpt->outcome, 250, "2.0.0",
+		    "Accepted when it was sent before");
+	} else {
 		status_set(&rcpt->outcome, 451, "4.3.0",
-		    "others have this message already; try again");
+		    "Other recipients have this message already; please send"
+		    " again");
+		rcpt->outcome.cause = CAUSE_RECALLED;
+	}
 }
 
 enum ledger_verdict
@@ -139,6 +142,13 @@ ledger_outcome(struct ledger *ledger, size_t rcpt, const struct status *outcome)
 		defer(ledger, given, ledger_concerns_rcpt(outcome));
 }
 
+static void
+set_silent(struct status *outcome)
+{
+	status_set(outcome, 451, "4.3.0", "Local delivery did not answer");
+	outcome->cause = CAUSE_DELIVERY;
+}
+
 /* Those that the delivery gave no outcome; who is the same as another comes
  * behind him. */
 static void
@@ -155,8 +165,7 @@ complete_outcomes(struct ledger *ledger)
 		else if (each->late != NULL)
 			ledger_outcome(ledger, i, each->late);
 		else
-			status_set(&each->outcome, 451, "4.3.0",
-			    "the local delivery gave no answer");
+			set_silent(&each->outcome);
 	}
 }
 
@@ -211,7 +220,7 @@ add_id(struct id_list *list, uint64_t id)
 
 /* The recipients come again, in groups. */
 static void
-tell_all_to_come_again(struct ledger *ledger, const char *why)
+tell_all_to_come_again(struct ledger *ledger, const struct status *why)
 {
 	struct ledger_transaction *mail = &ledger->mail;
 	const struct ledger_entry *entry = this_entry(ledger);
@@ -222,7 +231,7 @@ tell_all_to_come_again(struct ledger *ledger, const char *why)
 		struct ledger_rcpt *each = &mail->rcpt[i];
 		if (!each->accepted)
 			continue;
-		status_set(&each->outcome, 451, "4.3.0", "%s", why);
+		each->outcome = *why;
 		const struct ledger_outcome *outcome =
 		    each->same_as == LEDGER_ITSELF
 			? ledger_outcome_of(ledger, entry, each)
@@ -261,6 +270,28 @@ tell_each(struct ledger *ledger)
 }
 
 static void
+defer_mixed(struct ledger *ledger)
+{
+	struct status why;
+
+	status_set(&why, 451, "4.3.0",
+	    "Recipients had different outcomes; please send again");
+	why.cause = CAUSE_MIXED;
+	tell_all_to_come_again(ledger, &why);
+}
+
+static void
+defer_for_others(struct ledger *ledger)
+{
+	struct status why;
+
+	status_set(&why, 451, "4.3.0",
+	    "Refused, but other recipients come first; please send again");
+	why.cause = CAUSE_OTHERS_FIRST;
+	tell_all_to_come_again(ledger, &why);
+}
+
+static void
 decide_replies(struct ledger *ledger)
 {
 	struct ledger_transaction *mail = &ledger->mail;
@@ -271,14 +302,12 @@ decide_replies(struct ledger *ledger)
 	 * is lost and nothing comes twice either, and the provider, who knows
 	 * its sender, writes the bounce. */
 	if (is_mixed(mail) && !mail->prdr)
-		tell_all_to_come_again(ledger,
-		    "it went differently for the recipients; try again");
+		defer_mixed(ledger);
 	/* No sender can bounce those with it that were kept out for the sake of
 	 * the ledger. In the end nobody is: they hear of the text, or that they
 	 * are deferred. */
 	else if (mail->kept_out > 0 && all_refused(mail))
-		tell_all_to_come_again(ledger,
-		    "refused, but others of this message come first; try again");
+		defer_for_others(ledger);
 	else
 		tell_each(ledger);
 	ledger_sync(ledger);

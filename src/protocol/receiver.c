@@ -337,6 +337,7 @@ void
 receiver_size_status(const struct receiver *r, struct status *status)
 {
 	status_set(status, 552, "5.3.4", "Message too big");
+	status->cause = CAUSE_SIZE;
 	if (r->soft_size)
 		status_soften(status);
 }

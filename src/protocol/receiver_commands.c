@@ -72,6 +72,7 @@ proceed_rcpt(struct receiver *r, const struct command *command)
 	/* Refused ones count as well, or their number had no limit. */
 	if (t->envelope.rcpts == LIMIT_RCPTS) {
 		status_set(&status, 452, "4.5.3", "Too many recipients");
+		status.cause = CAUSE_RECIPIENTS;
 		receiver_tell_refusal(r, &status);
 		receiver_slot_add(r, &status, 0);
 		return;
@@ -157,7 +158,8 @@ static void
 proceed_vrfy(struct receiver *r, const struct command *command)
 {
 	(void)command;
-	receiver_reply(r, 252, "2.5.0", "Send mail, and see");
+	receiver_reply(
+	    r, 252, "2.5.0", "Cannot verify, but will accept the message");
 }
 
 static void

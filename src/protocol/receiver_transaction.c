@@ -64,6 +64,8 @@ void
 receiver_tell_refusal(struct receiver *r, const struct status *status)
 {
 	r->refused = *status;
+	if (r->refused.cause == CAUSE_NONE)
+		r->refused.cause = CAUSE_COMMAND;
 	receiver_emit(r, RECEIVER_REFUSAL);
 	receiver_emitted(r)->text = r->line;
 	receiver_emitted(r)->len = r->line_len;
@@ -253,12 +255,13 @@ text_refuse_with(struct receiver *r, const struct status *refusal)
 }
 
 static void
-text_refuse(
-    struct receiver *r, int code, const char *enhanced, const char *text)
+text_refuse(struct receiver *r, enum cause cause, int code,
+    const char *enhanced, const char *text)
 {
 	struct status refusal;
 
 	status_set(&refusal, code, enhanced, "%s", text);
+	refusal.cause = cause;
 	text_refuse_with(r, &refusal);
 }
 
@@ -289,12 +292,13 @@ text_judge(struct receiver *r)
 	struct transaction *t = &r->transaction;
 
 	if (t->text.bare && r->options.newline == RECEIVER_REJECT)
-		text_refuse(
-		    r, 550, "5.5.2", "Lone CR, lone LF or NUL in the message");
+		text_refuse(r, CAUSE_CONTENT, 550, "5.5.2",
+		    "Lone CR, lone LF or NUL in the message");
 	else if (t->trace.received >= LIMIT_RECEIVED)
-		text_refuse(r, 554, "5.4.6", "Too many Received fields");
+		text_refuse(
+		    r, CAUSE_LOOP, 554, "5.4.6", "Too many Received fields");
 	else if (t->trace.own >= LIMIT_RECEIVED_OWN)
-		text_refuse(r, 451, "4.4.6",
+		text_refuse(r, CAUSE_LOOP, 451, "4.4.6",
 		    "Mail loop: this message came through here before");
 }
 

@@ -59,7 +59,8 @@ sender_fail(struct sender *sender, const char *enhanced, const char *reason)
 		    sender_verbs[sender_first_step(sender)->kind].name);
 	else
 		status_set(&failure, 451, enhanced, "%s%s", reason,
-		    sender->now.data == DATA_GO ? " (amid the text)" : "");
+		    sender->now.data == DATA_GO ? " (inside the message)" : "");
+	failure.cause = CAUSE_DELIVERY;
 	sender_give_up(sender, &failure);
 }
 
@@ -169,6 +170,7 @@ note_complaint(
 		: "the local server is not set up for this",
 	    complaint->step,
 	    status_format(&complaint->reply, reply, sizeof reply));
+	status->cause = CAUSE_DELIVERY_SETUP;
 }
 
 static void
@@ -236,9 +238,11 @@ take_unasked(struct sender *sender)
 
 	if (status.code == 421)
 		status.code = 451;
-	if (status_class(&status) == 5)
+	if (status_class(&status) == 5) {
 		status_set(&status, 451, "4.3.0", "before the end of data: %s",
 		    status_format(&sender->reply.status, reply, sizeof reply));
+		status.cause = CAUSE_DELIVERY;
+	}
 	if (status_class(&status) == 4)
 		sender_give_up(sender, &status);
 	else

@@ -88,6 +88,7 @@ refuse_service(struct sender *sender, const struct step *step)
 		return false;
 	status_set(&failure, 451, "4.4.2", "refused at %s: %d %s",
 	    sender_verbs[step->kind].name, status->code, status->text);
+	failure.cause = CAUSE_DELIVERY;
 	sender_give_up(sender, &failure);
 	return true;
 }

@@ -43,6 +43,7 @@ status_soften(struct status *status)
 		enhanced[0] = '4';
 	status_set(status, 450, enhanced, "(soft bounce of %d) %s",
 	    status->code, status->text);
+	status->cause = CAUSE_SOFT_BOUNCE;
 }
 
 char *

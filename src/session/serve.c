@@ -91,9 +91,11 @@ accepts(const struct serve *s, const struct path *rcpt, struct status *status)
 			continue;
 		status_set(status, 450, "4.7.1",
 		    "This domain is fetched in a session of its own");
+		status->cause = CAUSE_OTHER_ACCOUNT;
 		return false;
 	}
 	status_set(status, 550, "5.7.1", "No mail for this domain here");
+	status->cause = CAUSE_DOMAIN;
 	return false;
 }
 
@@ -135,8 +137,8 @@ is_down(const struct serve *s, const struct config_delivery *delivery,
 {
 	if (delivery == NULL || outlets_is_there(s->options->outlets, delivery))
 		return false;
-	status_set(status, 451, "4.4.2",
-	    "delivery %s is unavailable in this session", delivery->name);
+	status_set(status, 451, "4.4.2", "Local delivery unavailable");
+	status->cause = CAUSE_DELIVERY;
 	return true;
 }
 
@@ -158,6 +160,7 @@ admit(struct serve *s, size_t rcpt, struct status *status)
 		status_set(status, 451, "4.3.0",
 		    "Accepted before the connection broke; please send other"
 		    " messages first");
+		status->cause = CAUSE_CONNECTION;
 		return LEDGER_SAID;
 	}
 	bool maildir = delivery != NULL && delivery->kind == CONFIG_MAILDIR;
@@ -407,7 +410,7 @@ end_with(struct serve *s, enum error_class class, const char *reason)
 		return;
 	error_set(&s->result->error, class, "%s", reason);
 	status_set(&status, 421, "4.3.2", "%s",
-	    class == ERROR_LOCAL ? "The local side is out of order" : reason);
+	    class == ERROR_LOCAL ? "Local delivery unavailable" : reason);
 	receiver_stop(s->receiver, &status);
 }
 

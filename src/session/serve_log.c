@@ -53,9 +53,17 @@ begin_refusal(
 static void
 log_connection(struct log_line *line, const struct serve *s)
 {
-	log_text(line, "session", s->options->session_id);
 	log_text(line, "provider", receiver_peer_name(s->receiver));
 	log_text(line, "address", s->options->peer_addr);
+}
+
+/* Why the agent itself defers or refuses, and until when. */
+static void
+log_cause(struct log_line *line, const struct status *told)
+{
+	log_text(line, "cause", cause_name(told->cause));
+	if (told->until > 0)
+		log_time(line, "until", told->until);
 }
 
 static void
@@ -72,7 +80,8 @@ log_recipients(struct log_line *line, const struct serve *s,
 	if (delivery != NULL)
 		log_text(line, "delivery", delivery->name);
 	log_reply(line, "reply", &s->replies[only]);
-	log_reply(line, "told", told);
+	log_reply(line, "answer", told);
+	log_cause(line, told);
 	log_ms(line, "seconds", clock_ms() - s->since);
 	log_text(line, "id", id);
 	log_text(line, "message-id", s->message_id.value);
@@ -118,7 +127,8 @@ serve_log_command(const struct serve *s, const char *text, size_t len,
 	snprintf(command, sizeof command, "%.*s", (int)len, text);
 	begin_refusal(&line, s, told);
 	log_text(&line, "command", command);
-	log_reply(&line, "told", told);
+	log_reply(&line, "answer", told);
+	log_cause(&line, told);
 	log_connection(&line, s);
 	log_end(&line);
 }
@@ -135,8 +145,7 @@ serve_log_loop(const struct serve *s)
 }
 
 void
-serve_log_left_out(
-    const struct tally *tally, const char *account, const char *session_id)
+serve_log_left_out(const struct tally *tally, const char *account)
 {
 	struct log_line line;
 	uint64_t deferred = tally->lines[TALLY_LINE_DEFERRED].left_out;
@@ -151,7 +160,6 @@ serve_log_left_out(
 	    LINES_MAX, LINES_MAX);
 	log_number(&line, "deferred", deferred);
 	log_number(&line, "refused", refused);
-	log_text(&line, "session", session_id);
 	log_end(&line);
 }
 

@@ -144,8 +144,9 @@ begin(struct session *s)
 		memset(octets, 0, sizeof octets);
 	for (size_t i = 0; i < sizeof octets; i++)
 		snprintf(s->id + 2 * i, 3, "%02x", octets[i]);
+	log_session(s->id);
 	log_say(
-	    CONFIG_LOG_DEBUG, s->account->name, "start", "session %s", s->id);
+	    CONFIG_LOG_DEBUG, s->account->name, "start", "the session begins");
 }
 
 /*
@@ -206,7 +207,8 @@ finish(struct session *s)
 	call_free(s->call);
 	secret_clear(&s->password);
 	secret_clear(&s->token);
-	serve_log_left_out(&s->tally, s->account->name, s->id);
+	serve_log_left_out(&s->tally, s->account->name);
+	log_session(NULL);
 	tally_clear(&s->tally);
 	transcript_clear(&s->transcript);
 	history_clear(&s->history);

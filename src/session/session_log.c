@@ -109,6 +109,5 @@ session_log_end(const struct session *s)
 	log_number(&line, "deferred", result->deferred);
 	log_number(&line, "refused", result->refused);
 	log_ms(&line, "seconds", result->elapsed);
-	log_text(&line, "session", s->id);
 	log_end(&line);
 }

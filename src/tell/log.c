@@ -26,6 +26,7 @@ static enum carrier carrier = TO_STDERR;
 static enum config_log_format line_format = CONFIG_LOG_TEXT;
 static enum config_log_level threshold = CONFIG_LOG_INFO;
 static bool overridden;
+static const char *session;
 
 static const struct {
 	const char *name;
@@ -72,6 +73,12 @@ log_override(enum config_log_level level)
 {
 	overridden = true;
 	threshold = level;
+}
+
+void
+log_session(const char *id)
+{
+	session = id;
 }
 
 bool
@@ -213,6 +220,15 @@ log_ms(struct log_line *line, const char *key, int64_t ms)
 }
 
 void
+log_time(struct log_line *line, const char *key, int64_t seconds)
+{
+	char when[MOMENT_UTC_SIZE];
+
+	if (line->on)
+		log_text(line, key, moment_format_utc(when, seconds * 1000));
+}
+
+void
 log_reply(struct log_line *line, const char *key, const struct status *status)
 {
 	char text[STATUS_LINE_MAX];
@@ -241,6 +257,7 @@ log_end(struct log_line *line)
 {
 	if (!line->on)
 		return;
+	log_text(line, "session", session);
 	if (line_format == CONFIG_LOG_JSON)
 		json_close(&line->json, '}');
 	if (carrier == TO_SYSLOG)

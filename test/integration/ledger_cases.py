@@ -5,6 +5,7 @@ where outcomes differ.
 """
 import json
 import os
+import re
 import signal
 
 import mail
@@ -138,7 +139,12 @@ def test_put_off(t):
 
     once = {"ATRN": [None, b"453 none"]}
     t.configure(t.provider(deferred, replies=once), {"lmtp": local.address})
-    t.fetch("office", status=75)
+    run = t.fetch("office", status=75)
+    [first, again] = [l for l in run.err.split("\n") if " deferred " in l]
+    assert "cause=" not in first and 'reply="452 4.2.2 Full"' in first, first
+    # Not an old reply that looks new.
+    assert "reply=" not in again and "cause=deferred-before" in again, again
+    assert re.search(r" until=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ", again), again
     assert "put off" in t.run("ledger").out
     t.configure(t.provider(taken, replies=once), {"lmtp": local.address})
     t.fetch("office")

@@ -667,7 +667,8 @@ def test_log_text(t):
     for part in ("from=<sender@remote.example>", "to=<user@example.org>",
                  "delivery=local", 'reply="250 ', "size=", "seconds=", "id="):
         assert part in message, (part, message)
-    assert re.search(r"warning office: refused .*a@elsewhere.example", run.err), run
+    assert re.search(r"warning office: refused .*a@elsewhere.example.* cause=domain ",
+                     run.err), run
     assert re.search(r"info office: end ", run.err), run
 
 
@@ -681,6 +682,27 @@ def test_log_json(t):
     events = [e.get("event") for e in entries if e.get("account") == "office"]
     for event in ("start", "connected", "auth", "turned", "message", "end"):
         assert event in events, (event, events)
+
+
+def test_log_bears_the_session(t):
+    """Every line of a session, warnings too, bears the id of the session, and
+    two sessions have two."""
+    def script(line):
+        hello(line)
+        line.command("MAIL FROM:<s@r.example>", 250)
+        line.command("RCPT TO:<a@elsewhere.example>", 550)
+        line.close()
+    ids = []
+    for _ in range(2):
+        t.configure(t.provider(script, replies={"ATRN": [None, b"453 none"]}),
+                    top={"log_format": "json", "log_level": "debug"})
+        run = t.run("fetch", "office")
+        entries = [json.loads(l) for l in run.err.strip().split("\n")]
+        assert "warning" in {e["level"] for e in entries}, run
+        of_session = {e.get("session") for e in entries if "account" in e}
+        assert len(of_session) == 1 and None not in of_session, run
+        ids += of_session
+    assert ids[0] != ids[1], ids
 
 
 def test_log_is_escaped(t):

@@ -314,7 +314,7 @@ static const struct answer_case {
     {"made with what is above", "{domain}/{user}/Maildir", true,
 	"carl@a.example", "250 2.1.5 ok", false},
     {"a name that leads elsewhere", "{user}", true, "\"..\"@a.example",
-	"553 5.1.3 this address cannot be the name of a mailbox", false},
+	"553 5.1.3 This address cannot be the name of a mailbox", false},
     {"no base", "none/{user}", false, "anna@a.example",
 	"451 4.2.1 disk: FOLDER/none/: No such file or directory", true},
     {"no base to be made", "none/{user}", true, "anna@a.example",

@@ -402,7 +402,7 @@ static const struct dialogue dialogues[] = {
 	"502 5.5.1 Command not implemented\r\n"
 	"502 5.5.1 Command not implemented\r\n"
 	"502 5.5.1 Command not implemented\r\n"
-	"500 5.5.1 Command unknown\r\n252 2.5.0 Send mail, and see\r\n" RSET_OK
+	"500 5.5.1 Command unknown\r\n252 2.5.0 Cannot verify, but will accept the message\r\n" RSET_OK
 	"214 2.0.0 See RFC 5321\r\n" BYE,
 	QUITS},
     {"parameters of MAIL",

@@ -161,7 +161,7 @@ static const struct dialogue dialogues[] = {
     {"closed amid the text", false,
 	LMTP_HELLO GROUP TAKEN
 	"text x|\n<eof\nover\nnogo\n"
-	"result 0 451 4.4.2 connection closed (amid the text)\n"
+	"result 0 451 4.4.2 connection closed (inside the message)\n"
 	"result 1 451 4.4.2\nowes 0 0\n"},
     {"closed amid the results", false,
 	LMTP_HELLO GROUP TAKEN
@@ -205,7 +205,7 @@ static const struct dialogue dialogues[] = {
     {"accepted amid the text", false,
 	LMTP_HELLO GROUP TAKEN
 	"text x|\n< 250 ok\nover\n"
-	"result 0 451 4.3.0 a reply that nobody asked for (amid the text)\n"},
+	"result 0 451 4.3.0 a reply that nobody asked for (inside the message)\n"},
     {"accepted before the dot went out", false,
 	LMTP_HELLO GROUP TAKEN
 	"text x|\ndot\n< 250 ok\nover\n"

@@ -174,7 +174,7 @@ test_each_outcome(void **state)
 		assert_string_equal(
 		    status_format(&kit->results[0], reply, sizeof reply),
 		    outcomes[i].reply);
-		/* After a lie it is run no more. */
+		/* After a lie it is not run again. */
 		assert_int_equal(kit->delivery->ops->gone(kit->delivery),
 		    strstr(reply, "4.5.0") != NULL);
 	}
@@ -314,7 +314,7 @@ test_program_fails_for_everybody(void **state)
 }
 
 /* It reads another description of the same file, from its beginning, so that
- * nobody can see how far: said once, and run no more. */
+ * nobody can see how far: said once, and not run again. */
 static void
 test_program_that_opens_its_input_anew(void **state)
 {
@@ -340,7 +340,7 @@ test_program_that_opens_its_input_anew(void **state)
 	for (size_t i = 0; i < 3; i++) {
 		assert_int_equal(kit->answers[i].code, 451);
 		assert_non_null(strstr(
-		    kit->answers[i].text, "is run no more in this session"));
+		    kit->answers[i].text, "is not run again in this session"));
 	}
 	ops->abort(kit->delivery);
 	expect_file(kit, "runs", "run\n");
