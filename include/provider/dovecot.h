@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 struct buf;
+struct deadline;
 struct dovecot;
 struct error;
 
@@ -20,6 +21,8 @@ struct error;
 struct dovecot *dovecot_open(const char *path, struct error *err)
     __attribute__((warn_unused_result));
 void dovecot_free(struct dovecot *dovecot);
+/* No answer is awaited beyond that, which is borrowed. */
+void dovecot_set_limit(struct dovecot *dovecot, const struct deadline *limit);
 /* The mechanisms by blanks, without those that need a channel binding or let
  * anybody in. */
 void dovecot_mechanisms(const struct dovecot *dovecot, char *out, size_t size);

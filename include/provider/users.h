@@ -37,9 +37,20 @@ enum users_result {
 enum users_result users_find(const char *path, const char *user,
     struct users_secret *secret, struct error *err)
     __attribute__((warn_unused_result));
-/* The password is the user's. Takes as long for any secret of its kind. */
-bool users_check(const struct users_secret *secret, const char *password,
-    size_t len) __attribute__((warn_unused_result));
+enum users_verdict {
+	USERS_RIGHT, /* the password is the user's */
+	USERS_WRONG,
+	/* err: nobody can know, since crypt(3) has not that kind of hash, or no
+	 * memory for it. */
+	USERS_UNSURE,
+};
+
+/* Takes as long for any secret of its kind. */
+enum users_verdict users_check(const struct users_secret *secret,
+    const char *password, size_t len, struct error *err)
+    __attribute__((warn_unused_result));
+/* Before processes are forked that are to invent the same keys. */
+void users_prepare(void);
 /* Keys for a user that there is not: the same for the same name as long as the
  * program runs, and nobody's. */
 void users_invent(struct scram_keys *keys, const char *user);

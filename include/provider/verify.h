@@ -16,6 +16,7 @@
 #include "protocol/provider.h"
 
 struct buf;
+struct deadline;
 struct error;
 struct provider_config;
 struct verify;
@@ -31,6 +32,7 @@ struct verify_options {
 	const struct tls_binding *binding; /* NULL: TLS cannot be bound */
 	const char *pin; /* of the certificate that was shown; "": none */
 	const char *peer_addr, *local_addr; /* for Dovecot's log and rules */
+	const struct deadline *limit; /* of all waits for Dovecot; NULL: none */
 };
 
 /* One for a connection; nothing is asked yet. */

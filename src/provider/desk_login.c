@@ -14,7 +14,8 @@
 #include "tell/log.h"
 
 enum {
-	/* A wrong password costs a guesser more than a customer. */
+	/* A wrong password costs a guesser more than a customer. Counted from
+	 * the response, so that the time tells nothing of what was computed. */
 	BAD_LOGIN_MS = 2000,
 	EXCHANGE_MAX = PROVIDER_RESPONSE_MAX,
 };
@@ -37,6 +38,7 @@ desk_start_tls(struct desk *desk)
 	    .pin = desk->info.pin,
 	    .peer_addr = desk->options->peer_addr,
 	    .local_addr = desk->options->local_addr,
+	    .limit = &desk->deadline,
 	};
 	desk->verify = verify_new(&options);
 	return true;
@@ -86,7 +88,8 @@ log_login(struct desk *desk, enum provider_login login, const struct error *err)
 }
 
 static void
-end_login(struct desk *desk, enum provider_login login, const struct error *err)
+end_login(struct desk *desk, enum provider_login login,
+    const struct deadline *pause, const struct error *err)
 {
 	const char *user = verify_user(desk->verify);
 
@@ -99,8 +102,7 @@ end_login(struct desk *desk, enum provider_login login, const struct error *err)
 	log_login(desk, login, err);
 	if (login == PROVIDER_LOGIN_BAD) {
 		atomic_fetch_add(&desk->options->place->failed_logins, 1);
-		struct deadline pause = deadline_in(BAD_LOGIN_MS, 0);
-		(void)deadline_wait(&pause, -1, 0);
+		(void)deadline_wait(pause, -1, 0);
 	}
 	provider_logged_in(desk->engine, login);
 	if (desk->account != NULL)
@@ -111,6 +113,7 @@ end_login(struct desk *desk, enum provider_login login, const struct error *err)
 void
 desk_on_login(struct desk *desk, const struct provider_event *event)
 {
+	struct deadline pause = deadline_in(BAD_LOGIN_MS, 0);
 	enum provider_login login = PROVIDER_LOGIN_LATER;
 	struct error err = {.class = ERROR_NONE};
 	const char *response = event->response;
@@ -128,6 +131,6 @@ desk_on_login(struct desk *desk, const struct provider_event *event)
 	if (result == VERIFY_CHALLENGE)
 		provider_challenge(desk->engine, buf_data(&out), buf_len(&out));
 	else
-		end_login(desk, login, &err);
+		end_login(desk, login, &pause, &err);
 	buf_clear(&out);
 }

@@ -33,7 +33,23 @@ struct dovecot {
 	unsigned id; /* of the request under way; 0: none */
 	unsigned last_id;
 	char user[USER_SIZE];
+	const struct deadline *limit; /* NULL: none */
 };
+
+void
+dovecot_set_limit(struct dovecot *dovecot, const struct deadline *limit)
+{
+	dovecot->limit = limit;
+}
+
+static struct deadline
+within(const struct dovecot *dovecot, int64_t ms)
+{
+	struct deadline deadline = deadline_in(ms, 0);
+
+	return dovecot->limit != NULL ? deadline_min(deadline, *dovecot->limit)
+				      : deadline;
+}
 
 static bool
 broken(struct error *err, const char *what)
@@ -207,7 +223,7 @@ take_continue(const char *encoded, struct buf *out, struct error *err)
 static enum dovecot_reply
 await_reply(struct dovecot *dovecot, struct buf *out, struct error *err)
 {
-	struct deadline deadline = deadline_in(ANSWER_MS, 0);
+	struct deadline deadline = within(dovecot, ANSWER_MS);
 	char line[LINE_MAX_SIZE];
 
 	for (;;) {
@@ -236,7 +252,7 @@ await_reply(struct dovecot *dovecot, struct buf *out, struct error *err)
 static enum dovecot_reply
 ask(struct dovecot *dovecot, char *line, struct buf *out, struct error *err)
 {
-	struct deadline deadline = deadline_in(OPEN_MS, 0);
+	struct deadline deadline = within(dovecot, OPEN_MS);
 	size_t len = strlen(line);
 	bool sent = stream_write(dovecot->stream, line, len, &deadline, err);
 

@@ -2,12 +2,14 @@
 #include "provider/users.h"
 
 #include <crypt.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -201,48 +203,67 @@ users_find(const char *path, const char *user, struct users_secret *secret,
 	return result;
 }
 
-static bool
-check_hash(const char *hash, const char *password, size_t len)
+static enum users_verdict
+check_hash(
+    const char *hash, const char *password, size_t len, struct error *err)
 {
 	struct crypt_data data;
 	char *copy = xstrndup(password, len);
 
 	memset(&data, 0, sizeof data);
 	const char *made = crypt_r(copy, hash, &data);
-	bool same = made != NULL && strlen(made) == strlen(hash) &&
+	/* "*0" stands for a failure, too (crypt(3)). */
+	bool failed = made == NULL || made[0] == '*';
+	bool same = !failed && strlen(made) == strlen(hash) &&
 		    CRYPTO_memcmp(made, hash, strlen(hash)) == 0;
+	if (failed)
+		error_set(err, ERROR_CONFIG,
+		    "crypt(3) of this system cannot check the hash in the"
+		    " users_file; `odmr-provider passwd` makes one that can be"
+		    " checked");
 	explicit_bzero(&data, sizeof data);
 	explicit_bzero(copy, len);
 	free(copy);
-	return same;
+	if (failed)
+		return USERS_UNSURE;
+	return same ? USERS_RIGHT : USERS_WRONG;
 }
 
-bool
-users_check(const struct users_secret *secret, const char *password, size_t len)
+enum users_verdict
+users_check(const struct users_secret *secret, const char *password, size_t len,
+    struct error *err)
 {
 	const struct scram_keys *keys = &secret->keys;
 	struct scram_keys made;
 
 	if (memchr(password, '\0', len) != NULL)
-		return false;
+		return USERS_WRONG;
 	if (!secret->has_keys)
-		return check_hash(secret->hash, password, len);
+		return check_hash(secret->hash, password, len, err);
 	bool same = scram_keys_make(&made, password, len, keys->salt,
 			keys->salt_len, keys->iterations) &&
 		    CRYPTO_memcmp(made.stored, keys->stored, SCRAM_KEY) == 0;
 	explicit_bzero(&made, sizeof made);
-	return same;
+	return same ? USERS_RIGHT : USERS_WRONG;
+}
+
+/* What invented keys are made from. */
+static unsigned char chance[SCRAM_KEY];
+static bool has_chance;
+
+void
+users_prepare(void)
+{
+	if (!has_chance && getrandom(chance, sizeof chance, 0) == sizeof chance)
+		has_chance = true;
 }
 
 void
 users_invent(struct scram_keys *keys, const char *user)
 {
-	static unsigned char chance[SCRAM_KEY];
-	static bool known;
 	unsigned char digest[SCRAM_KEY];
 
-	if (!known && getrandom(chance, sizeof chance, 0) == sizeof chance)
-		known = true;
+	users_prepare();
 	memset(keys, 0, sizeof *keys);
 	keys->iterations = SCRAM_ITERATIONS;
 	keys->salt_len = NEW_SALT;
@@ -318,6 +339,21 @@ write_users(const char *path, const struct buf *made, struct error *err)
 	return written;
 }
 
+/* The folder, locked until it is closed; the file itself is replaced. */
+static int
+lock_users(const char *path, struct error *err)
+{
+	char *base;
+	int folder = open_folder(path, &base, err);
+
+	free(base);
+	if (folder < 0 || flock(folder, LOCK_EX) == 0)
+		return folder;
+	error_set_errno(err, ERROR_SYSTEM, errno, "cannot lock the folder");
+	close(folder);
+	return -1;
+}
+
 bool
 users_set(const char *path, const char *user, const char *password, size_t len,
     struct error *err)
@@ -325,6 +361,10 @@ users_set(const char *path, const char *user, const char *password, size_t len,
 	struct buf content, made;
 	bool written = false;
 
+	/* Who sets another user's at the same time waits, and both count. */
+	int lock = lock_users(path, err);
+	if (lock < 0)
+		return false;
 	buf_init(&content, USERS_FILE_MAX);
 	buf_init(&made, USERS_FILE_MAX + USERS_SECRET_MAX + NAME_LONGEST);
 	if (read_users(path, &content, err) == WHOLE_FILE_FAILED)
@@ -338,5 +378,6 @@ users_set(const char *path, const char *user, const char *password, size_t len,
 out:
 	buf_clear(&content);
 	buf_clear(&made);
+	close(lock);
 	return written;
 }

@@ -86,6 +86,19 @@ has_external(const struct verify *verify)
 		   verify->options.config, verify->options.pin) != NULL;
 }
 
+/* false and err: the service is not there. */
+static bool
+ask_dovecot(struct verify *verify, struct error *err)
+{
+	if (verify->dovecot != NULL)
+		return true;
+	verify->dovecot =
+	    dovecot_open(verify->options.config->dovecot_auth, err);
+	if (verify->dovecot != NULL)
+		dovecot_set_limit(verify->dovecot, verify->options.limit);
+	return verify->dovecot != NULL;
+}
+
 bool
 verify_mechanisms(struct verify *verify,
     char out[static VERIFY_MECHANISMS_SIZE], struct error *err)
@@ -98,10 +111,7 @@ verify_mechanisms(struct verify *verify,
 		if (verify->options.binding != NULL)
 			plus = "SCRAM-SHA-256-PLUS ";
 	} else {
-		if (verify->dovecot == NULL)
-			verify->dovecot =
-			    dovecot_open(config->dovecot_auth, err);
-		if (verify->dovecot == NULL)
+		if (!ask_dovecot(verify, err))
 			return false;
 		dovecot_mechanisms(verify->dovecot, listed, sizeof listed);
 	}
@@ -149,10 +159,14 @@ judge_password(struct verify *verify, const char *password, size_t len,
 		secret.has_keys = true;
 		users_invent(&secret.keys, verify->user);
 	}
-	bool good = users_check(&secret, password, len) && found == USERS_FOUND;
+	enum users_verdict verdict = users_check(&secret, password, len, err);
 	explicit_bzero(&secret, sizeof secret);
-	return done(
-	    verify, login, good ? PROVIDER_LOGIN_GOOD : PROVIDER_LOGIN_BAD);
+	if (verdict == USERS_UNSURE)
+		return done(verify, login, PROVIDER_LOGIN_LATER);
+	return done(verify, login,
+	    verdict == USERS_RIGHT && found == USERS_FOUND
+		? PROVIDER_LOGIN_GOOD
+		: PROVIDER_LOGIN_BAD);
 }
 
 /*
@@ -325,10 +339,7 @@ verify_begin(struct verify *verify, const char *mechanism, const char *response,
 	verify->user[0] = '\0';
 	verify->stage = first_stage(verify, mechanism);
 	if (verify->stage == STAGE_NONE) {
-		if (verify->dovecot == NULL)
-			verify->dovecot = dovecot_open(
-			    verify->options.config->dovecot_auth, err);
-		if (verify->dovecot == NULL)
+		if (!ask_dovecot(verify, err))
 			return done(verify, login, PROVIDER_LOGIN_LATER);
 		const struct dovecot_request request = {
 		    .mechanism = mechanism,
