@@ -28,6 +28,12 @@ struct provider_account {
 	struct in_addr inner;
 };
 
+/* More than any host has addresses for customers. */
+enum {
+	PROVIDER_LISTEN_MAX = 64,
+	PROVIDER_CONNECTIONS_MAX = 10000, /* of max_connections */
+};
+
 struct provider_listen {
 	const char *address; /* of a host; IPv6 without brackets */
 	uint16_t port;

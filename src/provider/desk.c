@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/stop.h"
 #include "desk_private.h"
 #include "net/stream.h"
 #include "provider/inner.h"
@@ -19,13 +20,19 @@ enum {
 	LOGIN_MS = 60 * 1000,
 	/* Between commands afterwards (RFC 5321 4.5.3.2.7). */
 	COMMAND_MS = 5 * 60 * 1000,
-	/* For a reply to be written. */
+	/* For a reply to be written. To a stranger there are some hundred octets,
+	 * for which any socket has room unless he does not read on purpose. */
 	WRITE_MS = 60 * 1000,
+	STRANGER_WRITE_MS = 5 * 1000,
 	FINISH_MS = 3000,
 	GRACE_MS = 3000, /* after SIGTERM */
 	/* A customer behind a NAT that forgot him is noticed by then, also
 	 * while something waits to be acknowledged. */
 	USER_TIMEOUT_MS = 120 * 1000,
+	/* What the kernel may hold back of a turned connection, besides what is
+	 * under way: with megabytes there a slow customer would read for longer
+	 * than the silence that ends the connection. */
+	UNSENT_MAX = 128 * 1024,
 };
 
 /* What woke the desk. */
@@ -62,7 +69,8 @@ desk_lose(struct desk *desk, const struct error *err)
 void
 desk_write_output(struct desk *desk)
 {
-	struct deadline deadline = deadline_in(WRITE_MS, GRACE_MS);
+	struct deadline deadline = deadline_in(
+	    desk->account != NULL ? WRITE_MS : STRANGER_WRITE_MS, GRACE_MS);
 	struct error err;
 	size_t len;
 	const char *output = provider_output(desk->engine, &len);
@@ -83,9 +91,12 @@ static void
 on_close(struct desk *desk, const struct provider_event *event)
 {
 	desk->closed = true;
+	/* Of strangers there may be any number. */
 	if (event->end == PROVIDER_BROKEN)
-		log_say(CONFIG_LOG_WARNING, desk_account_name(desk), "broken",
-		    "%s: %s", desk->options->peer_addr, event->reason);
+		log_say(desk->account != NULL ? CONFIG_LOG_WARNING
+					      : CONFIG_LOG_DEBUG,
+		    desk_account_name(desk), "broken", "%s: %s",
+		    desk->options->peer_addr, event->reason);
 }
 
 static void
@@ -135,6 +146,14 @@ next_deadline(const struct desk *desk)
 	return deadline;
 }
 
+/* A customer that never pauses must meet the end of the time, too. */
+static bool
+is_late(const struct desk *desk)
+{
+	return deadline_left(desk_is_holding(desk) ? &desk->hold.end
+						   : &desk->deadline) == 0;
+}
+
 static enum wake
 wait_for_something(struct desk *desk)
 {
@@ -144,6 +163,8 @@ wait_for_something(struct desk *desk)
 	    {.fd = desk->options->gate, .events = POLLIN},
 	};
 
+	if (is_late(desk))
+		return stop_requested() ? WAKE_STOP : WAKE_TIME;
 	if (stream_pending(desk->stream))
 		return WAKE_CUSTOMER;
 	switch (deadline_poll(&deadline, fds, 2)) {
@@ -182,7 +203,7 @@ on_time(struct desk *desk)
 {
 	if (!desk_is_holding(desk))
 		desk_stop_with(desk, "4.4.2", "has waited long enough");
-	else if (deadline_left(&desk->hold.end) == 0)
+	else if (desk_may_end_hold(desk))
 		desk_end_hold(desk);
 	else
 		desk_flush_one(desk);
@@ -216,10 +237,20 @@ dialogue(struct desk *desk)
 	}
 }
 
+static void
+set_tcp_options(int fd)
+{
+	static const int user_timeout = USER_TIMEOUT_MS, unsent = UNSENT_MAX;
+
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout,
+	    sizeof user_timeout);
+	(void)setsockopt(
+	    fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+}
+
 void
 desk_run(const struct desk_options *options)
 {
-	static const int user_timeout = USER_TIMEOUT_MS;
 	struct desk desk = {
 	    .options = options,
 	    .config = options->config,
@@ -235,8 +266,7 @@ desk_run(const struct desk_options *options)
 	};
 	struct deadline finish = deadline_in(FINISH_MS, FINISH_MS);
 
-	(void)setsockopt(options->fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
-	    &user_timeout, sizeof user_timeout);
+	set_tcp_options(options->fd);
 	transcript_init(&desk.transcript, "customer", false);
 	desk.engine = provider_new(&engine);
 	if (options->implicit_tls && desk_start_tls(&desk))

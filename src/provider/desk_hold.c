@@ -7,6 +7,7 @@
 
 #include <poll.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -28,10 +29,15 @@ enum {
 	GRACE_MS = 3000, /* after SIGTERM */
 };
 
-/* Postfix is asked again after these, counted from ATRN, and then each minute:
- * a message that it is just putting aside is missed by one flush. */
-static const int64_t flush_after[] = {500, 2000, 10 * 1000};
-enum { FLUSH_EVERY_MS = 60 * 1000 };
+/*
+ * Postfix is asked again after these, counted from ATRN: a message that it is
+ * just putting aside is missed by one flush. Then no more: what comes in while
+ * the customer is held is tried at once and needs no flush, and one that was
+ * missed all the same waits for Postfix' own next try or for the next ATRN,
+ * minutes later. To ask each minute would wake an idle customer's process, and
+ * have a message that the customer defers tried each minute.
+ */
+static const int64_t flush_after[] = {500, 2000, 10 * 1000, 60 * 1000};
 
 static bool
 owns(const struct provider_account *account, const char *domain)
@@ -89,7 +95,6 @@ desk_is_holding(const struct desk *desk)
 	return desk->hold.count > 0;
 }
 
-/* When Postfix is to be asked for the next domain; -1: not yet known. */
 int64_t
 desk_next_flush(const struct desk *desk)
 {
@@ -102,12 +107,37 @@ desk_next_flush(const struct desk *desk)
 		return hold->begun;
 	if (hold->flushes <= rounds)
 		return hold->begun + flush_after[hold->flushes - 1];
-	return hold->begun + (int64_t)(hold->flushes - rounds) * FLUSH_EVERY_MS;
+	return -1;
+}
+
+bool
+desk_may_end_hold(const struct desk *desk)
+{
+	const struct hold *hold = &desk->hold;
+
+	return deadline_left(&hold->end) == 0 &&
+	       (hold->begun == 0 || hold->flushes > 0);
+}
+
+/* Postfix waits for the greeting, and says nothing before: what can be read
+ * is the end. */
+static bool
+is_gone(int postfix)
+{
+	struct pollfd pollfd = {.fd = postfix, .events = POLLIN};
+
+	return poll(&pollfd, 1, 0) > 0;
 }
 
 static void
 turn(struct desk *desk, int postfix)
 {
+	if (desk_is_holding(desk) && desk->postfix < 0 && is_gone(postfix)) {
+		/* The place is turned for the gate; it is held again. */
+		close(postfix);
+		note_send(desk->options->gate, NOTE_ASKS, 0, -1);
+		return;
+	}
 	if (!desk_is_holding(desk) || desk->postfix >= 0) {
 		inner_refuse(postfix, desk->config->hostname,
 		    "the customer has just gone");
@@ -117,10 +147,27 @@ turn(struct desk *desk, int postfix)
 	answer(desk, 250, "2.0.0", "You have mail; the connection is turned");
 }
 
-/* The time of a hold is over. The gate may have sent a connection just now, so
- * its word is awaited. */
-void
-desk_end_hold(struct desk *desk)
+/* A note of the gate. */
+static void
+take_note(struct desk *desk, const struct note *note, int fd)
+{
+	if (note->type == NOTE_CONNECTION && fd >= 0) {
+		turn(desk, fd);
+	} else if (note->type == NOTE_HOLDS && desk_is_holding(desk)) {
+		/* Asked for once, Postfix need not be asked again. */
+		if (desk->hold.begun == 0)
+			desk->hold.begun = clock_ms();
+	} else if (note->type == NOTE_REPLACED) {
+		desk->hold.count = 0;
+		desk_stop_with(
+		    desk, "4.3.2", "has a newer call of this account");
+	}
+}
+
+/* Gives the place back. The gate may have sent a connection just now, so its
+ * word is awaited. false: there is nothing left to be answered. */
+static bool
+leave_place(struct desk *desk)
 {
 	struct deadline deadline = deadline_in(GATE_MS, GRACE_MS);
 	struct note note;
@@ -128,20 +175,34 @@ desk_end_hold(struct desk *desk)
 
 	note_send(desk->options->gate, NOTE_LEAVES, 0, -1);
 	for (;;) {
-		enum note_result result =
-		    note_receive(desk->options->gate, &note, &fd);
-		if (result == NOTE_GONE ||
-		    (result == NOTE_READ && note.type == NOTE_LEFT))
+		switch (note_receive(desk->options->gate, &note, &fd)) {
+		case NOTE_GONE:
+			return true;
+		case NOTE_NONE:
+			if (deadline_wait(&deadline, desk->options->gate,
+				POLLIN) != DEADLINE_READY)
+				return true;
+			continue;
+		case NOTE_READ:
 			break;
-		if (result == NOTE_READ && fd >= 0) {
-			turn(desk, fd);
-			return;
 		}
-		if (result == NOTE_NONE &&
-		    deadline_wait(&deadline, desk->options->gate, POLLIN) !=
-			DEADLINE_READY)
-			break;
+		if (note.type == NOTE_LEFT)
+			return true;
+		take_note(desk, &note, fd);
+		if (desk->postfix >= 0 || note.type == NOTE_REPLACED)
+			return false;
+		/* It was no connection any more, and the place is ours again. */
+		if (note.type == NOTE_CONNECTION)
+			note_send(desk->options->gate, NOTE_LEAVES, 0, -1);
 	}
+}
+
+/* The time of a hold is over. */
+void
+desk_end_hold(struct desk *desk)
+{
+	if (!leave_place(desk))
+		return;
 	if (desk->hold.failed)
 		answer(desk, 451, "4.3.0", "The mail system is not available");
 	else if (desk->hold.begun == 0)
@@ -162,17 +223,22 @@ desk_flush_one(struct desk *desk)
 	if (hold->next == hold->count)
 		hold->next = 0;
 	if (!postfix_flush(desk->config, hold->domains[hold->next], &err)) {
+		if (err.class == ERROR_STOPPED)
+			return; /* the loop says so */
 		log_say(CONFIG_LOG_ERROR, desk->account->name, "flush", "%s",
 		    err.text);
 		hold->failed = true;
 		desk_end_hold(desk);
 		return;
 	}
-	if (++hold->next == hold->count)
-		hold->flushes++;
+	if (++hold->next < hold->count)
+		return;
+	/* However long that took, Postfix has its time to connect. */
+	struct deadline settle = deadline_in(desk->config->settle, 0);
+	if (hold->flushes++ == 0 && settle.at > hold->end.at)
+		hold->end = settle;
 }
 
-/* A note of the gate. */
 void
 desk_on_note(struct desk *desk)
 {
@@ -186,15 +252,7 @@ desk_on_note(struct desk *desk)
 		desk_stop_with(desk, "4.3.2", "is being stopped");
 		return;
 	case NOTE_READ:
-		break;
-	}
-	if (note.type == NOTE_CONNECTION && fd >= 0) {
-		turn(desk, fd);
-	} else if (note.type == NOTE_HOLDS && desk_is_holding(desk)) {
-		desk->hold.begun = clock_ms();
-	} else if (note.type == NOTE_REPLACED) {
-		desk_stop_with(
-		    desk, "4.3.2", "has a newer call of this account");
+		take_note(desk, &note, fd);
 	}
 }
 
@@ -219,7 +277,8 @@ log_end_of_turn(const struct desk *desk, const struct join_result *result)
 	    [JOIN_FIRST_ENDED] = "the customer ended it",
 	    [JOIN_SECOND_ENDED] = "Postfix ended it",
 	    [JOIN_SILENT] = "nothing came from either side for too long",
-	    [JOIN_INTERRUPTED] = "a newer call of the account replaced it",
+	    [JOIN_INTERRUPTED] = "a newer call of the account replaced it, or"
+				 " this program has ended",
 	    [JOIN_STOPPED] = "this program is being stopped",
 	};
 	struct log_line line;

@@ -65,10 +65,11 @@ void desk_on_login(struct desk *desk, const struct provider_event *event);
 void desk_on_atrn(struct desk *desk, const struct provider_event *event);
 /* A reply to ATRN is owed. */
 bool desk_is_holding(const struct desk *desk);
-/* clock_ms() when Postfix is to be asked for the next domain; -1: not yet. */
+/* clock_ms() when Postfix is to be asked for the next domain; -1: not now. */
 int64_t desk_next_flush(const struct desk *desk);
 void desk_flush_one(struct desk *desk);
-/* The time of a hold is over. */
+/* The time of a hold is over, and Postfix was asked for each domain. */
+bool desk_may_end_hold(const struct desk *desk);
 void desk_end_hold(struct desk *desk);
 /* The gate has something to say. */
 void desk_on_note(struct desk *desk);

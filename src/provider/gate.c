@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -16,16 +17,20 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "config/config_loader.h"
 #include "gate_private.h"
 #include "net/tls_server.h"
 #include "provider/provider_config.h"
 #include "provider/service_user.h"
+#include "provider/users.h"
 #include "tell/log.h"
 #include "tell/notify.h"
 
 enum {
-	/* Customers of several calls each: an old one, a new one. */
-	CALLS_OF_AN_ACCOUNT = 2,
+	/* An old one that holds the place, a new one, some that are ending. */
+	CALLS_OF_AN_ACCOUNT = 3,
+	/* Sockets, standard descriptors, files that are read and written. */
+	OTHER_DESCRIPTORS = 64 + GATE_LISTENERS_MAX,
 	STOP_MS = 10 * 1000, /* for the desks to end after SIGTERM */
 	STATUS_EVERY_MS = 1000,
 };
@@ -35,18 +40,19 @@ enum {
  */
 
 static bool
-find_postfix(struct gate *gate, struct error *err)
+find_postfix_user(
+    const struct provider_config *config, uid_t *uid, struct error *err)
 {
-	const struct passwd *user = getpwnam(gate->config->postfix_user);
+	const struct passwd *user = getpwnam(config->postfix_user);
 
 	if (user == NULL) {
 		error_set(err, ERROR_CONFIG,
 		    "there is no user %s on this system: postfix_user must be"
 		    " the one that Postfix runs as",
-		    gate->config->postfix_user);
+		    config->postfix_user);
 		return false;
 	}
-	gate->postfix = user->pw_uid;
+	*uid = user->pw_uid;
 	return true;
 }
 
@@ -89,19 +95,44 @@ take_signals(struct gate *gate, struct error *err)
 	return gate->signals >= 0;
 }
 
+/* Each customer takes one descriptor here; 1024 is the usual limit. */
+static void
+raise_limit(const struct provider_config *config)
+{
+	rlim_t wanted = OTHER_DESCRIPTORS + config->max_connections +
+			CALLS_OF_AN_ACCOUNT * config->accounts_count;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+		return;
+	limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_cur < wanted)
+		log_say(CONFIG_LOG_WARNING, NULL, "limit",
+		    "no more than %llu descriptors may be open (RLIMIT_NOFILE),"
+		    " and %llu are needed when all customers are connected",
+		    (unsigned long long)limit.rlim_cur,
+		    (unsigned long long)wanted);
+}
+
 static bool
 set_up(struct gate *gate, struct error *err)
 {
 	const struct provider_config *config = gate->config;
 
 	prctl(PR_SET_DUMPABLE, 0);
-	gate->calls_max = config->max_connections +
-			  CALLS_OF_AN_ACCOUNT * config->accounts_count;
-	gate->calls = xcalloc(gate->calls_max, sizeof *gate->calls);
-	gate->places = places_new(gate->calls_max);
+	users_prepare();
+	raise_limit(config);
+	/* For any configuration that a reload may bring: the places are shared
+	 * with the processes. The kernel gives what is used. */
+	gate->calls_room = PROVIDER_CONNECTIONS_MAX +
+			   CALLS_OF_AN_ACCOUNT * CONFIG_ACCOUNTS_MAX;
+	gate->calls = xcalloc(gate->calls_room, sizeof *gate->calls);
+	gate->places = places_new(gate->calls_room);
 	gate->seats = new_seats(config->accounts_count);
 	gate->tls = load_tls(config, err);
-	if (gate->tls == NULL || !find_postfix(gate, err) ||
+	if (gate->tls == NULL ||
+	    !find_postfix_user(config, &gate->postfix, err) ||
 	    !gate_listen(gate, err))
 		return false;
 	/* Ports are bound: root is not needed any more. */
@@ -131,10 +162,10 @@ move_calls(struct gate *gate, const struct provider_config *before)
 		if (call->account != NOBODY)
 			account = gate_find_account(
 			    gate, before->accounts[call->account].name);
-		call->waits = false;
 		if (account == NOBODY ||
 		    gate->places[i].state != PLACE_TURNED) {
 			kill(call->pid, SIGTERM);
+			call->leaving = true;
 			account = NOBODY;
 		} else {
 			gate->seats[account].holder = (long)i;
@@ -157,11 +188,16 @@ reload(struct gate *gate)
 	    provider_config_load(gate->config_path);
 	bool good = provider_config_report(config, true);
 	struct tls_server *tls = good ? load_tls(config, &err) : NULL;
+	if (tls != NULL && !find_postfix_user(config, &gate->postfix, &err)) {
+		tls_server_free(tls);
+		tls = NULL;
+	}
 	if (tls != NULL) {
 		tls_server_free(gate->tls);
 		gate->tls = tls;
 		gate->config = config;
 		move_calls(gate, before);
+		raise_limit(config);
 		free(seats);
 		provider_config_free(before);
 		log_say(CONFIG_LOG_INFO, NULL, "reload",
@@ -225,15 +261,16 @@ read_signals(struct gate *gate)
 static size_t
 gather(const struct gate *gate, struct pollfd *fds)
 {
+	bool closed = gate->stopping || gate->accept_next > clock_ms();
 	size_t count = 0;
 
 	fds[count++] = (struct pollfd){.fd = gate->signals, .events = POLLIN};
-	fds[count++] = (struct pollfd){
-	    .fd = gate->stopping ? -1 : gate->inner, .events = POLLIN};
+	fds[count++] =
+	    (struct pollfd){.fd = closed ? -1 : gate->inner, .events = POLLIN};
 	for (size_t i = 0; i < gate->listeners_count; i++)
-		fds[count++] = (struct pollfd){
-		    .fd = gate->stopping ? -1 : gate->listeners[i].fd,
-		    .events = POLLIN};
+		fds[count++] =
+		    (struct pollfd){.fd = closed ? -1 : gate->listeners[i].fd,
+			.events = POLLIN};
 	for (size_t i = 0; i < gate->calls_max; i++)
 		fds[count++] = (struct pollfd){
 		    .fd = gate->calls[i].pid != 0 ? gate->calls[i].desk : -1,
@@ -249,10 +286,12 @@ serve_ready(struct gate *gate, struct pollfd *fds)
 	/* Who leaves comes before who arrives. */
 	for (size_t i = 0; i < gate->calls_max; i++)
 		if (calls[i].revents != 0 && gate->calls[i].pid != 0 &&
-		    !gate_take_notes(gate, (long)i))
+		    !gate_take_notes(gate, (long)i)) {
 			/* Its end is told by SIGCHLD; a closed pair would wake
 			 * us until then. */
-			shutdown(gate->calls[i].desk, SHUT_RDWR);
+			close(gate->calls[i].desk);
+			gate->calls[i].desk = -1;
+		}
 	if (fds[0].revents != 0)
 		read_signals(gate);
 	if (fds[1].revents != 0)
@@ -275,6 +314,8 @@ patience(struct gate *gate)
 	}
 	if (gate->changed && gate->status_next < next)
 		next = gate->status_next;
+	if (gate->accept_next > now && gate->accept_next < next)
+		next = gate->accept_next;
 	if (next == INT64_MAX)
 		return -1;
 	return next > now ? (int)(next - now) : 0;
@@ -292,7 +333,7 @@ has_calls(const struct gate *gate)
 static void
 serve(struct gate *gate)
 {
-	size_t room = 2 + GATE_LISTENERS_MAX + gate->calls_max;
+	size_t room = 2 + GATE_LISTENERS_MAX + gate->calls_room;
 	struct pollfd *fds = xcalloc(room, sizeof *fds);
 	int64_t end = INT64_MAX;
 
@@ -319,7 +360,7 @@ close_all(struct gate *gate)
 	if (gate->signals >= 0)
 		close(gate->signals);
 	tls_server_free(gate->tls);
-	places_free(gate->places, gate->calls_max);
+	places_free(gate->places, gate->calls_room);
 	free(gate->calls);
 	free(gate->seats);
 	provider_config_free(gate->config);

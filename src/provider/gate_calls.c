@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -24,6 +25,8 @@ enum {
 	/* A turned call that says nothing for so long gives way to a newer
 	 * one: its line is dead, or it has nothing to lose. */
 	SILENCE_MS = 10 * 1000,
+	/* Of an account, logged in and without its place. */
+	SPARE_CALLS = 3,
 	/* What a desk may allocate: TLS and two buffers take some 500 kB. */
 	DESK_MEMORY = 64 << 20,
 };
@@ -52,9 +55,27 @@ static void
 grant(struct gate *gate, long account, long call)
 {
 	gate->seats[account].holder = call;
-	gate->calls[call].waits = false;
 	gate_set_state(gate, call, PLACE_HELD);
 	(void)!note_send(gate->calls[call].desk, NOTE_HOLDS, 0, -1);
+}
+
+/* A newer call of the account came: 421, and the end. */
+static void
+dismiss(struct gate *gate, long call)
+{
+	(void)!note_send(gate->calls[call].desk, NOTE_REPLACED, 0, -1);
+	gate->calls[call].leaving = true;
+	if (gate->places[call].state != PLACE_TURNED)
+		gate_set_state(gate, call, PLACE_READY);
+}
+
+bool
+gate_is_waiter(const struct gate *gate, long call)
+{
+	long account = gate->calls[call].account;
+
+	return gate->calls[call].pid != 0 && account != NOBODY &&
+	       gate->seats[account].waiter == call;
 }
 
 /* The place is free: whoever waits gets it. */
@@ -77,7 +98,9 @@ replace(struct gate *gate, long account, long by)
 	log_say(CONFIG_LOG_INFO, name_of(gate, account), "replaced",
 	    "a newer call from %s takes the place of the one from %s",
 	    gate->places[by].address, gate->places[seat->holder].address);
-	(void)!note_send(gate->calls[seat->holder].desk, NOTE_REPLACED, 0, -1);
+	dismiss(gate, seat->holder);
+	if (seat->waiter != NOBODY && seat->waiter != by)
+		dismiss(gate, seat->waiter);
 	seat->waiter = NOBODY;
 	grant(gate, account, by);
 }
@@ -106,10 +129,8 @@ on_asks(struct gate *gate, long call)
 		replace(gate, account, call);
 	} else {
 		if (seat->waiter != NOBODY && seat->waiter != call)
-			(void)!note_send(gate->calls[seat->waiter].desk,
-			    NOTE_REPLACED, 0, -1);
+			dismiss(gate, seat->waiter);
 		seat->waiter = call;
-		gate->calls[call].waits = true;
 		gate_set_state(gate, call, PLACE_WAITS);
 	}
 }
@@ -125,7 +146,6 @@ on_leaves(struct gate *gate, long call)
 	struct seat *seat = &gate->seats[account];
 	if (seat->waiter == call)
 		seat->waiter = NOBODY;
-	gate->calls[call].waits = false;
 	gate_set_state(gate, call, PLACE_READY);
 	(void)!note_send(gate->calls[call].desk, NOTE_LEFT, 0, -1);
 	if (seat->holder == call)
@@ -138,12 +158,12 @@ gate_look_at_waiters(struct gate *gate)
 	int64_t next = INT64_MAX;
 
 	for (size_t i = 0; i < gate->calls_max; i++) {
-		const struct call *call = &gate->calls[i];
-		if (call->pid == 0 || !call->waits)
+		if (!gate_is_waiter(gate, (long)i))
 			continue;
-		long holder = gate->seats[call->account].holder;
+		long account = gate->calls[i].account;
+		long holder = gate->seats[account].holder;
 		if (gives_way(gate, holder)) {
-			replace(gate, call->account, (long)i);
+			replace(gate, account, (long)i);
 			continue;
 		}
 		int64_t look =
@@ -179,6 +199,29 @@ gate_connect(struct gate *gate, long account, int fd)
  * Processes
  */
 
+/* One customer must not take the processes of all: of calls that have neither
+ * the place nor wait for it the oldest ends. */
+static void
+limit_calls_of(struct gate *gate, long account)
+{
+	const struct seat *seat = &gate->seats[account];
+	long oldest = NOBODY;
+	size_t count = 0;
+
+	for (long i = 0; i < (long)gate->calls_max; i++) {
+		const struct call *call = &gate->calls[i];
+		if (call->pid == 0 || call->account != account ||
+		    call->leaving || seat->holder == i || seat->waiter == i)
+			continue;
+		count++;
+		if (oldest == NOBODY ||
+		    gate->places[i].since < gate->places[oldest].since)
+			oldest = i;
+	}
+	if (count > SPARE_CALLS)
+		dismiss(gate, oldest);
+}
+
 static void
 on_logged_in(struct gate *gate, long call, uint32_t account)
 {
@@ -189,6 +232,7 @@ on_logged_in(struct gate *gate, long call, uint32_t account)
 	gate->strangers--;
 	gate->totals.logins++;
 	gate_set_state(gate, call, PLACE_READY);
+	limit_calls_of(gate, account);
 }
 
 bool
@@ -197,7 +241,7 @@ gate_take_notes(struct gate *gate, long call)
 	struct note note;
 	int fd;
 
-	for (;;) {
+	while (gate->calls[call].desk >= 0) {
 		switch (note_receive(gate->calls[call].desk, &note, &fd)) {
 		case NOTE_NONE:
 			return true;
@@ -208,6 +252,8 @@ gate_take_notes(struct gate *gate, long call)
 		}
 		if (fd >= 0)
 			close(fd);
+		if (gate->calls[call].leaving)
+			continue;
 		if (note.type == NOTE_LOGGED_IN)
 			on_logged_in(gate, call, note.account);
 		else if (note.type == NOTE_ASKS)
@@ -215,6 +261,7 @@ gate_take_notes(struct gate *gate, long call)
 		else if (note.type == NOTE_LEAVES)
 			on_leaves(gate, call);
 	}
+	return false;
 }
 
 long
@@ -227,12 +274,14 @@ gate_find_account(const struct gate *gate, const char *name)
 }
 
 static long
-find_free(const struct gate *gate)
+find_free(struct gate *gate)
 {
 	for (size_t i = 0; i < gate->calls_max; i++)
 		if (gate->calls[i].pid == 0)
 			return (long)i;
-	return NOBODY;
+	if (gate->calls_max == gate->calls_room)
+		return NOBODY;
+	return (long)gate->calls_max++;
 }
 
 /* Nothing of the gate but what the desk needs. */
@@ -257,6 +306,8 @@ be_desk(const struct desk_options *options, pid_t parent)
 	sigset_t none;
 
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	/* Its descriptor becomes another one's; it is opened again. */
+	closelog();
 	keep_only(options->fd, options->gate);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
@@ -280,6 +331,7 @@ gate_start_call(struct gate *gate, int fd, bool implicit_tls,
 	int ends[2];
 
 	if (call == NOBODY || !note_pair(ends)) {
+		gate_lacks(gate, "a process for a customer");
 		inner_refuse(fd, gate->config->hostname, "is busy");
 		return;
 	}
@@ -299,10 +351,10 @@ gate_start_call(struct gate *gate, int fd, bool implicit_tls,
 	pid_t pid = fork();
 	if (pid == 0)
 		be_desk(&options, parent);
+	if (pid < 0)
+		gate_lacks(gate, "a process for a customer");
 	close(ends[1]);
 	if (pid < 0) {
-		log_say(CONFIG_LOG_ERROR, NULL, "start",
-		    "cannot start a process for %s: %s", peer, strerror(errno));
 		inner_refuse(fd, gate->config->hostname, "is busy");
 		close(ends[0]);
 		return;
@@ -327,7 +379,8 @@ gate_end_call(struct gate *gate, pid_t pid)
 		long account = call->account;
 		if (account == NOBODY)
 			gate->strangers--;
-		close(call->desk);
+		if (call->desk >= 0)
+			close(call->desk);
 		gate_add_totals(&gate->totals, &gate->places[i]);
 		*call = (struct call){.pid = 0};
 		gate_set_state(gate, (long)i, PLACE_FREE);

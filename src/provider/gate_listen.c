@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "provider/inner.h"
 #include "provider/provider_config.h"
 #include "tell/log.h"
@@ -21,6 +22,8 @@
 enum {
 	QUEUE = 128, /* the kernel's own limit is often higher */
 	FIRST_PASSED = 3, /* sd_listen_fds(3) */
+	LOG_EVERY_MS = 60 * 1000,
+	ACCEPT_PAUSE_MS = 1000,
 };
 
 /* An address of either family; ports in host order. */
@@ -51,30 +54,78 @@ read_end(const struct sockaddr_storage *from, struct end *end)
 		inet_ntop(AF_INET6, &end->address, end->text, sizeof end->text);
 }
 
-/* The sockets that systemd made; each by its port. -1: none for this one. */
-static int
-passed_socket(const struct provider_listen *listen)
+static void
+add_listener(struct gate *gate, int fd, bool implicit_tls)
+{
+	gate->listeners[gate->listeners_count++] =
+	    (struct listener){fd, implicit_tls};
+}
+
+/* The entry of the configuration for a port; NULL: there is none. */
+static const struct provider_listen *
+find_port(const struct provider_config *config, unsigned port)
+{
+	for (size_t i = 0; i < config->listen_count; i++)
+		if (config->listen[i].port == port)
+			return &config->listen[i];
+	return NULL;
+}
+
+/* A socket that systemd made; it may stand for several entries of the same
+ * port, as [::] does for both kinds of IP. */
+static void
+take_passed(struct gate *gate, int fd)
+{
+	struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+	socklen_t len = sizeof address;
+	const struct provider_listen *listen = NULL;
+	struct end end = {.port = 0};
+
+	if (getsockname(fd, (struct sockaddr *)&address, &len) == 0) {
+		read_end(&address, &end);
+		listen = find_port(gate->config, end.port);
+	}
+	if (listen == NULL || gate->listeners_count == PROVIDER_LISTEN_MAX) {
+		log_say(CONFIG_LOG_WARNING, NULL, "listen",
+		    "systemd listens on port %u, which is neither in \"listen\""
+		    " nor in \"listen_tls\": nobody is served there",
+		    end.port);
+		return;
+	}
+	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	add_listener(gate, fd, listen->implicit_tls);
+}
+
+/* sd_listen_fds(3) */
+static void
+take_all_passed(struct gate *gate)
 {
 	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
 
 	if (pid == NULL || fds == NULL ||
 	    strtol(pid, NULL, 10) != (long)getpid())
-		return -1;
+		return;
 	long count = strtol(fds, NULL, 10);
-	for (int fd = FIRST_PASSED; fd < FIRST_PASSED + count; fd++) {
+	for (int fd = FIRST_PASSED; fd < FIRST_PASSED + count; fd++)
+		take_passed(gate, fd);
+}
+
+static bool
+has_port(const struct gate *gate, size_t count, unsigned port)
+{
+	for (size_t i = 0; i < count; i++) {
 		struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
 		socklen_t len = sizeof address;
 		struct end end;
-		if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+		if (getsockname(gate->listeners[i].fd,
+			(struct sockaddr *)&address, &len) != 0)
 			continue;
 		read_end(&address, &end);
-		if (end.port != listen->port)
-			continue;
-		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-		(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-		return fd;
+		if (end.port == port)
+			return true;
 	}
-	return -1;
+	return false;
 }
 
 static int
@@ -118,17 +169,76 @@ gate_listen(struct gate *gate, struct error *err)
 {
 	const struct provider_config *config = gate->config;
 
+	take_all_passed(gate);
+	size_t passed = gate->listeners_count;
 	for (size_t i = 0; i < config->listen_count; i++) {
-		int fd = passed_socket(&config->listen[i]);
-		if (fd < 0)
-			fd = bind_socket(&config->listen[i], err);
+		if (has_port(gate, passed, config->listen[i].port))
+			continue;
+		int fd = bind_socket(&config->listen[i], err);
 		if (fd < 0)
 			return false;
-		gate->listeners[gate->listeners_count++] =
-		    (struct listener){fd, config->listen[i].implicit_tls};
+		add_listener(gate, fd, config->listen[i].implicit_tls);
 	}
 	gate->inner = inner_listen((uint16_t)config->inner_port, err);
 	return gate->inner >= 0;
+}
+
+/*
+ * Who comes in
+ */
+
+bool
+gate_may_log(struct repeated *repeated, unsigned long *others)
+{
+	*others = repeated->unsaid;
+	if (clock_ms() < repeated->next) {
+		repeated->unsaid++;
+		return false;
+	}
+	repeated->next = clock_ms() + LOG_EVERY_MS;
+	repeated->unsaid = 0;
+	return true;
+}
+
+void
+gate_lacks(struct gate *gate, const char *what)
+{
+	int errnum = errno;
+	unsigned long others;
+
+	if (gate_may_log(&gate->short_of_means, &others))
+		log_say(CONFIG_LOG_ERROR, NULL, "start",
+		    "there is no room for %s: %s (%lu more before)", what,
+		    strerror(errnum), others);
+}
+
+/* Without descriptors or memory the connection waits, and would wake us at
+ * once again. */
+static void
+on_accept_failed(struct gate *gate)
+{
+	if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS &&
+	    errno != ENOMEM)
+		return;
+	gate_lacks(gate, "another connection");
+	gate->accept_next = clock_ms() + ACCEPT_PAUSE_MS;
+}
+
+static void
+refuse_crowd(struct gate *gate, int fd, bool implicit_tls, const char *peer)
+{
+	unsigned long others;
+
+	if (gate_may_log(&gate->crowded, &others))
+		log_say(CONFIG_LOG_WARNING, NULL, "crowded",
+		    "a connection from %s was refused: too many that are not"
+		    " logged in (%lu more before)",
+		    peer, others);
+	/* Under implicit TLS nobody could read a 421. */
+	if (implicit_tls)
+		close(fd);
+	else
+		inner_refuse(fd, gate->config->hostname, "is busy");
 }
 
 /* One network of IPv6 is one customer's; of IPv4 an address is. */
@@ -165,8 +275,10 @@ gate_accept(struct gate *gate, const struct listener *listener)
 
 	int fd = accept4(listener->fd, (struct sockaddr *)&address, &len,
 	    SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd < 0)
+	if (fd < 0) {
+		on_accept_failed(gate);
 		return;
+	}
 	read_end(&address, &there);
 	len = sizeof address;
 	if (getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
@@ -175,15 +287,7 @@ gate_accept(struct gate *gate, const struct listener *listener)
 	}
 	read_end(&address, &here);
 	if (is_crowded(gate, &there.address)) {
-		log_say(CONFIG_LOG_WARNING, NULL, "crowded",
-		    "a connection from %s was refused: too many that are not"
-		    " logged in",
-		    there.text);
-		/* Under implicit TLS nobody could read a 421. */
-		if (listener->implicit_tls)
-			close(fd);
-		else
-			inner_refuse(fd, gate->config->hostname, "is busy");
+		refuse_crowd(gate, fd, listener->implicit_tls, there.text);
 		return;
 	}
 	gate_start_call(gate, fd, listener->implicit_tls, &there.address,
@@ -197,12 +301,17 @@ gate_accept_inner(struct gate *gate)
 	uid_t uid;
 
 	int fd = inner_accept(gate->inner, &address, &uid);
-	if (fd < 0)
+	if (fd < 0) {
+		on_accept_failed(gate);
 		return;
+	}
 	if (uid != gate->postfix) {
-		log_say(CONFIG_LOG_WARNING, NULL, "inner",
-		    "a process of uid %ld was refused at the port for Postfix",
-		    (long)(int)uid);
+		unsigned long others;
+		if (gate_may_log(&gate->intruders, &others))
+			log_say(CONFIG_LOG_WARNING, NULL, "inner",
+			    "a process of uid %ld was refused at the port for"
+			    " Postfix (%lu more before)",
+			    (long)(int)uid, others);
 		close(fd);
 		return;
 	}

@@ -17,18 +17,22 @@
 #include "base/error.h"
 #include "provider/gate.h"
 #include "provider/place.h"
+#include "provider/provider_config.h"
 
 enum {
-	GATE_LISTENERS_MAX = 64, /* a line of the configuration each */
+	/* What the configuration lists, and what systemd handed over. */
+	GATE_LISTENERS_MAX = 2 * PROVIDER_LISTEN_MAX,
 	NOBODY = -1,
 };
 
 /* A customer's connection; its number is that of its place. */
 struct call {
 	pid_t pid; /* 0: free */
-	int desk; /* our end of note_pair() */
+	int desk; /* our end of note_pair(); -1: the desk has closed its own */
 	long account; /* NOBODY before the login */
-	bool waits; /* for the account's place */
+	/* It was told to end, for a newer call or a newer configuration: what
+	 * it still says does not count. */
+	bool leaving;
 	struct in6_addr from; /* for the limit of one address */
 };
 
@@ -49,6 +53,13 @@ struct listener {
 	bool implicit_tls;
 };
 
+/* Something that a stranger can have logged: a line a minute, with how many
+ * there were. */
+struct repeated {
+	int64_t next; /* clock_ms() before which nothing is logged */
+	unsigned long unsaid;
+};
+
 struct gate {
 	struct provider_config *config;
 	const char *config_path;
@@ -60,10 +71,13 @@ struct gate {
 	uid_t postfix;
 	struct call *calls;
 	struct place *places; /* one for each call */
-	size_t calls_max;
+	size_t calls_room; /* of both, for any configuration */
+	size_t calls_max; /* those beyond were never used */
 	size_t strangers; /* calls that are not logged in */
 	struct seat *seats; /* one for each account */
 	struct totals totals;
+	struct repeated crowded, intruders, short_of_means;
+	int64_t accept_next; /* clock_ms() before which nobody is let in */
 	bool stopping;
 	bool changed; /* since the status was written */
 	int64_t status_next; /* clock_ms() before which it is not written */
@@ -72,6 +86,10 @@ struct gate {
 /* Binds all of them; those that systemd hands over are taken. */
 bool gate_listen(struct gate *gate, struct error *err)
     __attribute__((warn_unused_result));
+/* Whether a line may be logged now; others: how many were not before. */
+bool gate_may_log(struct repeated *repeated, unsigned long *others);
+/* What could not be had (errno); logged now and then. */
+void gate_lacks(struct gate *gate, const char *what);
 /* A customer at that listener. */
 void gate_accept(struct gate *gate, const struct listener *listener);
 /* Postfix. */
@@ -88,6 +106,8 @@ void gate_end_call(struct gate *gate, pid_t pid);
 /* Those who wait for a turned call that has fallen silent. Returns clock_ms()
  * of the next look, INT64_MAX where nobody waits. */
 int64_t gate_look_at_waiters(struct gate *gate);
+/* The call waits for the place of its account. */
+bool gate_is_waiter(const struct gate *gate, long call);
 /* Its index; NOBODY: there is no such account. */
 long gate_find_account(const struct gate *gate, const char *name);
 /* Writes run_dir/status.json. */

@@ -45,9 +45,10 @@ static const struct config_key top_keys[] = {
     {TOP(dovecot_auth), TEXT(config_to_path)},
     {.name = "accounts", .read = read_accounts, .required = true},
     {TOP(hold), DURATION(0, HOLD_MINUTES *MINUTE), .value = "9m"},
-    {TOP(settle), DURATION(0, MINUTE), .value = "2s"},
+    /* Below that Postfix has no chance to connect. */
+    {TOP(settle), DURATION(SECOND / 2, MINUTE), .value = "2s"},
     {TOP(max_connections), PLAIN(config_to_number), .value = "100", .min = 1,
-	.max = 10000},
+	.max = PROVIDER_CONNECTIONS_MAX},
     {TOP(max_per_address), PLAIN(config_to_number), .value = "10", .min = 1,
 	.max = 10000},
     {TOP(user), TEXT(config_to_text), .value = "odmr-provider"},
@@ -173,20 +174,25 @@ mark_of(const struct provider_account *account)
 	    .line = account->line, .column = account->column};
 }
 
+static bool
+has_text(const struct config_texts *texts, const char *text)
+{
+	for (size_t i = 0; i < texts->count; i++)
+		if (strcmp(texts->items[i], text) == 0)
+			return true;
+	return false;
+}
+
 /* A domain is one customer's, or mail would go to whoever comes first. */
 static void
 check_domains(struct config_loader *loader, const struct provider_account *one,
     const struct provider_account *other)
 {
 	for (size_t i = 0; i < one->domains.count; i++)
-		for (size_t k = 0; k < other->domains.count; k++)
-			if (strcmp(one->domains.items[i],
-				other->domains.items[k]) == 0)
-				config_fault(loader, mark_of(one),
-				    "account %s: %s is a domain of account %s"
-				    " too",
-				    one->name, one->domains.items[i],
-				    other->name);
+		if (has_text(&other->domains, one->domains.items[i]))
+			config_fault(loader, mark_of(one),
+			    "account %s: %s is a domain of account %s too",
+			    one->name, one->domains.items[i], other->name);
 }
 
 static void
@@ -202,6 +208,12 @@ check_pair(struct config_loader *loader, const struct provider_account *one,
 		    "account %s: its name leads to the same inner address as"
 		    " that of account %s: choose another name",
 		    one->name, other->name);
+	for (size_t i = 0; i < one->tls_pins.count; i++)
+		if (has_text(&other->tls_pins, one->tls_pins.items[i]))
+			config_fault(loader, mark_of(one),
+			    "account %s: its certificate %s is that of account"
+			    " %s too",
+			    one->name, one->tls_pins.items[i], other->name);
 	if (strcmp(one->user, other->user) == 0)
 		config_fault(loader, mark_of(one),
 		    "account %s: the user %s is that of account %s too",
@@ -240,6 +252,11 @@ check_all(struct config_loader *loader, struct provider_config *config)
 		config_fault(loader, loader->marks.here,
 		    "one of \"users_file\" and \"dovecot_auth\" is needed, to"
 		    " know the passwords");
+	if (config->listen_count > PROVIDER_LISTEN_MAX)
+		config_fault(loader, loader->marks.here,
+		    "\"listen\" and \"listen_tls\" have more than %d"
+		    " addresses",
+		    PROVIDER_LISTEN_MAX);
 	for (size_t i = 0; i < config->accounts_count; i++)
 		check_account(loader, &config->accounts[i], &marks[i]);
 	/* Each with each: a second for ten thousand accounts. */
