@@ -277,8 +277,7 @@ log_end_of_turn(const struct desk *desk, const struct join_result *result)
 	    [JOIN_FIRST_ENDED] = "the customer ended it",
 	    [JOIN_SECOND_ENDED] = "Postfix ended it",
 	    [JOIN_SILENT] = "nothing came from either side for too long",
-	    [JOIN_INTERRUPTED] = "a newer call of the account replaced it, or"
-				 " this program has ended",
+	    [JOIN_INTERRUPTED] = "a newer call of the account replaced it",
 	    [JOIN_STOPPED] = "this program is being stopped",
 	};
 	struct log_line line;
