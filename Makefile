@@ -97,7 +97,7 @@ FUZZ_SECONDS ?= 600
 
 .PHONY: all check integration fuzz bench lint analyze demo deps install \
 	uninstall dist clean help unit-tests fuzz-targets fuzz-replay model mutants \
-	torture torture-tools coverage
+	torture torture-tools property coverage
 all: $(PROGRAM) $(PROVIDER)	## build the programs
 
 help:			## list the targets
@@ -181,7 +181,20 @@ $(OUT)/test/torture/nomem.so: test/torture/nomem.c Makefile
 
 torture-tools: $(TORTURE_TOOLS)
 
+# One thread, in which the agent's only wait moves the world and its clock.
+PROPERTY_SRCS := $(sort $(wildcard test/property/*.c))
+PROPERTY      := $(OUT)/test/property/property
+PROPERTY_LINKING := -Wl,--wrap=clock_ms,--wrap=clock_unix_ms \
+	-Wl,--wrap=deadline_wait,--wrap=log_say,--wrap=log_end
+
+$(PROPERTY): $(PROPERTY_SRCS:%.c=$(OUT)/%.o) $(LINK_LIBS)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(PROPERTY_LINKING) -o $@ $^ $(PKG_LIBS)
+
+property: $(PROPERTY)	## the serve loop in random worlds (build)
+
 torture: $(PROGRAM) $(TORTURE_TOOLS)	## break everything at every point (an hour or two)
+	@$(MAKE) PROFILE=asan property
+	@$(BUILD)/asan/test/property/property --seconds 1200
 	@test/torture/run --agent $(PROGRAM) --tools $(OUT)/test/torture --full
 
 # What a killed or dying agent ran is not counted: gcov writes at exit.
@@ -209,4 +222,5 @@ clean:			## remove what was built
 	rm -rf $(BUILD)
 
 -include $(SRCS:%.c=$(OUT)/%.d) $(UNIT_SRCS:%.c=$(OUT)/%.d)
+-include $(PROPERTY_SRCS:%.c=$(OUT)/%.d)
 -include $(FUZZ_SRCS:%.c=$(OUT)/%.d) $(OUT)/test/fuzz/replay.d

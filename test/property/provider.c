@@ -1,0 +1,537 @@
+/* SPDX-License-Identifier: ISC */
+/* The provider: a queue, manners, and a connection that breaks. */
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "world.h"
+
+static void
+expect(struct provider *p, enum expected what)
+{
+	if (p->expected_count == EXPECTED)
+		abort();
+	p->expected[p->expected_count++] = what;
+}
+
+static int
+number(const struct world *w)
+{
+	const struct message *m = w->provider.message;
+
+	return m != NULL ? (int)(m - w->messages) : NO_MESSAGE;
+}
+
+static void __attribute__((format(printf, 3, 4)))
+command(struct world *w, enum expected what, const char *format, ...)
+{
+	struct provider *p = &w->provider;
+	char line[400];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(line, sizeof line, format, args);
+	va_end(args);
+	tell(w, number(w), "provider > %s", line);
+	say(&p->out, "%s\r\n", line);
+	expect(p, what);
+}
+
+void
+provider_connect(struct world *w, int fd)
+{
+	struct provider *p = &w->provider;
+
+	p->fd = fd;
+	p->expected_count = 0;
+	p->message = NULL;
+	p->connection++;
+	p->pipelining = chance(w, 3) != 0;
+	p->bdat = chance(w, 3) == 0;
+	p->prdr = chance(w, 3) == 0;
+	p->impatient = chance(w, 3) == 0;
+	p->hello = false;
+	p->lost = false;
+	p->early_quit = chance(w, 30) == 0;
+	p->sent = p->cut_at = 0;
+	p->cut_at_end = !w->calm && chance(w, 6) == 0;
+	if (!w->calm && chance(w, 5) == 0)
+		p->cut_at = 1 + chance(w, chance(w, 2) ? 600 : 60000);
+	p->hold = 0;
+	buf_init(&p->in, 1 << 20);
+	buf_init(&p->out, 1 << 23);
+	expect(p, EXPECT_GREETING);
+	tell(w, NO_MESSAGE, "the provider's connection %u%s%s%s", p->connection,
+	    p->pipelining ? ", pipelining" : "", p->bdat ? ", BDAT" : "",
+	    p->prdr ? ", PRDR" : "");
+}
+
+void
+provider_close(struct world *w)
+{
+	struct provider *p = &w->provider;
+
+	if (p->fd < 0)
+		return;
+	close(p->fd);
+	p->fd = -1;
+	p->lost |= p->message != NULL || p->expected_count > 0;
+	p->message = NULL;
+	buf_clear(&p->in);
+	buf_clear(&p->out);
+}
+
+static void
+send_dotted(struct provider *p, const struct buf *wire)
+{
+	const char *at = buf_data(wire), *end = at + buf_len(wire);
+
+	while (at < end) {
+		const char *crlf = memmem(at, (size_t)(end - at), "\r\n", 2);
+		const char *stop = crlf != NULL ? crlf + 2 : end;
+		if (*at == '.')
+			put(&p->out, ".", 1);
+		put(&p->out, at, (size_t)(stop - at));
+		at = stop;
+	}
+	put(&p->out, ".\r\n", 3);
+}
+
+/* BDAT has no dots, and may leave out the last line end. */
+static void
+send_chunks(struct world *w)
+{
+	struct provider *p = &w->provider;
+	const struct buf *wire = &p->message->wire;
+	size_t len = buf_len(wire), at = 0;
+
+	if (len > 2 && chance(w, 3) == 0 &&
+	    strchr("\r\n", buf_data(wire)[len - 3]) == NULL)
+		len -= 2;
+	unsigned chunks = 1 + chance(w, 3);
+	while (--chunks > 0) {
+		size_t piece = chance(w, (unsigned)(len - at) + 1);
+		command(w, EXPECT_CHUNK, "BDAT %zu", piece);
+		put(&p->out, buf_data(wire) + at, piece);
+		at += piece;
+	}
+	command(w, EXPECT_END, "BDAT %zu LAST", len - at);
+	put(&p->out, buf_data(wire) + at, len - at);
+	p->text_sent = true;
+}
+
+static void
+send_text(struct world *w)
+{
+	struct provider *p = &w->provider;
+
+	send_dotted(p, &p->message->wire);
+	p->text_sent = true;
+	expect(p, EXPECT_END);
+	tell(w, number(w), "provider > the text and a dot");
+}
+
+static void
+send_rcpt(struct world *w)
+{
+	struct provider *p = &w->provider;
+	unsigned name = p->asked++, box = p->names[name];
+	const struct box *to = &w->boxes[box];
+	bool maildir = w->deliveries[to->delivery].kind == CONFIG_MAILDIR;
+
+	command(w, EXPECT_RCPT, "RCPT TO:<%c%s@%s>",
+	    maildir && chance(w, 2) ? 'U' : 'u', to->user + 1,
+	    chance(w, 4) == 0 ? "X.EXAMPLE" : "x.example");
+}
+
+static void
+begin(struct world *w, struct message *m)
+{
+	struct provider *p = &w->provider;
+	bool regroup = chance(w, 6) == 0;
+	char size[40] = "";
+
+	p->message = m;
+	p->count = p->asked = p->answered = p->each = 0;
+	p->text_sent = false;
+	memset(p->at_rcpt, 0, sizeof p->at_rcpt);
+	memset(p->at_end, 0, sizeof p->at_end);
+	for (unsigned i = 0; i < BOXES; i++)
+		if ((m->boxes >> i & 1) && m->fate[i] == FATE_PENDING &&
+		    !(regroup && p->count > 0 && chance(w, 2)))
+			p->names[p->count++] = i;
+	if (chance(w, 6) == 0)
+		p->names[p->count++] = p->names[0];
+	m->connection = p->connection;
+	w->transactions++;
+	if (m->sized)
+		snprintf(size, sizeof size, " SIZE=%zu", buf_len(&m->wire));
+	command(w, EXPECT_MAIL, "MAIL FROM:<%s>%s%s", m->sender, size,
+	    p->prdr ? " PRDR" : "");
+	while (p->pipelining && p->asked < p->count)
+		send_rcpt(w);
+	if (!p->pipelining)
+		return;
+	if (p->bdat)
+		send_chunks(w);
+	else
+		command(w, EXPECT_DATA, "DATA");
+}
+
+static bool
+is_pending(const struct message *m)
+{
+	for (unsigned i = 0; i < BOXES; i++)
+		if ((m->boxes >> i & 1) && m->fate[i] == FATE_PENDING)
+			return true;
+	return false;
+}
+
+static bool
+any_accepted(const struct provider *p)
+{
+	for (unsigned i = 0; i < p->count; i++)
+		if (p->at_rcpt[i] / 100 == 2)
+			return true;
+	return false;
+}
+
+/* Everything that was sent is answered: what comes next. */
+static void
+go_on(struct world *w)
+{
+	struct provider *p = &w->provider;
+
+	if (!p->hello) {
+		p->hello = true;
+		if (p->early_quit)
+			command(w, EXPECT_QUIT, "QUIT");
+		else
+			command(w, EXPECT_HELLO, "EHLO provider.example");
+		return;
+	}
+	if (p->message != NULL && p->asked < p->count) {
+		send_rcpt(w);
+		return;
+	}
+	if (p->message != NULL && !p->text_sent && any_accepted(p)) {
+		if (p->bdat)
+			send_chunks(w);
+		else
+			command(w, EXPECT_DATA, "DATA");
+		return;
+	}
+	bool open = p->message != NULL;
+	p->message = NULL;
+	if (open) {
+		command(w, EXPECT_RSET, "RSET");
+		return;
+	}
+	for (size_t i = 0; i < w->message_count; i++) {
+		struct message *m = &w->messages[i];
+		if (is_pending(m) && m->next_try <= w->now &&
+		    m->connection != p->connection) {
+			begin(w, m);
+			return;
+		}
+	}
+	command(w, EXPECT_QUIT, "QUIT");
+}
+
+/* The fate of one name; those of one mailbox fare alike. */
+static void
+settle(struct world *w, unsigned name, int code)
+{
+	struct provider *p = &w->provider;
+	struct message *m = p->message;
+	unsigned box = p->names[name];
+
+	for (unsigned i = 0; i < name; i++)
+		if (p->names[i] == box) {
+			int other =
+			    p->at_end[i] != 0 ? p->at_end[i] : p->at_rcpt[i];
+			/* One may be deferred as the session ends. */
+			if (other / 100 + code / 100 == 7)
+				blame(w, number(w), "%s is told %d and %d",
+				    w->boxes[box].user, other, code);
+			return;
+		}
+	if (code / 100 == 4 && !p->impatient)
+		m->next_try = w->now + 60000 * (5 + (int64_t)chance(w, 85));
+	model_told(w, m, box, code);
+}
+
+static void
+count_told(struct provider *p, int code)
+{
+	p->told_2xx += code / 100 == 2;
+	p->told_4xx += code / 100 == 4;
+	p->told_5xx += code / 100 == 5;
+}
+
+/* Exim bounces who was told 452 at RCPT with a 5xx at the end; and worse: with
+ * him whoever was told 4.5.3. Nothing of ours may depend on it. */
+static void
+settle_doomed(struct world *w, int code)
+{
+	struct provider *p = &w->provider;
+
+	for (unsigned i = 0; code / 100 == 5 && i < p->count; i++)
+		if (p->at_rcpt[i] == 452) {
+			p->at_end[i] = code;
+			settle(w, i, code);
+		}
+}
+
+static void
+note_download(struct world *w, bool final)
+{
+	struct message *m = w->provider.message;
+
+	m->fruitless += !final && m->changes == m->seen_changes;
+	m->seen_changes = m->changes;
+	if (m->fruitless > 6 && m->sized && w->calm)
+		blame(
+		    w, number(w), "downloaded %u times in vain", m->fruitless);
+}
+
+/* One answer for all that were accepted. */
+static void
+settle_all(struct world *w, int code)
+{
+	struct provider *p = &w->provider;
+
+	for (unsigned i = 0; i < p->count; i++) {
+		if (p->at_rcpt[i] / 100 != 2)
+			continue;
+		p->at_end[i] = code;
+		count_told(p, code);
+		settle(w, i, code);
+	}
+	p->texts += code / 100 == 2;
+	note_download(w, code / 100 != 4);
+	settle_doomed(w, code);
+	p->message = NULL;
+}
+
+static void
+settle_each(struct world *w, int overall)
+{
+	struct provider *p = &w->provider;
+	bool any = false;
+
+	for (unsigned i = 0; i < p->count; i++) {
+		if (p->at_rcpt[i] / 100 != 2)
+			continue;
+		int code = p->at_end[i];
+		count_told(p, code);
+		any |= code / 100 == 2;
+		if (overall / 100 == 5 ||
+		    (overall / 100 == 4 && code / 100 == 2))
+			code = overall;
+		p->at_end[i] = code;
+		settle(w, i, code);
+	}
+	p->texts += any;
+	note_download(w, any);
+	settle_doomed(w, overall);
+	p->message = NULL;
+}
+
+static void
+begin_each(struct provider *p)
+{
+	for (unsigned i = 0; i < p->count; i++)
+		if (p->at_rcpt[i] / 100 == 2)
+			expect(p, EXPECT_EACH);
+	expect(p, EXPECT_OVERALL);
+	p->each = 0;
+}
+
+static void
+on_rcpt(struct world *w, int code)
+{
+	struct provider *p = &w->provider;
+	unsigned name = p->answered++;
+
+	p->at_rcpt[name] = code;
+	if (code / 100 == 2)
+		return;
+	count_told(p, code);
+	settle(w, name, code);
+}
+
+static void
+on_each(struct provider *p, int code)
+{
+	while (p->at_rcpt[p->each] / 100 != 2)
+		p->each++;
+	p->at_end[p->each++] = code;
+}
+
+static void
+on_end(struct world *w, int code)
+{
+	struct provider *p = &w->provider;
+
+	if (code == 353)
+		begin_each(p);
+	else if (any_accepted(p))
+		settle_all(w, code);
+	/* else nobody was, and go_on() resets */
+}
+
+static void
+on_reply(struct world *w, int code)
+{
+	struct provider *p = &w->provider;
+	enum expected what = p->expected[0];
+
+	if (p->expected_count == 0) { /* 421 without a question */
+		provider_close(w);
+		return;
+	}
+	/* The session ends: no word on a recipient, and not in the tally. */
+	p->lost |= code == 421;
+	memmove(p->expected, p->expected + 1,
+	    --p->expected_count * sizeof p->expected[0]);
+	if (code == 421 && what != EXPECT_RCPT && what != EXPECT_END) {
+		provider_close(w);
+		return;
+	}
+	switch (what) {
+	case EXPECT_MAIL:
+		if (code != 250)
+			blame(w, number(w), "MAIL is answered with %d", code);
+		break;
+	case EXPECT_RCPT:
+		on_rcpt(w, code);
+		break;
+	case EXPECT_DATA:
+		if (code == 354)
+			send_text(w);
+		else
+			p->text_sent = true;
+		break;
+	case EXPECT_END:
+		on_end(w, code);
+		break;
+	case EXPECT_EACH:
+		on_each(p, code);
+		break;
+	case EXPECT_OVERALL:
+		settle_each(w, code);
+		break;
+	case EXPECT_QUIT:
+		provider_close(w);
+		break;
+	case EXPECT_GREETING:
+	case EXPECT_HELLO:
+	case EXPECT_CHUNK:
+	case EXPECT_RSET:
+		break;
+	}
+}
+
+/* true: there was a whole reply. */
+static bool
+take_reply(struct world *w)
+{
+	struct provider *p = &w->provider;
+	const char *line = buf_data(&p->in);
+	size_t have = buf_len(&p->in);
+	const char *lf = have > 0 ? memchr(line, '\n', have) : NULL;
+
+	if (lf == NULL)
+		return false;
+	tell(w, number(w), "provider < %.*s", (int)(lf - line - 1), line);
+	int code = (line[0] - '0') * 100 + (line[1] - '0') * 10 + line[2] - '0';
+	bool last = line[3] != '-';
+	buf_consume(&p->in, (size_t)(lf - line) + 1);
+	if (last)
+		on_reply(w, code);
+	return true;
+}
+
+static bool
+provider_write(struct world *w)
+{
+	struct provider *p = &w->provider;
+	size_t len = buf_len(&p->out);
+	size_t piece = chance(w, 3) == 0 ? 1 + chance(w, (unsigned)len) : len;
+
+	if (p->cut_at > 0 && p->sent + piece > p->cut_at)
+		piece = (size_t)(p->cut_at - p->sent);
+	ssize_t n =
+	    piece > 0 ? send(p->fd, buf_data(&p->out), piece, MSG_NOSIGNAL) : 0;
+	if (n < 0 && errno == EAGAIN)
+		return false;
+	if (n >= 0)
+		p->sent += (uint64_t)n;
+	if (n < 0 || (p->cut_at > 0 && p->sent >= p->cut_at)) {
+		tell(w, number(w), "the connection is cut");
+		p->lost = true;
+		provider_close(w);
+		return true;
+	}
+	buf_consume(&p->out, (size_t)n);
+	if (chance(w, 60) == 0)
+		p->hold = w->now + 1000 * (int64_t)chance(w, 60);
+	return true;
+}
+
+static bool
+provider_read(struct world *w)
+{
+	struct provider *p = &w->provider;
+	struct pollfd pollfd = {.fd = p->fd, .events = POLLIN};
+	size_t room;
+
+	if (poll(&pollfd, 1, 0) <= 0)
+		return false;
+	/* Our answer is there, and the provider never reads it. */
+	if (p->cut_at_end && p->text_sent && p->expected_count > 0 &&
+	    p->expected[0] == EXPECT_END && buf_len(&p->out) == 0) {
+		tell(w, number(w), "the connection is cut before our answer");
+		p->lost = true;
+		provider_close(w);
+		return true;
+	}
+	char *to = buf_room(&p->in, 65536, &room);
+	ssize_t n = recv(p->fd, to, room, 0);
+	if (n <= 0) {
+		provider_close(w);
+		return true;
+	}
+	buf_filled(&p->in, (size_t)n);
+	while (p->fd >= 0 && take_reply(w))
+		continue;
+	return true;
+}
+
+bool
+provider_step(struct world *w, int64_t *timer)
+{
+	struct provider *p = &w->provider;
+
+	if (p->fd < 0)
+		return false;
+	if (p->hold > w->now) {
+		if (p->hold < *timer)
+			*timer = p->hold;
+		return false;
+	}
+	if (provider_read(w))
+		return true;
+	if (buf_len(&p->out) > 0)
+		return provider_write(w);
+	if (p->expected_count > 0)
+		return false;
+	go_on(w);
+	return true;
+}
