@@ -99,8 +99,9 @@ open_ledger(struct fixture *f, bool sync)
 	const char *end = at + buf_len(&f->store.file);
 
 	while (at < end) {
-		size_t len =
-		    (size_t)((char *)memchr(at, '\n', (size_t)(end - at)) - at);
+		const char *lf = memchr(at, '\n', (size_t)(end - at));
+		assert_non_null(lf);
+		size_t len = (size_t)(lf - at);
 		assert_true(ledger_record_parse(&record, at, len));
 		ledger_book_apply(book, &record);
 		at += len + 1;
