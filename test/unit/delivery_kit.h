@@ -178,21 +178,36 @@ kit_end(struct kit *kit)
 	return ready;
 }
 
-/* A mount namespace of its own; without root, as root of a user namespace. */
+static inline bool
+kit_write(const char *path, const char *text)
+{
+	ssize_t len = (ssize_t)strlen(text);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool written = fd >= 0 && write(fd, text, (size_t)len) == len;
+
+	if (fd >= 0)
+		close(fd);
+	return written;
+}
+
+/*
+ * A mount namespace of its own; without root, as root of a user namespace. The
+ * group needs its place in there as well: on a file system of the namespace
+ * nobody without one can make a file (EOVERFLOW).
+ */
 static inline bool
 kit_own_mounts(void)
 {
-	char map[64];
+	char uids[64], gids[64];
 
-	snprintf(map, sizeof map, "0 %u 1", (unsigned)geteuid());
+	snprintf(uids, sizeof uids, "0 %u 1", (unsigned)geteuid());
+	snprintf(gids, sizeof gids, "0 %u 1", (unsigned)getegid());
 	if (unshare(CLONE_NEWNS) == 0)
 		return true;
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
-		return false;
-	int fd = open("/proc/self/uid_map", O_WRONLY | O_CLOEXEC);
-	bool mapped = write(fd, map, strlen(map)) == (ssize_t)strlen(map);
-	close(fd);
-	return mapped;
+	return unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 &&
+	       kit_write("/proc/self/setgroups", "deny") &&
+	       kit_write("/proc/self/uid_map", uids) &&
+	       kit_write("/proc/self/gid_map", gids);
 }
 
 /*
