@@ -399,23 +399,29 @@ who_would_wait_for_a_provider_takes_no_place(void **state)
 	assert_int_equal(count_lines("calls", "three"), 0);
 }
 
-/* A process of its own, which has the lock of the provider as a `fetch` has. */
+/* A process of its own, which has the lock of the provider as a `fetch` has. It
+ * tells so by itself: whoever asks takes the lock for a moment. */
 static pid_t
 start_holder(void)
 {
-	char name[LOCK_NAME_MAX];
+	char name[LOCK_NAME_MAX], byte = 0;
 	struct error err;
-	pid_t pid = fork();
+	int ends[2];
 
+	assert_int_equal(pipe(ends), 0);
+	pid_t pid = fork();
 	if (pid == 0) {
 		lock_provider_name(name, "odmr.example.net", 366, "me");
-		if (lock_take(folder, name, NULL, &err) >= 0)
+		if (lock_take(folder, name, NULL, &err) >= 0 &&
+		    write(ends[1], &byte, 1) == 1)
 			pause();
 		_exit(EX_SOFTWARE);
 	}
-	struct deadline deadline = deadline_in(WAIT_MS, 0);
-	while (!lock_provider_is_held(folder, "odmr.example.net", 366, "me"))
-		assert_true(deadline_left(&deadline) > 0);
+	close(ends[1]);
+	assert_int_equal(read(ends[0], &byte, 1), 1);
+	close(ends[0]);
+	assert_true(
+	    lock_provider_is_held(folder, "odmr.example.net", 366, "me"));
 	return pid;
 }
 
