@@ -166,9 +166,10 @@ fuzz-replay:		## what fuzzing found and was given, with ASan
 	@$(MAKE) PROFILE=asan fuzz-targets
 	@test/fuzz/replay $(BUILD)/asan/test/fuzz $(FUZZ_SRCS:test/fuzz/%.c=%)
 
-# All small cases of the ledger's model, and forty times its queues by chance.
-model: $(OUT)/test/unit/ledger_model_test	## the ledger's model in full (minutes)
-	@ODMR_MODEL=40 $<
+# What goes on for ever, in full: test/unit/effort.h.
+MODELS := ledger_model asking history_json
+model: $(MODELS:%=$(OUT)/test/unit/%_test)	## models and simulations in full (minutes)
+	@ODMR_EFFORT=full test/unit/run $^
 
 TORTURE_TOOLS := $(OUT)/test/torture/steps $(OUT)/test/torture/nomem.so
 

@@ -7,8 +7,8 @@
  * twice, no false bounce, and whoever is not deferred for ever gets the answer
  * that is true of him.
  *
- * Without a file and without a clock. ODMR_MODEL=N (1 unless set) multiplies
- * the number of random queues and of the exhaustive model's cases.
+ * Without a file and without a clock. `make model` runs every case, and forty
+ * times as many queues by chance.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,6 +22,7 @@
 
 #include "base/buf.h"
 #include "base/transcript.h"
+#include "effort.h"
 #include "ledger/ledger.h"
 #include "ledger/ledger_book.h"
 #include "ledger/ledger_file.h"
@@ -958,15 +959,6 @@ send_until_done(struct world *w, struct plan plan)
 				blame(w, "stalled", w->items[i].text, rcpt);
 }
 
-static unsigned
-scale(void)
-{
-	const char *set = getenv("ODMR_MODEL");
-	long n = set != NULL ? strtol(set, NULL, 10) : 1;
-
-	return n > 0 && n < 100000 ? (unsigned)n : 1;
-}
-
 /*
  * Every small case: one text and up to three recipients, each fate, each
  * manner, and the first connection cut after each octet of either direction,
@@ -1050,15 +1042,15 @@ set_fates(struct small *small, unsigned number)
 static void
 test_every_small_case(void **state)
 {
-	/* All of them at a scale of 40. */
-	unsigned stride = scale() < 40 ? 401 / scale() | 1 : 1;
+	unsigned stride = effort_of(401, 401, 1);
+	unsigned step = effort_of(27, 1, 1);
 	uint64_t count = 0;
 	size_t runs = 0;
 
 	(void)state;
 	for (unsigned rcpts = 1; rcpts <= 3; rcpts++)
 		for (unsigned fates = 0; fates < 1u << 2 * rcpts; fates++)
-			for (unsigned bits = 0; bits < 32; bits++) {
+			for (unsigned bits = 0; bits < 32; bits += step) {
 				struct small small = {.rcpts = rcpts};
 				set_fates(&small, fates);
 				small.plan = (struct plan){
@@ -1149,7 +1141,7 @@ run_random(uint64_t seed)
 static void
 test_queues_by_chance(void **state)
 {
-	unsigned queues = 1500 * scale();
+	unsigned queues = effort_of(20, 1500, 60000);
 
 	(void)state;
 	for (unsigned seed = 1; seed <= queues; seed++)
