@@ -20,6 +20,8 @@ void buf_init(struct buf *buf, size_t max);
 void buf_clear(struct buf *buf);
 /* Empties it and keeps the allocation. */
 void buf_reset(struct buf *buf);
+/* The same, and no octet of what went through it is left: for secrets. */
+void buf_wipe(struct buf *buf);
 
 /* The content, buf_len() octets; not NUL-terminated. */
 const char *buf_data(const struct buf *buf);

@@ -30,6 +30,15 @@ buf_reset(struct buf *buf)
 	buf->start = buf->len = 0;
 }
 
+void
+buf_wipe(struct buf *buf)
+{
+	/* No null pointer, not even for no octet: C says that of all such. */
+	if (buf->data != NULL)
+		explicit_bzero(buf->data, buf->size);
+	buf_reset(buf);
+}
+
 const char *
 buf_data(const struct buf *buf)
 {

@@ -160,8 +160,7 @@ run_command(const char *key, const char *command, struct secret *secret,
 		    "the command %s", spawn_describe(&result, what));
 		add_complaint(err, &errors);
 	}
-	if (output.data != NULL)
-		explicit_bzero(output.data, output.size);
+	buf_wipe(&output);
 	buf_clear(&output);
 	buf_clear(&errors);
 	if (!good)

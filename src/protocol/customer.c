@@ -379,7 +379,7 @@ customer_free(struct customer *customer)
 	if (customer == NULL)
 		return;
 	login_free(customer->login);
-	explicit_bzero(customer->out.data, customer->out.size);
+	buf_wipe(&customer->out);
 	buf_clear(&customer->in);
 	buf_clear(&customer->out);
 	reply_clear(&customer->reply);
@@ -524,7 +524,7 @@ customer_written(struct customer *customer, size_t len)
 {
 	buf_consume(&customer->out, len);
 	if (buf_len(&customer->out) == 0)
-		explicit_bzero(customer->out.data, customer->out.size);
+		buf_wipe(&customer->out);
 }
 
 const char *

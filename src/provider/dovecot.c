@@ -160,8 +160,7 @@ dovecot_free(struct dovecot *dovecot)
 	if (dovecot == NULL)
 		return;
 	stream_free(dovecot->stream);
-	if (dovecot->in.data != NULL)
-		explicit_bzero(dovecot->in.data, dovecot->in.size);
+	buf_wipe(&dovecot->in);
 	buf_clear(&dovecot->in);
 	free(dovecot);
 }

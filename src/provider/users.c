@@ -198,7 +198,7 @@ users_find(const char *path, const char *user, struct users_secret *secret,
 		error_prefix(err, "%s", path);
 		result = USERS_FAILED;
 	}
-	explicit_bzero(content.data, content.size);
+	buf_wipe(&content);
 	buf_clear(&content);
 	return result;
 }

@@ -109,6 +109,26 @@ buf_stops_at_its_maximum(void **state)
 	buf_clear(&buf);
 }
 
+/* What was taken off the front as well; and one that never held anything. */
+static void
+buf_that_is_wiped_has_no_secret(void **state)
+{
+	static const char nothing[10];
+	struct buf buf;
+
+	(void)state;
+	buf_init(&buf, 10);
+	buf_wipe(&buf);
+	assert_true(buf_append(&buf, "0123456789", 10));
+	buf_consume(&buf, 4);
+	buf_wipe(&buf);
+	assert_int_equal(buf_len(&buf), 0);
+	assert_memory_equal(buf.data, nothing, sizeof nothing);
+	assert_true(buf_append(&buf, "abc", 3));
+	assert_memory_equal(buf_data(&buf), "abc", 3);
+	buf_clear(&buf);
+}
+
 /* Against a plain copy: whatever goes in comes out, in order. */
 static void
 buf_is_a_queue(void **state)
@@ -555,6 +575,7 @@ main(void)
 	    cmocka_unit_test(mem_allocates_nothing),
 	    cmocka_unit_test(mem_dies_of_too_much),
 	    cmocka_unit_test(buf_stops_at_its_maximum),
+	    cmocka_unit_test(buf_that_is_wiped_has_no_secret),
 	    cmocka_unit_test(buf_is_a_queue),
 	    cmocka_unit_test(error_sentences),
 	    cmocka_unit_test(error_statuses),
