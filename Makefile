@@ -136,7 +136,7 @@ $(UNIT_TESTS:=.o): ALL_CFLAGS += -Wno-missing-field-initializers
 $(UNIT_TESTS:=.o): ALL_CFLAGS += -Wno-deprecated-declarations
 
 $(OUT)/test/unit/%: $(OUT)/test/unit/%.o $(LINK_LIBS)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcrypt -lcmocka
 
 unit-tests: $(UNIT_TESTS)
 
@@ -153,7 +153,7 @@ deps:			## install what building and testing need
 	@test/install-deps
 
 $(OUT)/test/fuzz/%: $(OUT)/test/fuzz/%.o $(FUZZ_MAIN) $(LINK_LIBS)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FUZZ_LINKING) -o $@ $^ $(PKG_LIBS)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FUZZ_LINKING) -o $@ $^ $(PKG_LIBS) -lcrypt
 
 fuzz-targets: $(FUZZ_TARGETS)
 

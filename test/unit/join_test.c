@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: ISC */
+#include "net/join.h"
+
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "net/stream.h"
+
+enum {
+	LONG_MS = 120 * 1000, /* more than any of this takes */
+	MUCH = 300 * 1000, /* more than the buffers hold */
+	VERY_MUCH = 8 << 20, /* more than the sockets hold as well */
+};
+
+/* A join in a process of its own; the test has both far ends. */
+struct joined {
+	int ends[JOIN_SIDES];
+	int interrupt; /* to be written to */
+	int result; /* of a struct join_result */
+	pid_t pid;
+};
+
+static void
+start(struct joined *joined, int64_t silence)
+{
+	int sides[JOIN_SIDES][2], interrupt[2], result[2];
+
+	for (int i = 0; i < JOIN_SIDES; i++)
+		assert_int_equal(
+		    socketpair(AF_UNIX, SOCK_STREAM, 0, sides[i]), 0);
+	assert_int_equal(pipe(interrupt), 0);
+	assert_int_equal(pipe(result), 0);
+	joined->pid = fork();
+	if (joined->pid == 0) {
+		struct join_result end;
+		struct join_options options = {
+		    .silence = silence, .interrupt = interrupt[0]};
+		for (int i = 0; i < JOIN_SIDES; i++) {
+			close(sides[i][1]);
+			options.sides[i] = stream_new(sides[i][0]);
+		}
+		join_run(&options, &end);
+		_exit(write(result[1], &end, sizeof end) != sizeof end);
+	}
+	for (int i = 0; i < JOIN_SIDES; i++) {
+		close(sides[i][0]);
+		joined->ends[i] = sides[i][1];
+	}
+	close(interrupt[0]);
+	close(result[1]);
+	joined->interrupt = interrupt[1];
+	joined->result = result[0];
+}
+
+static struct join_result
+finish(struct joined *joined)
+{
+	struct join_result result;
+	int status;
+
+	assert_int_equal(
+	    read(joined->result, &result, sizeof result), sizeof result);
+	assert_int_equal(waitpid(joined->pid, &status, 0), joined->pid);
+	assert_int_equal(status, 0);
+	for (int i = 0; i < JOIN_SIDES; i++)
+		if (joined->ends[i] >= 0)
+			close(joined->ends[i]);
+	close(joined->interrupt);
+	close(joined->result);
+	return result;
+}
+
+static char
+octet(size_t at, int side)
+{
+	return (char)(at * 31 + at / 251 + (size_t)side);
+}
+
+/* Both sides say len octets in pieces, and hear what the other says. */
+static void
+talk(struct joined *joined, size_t len, size_t piece)
+{
+	size_t said[JOIN_SIDES] = {0}, heard[JOIN_SIDES] = {0};
+	char *data = xmalloc(piece);
+
+	while (heard[0] < len || heard[1] < len) {
+		struct pollfd fds[JOIN_SIDES];
+		for (int i = 0; i < JOIN_SIDES; i++)
+			fds[i] = (struct pollfd){.fd = joined->ends[i],
+			    .events = (short)(POLLIN |
+					      (said[i] < len ? POLLOUT : 0))};
+		assert_true(poll(fds, JOIN_SIDES, LONG_MS) > 0);
+		for (int i = 0; i < JOIN_SIDES; i++) {
+			ssize_t n = 0;
+			if (fds[i].revents & POLLIN)
+				n = recv(fds[i].fd, data, piece, 0);
+			for (ssize_t k = 0; k < n; k++)
+				assert_true(data[k] ==
+					    octet(heard[i] + (size_t)k, 1 - i));
+			heard[i] += (size_t)n;
+			if (!(fds[i].revents & POLLOUT))
+				continue;
+			size_t now =
+			    len - said[i] < piece ? len - said[i] : piece;
+			for (size_t k = 0; k < now; k++)
+				data[k] = octet(said[i] + k, i);
+			n = send(
+			    fds[i].fd, data, now, MSG_DONTWAIT | MSG_NOSIGNAL);
+			said[i] += n > 0 ? (size_t)n : 0;
+		}
+	}
+	free(data);
+}
+
+static void
+every_size_of_pieces(void **state)
+{
+	static const size_t pieces[] = {1, 7, 511, 4096, 32768, MUCH};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
+		struct joined joined;
+		size_t len = pieces[i] < 100 ? 20000 : MUCH;
+		start(&joined, LONG_MS);
+		talk(&joined, len, pieces[i]);
+		close(joined.ends[0]);
+		joined.ends[0] = -1;
+		struct join_result result = finish(&joined);
+		assert_int_equal(result.end, JOIN_FIRST_ENDED);
+		assert_int_equal(result.octets[0], len);
+		assert_int_equal(result.octets[1], len);
+	}
+}
+
+static void
+last_words_are_passed_on(void **state)
+{
+	(void)state;
+	for (int side = 0; side < JOIN_SIDES; side++) {
+		struct joined joined;
+		char text[16] = "";
+		start(&joined, LONG_MS);
+		assert_int_equal(send(joined.ends[side], "221 bye", 7, 0), 7);
+		shutdown(joined.ends[side], SHUT_WR);
+		assert_int_equal(
+		    recv(joined.ends[1 - side], text, 7, MSG_WAITALL), 7);
+		assert_string_equal(text, "221 bye");
+		assert_int_equal(finish(&joined).end,
+		    side == 0 ? JOIN_FIRST_ENDED : JOIN_SECOND_ENDED);
+	}
+}
+
+static void
+silence_ends_it(void **state)
+{
+	struct joined joined;
+
+	(void)state;
+	start(&joined, 50);
+	assert_int_equal(finish(&joined).end, JOIN_SILENT);
+}
+
+static void
+an_interrupt_ends_it(void **state)
+{
+	struct joined joined;
+
+	(void)state;
+	start(&joined, LONG_MS);
+	talk(&joined, 100, 10);
+	assert_int_equal(write(joined.interrupt, "x", 1), 1);
+	assert_int_equal(finish(&joined).end, JOIN_INTERRUPTED);
+}
+
+/* Closed with something unread: the kernel says so to the other end. */
+static void
+a_side_that_fails_is_named(void **state)
+{
+	(void)state;
+	for (int side = 0; side < JOIN_SIDES; side++) {
+		struct joined joined;
+		char text[8];
+		start(&joined, LONG_MS);
+		assert_int_equal(send(joined.ends[1 - side], "250", 3, 0), 3);
+		assert_int_equal(recv(joined.ends[side], text, 1, MSG_PEEK), 1);
+		close(joined.ends[side]);
+		joined.ends[side] = -1;
+		struct join_result result = finish(&joined);
+		assert_int_equal(result.end, JOIN_FAILED);
+		assert_int_equal(result.failed_side, side);
+		assert_true(result.error.text[0] != '\0');
+	}
+}
+
+/* Nothing is lost while one side does not read, and not all is taken in. */
+static void
+a_slow_reader_holds_the_other_side_back(void **state)
+{
+	struct joined joined;
+	char *data = xcalloc(1, VERY_MUCH);
+	size_t said = 0, heard = 0;
+
+	(void)state;
+	start(&joined, LONG_MS);
+	for (;;) {
+		struct pollfd fd = {.fd = joined.ends[1], .events = POLLOUT};
+		/* A pause of the joiner's is none of the socket's. */
+		if (poll(&fd, 1, 500) == 0)
+			break;
+		ssize_t n = send(
+		    fd.fd, data, VERY_MUCH - said, MSG_DONTWAIT | MSG_NOSIGNAL);
+		said += n > 0 ? (size_t)n : 0;
+		assert_true(said < VERY_MUCH);
+	}
+	shutdown(joined.ends[1], SHUT_WR);
+	for (ssize_t n; heard < said; heard += (size_t)n) {
+		n = recv(joined.ends[0], data, VERY_MUCH, 0);
+		assert_true(n > 0);
+	}
+	struct join_result result = finish(&joined);
+	assert_int_equal(result.end, JOIN_SECOND_ENDED);
+	assert_int_equal(result.octets[1], said);
+	free(data);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(every_size_of_pieces),
+	    cmocka_unit_test(last_words_are_passed_on),
+	    cmocka_unit_test(silence_ends_it),
+	    cmocka_unit_test(an_interrupt_ends_it),
+	    cmocka_unit_test(a_side_that_fails_is_named),
+	    cmocka_unit_test(a_slow_reader_holds_the_other_side_back),
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

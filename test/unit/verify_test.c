@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: ISC */
+/* users, verify: who is let in, from a file of the customer's. */
+#include "provider/verify.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "provider/provider_config.h"
+#include "provider/users.h"
+
+#define PIN  "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+#define GOOD PROVIDER_LOGIN_GOOD
+#define BAD  PROVIDER_LOGIN_BAD
+#define ODD  PROVIDER_LOGIN_MALFORMED
+/* "secret" */
+#define HASH "$5$saltstring$C3o4O1TC6aRHF4FI.QSZMXtHbaj2gSXr4sUc/3NcUi."
+
+static char folder[] = "/tmp/verify_test.XXXXXX";
+static char path[64];
+
+static void
+write_file(const char *text)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+static enum users_result
+find(const char *user, struct users_secret *secret)
+{
+	struct error err;
+
+	return users_find(path, user, secret, &err);
+}
+
+static void
+set(const char *user, const char *password)
+{
+	struct error err;
+
+	assert_true(users_set(path, user, password,
+	    password != NULL ? strlen(password) : 0, &err));
+}
+
+static void
+forms_of_the_file(void **state)
+{
+	static const struct {
+		const char *name, *text;
+		enum users_result expected;
+	} cases[] = {
+	    {"empty", "", USERS_UNKNOWN},
+	    {"another", "shop:$5$x$y\n", USERS_UNKNOWN},
+	    {"begins alike", "office2:$5$x$y\n", USERS_UNKNOWN},
+	    {"a comment", "#office:$5$x$y\n", USERS_UNKNOWN},
+	    {"a hash", "office:$5$x$y\n", USERS_FOUND},
+	    {"no last line end", "office:$5$x$y", USERS_FOUND},
+	    {"CRLF", "# x\r\n\r\noffice:$5$x$y\r\n", USERS_FOUND},
+	    {"no secret", "office:\n", USERS_FAILED},
+	    {"in the clear", "office:secret\n", USERS_FAILED},
+	    {"DES", "office:abJnggxhB/yWI\n", USERS_FAILED},
+	    {"half keys", "office:SCRAM-SHA-256$4096:AAAA\n", USERS_FAILED},
+	    {"short keys", "office:SCRAM-SHA-256$4096:AAAA$AAAA:AAAA\n",
+		USERS_FAILED},
+	    {"no number", "office:SCRAM-SHA-256$x:AAAA$AAAA:AAAA\n",
+		USERS_FAILED},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct users_secret secret;
+		write_file(cases[i].text);
+		if (find("office", &secret) != cases[i].expected)
+			fail_msg("%s", cases[i].name);
+	}
+}
+
+static void
+a_bad_line_is_named(void **state)
+{
+	struct users_secret secret;
+	struct error err;
+
+	(void)state;
+	write_file("# x\n\noffice:secret\n");
+	assert_int_equal(
+	    users_find(path, "office", &secret, &err), USERS_FAILED);
+	assert_non_null(strstr(err.text, "line 3"));
+	assert_null(strstr(err.text, "secret"));
+	unlink(path);
+	assert_int_equal(
+	    users_find(path, "office", &secret, &err), USERS_FAILED);
+	assert_non_null(strstr(err.text, "no such file"));
+}
+
+static void
+setting_keeps_the_others(void **state)
+{
+	struct users_secret secret;
+	struct error err;
+
+	(void)state;
+	write_file("# mine\nshop:$5$x$y\noffice:$5$x$y\n");
+	set("office", "geheim");
+	assert_int_equal(find("office", &secret), USERS_FOUND);
+	assert_true(secret.has_keys);
+	assert_int_equal(users_check(&secret, "geheim", 6, &err), USERS_RIGHT);
+	assert_int_equal(users_check(&secret, "Geheim", 6, &err), USERS_WRONG);
+	assert_int_equal(
+	    users_check(&secret, "geheim\0x", 8, &err), USERS_WRONG);
+	set("office", NULL);
+	assert_int_equal(find("office", &secret), USERS_UNKNOWN);
+	assert_int_equal(find("shop", &secret), USERS_FOUND);
+}
+
+static void
+two_who_set_at_the_same_time(void **state)
+{
+	enum { WRITERS = 6 };
+	struct users_secret secret;
+	char user[8];
+
+	(void)state;
+	write_file("");
+	for (int i = 0; i < WRITERS; i++) {
+		snprintf(user, sizeof user, "u%d", i);
+		if (fork() == 0) {
+			struct error err;
+			_exit(!users_set(path, user, "x", 1, &err));
+		}
+	}
+	for (int i = 0; i < WRITERS; i++) {
+		int status;
+		assert_true(wait(&status) > 0);
+		assert_int_equal(status, 0);
+	}
+	for (int i = 0; i < WRITERS; i++) {
+		snprintf(user, sizeof user, "u%d", i);
+		assert_int_equal(find(user, &secret), USERS_FOUND);
+	}
+}
+
+/* Each call has a process of its own. */
+static void
+an_invented_user_is_the_same_in_each_process(void **state)
+{
+	struct scram_keys keys, other;
+	int ends[2];
+
+	(void)state;
+	users_prepare();
+	assert_int_equal(pipe(ends), 0);
+	for (int i = 0; i < 2; i++)
+		if (fork() == 0) {
+			users_invent(&keys, "nobody");
+			_exit(write(ends[1], &keys, sizeof keys) < 0);
+		}
+	assert_int_equal(read(ends[0], &keys, sizeof keys), sizeof keys);
+	assert_int_equal(read(ends[0], &other, sizeof other), sizeof other);
+	while (wait(NULL) > 0)
+		continue;
+	assert_memory_equal(&keys, &other, sizeof keys);
+	users_invent(&other, "nobody2");
+	assert_memory_not_equal(keys.salt, other.salt, keys.salt_len);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/*
+ * verify
+ */
+
+static const char *const pins[] = {PIN};
+static struct provider_account account = {.name = "office",
+    .user = "office",
+    .tls_pins = {.items = pins, .count = 1}};
+static struct provider_config config = {
+    .users_file = path, .accounts = &account, .accounts_count = 1};
+
+static struct verify *
+begin(const char *pin)
+{
+	const struct verify_options options = {.config = &config, .pin = pin};
+
+	return verify_new(&options);
+}
+
+/* The outcome of an exchange of these responses. */
+static int
+exchange(const char *mechanism, const char *const *responses,
+    const size_t *lens, size_t count)
+{
+	struct verify *verify = begin(PIN);
+	enum provider_login login = PROVIDER_LOGIN_LATER;
+	enum verify_result result;
+	struct error err;
+	struct buf out;
+
+	buf_init(&out, 4096);
+	result = verify_begin(verify, mechanism, NULL, 0, &out, &login, &err);
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(result, VERIFY_CHALLENGE);
+		result = verify_respond(
+		    verify, responses[i], lens[i], &out, &login, &err);
+	}
+	assert_int_equal(result, VERIFY_DONE);
+	buf_clear(&out);
+	verify_free(verify);
+	return login;
+}
+
+#define ONE(text) {text}, {sizeof(text) - 1}, 1
+#define TWO(a, b) {a, b}, {sizeof(a) - 1, sizeof(b) - 1}, 2
+
+static void
+mechanisms(void **state)
+{
+	static const struct {
+		const char *mechanism, *responses[2];
+		size_t lens[2], count;
+		int expected;
+	} cases[] = {
+	    {"PLAIN", ONE("\0office\0geheim"), GOOD},
+	    {"PLAIN", ONE("office\0office\0geheim"), GOOD},
+	    {"PLAIN", ONE("shop\0office\0geheim"), BAD},
+	    {"PLAIN", ONE("\0office\0wrong"), BAD},
+	    {"PLAIN", ONE("\0nobody\0geheim"), BAD},
+	    {"PLAIN", ONE("\0Office\0geheim"), BAD},
+	    {"PLAIN", ONE("\0office\0geheim\0"), BAD},
+	    {"PLAIN", ONE("\0office\0"), BAD},
+	    {"PLAIN", ONE("\0\0geheim"), ODD},
+	    {"PLAIN", ONE("\0office"), ODD},
+	    {"PLAIN", ONE("office"), ODD},
+	    {"PLAIN", ONE(""), ODD},
+	    {"PLAIN", ONE("\0hash\0secret"), GOOD},
+	    {"PLAIN", ONE("\0hash\0Secret"), BAD},
+	    {"PLAIN", ONE("\0odd\0secret"), PROVIDER_LOGIN_LATER},
+	    {"PLAIN", ONE("\0clear\0secret"), PROVIDER_LOGIN_LATER},
+	    {"LOGIN", TWO("office", "geheim"), GOOD},
+	    {"LOGIN", TWO("office", "wrong"), BAD},
+	    {"LOGIN", TWO("nobody", "geheim"), BAD},
+	    {"LOGIN", ONE(""), ODD},
+	    {"LOGIN", ONE("off\0ice"), ODD},
+	    {"EXTERNAL", ONE(""), GOOD},
+	    {"EXTERNAL", ONE("office"), GOOD},
+	    {"EXTERNAL", ONE("shop"), BAD},
+	    {"SCRAM-SHA-256", ONE("n,,n=hash,r=abc"), PROVIDER_LOGIN_UNABLE},
+	    {"SCRAM-SHA-256", ONE("n,a=shop,n=office,r=abc"), ODD},
+	    {"SCRAM-SHA-256", ONE("n,,r=abc"), ODD},
+	    {"SCRAM-SHA-256", TWO("n,,n=office,r=abc", "c=biws"), ODD},
+	    {"SCRAM-SHA-256", TWO("n,,n=office,r=abc", "c=biws,r=abc,p=AAAA"),
+		ODD},
+	};
+
+	(void)state;
+	write_file("hash:" HASH "\nodd:$nokind$x\nclear:secret\n");
+	set("office", "geheim");
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		int login = exchange(cases[i].mechanism, cases[i].responses,
+		    cases[i].lens, cases[i].count);
+		if (login != cases[i].expected)
+			fail_msg(
+			    "%zu: %s came to %d", i, cases[i].mechanism, login);
+	}
+}
+
+/* The challenge of a user that there is not tells nothing. */
+static void
+an_unknown_user_is_challenged_like_any(void **state)
+{
+	static const char *const users[] = {
+	    "n,,n=office,r=abc", "n,,n=nobody,r=abc"};
+	size_t lens[2];
+
+	(void)state;
+	write_file("");
+	set("office", "geheim");
+	for (int i = 0; i < 2; i++) {
+		struct verify *verify = begin("");
+		enum provider_login login;
+		struct error err;
+		struct buf out;
+		buf_init(&out, 4096);
+		assert_int_equal(verify_begin(verify, "SCRAM-SHA-256", users[i],
+				     strlen(users[i]), &out, &login, &err),
+		    VERIFY_CHALLENGE);
+		lens[i] = buf_len(&out);
+		assert_non_null(
+		    memmem(buf_data(&out), buf_len(&out), ",i=10000", 8));
+		buf_clear(&out);
+		verify_free(verify);
+	}
+	assert_int_equal(lens[0], lens[1]);
+}
+
+static void
+what_is_listed(void **state)
+{
+	char listed[VERIFY_MECHANISMS_SIZE];
+	struct error err;
+	struct verify *verify = begin("");
+
+	(void)state;
+	assert_true(verify_mechanisms(verify, listed, &err));
+	assert_string_equal(listed, "SCRAM-SHA-256 PLAIN LOGIN");
+	verify_free(verify);
+	verify = begin(PIN);
+	assert_true(verify_mechanisms(verify, listed, &err));
+	assert_string_equal(listed, "EXTERNAL SCRAM-SHA-256 PLAIN LOGIN");
+	verify_free(verify);
+}
+
+static int
+make_folder(void **state)
+{
+	(void)state;
+	if (mkdtemp(folder) == NULL)
+		return -1;
+	snprintf(path, sizeof path, "%s/users", folder);
+	return 0;
+}
+
+static int
+remove_folder(void **state)
+{
+	(void)state;
+	unlink(path);
+	return rmdir(folder);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(forms_of_the_file),
+	    cmocka_unit_test(a_bad_line_is_named),
+	    cmocka_unit_test(setting_keeps_the_others),
+	    cmocka_unit_test(two_who_set_at_the_same_time),
+	    cmocka_unit_test(an_invented_user_is_the_same_in_each_process),
+	    cmocka_unit_test(mechanisms),
+	    cmocka_unit_test(an_unknown_user_is_challenged_like_any),
+	    cmocka_unit_test(what_is_listed),
+	};
+
+	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
