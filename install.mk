@@ -9,15 +9,21 @@ INSTALLED := \
 	program:$(PROVIDER):$(sbindir)/odmr-provider \
 	$(foreach section,5 8,$(foreach page,$(wildcard man/*.$(section)), \
 		data:$(page):$(mandir)/man$(section)/$(notdir $(page)))) \
-	data:odmr-agent.yaml.example:$(sysconfdir)/odmr-agent/odmr-agent.yaml.example \
-	$(foreach unit,odmr-agent.service odmr-agent-fetch.service, \
+	$(foreach example,odmr-agent.yaml.example odmr-provider.yaml.example, \
+		data:$(example):$(sysconfdir)/odmr-agent/$(example)) \
+	$(foreach unit,odmr-agent.service odmr-agent-fetch.service \
+		odmr-provider.service, \
 		data:$(OUT)/$(unit):$(systemdunitdir)/$(unit)) \
-	data:systemd/odmr-agent-fetch.timer:$(systemdunitdir)/odmr-agent-fetch.timer \
-	data:$(OUT)/odmr-agent.sysusers:$(sysusersdir)/odmr-agent.conf \
+	$(foreach unit,odmr-agent-fetch.timer odmr-provider.socket, \
+		data:systemd/$(unit):$(systemdunitdir)/$(unit)) \
+	$(foreach half,agent provider, \
+		data:$(OUT)/odmr-$(half).sysusers:$(sysusersdir)/odmr-$(half).conf) \
 	data:contrib/bash-completion:$(bashcompdir)/odmr-agent \
+	data:contrib/bash-completion-provider:$(bashcompdir)/odmr-provider \
 	$(foreach page,$(DOCS),data:$(page):$(docdir)/$(notdir $(page))) \
 	data:systemd/sendmail.conf:$(docdir)/sendmail.conf \
-	data:contrib/crontab:$(docdir)/contrib/crontab \
+	$(foreach file,crontab fail2ban-filter.conf fail2ban-jail.conf, \
+		data:contrib/$(file):$(docdir)/contrib/$(file)) \
 	$(foreach script,ppp-ip-up networkmanager-dispatcher check_odmr_agent, \
 		script:contrib/$(script):$(docdir)/contrib/$(script))
 # Nobody else's; removed when they are empty.
@@ -39,9 +45,10 @@ endef
 
 # Anew each time: the paths may be others than in the last run.
 FORCE:
-$(GENERATED): $(OUT)/%: systemd/%.in systemd/sandbox.conf FORCE
+$(GENERATED): $(OUT)/%: systemd/%.in systemd/sandbox.conf systemd/hardening.conf FORCE
 	@mkdir -p $(@D)
 	@sed -e '/^@sandbox@$$/{r systemd/sandbox.conf' -e 'd' -e '}' $< | \
+		sed -e '/^@hardening@$$/{r systemd/hardening.conf' -e 'd' -e '}' | \
 		sed -e 's|@sbindir@|$(sbindir)|g' \
 		-e 's|@sysconfdir@|$(sysconfdir)|g' \
 		-e 's|@localstatedir@|$(localstatedir)|g' >$@

@@ -70,6 +70,10 @@ struct provider_config {
 	struct pool pool; /* of all texts */
 };
 
+/* The keys; the manual and the example are compared with them. */
+extern const struct config_table provider_top_table;
+extern const struct config_table provider_account_table;
+
 /* Never NULL; a file that cannot be read has a fault. */
 struct provider_config *provider_config_load(const char *path);
 void provider_config_free(struct provider_config *config);

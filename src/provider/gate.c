@@ -301,17 +301,22 @@ serve_ready(struct gate *gate, struct pollfd *fds)
 			gate_accept(gate, &gate->listeners[i]);
 }
 
+static void
+tell_others(struct gate *gate)
+{
+	gate_write_status(gate);
+	gate_write_metrics(gate);
+	gate->changed = false;
+	gate->status_next = clock_ms() + STATUS_EVERY_MS;
+}
+
 static int
 patience(struct gate *gate)
 {
 	int64_t now = clock_ms(), next = gate_look_at_waiters(gate);
 
-	if (gate->changed && now >= gate->status_next) {
-		gate_write_status(gate);
-		gate_write_metrics(gate);
-		gate->changed = false;
-		gate->status_next = now + STATUS_EVERY_MS;
-	}
+	if (gate->changed && now >= gate->status_next)
+		tell_others(gate);
 	if (gate->changed && gate->status_next < next)
 		next = gate->status_next;
 	if (gate->accept_next > now && gate->accept_next < next)
@@ -378,6 +383,8 @@ gate_run(const struct gate_options *options)
 	int status = EX_OK;
 
 	if (set_up(&gate, &err)) {
+		/* Who waits for us to be ready may ask for it at once. */
+		tell_others(&gate);
 		notify_send("READY=1");
 		serve(&gate);
 		notify_send("STOPPING=1");

@@ -73,8 +73,8 @@ static const struct config_key account_keys[] = {
 
 FITS(top_keys);
 
-static const struct config_table top_table = TABLE("the top level", top_keys);
-static const struct config_table account_table =
+const struct config_table provider_top_table = TABLE("the top level", top_keys);
+const struct config_table provider_account_table =
     TABLE("an account", account_keys);
 _Static_assert(offsetof(struct provider_account, name) ==
 		       offsetof(struct config_named, name) &&
@@ -93,8 +93,8 @@ read_accounts(
 	struct reading *reading = loader->context;
 
 	(void)field;
-	config_read_named(loader, key, &account_table, &reading->accounts,
-	    &reading->marks, CONFIG_ACCOUNTS_MAX);
+	config_read_named(loader, key, &provider_account_table,
+	    &reading->accounts, &reading->marks, CONFIG_ACCOUNTS_MAX);
 }
 
 /* ADDRESS:PORT; a name could mean another address tomorrow. */
@@ -225,7 +225,7 @@ static void
 check_account(struct config_loader *loader, struct provider_account *account,
     const struct config_marks *marks)
 {
-	struct config_section section = {loader, &account_table, marks,
+	struct config_section section = {loader, &provider_account_table, marks,
 	    mark_of(account), "account", account->name};
 
 	config_check_required(&section);
@@ -244,8 +244,8 @@ check_all(struct config_loader *loader, struct provider_config *config)
 {
 	struct reading *reading = loader->context;
 	const struct config_marks *marks = reading->marks.items;
-	struct config_section top = {loader, &top_table, &loader->marks,
-	    loader->marks.here, "the", "configuration"};
+	struct config_section top = {loader, &provider_top_table,
+	    &loader->marks, loader->marks.here, "the", "configuration"};
 
 	config_check_required(&top);
 	if ((config->users_file == NULL) == (config->dovecot_auth == NULL))
@@ -278,7 +278,7 @@ init(struct config_loader *loader, struct reading *reading,
     struct provider_config *config)
 {
 	static const struct config_table *const tables[] = {
-	    &top_table, &account_table, NULL};
+	    &provider_top_table, &provider_account_table, NULL};
 
 	*reading = (struct reading){
 	    .accounts.each = sizeof(struct provider_account),
@@ -302,7 +302,8 @@ finish(struct config_loader *loader, struct provider_config *config)
 	config->accounts = reading->accounts.items;
 	config->accounts_count = reading->accounts.count;
 	if (!loader->ended && loader->marks.here.line != 0) {
-		config_apply_table(loader, &top_table, &loader->marks, config);
+		config_apply_table(
+		    loader, &provider_top_table, &loader->marks, config);
 		complete_listen(config);
 		check_all(loader, config);
 	}

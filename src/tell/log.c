@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "tell/log.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,7 +66,8 @@ log_open(enum config_log destination, enum config_log_format format,
 	if (!overridden)
 		threshold = level;
 	if (carrier == TO_SYSLOG)
-		openlog("odmr-agent", LOG_PID | LOG_NDELAY, LOG_MAIL);
+		openlog(program_invocation_short_name, LOG_PID | LOG_NDELAY,
+		    LOG_MAIL);
 }
 
 void

@@ -8,7 +8,17 @@ PROGRAM = "/usr/local/sbin/odmr-agent"
 DOC = "/usr/local/share/doc/odmr-agent"
 MODES = {
     PROGRAM: 0o755,
+    "/usr/local/sbin/odmr-provider": 0o755,
     "/etc/odmr-agent/odmr-agent.yaml.example": 0o644,
+    "/etc/odmr-agent/odmr-provider.yaml.example": 0o644,
+    "/usr/local/lib/systemd/system/odmr-provider.service": 0o644,
+    "/usr/local/lib/systemd/system/odmr-provider.socket": 0o644,
+    "/usr/local/lib/sysusers.d/odmr-provider.conf": 0o644,
+    "/usr/local/share/bash-completion/completions/odmr-provider": 0o644,
+    "/usr/local/share/man/man5/odmr-provider.yaml.5": 0o644,
+    "/usr/local/share/man/man8/odmr-provider.8": 0o644,
+    DOC + "/contrib/fail2ban-filter.conf": 0o644,
+    DOC + "/contrib/fail2ban-jail.conf": 0o644,
     "/usr/local/lib/systemd/system/odmr-agent.service": 0o644,
     "/usr/local/lib/systemd/system/odmr-agent-fetch.service": 0o644,
     "/usr/local/lib/systemd/system/odmr-agent-fetch.timer": 0o644,
@@ -87,11 +97,14 @@ def test_paths_follow_the_variables(place):
                "systemdunitdir=/lib/systemd/system", "BUILD=%s/build" % folder)
     out = place.run(folder + "/usr/sbin/odmr-agent", "help")
     assert "/opt/etc/odmr-agent/odmr-agent.yaml" in out, out
-    for name in ("odmr-agent.service", "odmr-agent-fetch.service"):
+    for name in ("odmr-agent.service", "odmr-agent-fetch.service",
+                 "odmr-provider.service"):
         with open(folder + "/lib/systemd/system/" + name, encoding="utf-8") as file:
             text = file.read()
-        assert "\nExecStart=/usr/sbin/odmr-agent " in text, text
-        assert "\nConditionPathExists=/opt/etc/odmr-agent/odmr-agent.yaml\n" in text
+        half = name[len("odmr-"):].split(".")[0].split("-")[0]
+        assert "\nExecStart=/usr/sbin/odmr-%s " % half in text, text
+        assert "\nConditionPathExists=/opt/etc/odmr-agent/odmr-%s.yaml\n" % half \
+            in text, text
         assert "@" not in text.replace("@system-service", "").replace(
             "@privileged", "").replace("@resources", "").replace(
             "postfix@-", ""), text

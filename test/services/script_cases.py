@@ -6,8 +6,10 @@ import re
 import shutil
 import stat
 
+from servers import Skip
+
 PROGRAM = "/usr/local/sbin/odmr-agent"
-COMPLETION = "/usr/local/share/bash-completion/completions/odmr-agent"
+COMPLETION = "/usr/local/share/bash-completion/completions/odmr-"
 CONTRIB = "/usr/local/share/doc/odmr-agent/contrib/"
 
 
@@ -21,16 +23,16 @@ def executable(path, text):
 # Completion
 
 
-def complete(place, *words):
+def complete(place, *words, half="agent"):
     """What a TAB behind the last word offers."""
     script = """
         PATH=$1:$PATH; source "$2"; shift 2
         COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
-        _odmr_agent odmr-agent
+        "_odmr_${COMP_WORDS[0]#odmr-}" "${COMP_WORDS[0]}"
         printf '%s\\n' "${COMPREPLY[@]}"
     """
     out = place.run("bash", "-c", script, "bash", place.installed + "/usr/local/sbin",
-                    place.installed + COMPLETION, "odmr-agent", *words)
+                    place.installed + COMPLETION + half, "odmr-" + half, *words)
     return sorted(set(out.split()))
 
 
@@ -81,6 +83,48 @@ def test_completion_knows_the_accounts(place):
     assert complete(place, "-c", path, "fetch", "") == ["branch.2", "office"]
     assert complete(place, "-c", path, "run", "") == []
     assert complete(place, "-c", path[:-6]) == [path]
+
+
+def test_completion_of_the_provider(place):
+    assert complete(place, "", half="provider") == [
+        "check", "passwd", "run", "setup", "status"]
+    for option in ("-c", "--config", "-v", "--verbose", "-q", "--help", "--version"):
+        assert option in complete(place, "-", half="provider"), option
+    assert complete(place, "setup", "", half="provider") == [
+        "--apply", "postfix", "tls"]
+    assert complete(place, "status", "", half="provider") == ["--json"]
+    folder = place.sub("completion-provider")
+    path = folder + "/odmr-provider.yaml"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("hostname: mx.example.net\ntls_cert_file: /c\ntls_key_file: /k\n"
+                   "users_file: /u\naccounts:\n  branch.2: {domains: example.org}\n")
+    assert complete(place, "-c", path, "passwd", "", half="provider") == [
+        "--delete", "branch.2"]
+
+
+def test_fail2ban_filter(place):
+    """It finds the address, and nothing that the caller said is taken for one."""
+    program = shutil.which("fail2ban-regex")
+    if not program:
+        raise Skip("fail2ban is not installed")
+    log = os.path.join(place.sub("fail2ban"), "log")
+    lines = [
+        "2026-11-25T22:46:24Z warning login-failed user=office address=192.0.2.1",
+        "2026-11-25T22:46:24Z warning login-failed address=2001:db8::1",
+        '2026-11-25T22:46:25Z warning login-failed user="x address=192.0.2.9" '
+        "address=192.0.2.2",
+        "Nov 25 22:46:25 mx odmr-provider[77]: login-failed user=office "
+        "address=192.0.2.3",
+        "2026-11-25T22:46:26Z info office: login user=office address=192.0.2.4",
+        "2026-11-25T22:46:27Z error login-unavailable: no file: user=office "
+        "address=192.0.2.5",
+        '2026-11-25T22:46:28Z info office: domain: "login-failed address=192.0.2.6"',
+    ]
+    with open(log, "w", encoding="ascii") as file:
+        file.write("\n".join(lines) + "\n")
+    out = place.run(program, "-o", "ip", log,
+                    place.installed + CONTRIB + "fail2ban-filter.conf")
+    assert out.split() == ["192.0.2.1", "2001:db8::1", "192.0.2.2", "192.0.2.3"], out
 
 
 # The monitoring plug-in

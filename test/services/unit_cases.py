@@ -7,6 +7,7 @@ import shutil
 from servers import Skip
 
 UNITS = ("odmr-agent.service", "odmr-agent-fetch.service", "odmr-agent-fetch.timer")
+PROVIDER = ("odmr-provider.service", "odmr-provider.socket")
 EXPOSURE_MAX = 2.0
 
 # What sets NoNewPrivileges for a service that is not root's (systemd.exec(5)).
@@ -38,10 +39,10 @@ def settings(path):
 
 def runnable(place, folder, drop_in=False):
     """The units as they would be found on a system: their program exists."""
-    program = os.path.join(place.installed, "usr/local/sbin/odmr-agent")
-    for name in UNITS:
+    for name in UNITS + PROVIDER:
         with open(unit(place, name), encoding="utf-8") as file:
-            text = file.read().replace("/usr/local/sbin/odmr-agent", program)
+            text = file.read().replace("/usr/local/sbin/",
+                                       place.installed + "/usr/local/sbin/")
         with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
             file.write(text)
     if drop_in:
@@ -49,7 +50,7 @@ def runnable(place, folder, drop_in=False):
             os.mkdir(os.path.join(folder, name + ".d"))
             shutil.copy(place.installed + "/usr/local/share/doc/odmr-agent/sendmail.conf",
                         os.path.join(folder, name + ".d"))
-    return [os.path.join(folder, name) for name in UNITS]
+    return [os.path.join(folder, name) for name in UNITS + PROVIDER]
 
 
 def verify(place, *paths):
@@ -73,7 +74,9 @@ def exposure(place, path):
 
 
 def test_exposure(place):
-    for path in runnable(place, place.sub("exposed"))[:2]:
+    for path in runnable(place, place.sub("exposed")):
+        if not path.endswith(".service"):
+            continue
         level = exposure(place, path)
         assert level <= EXPOSURE_MAX, "%s: %s" % (path, level)
 
@@ -100,3 +103,15 @@ def test_drop_in_lifts_what_implies_no_new_privileges(place):
     assert imply == set(lifted) - {"NoNewPrivileges", "PrivateUsers", "ReadWritePaths"}
     for key, value in lifted.items():
         assert key == "ReadWritePaths" or value in ("", "no"), "%s=%s" % (key, value)
+
+
+def test_provider_has_the_sandbox_too(place):
+    """What it lifts are a port below 1024, and to see who owns a connection."""
+    agent, provider = (settings(unit(place, name))
+                       for name in (UNITS[0], PROVIDER[0]))
+    hardening = settings(os.path.join(place.top, "systemd/hardening.conf"))
+    assert len(hardening) > 15
+    differing = {k for k in hardening if agent[k] != provider[k]}
+    assert differing == {"SystemCallFilter"}, differing
+    assert provider["CapabilityBoundingSet"] == "CAP_NET_BIND_SERVICE"
+    assert "PrivateUsers" not in provider and agent["PrivateUsers"] == "yes"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * manual_test - odmr-agent.yaml(5) has the keys, types and defaults that the
- * table of the configuration has, and no others; what the manual and the README
- * show to begin with can be used.
+ * manual_test - odmr-agent.yaml(5) and odmr-provider.yaml(5) have the keys, types
+ * and defaults that the tables of the configurations have, and no others; what
+ * the manuals and the README show to begin with can be used.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,20 +20,25 @@
 #include "base/mem.h"
 #include "config/config.h"
 #include "config/config_loader.h"
+#include "provider/provider_config.h"
 
-static const char page[] = "man/odmr-agent.yaml.5";
+static const char agent_page[] = "man/odmr-agent.yaml.5";
+static const char provider_page[] = "man/odmr-provider.yaml.5";
 
 enum { LINES_MAX = 1000, LINE_MAX_SIZE = 256 };
 
 static const struct {
+	const char *page;
 	const char *heading; /* as .Ss has it */
 	const struct config_table *table;
 } sections[] = {
-    {"Top level", &config_top_table},
-    {"Accounts", &config_account_table},
-    {"Deliveries", &config_delivery_table},
-    {"Routes", &config_route_table},
-    {"Schedule", &config_window_table},
+    {agent_page, "Top level", &config_top_table},
+    {agent_page, "Accounts", &config_account_table},
+    {agent_page, "Deliveries", &config_delivery_table},
+    {agent_page, "Routes", &config_route_table},
+    {agent_page, "Schedule", &config_window_table},
+    {provider_page, "Top level", &provider_top_table},
+    {provider_page, "Accounts", &provider_account_table},
 };
 
 /* The largest unit that divides it: "5m", "1024G". */
@@ -125,7 +130,7 @@ ends(const char *text, const char *with)
 
 /* The line of a key is right. */
 static bool
-describes(const char *line, const struct config_key *key)
+describes(const char *page, const char *line, const struct config_key *key)
 {
 	char *type = type_of(key);
 	char *begin = xasprintf(".It Ic %s Pq \"%s", key->name, type);
@@ -177,8 +182,8 @@ key_of(const char *line, char key[static LINE_MAX_SIZE])
 
 /* Faults of one section, whose lines these are. */
 static size_t
-compare(
-    const struct config_table *table, char lines[][LINE_MAX_SIZE], size_t count)
+compare(const char *page, const struct config_table *table,
+    char lines[][LINE_MAX_SIZE], size_t count)
 {
 	size_t faults = 0, listed = 0;
 	char name[LINE_MAX_SIZE];
@@ -192,7 +197,7 @@ compare(
 			    strcmp(name, table->keys[k].name) != 0)
 				continue;
 			found++;
-			faults += !describes(lines[i], &table->keys[k]);
+			faults += !describes(page, lines[i], &table->keys[k]);
 		}
 		if (found != 1)
 			print_error("%s: key \"%s\" of %s is there %zu times\n",
@@ -208,10 +213,12 @@ static void
 test_keys(void **state)
 {
 	static char lines[LINES_MAX][LINE_MAX_SIZE];
-	size_t count = read_page(page, lines), faults = 0;
+	size_t faults = 0;
 
 	(void)state;
 	for (size_t s = 0; s < sizeof sections / sizeof *sections; s++) {
+		const char *page = sections[s].page;
+		size_t count = read_page(page, lines);
 		char *heading = xasprintf(".Ss %s", sections[s].heading);
 		size_t from = 0;
 		while (from < count && strcmp(lines[from], heading) != 0)
@@ -222,7 +229,8 @@ test_keys(void **state)
 			to++;
 		if (from == count)
 			fail_msg("%s: there is no section %s", page, heading);
-		faults += compare(sections[s].table, lines + from, to - from);
+		faults +=
+		    compare(page, sections[s].table, lines + from, to - from);
 		free(heading);
 	}
 	assert_int_equal(faults, 0);
@@ -255,7 +263,7 @@ open_example(const char *path)
 static void
 test_first_examples(void **state)
 {
-	static const char *const paths[] = {"README.md", page};
+	static const char *const paths[] = {"README.md", agent_page};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
@@ -269,11 +277,88 @@ test_first_examples(void **state)
 	}
 }
 
+/* Of the provider: the manual's first example, and the file, as it stands and
+ * with every key in force. */
+static void
+load_provider(int fd, const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	struct provider_config *config = provider_config_load(path);
+	if (config->faults > 0)
+		fail_msg("%s: line %u: %s", name, config->messages[0].line,
+		    config->messages[0].text);
+	assert_int_equal(config->accounts_count, 1);
+	assert_string_equal(config->accounts[0].name, "office");
+	provider_config_free(config);
+	close(fd);
+}
+
+static void
+test_provider_examples(void **state)
+{
+	static const char example[] = "odmr-provider.yaml.example";
+	static char lines[LINES_MAX][LINE_MAX_SIZE];
+	size_t count = read_page(example, lines);
+
+	(void)state;
+	load_provider(open_example(provider_page), provider_page);
+	for (int in_force = 0; in_force < 2; in_force++) {
+		int fd = memfd_create("example", MFD_CLOEXEC);
+		for (size_t i = 0; i < count; i++) {
+			size_t mark = strspn(lines[i], " ");
+			bool lifts = in_force == 1 && lines[i][mark] == '#' &&
+				     !strchr(" ", lines[i][mark + 1]);
+			dprintf(fd, "%.*s%s\n", (int)mark, lines[i],
+			    lines[i] + mark + lifts);
+		}
+		assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+		load_provider(fd, example);
+	}
+}
+
+/* "#key: default", or "key:" with something behind it. */
+static bool
+shows(const char *line, const struct config_key *key)
+{
+	const char *at = line + strspn(line, " #");
+	size_t len = strlen(key->name);
+
+	if (strncmp(at, key->name, len) != 0 || at[len] != ':')
+		return false;
+	return key->value == NULL ||
+	       (at[len + 1] == ' ' && strcmp(at + len + 2, key->value) == 0);
+}
+
+static void
+test_provider_example_has_every_key(void **state)
+{
+	const struct config_table *const tables[] = {
+	    &provider_top_table, &provider_account_table};
+	static char lines[LINES_MAX][LINE_MAX_SIZE];
+	size_t count = read_page("odmr-provider.yaml.example", lines);
+
+	(void)state;
+	for (size_t t = 0; t < 2; t++)
+		for (size_t k = 0; k < tables[t]->count; k++) {
+			bool found = false;
+			for (size_t i = 0; i < count; i++)
+				found = found ||
+					shows(lines[i], &tables[t]->keys[k]);
+			if (!found)
+				fail_msg("%s: not in the example as it is",
+				    tables[t]->keys[k].name);
+		}
+}
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_keys), cmocka_unit_test(test_first_examples)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_keys),
+	    cmocka_unit_test(test_first_examples),
+	    cmocka_unit_test(test_provider_examples),
+	    cmocka_unit_test(test_provider_example_has_every_key)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
