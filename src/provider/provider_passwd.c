@@ -2,6 +2,7 @@
 /*
  * odmr-provider passwd: sets the password of a customer.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,21 +29,36 @@ read_line(char out[static PASSWORD_SIZE])
 	return whole && len > 0;
 }
 
-/* On a terminal: asks, and shows nothing. */
+static volatile sig_atomic_t interrupted;
+
+static void
+on_interrupt(int number)
+{
+	interrupted = number;
+}
+
+/* On a terminal: asks, and shows nothing; whoever gives up by ^C has a terminal
+ * that shows what is typed. */
 static bool
 ask(const char *prompt, char out[static PASSWORD_SIZE])
 {
+	const struct sigaction note = {.sa_handler = on_interrupt};
 	struct termios shown, hidden;
+	struct sigaction before;
 
 	if (tcgetattr(STDIN_FILENO, &shown) != 0)
 		return read_line(out);
 	hidden = shown;
 	hidden.c_lflag &= ~(tcflag_t)ECHO;
-	fputs(prompt, stderr);
+	sigaction(SIGINT, &note, &before);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+	fputs(prompt, stderr);
 	bool good = read_line(out);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+	sigaction(SIGINT, &before, NULL);
 	fputc('\n', stderr);
+	if (interrupted != 0)
+		raise(interrupted);
 	return good;
 }
 

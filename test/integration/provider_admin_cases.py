@@ -5,10 +5,13 @@ the log and the metrics.
 """
 import grp
 import os
+import pty
 import pwd
 import shutil
+import signal
 import stat
 import subprocess
+import termios
 
 import mail
 from provider_host import ProviderHost
@@ -34,6 +37,62 @@ def test_what_root_makes_is_for_the_service(t):
     assert stat.S_IMODE(os.stat(os.path.join(host.folder, "users")).st_mode) == 0o600
     refused = host.run("check", status=78).out
     assert "users" in refused and "Permission denied" in refused, refused
+
+
+class Terminal:
+    """A command on a terminal of its own."""
+
+    def __init__(self, host, *words):
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            os.execv(host.program, [host.program, "-c", host.config_file] + list(words))
+        self.seen = ""
+
+    def read(self):
+        try:
+            self.seen += os.read(self.fd, 4096).decode()
+        except OSError:  # as Linux tells the end
+            return False
+        return True
+
+    def wait_for(self, words):
+        while words not in self.seen:
+            assert self.read(), self.seen
+        self.seen = ""
+
+    def shows_what_is_typed(self):
+        return bool(termios.tcgetattr(self.fd)[3] & termios.ECHO)
+
+    def type(self, text):
+        os.write(self.fd, text.encode())
+
+    def end(self):
+        """The exit status, or minus the signal."""
+        while self.read():
+            pass
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+def test_password_on_a_terminal(t):
+    """Asked for twice, and not shown; ^C leaves a terminal that shows again."""
+    host = ProviderHost(t)
+    for again, status in (("other", 65), ("neues wort", 0)):
+        terminal = Terminal(host, "passwd", "office")
+        terminal.wait_for("Password: ")
+        assert not terminal.shows_what_is_typed()
+        terminal.type("neues wort\n")
+        terminal.wait_for("again: ")
+        terminal.type(again + "\n")
+        assert terminal.end() == status, terminal.seen
+        assert "wort" not in terminal.seen, terminal.seen
+    host.customer().login(password="neues wort")
+    terminal = Terminal(host, "passwd", "office")
+    terminal.wait_for("Password: ")
+    terminal.type("half\x03")
+    until(terminal.shows_what_is_typed, what="the terminal as it was")
+    assert terminal.end() == -signal.SIGINT
+    host.customer().login(password="neues wort")
 
 
 def test_half_an_identity(t):
