@@ -46,7 +46,7 @@ static const struct config_key top_keys[] = {
     {.name = "accounts", .read = read_accounts, .required = true},
     {TOP(hold), DURATION(0, HOLD_MINUTES *MINUTE), .value = "9m"},
     /* Below that Postfix has no chance to connect. */
-    {TOP(settle), DURATION(SECOND / 2, MINUTE), .value = "2s"},
+    {TOP(settle), DURATION(SECOND, MINUTE), .value = "2s"},
     {TOP(max_connections), PLAIN(config_to_number), .value = "100", .min = 1,
 	.max = PROVIDER_CONNECTIONS_MAX},
     {TOP(max_per_address), PLAIN(config_to_number), .value = "10", .min = 1,
