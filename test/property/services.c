@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -291,20 +292,31 @@ take_text(struct world *w, const struct service *s, struct conn *c)
 	c->count = 0;
 }
 
-/* Says what it likes before the end; true: it did. */
+/*
+ * Says what it likes before the end; true: it did. Only where the agent cannot
+ * have written the dot yet, and at once: what crosses the dot on the way cannot
+ * be told from an answer.
+ */
 static bool
 speaks_early(struct world *w, const struct service *s, struct conn *c)
 {
 	static const char *const words[] = {"250 2.0.0 saved", "554 5.3.0 bye",
 	    "421 4.3.2 going down", "451 4.3.0 no"};
-	unsigned which;
+	int unread = 0;
 
-	if (c->early || !trouble(w, 15))
+	if (c->early || !trouble(w, 60) ||
+	    ioctl(c->fd, FIONREAD, &unread) != 0 || unread > 0)
 		return false;
-	which = chance(w, 4);
+	unsigned which = chance(w, 4);
 	reply(s, c, "%s", words[which]);
 	c->early = true;
 	c->closing = which > 0;
+	ssize_t n =
+	    send(c->fd, buf_data(&c->out), buf_len(&c->out), MSG_NOSIGNAL);
+	if (n > 0) {
+		c->written += (uint64_t)n;
+		buf_consume(&c->out, (size_t)n);
+	}
 	return true;
 }
 
