@@ -22,7 +22,7 @@ struct stream;
 
 /*
  * Takes a connected socket. Over TCP it sets TCP_NODELAY, and keep-alive after
- * 60 s that finds a dead peer within 3 min.
+ * 30 s that finds a dead peer within 60 s.
  */
 struct stream *stream_new(int fd);
 /* Closes it as it is: no close_notify, no wait; see stream_finish(). */

@@ -78,6 +78,8 @@ void customer_tls_started(
     struct customer *customer, const struct customer_binding *binding);
 const struct customer_outcome *customer_outcome(
     const struct customer *customer);
+/* ATRN was said, and its reply is waited for. */
+bool customer_is_asking(const struct customer *customer);
 /* What it is waiting for, for an error message: "the reply to EHLO". */
 const char *customer_waits_for(const struct customer *customer);
 

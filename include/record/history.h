@@ -58,6 +58,12 @@ struct history {
 	 * was refused. */
 	char hold_fingerprint[CONFIG_FINGERPRINT_SIZE];
 
+	/* The provider holds its reply to ATRN until it has mail: it is called
+	 * again at once. Since when one is waited for now, by a session that
+	 * has the account's lock; 0: by none. */
+	bool holds;
+	int64_t listening;
+
 	int64_t next; /* by `run` */
 	struct history_deferrals deferrals; /* who waits for a final answer */
 	int64_t alarmed; /* the last alarm */

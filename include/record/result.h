@@ -37,6 +37,9 @@ struct session_result {
 	bool mail_seen; /* the provider sent a MAIL, even if in vain */
 	bool untidy; /* the line ended before the first MAIL, no QUIT */
 	bool reached; /* the provider could be reached and logged in */
+	/* So far: since when the reply to ATRN is waited for, Unix time in ms;
+	 * 0: it is not. */
+	int64_t listening;
 };
 
 #endif

@@ -38,7 +38,8 @@ enum process_wait_result {
 	PROCESS_OVER, /* the time is over, or a process went after its event */
 };
 
-/* For at most max sessions at one time. */
+/* For at most max sessions at one time, and any number that only wait for new
+ * mail of a provider that holds its reply. */
 struct process_pool *process_pool_new(size_t max, child_function *run);
 /* No process may be left. */
 void process_pool_free(struct process_pool *pool);
@@ -79,5 +80,7 @@ enum process_wait_result process_wait(struct process_pool *pool, int64_t until,
     const int *fds, size_t count, struct process_event *event);
 /* SIGTERM to every session; each ends in an event still. */
 void process_stop(struct process_pool *pool);
+/* The same to those that only wait for new mail: they begin anew. */
+void process_stop_listening(struct process_pool *pool);
 
 #endif

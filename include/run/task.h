@@ -28,6 +28,9 @@ struct task {
 	enum error_class failed;
 	unsigned failures_in_a_row;
 	bool more;
+	bool deferred; /* the last session deferred mail */
+	bool listens; /* the provider holds its reply to ATRN */
+	int64_t listening; /* of the session under way, as in its result */
 	int64_t hold_until; /* as in the status file */
 	int64_t hold_boot; /* the same on CLOCK_BOOTTIME; 0: no hold */
 	int64_t spaced_boot; /* CLOCK_BOOTTIME before which the provider would

@@ -9,12 +9,20 @@
 #define ODMR_SESSION_CALL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/error.h"
 #include "net/dial.h"
 #include "net/tls.h"
 #include "protocol/outcome.h"
+
+enum {
+	/* RFC 2645 5.2.1 gives a provider ten minutes for the reply to ATRN.
+	 * Those that only look into a queue need seconds. */
+	CALL_HELD_MS = 30 * 1000,
+	CALL_HELD_SOON_MS = 1000, /* where it is known */
+};
 
 struct call;
 struct config;
@@ -34,6 +42,12 @@ struct call_options {
 	const char *best_before;
 	bool refuse_downgrade;
 	bool check_only; /* QUIT in place of ATRN */
+	/* The provider is known to hold its reply to ATRN until it has mail. */
+	bool holds;
+	/* Called once in a call that waits so for new mail: after CALL_HELD_MS,
+	 * or at once where holds says so. May be NULL. */
+	void (*held)(void *context);
+	void *held_context;
 	struct transcript *transcript;
 };
 
@@ -48,6 +62,10 @@ struct call_result {
 	char address[DIAL_PEER_SIZE]; /* of the provider; "" behind a proxy */
 	/* What we call ourselves on this connection. */
 	char hostname[OFFER_NAME_MAX + 1];
+	bool held; /* the reply to ATRN was waited for as for new mail */
+	int64_t waited; /* ms between ATRN and its reply */
+	/* held, and the connection was lost or given up before it came. */
+	bool let_go;
 	bool secured;
 	struct tls_info tls; /* secured */
 };

@@ -55,12 +55,15 @@ struct session {
 	bool silent; /* the last turned connection ended in silence */
 	int64_t mail_end; /* clock_ms() of the last one with mail, 0: asked */
 	bool dropped; /* and it ended without QUIT */
+	bool left; /* a wait for the provider's mail was ended by a signal */
 };
 
 /* Calls until the provider has nothing more, or the session must end. */
 void session_ask(struct session *s);
 /* The first failure is the one that is reported. */
 void session_fail(struct session *s, const struct error *err);
+/* For call_options: the provider holds its reply; s is a struct session. */
+void session_listen(void *s);
 /* Brings the numbers of the result up to date. */
 void session_count(struct session *s);
 void session_tell_progress(struct session *s);

@@ -29,6 +29,10 @@ char *report_progress(char out[static REPORT_SIZE],
 /* "on hold until 14:00: ..."; returns out. */
 char *report_hold(
     char out[static REPORT_SIZE], const struct history *history, int64_t now);
+/* "listening since 14:02": its provider holds the reply to ATRN until it has
+ * mail. */
+char *report_listening(
+    char out[static REPORT_SIZE], const struct history *history, int64_t now);
 /* "not asked before 12:30, ..." */
 char *report_spaced(
     char out[static REPORT_SIZE], const struct history *history, int64_t now);

@@ -190,6 +190,41 @@ handle_loss(struct fetch *fetch, const struct config_account *account,
 	process_follow(fetch->pool, fetch->context->config, account, result);
 }
 
+/* Another process has the account, and waits for its mail: that is what was
+ * asked for. */
+static bool
+is_listened_to(struct fetch *fetch, const struct config_account *account)
+{
+	char text[REPORT_SIZE];
+	struct history history;
+	struct error err;
+
+	bool listens = status_file_read(fetch->context->config->state_dir,
+			   account->name, &history, &err) &&
+		       history.listening != 0;
+	if (listens && fetch->json)
+		print_json(fetch, account->name, &history);
+	else if (listens)
+		print_line(fetch, account->name,
+		    report_listening(text, &history, moment_now()));
+	history_clear(&history);
+	return listens;
+}
+
+static void
+handle_end(struct fetch *fetch, const struct config_account *account,
+    const struct process_event *event)
+{
+	if (event->result.error.class == ERROR_BUSY &&
+	    is_listened_to(fetch, account))
+		return;
+	print_result(fetch, account->name, &event->result);
+	if (event->lost)
+		handle_loss(fetch, account, &event->result);
+	fetch->status =
+	    report_worse_status(fetch->status, event->result.exit_status);
+}
+
 static void
 handle_event(struct fetch *fetch, const struct process_event *event)
 {
@@ -198,11 +233,7 @@ handle_event(struct fetch *fetch, const struct process_event *event)
 	job->so_far = event->result;
 	if (event->ended) {
 		job->running = false;
-		print_result(fetch, job->account->name, &event->result);
-		if (event->lost)
-			handle_loss(fetch, job->account, &event->result);
-		fetch->status = report_worse_status(
-		    fetch->status, event->result.exit_status);
+		handle_end(fetch, job->account, event);
 	}
 	if (fetch->live)
 		show_live_line(fetch);

@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "record/history.h"
 #include "record/history_json.h"
+#include "record/lock.h"
 #include "record/status_file.h"
 #include "tell/alarm.h"
 #include "tell/log.h"
@@ -59,6 +60,11 @@ show(struct view *view, const struct config_account *account)
 		    CONFIG_LOG_ERROR, account->name, "status", "%s", err.text);
 		view->status = report_worse_status(view->status, EX_OSERR);
 	}
+	/* A session that died left it there; one that lives has the lock. */
+	if (!lock_provider_is_held(view->config->state_dir,
+		account->provider.host, account->provider.port,
+		account->user != NULL ? account->user : ""))
+		history.listening = 0;
 	enum alarm alarm = account->enabled
 			       ? alarm_of(account, &history, view->now)
 			       : ALARM_NONE;

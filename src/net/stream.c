@@ -35,10 +35,11 @@ enum step {
 };
 
 enum {
-	/* A line that vanished at night: found after 60 + 4 * 30 s. */
-	KEEPALIVE_IDLE_S = 60,
-	KEEPALIVE_INTERVAL_S = 30,
-	KEEPALIVE_PROBES = 4,
+	/* A connection that a router has forgotten is found within 60 s: mail
+	 * that is pushed must not wait for longer. An idle day costs 1 MB. */
+	KEEPALIVE_IDLE_S = 30,
+	KEEPALIVE_INTERVAL_S = 10,
+	KEEPALIVE_PROBES = 3,
 	DRAIN_SIZE = 4096, /* what a peer still says after our last reply */
 };
 

@@ -506,6 +506,12 @@ customer_outcome(const struct customer *customer)
 	return &customer->outcome;
 }
 
+bool
+customer_is_asking(const struct customer *customer)
+{
+	return customer->state == &atrn;
+}
+
 const char *
 customer_waits_for(const struct customer *customer)
 {

@@ -194,6 +194,7 @@ history_add(struct history *history, struct session_result *result)
 		add_success(history, result);
 	add_totals(history, result);
 	history->last = *result;
+	history->listening = 0;
 	if (history->since == 0)
 		history->since = result->started;
 	history->any = true;
@@ -218,6 +219,7 @@ history_settle_times(struct history *history, int64_t now)
 	settle(&history->untidy_since, now);
 	settle(&history->last_mail, now);
 	settle(&history->last_failure, now);
+	settle(&history->listening, now);
 	for (size_t i = 0; i < history->deferrals.count; i++) {
 		settle(&history->deferrals.list[i].since, now);
 		settle(&history->deferrals.list[i].last, now);

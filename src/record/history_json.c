@@ -182,6 +182,8 @@ history_json_format(
 	write_count(&json, "untidy_in_a_row", history->untidy_in_a_row);
 	json_time(&json, "untidy_since", history->untidy_since);
 	json_seconds(&json, "untidy_proven", history->untidy_proven);
+	json_bool(&json, "holds", history->holds);
+	json_time(&json, "listening_since", history->listening);
 	write_count(&json, "holds_in_a_row", history->holds_in_a_row);
 	json_time(&json, "last_success", history->last_success);
 	json_time(&json, "last_mail", history->last_mail);
@@ -351,6 +353,8 @@ read_all(const struct json_value *root, struct history *history)
 	history->untidy_in_a_row = read_unsigned(root, "untidy_in_a_row");
 	history->untidy_since = json_get_time(root, "untidy_since");
 	history->untidy_proven = json_get_seconds(root, "untidy_proven", 0);
+	history->holds = json_get_bool(root, "holds", false);
+	history->listening = json_get_time(root, "listening_since");
 	history->holds_in_a_row = read_unsigned(root, "holds_in_a_row");
 	history->last_success = json_get_time(root, "last_success");
 	history->last_mail = json_get_time(root, "last_mail");

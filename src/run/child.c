@@ -29,6 +29,7 @@ struct reporter {
 	bool live;
 	int64_t reported; /* clock_ms() of the last record */
 	uint64_t outcomes; /* as they stood then */
+	int64_t listening; /* likewise */
 };
 
 void
@@ -78,10 +79,12 @@ report_progress(void *context, const struct session_result *so_far)
 	int64_t due =
 	    reporter->reported + (reporter->live ? LIVE_MS : ALIVE_MS);
 
-	if (now < due && !(reporter->live && outcomes != reporter->outcomes))
+	if (now < due && so_far->listening == reporter->listening &&
+	    !(reporter->live && outcomes != reporter->outcomes))
 		return;
 	reporter->reported = now;
 	reporter->outcomes = outcomes;
+	reporter->listening = so_far->listening;
 	(void)report(reporter->pipe, false, so_far);
 }
 

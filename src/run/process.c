@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/deadline.h"
 #include "base/mem.h"
 #include "base/moment.h"
@@ -49,6 +50,7 @@ struct process {
 	int64_t latest; /* clock_ms() that no sign of life goes beyond */
 	bool stopping;
 	bool told; /* its session's end */
+	bool listening; /* it waits for new mail, and takes no place */
 	bool hung;
 	bool garbled; /* it wrote what no session writes */
 	struct error *refused; /* with pid -1 */
@@ -58,8 +60,9 @@ struct process_pool {
 	child_function *run;
 	size_t max, count;
 	struct process *processes; /* size of them */
-	size_t size; /* of the arrays: max, and what it was before */
-	struct pollfd *fds; /* size + FDS_MAX of them */
+	size_t size; /* of processes */
+	struct pollfd *fds;
+	size_t fds_size;
 	int private[PRIVATE_MAX];
 	size_t private_count;
 };
@@ -70,6 +73,8 @@ process_pool_new(size_t max, child_function *run)
 	struct process_pool *pool = xcalloc(1, sizeof *pool);
 
 	pool->run = run;
+	pool->fds = array_room(
+	    NULL, &pool->fds_size, FDS_MAX, sizeof *pool->fds);
 	process_set_max(pool, max);
 	return pool;
 }
@@ -78,12 +83,16 @@ void
 process_set_max(struct process_pool *pool, size_t max)
 {
 	pool->max = max;
-	if (max <= pool->size)
-		return;
-	pool->size = max;
-	pool->processes =
-	    xreallocarray(pool->processes, max, sizeof *pool->processes);
-	pool->fds = xreallocarray(pool->fds, max + FDS_MAX, sizeof *pool->fds);
+}
+
+static void
+add_process(struct process_pool *pool, const struct process *process)
+{
+	pool->processes = array_room(pool->processes, &pool->size,
+	    pool->count + 1, sizeof *pool->processes);
+	pool->processes[pool->count++] = *process;
+	pool->fds = array_room(pool->fds, &pool->fds_size,
+	    pool->count + FDS_MAX, sizeof *pool->fds);
 }
 
 void
@@ -113,7 +122,11 @@ process_running(const struct process_pool *pool)
 bool
 process_full(const struct process_pool *pool)
 {
-	return pool->count >= pool->max;
+	size_t busy = 0;
+
+	for (size_t i = 0; i < pool->count; i++)
+		busy += !pool->processes[i].listening;
+	return busy >= pool->max;
 }
 
 static const char *
@@ -243,7 +256,7 @@ process_start(struct process_pool *pool, struct config *config,
 		process.refused = xmalloc(sizeof err);
 		*process.refused = err;
 	}
-	pool->processes[pool->count++] = process;
+	add_process(pool, &process);
 }
 
 void
@@ -261,7 +274,7 @@ process_follow(struct process_pool *pool, struct config *config,
 	process.latest = process.ends = process.begun + FINISH_MS;
 	process.fd = start_child(pool, &job, &process.pid, &ignored);
 	if (process.pid > 0)
-		pool->processes[pool->count++] = process;
+		add_process(pool, &process);
 }
 
 /* A sign of life moves the time by which the next one must come. */
@@ -295,6 +308,7 @@ read_record(struct process *process, struct process_event *event, bool *gone)
 		return false;
 	}
 	hear(process, record.ended);
+	process->listening = !record.ended && record.result.listening != 0;
 	*event = (struct process_event){.tag = process->tag,
 	    .ended = record.ended,
 	    .result = record.result};
@@ -483,20 +497,33 @@ process_wait(struct process_pool *pool, int64_t until, const int *fds,
 	}
 }
 
-void
-process_stop(struct process_pool *pool)
+static void
+stop_one(struct process *process)
 {
 	int64_t latest = clock_ms() + STOP_MS;
 
-	for (size_t i = 0; i < pool->count; i++) {
-		struct process *process = &pool->processes[i];
-		if (process->pid < 0)
-			continue;
-		kill(process->pid, SIGTERM);
-		process->stopping = true;
-		if (process->latest > latest)
-			process->latest = latest;
-		if (process->ends > latest)
-			process->ends = latest;
-	}
+	if (process->pid < 0)
+		return;
+	kill(process->pid, SIGTERM);
+	process->stopping = true;
+	if (process->latest > latest)
+		process->latest = latest;
+	if (process->ends > latest)
+		process->ends = latest;
+}
+
+void
+process_stop(struct process_pool *pool)
+{
+	for (size_t i = 0; i < pool->count; i++)
+		stop_one(&pool->processes[i]);
+}
+
+void
+process_stop_listening(struct process_pool *pool)
+{
+	for (size_t i = 0; i < pool->count; i++)
+		if (pool->processes[i].listening &&
+		    !pool->processes[i].stopping)
+			stop_one(&pool->processes[i]);
 }

@@ -164,6 +164,7 @@ reload(struct scheduler *scheduler)
 		log_open(config->log, config->log_format, config->log_level);
 		process_set_max(scheduler->pool, (size_t)config->max_sessions);
 		take_accounts(scheduler);
+		process_stop_listening(scheduler->pool);
 	} else {
 		config_free(config);
 	}
@@ -173,12 +174,14 @@ reload(struct scheduler *scheduler)
 	notify_send("READY=1");
 }
 
-/* On hold or not, but for those that run already. */
+/* On hold or not, but for those that run already; a wait for new mail may be on
+ * a connection that died with the old network, and begins anew. */
 static void
 fetch_everything(struct scheduler *scheduler)
 {
 	struct schedule_clock now = schedule_clock_now();
 
+	process_stop_listening(scheduler->pool);
 	for (size_t i = 0; i < scheduler->count; i++) {
 		struct task *task = scheduler->tasks[i];
 		if (task->running || task->account == NULL)
@@ -307,6 +310,7 @@ handle_event(struct scheduler *scheduler, const struct process_event *event)
 	struct schedule_clock now = schedule_clock_now();
 	struct task *task = event->tag;
 
+	task->listening = event->result.listening;
 	if (!event->ended)
 		return;
 	if (event->lost)

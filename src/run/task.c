@@ -130,6 +130,8 @@ task_plan(struct task *task, const struct schedule_clock *now)
 	    .failed = task->failed,
 	    .failures_in_a_row = task->failures_in_a_row,
 	    .more = task->more,
+	    .listens = task->listens,
+	    .deferred = task->deferred,
 	    .random = task->random,
 	};
 	bool held = task->hold_boot > now->boot;
@@ -193,6 +195,8 @@ task_end(struct task *task, const char *state_dir,
 	struct history history;
 
 	task->running = false;
+	task->listening = 0;
+	task->deferred = result->outcome == SESSION_DEFERRED;
 	task->ended = *now;
 	task->more = result->more;
 	task->failed = failure_of(result);
@@ -201,6 +205,7 @@ task_end(struct task *task, const char *state_dir,
 		return;
 	if (read_history(task, state_dir, &history)) {
 		task->failures_in_a_row = history.failures_in_a_row;
+		task->listens = history.holds;
 		take_hold(task, state_dir, &history, now);
 		take_spacing(task, &history, now);
 	} else if (task->failed == ERROR_NONE) {
@@ -243,11 +248,13 @@ task_describe(struct task *const *tasks, size_t tasks_count,
 {
 	const struct task *running = NULL, *next = NULL;
 	char clock[MOMENT_WORDS_SIZE];
-	size_t count = 0, used = 0;
+	size_t count = 0, listening = 0, used = 0;
 
 	for (size_t i = 0; i < tasks_count; i++) {
 		const struct task *task = tasks[i];
-		if (task->running) {
+		if (task->running && task->listening != 0) {
+			listening++;
+		} else if (task->running) {
 			running = task;
 			count++;
 		} else if (next == NULL || task->next < next->next) {
@@ -262,6 +269,11 @@ task_describe(struct task *const *tasks, size_t tasks_count,
 		snprintf(out, TASK_DESCRIPTION_SIZE, "fetching %zu accounts; ",
 		    count);
 	used = strlen(out);
+	if (listening > 0)
+		used +=
+		    (size_t)snprintf(out + used, TASK_DESCRIPTION_SIZE - used,
+			"listening for %zu account%s; ", listening,
+			listening == 1 ? "" : "s");
 	if (next == NULL || next->next == SCHEDULE_NEVER)
 		snprintf(out + used, TASK_DESCRIPTION_SIZE - used,
 		    "nothing is scheduled");

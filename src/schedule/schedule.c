@@ -18,6 +18,8 @@ enum {
 	DUE_DAYS = 400,
 };
 #define JITTER_MAX INT64_C(60000)
+/* A provider may send what was deferred at each call: not without a pause. */
+#define LISTEN_PAUSE INT64_C(60000)
 
 static int64_t
 max(int64_t a, int64_t b)
@@ -241,6 +243,8 @@ schedule_next(const struct config_account *account,
 	if (input->failed != ERROR_NONE && input->failures_in_a_row > 0)
 		early = input->ended +
 			retry_backoff(input->failures_in_a_row, input->random);
+	else if (input->listens && input->ended > 0)
+		early = input->ended + (input->deferred ? LISTEN_PAUSE : 0);
 	else if (input->more)
 		early = input->ended +
 			spread(jitter_of_interval(account, account->every),

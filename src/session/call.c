@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "base/base64.h"
 #include "base/deadline.h"
 #include "base/mem.h"
+#include "base/stop.h"
 #include "base/transcript.h"
 #include "config/config.h"
 #include "net/stream.h"
@@ -192,6 +194,28 @@ write_output(struct conversation *conversation)
 	return true;
 }
 
+/* A reply to ATRN that takes its time is told of, and waited for. */
+static void
+wait_for_mail(struct conversation *conversation)
+{
+	const struct call_options *options = &conversation->call->options;
+	struct call_result *result = conversation->result;
+	struct deadline soon =
+	    limit(options->holds ? CALL_HELD_SOON_MS : CALL_HELD_MS);
+
+	if (result->held || !customer_is_asking(conversation->customer) ||
+	    stream_pending(result->stream))
+		return;
+	soon = deadline_min(soon, conversation->deadline);
+	if (deadline_wait(&soon, stream_fd(result->stream), POLLIN) !=
+		DEADLINE_OVER ||
+	    deadline_left(&conversation->deadline) == 0)
+		return;
+	result->held = true;
+	if (options->held != NULL)
+		options->held(options->held_context);
+}
+
 static bool
 read_input(struct conversation *conversation)
 {
@@ -200,8 +224,13 @@ read_input(struct conversation *conversation)
 	size_t room;
 	char *to = customer_room(customer, &room);
 
+	int64_t begun = clock_ms();
+	bool asking = customer_is_asking(customer);
+	wait_for_mail(conversation);
 	ssize_t n = stream_read(conversation->result->stream, to, room,
 	    &conversation->deadline, &err);
+	if (asking)
+		conversation->result->waited += clock_ms() - begun;
 	if (n < 0) {
 		error_prefix(
 		    &err, "waiting for %s", customer_waits_for(customer));
@@ -373,5 +402,9 @@ call_run(struct call *call, const char *domains, struct call_result *result)
 	}
 	name_ourselves(call->options.config, result);
 	talk(&conversation, nonce, domains);
+	result->let_go =
+	    result->held && result->outcome.result == CUSTOMER_FAILED &&
+	    result->outcome.reply.code == 0 &&
+	    (stop_requested() || deadline_left(&conversation.deadline) > 0);
 	say_goodbye(result);
 }

@@ -81,6 +81,9 @@ prepare_call(struct session *s, struct error *err)
 	    .refuse_downgrade =
 		s->account->auth_downgrade == CONFIG_AUTH_DOWNGRADE_REFUSE,
 	    .transcript = &s->transcript,
+	    .holds = s->history.holds,
+	    .held = session_listen,
+	    .held_context = s,
 	};
 
 	privilege_regain();
@@ -234,6 +237,8 @@ session_run(const struct config *config, const struct config_account *account,
 	begin(&s);
 	if (!take_locks(&s, &err)) {
 		session_fail(&s, &err);
+		if (err.class == ERROR_BUSY)
+			read_history(&s); /* whether that one listens */
 	} else {
 		/* The wait for the locks is no part of the session. */
 		session_tell_progress(&s);

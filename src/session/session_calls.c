@@ -8,6 +8,7 @@
 #include "base/stop.h"
 #include "ledger/ledger.h"
 #include "protocol/customer.h"
+#include "record/status_file.h"
 #include "session/asking.h"
 #include "session/call.h"
 #include "session/patience.h"
@@ -166,7 +167,10 @@ after_turn(struct session *s, const struct serve_result *served,
 	if (!served->mail_seen)
 		return nothing_came(s, served);
 	s->result->mail_seen = true;
-	if (!s->account->drain && served->end == RECEIVER_QUIT)
+	/* Where the provider holds, the next call waits for new mail, and is a
+	 * session of its own: what follows a session follows this mail now. */
+	if (s->history.holds ||
+	    (!s->account->drain && served->end == RECEIVER_QUIT))
 		return STEP_NEXT;
 	if (progress)
 		return STEP_AGAIN;
@@ -248,6 +252,17 @@ note_answer(struct session *s, const struct customer_outcome *outcome,
 		    asking_memory_find(&s->history.asking, domain)->reply);
 }
 
+/* Nobody failed: the wait for mail was long, and ended with the connection or
+ * by a signal. */
+static enum step
+let_go(struct session *s, const struct customer_outcome *outcome)
+{
+	s->left = stop_requested();
+	log_say(CONFIG_LOG_DEBUG, s->account->name, "listening", "%s",
+	    outcome->error.text);
+	return STEP_END;
+}
+
 static enum step
 failed_call(struct session *s, const struct customer_outcome *outcome,
     enum asking_answer answer, bool first)
@@ -269,6 +284,37 @@ failed_call(struct session *s, const struct customer_outcome *outcome,
 	return STEP_END;
 }
 
+void
+session_listen(void *context)
+{
+	struct session *s = context;
+	struct error err;
+
+	log_say(s->history.holds ? CONFIG_LOG_DEBUG : CONFIG_LOG_INFO,
+	    s->account->name, "listening",
+	    "the provider holds its reply to ATRN until it has mail");
+	s->history.holds = true;
+	s->history.listening = s->result->listening = moment_now();
+	if (!status_file_write(
+		s->config->state_dir, s->account->name, &s->history, &err))
+		log_say(CONFIG_LOG_WARNING, s->account->name, "status", "%s",
+		    err.text);
+	session_tell_progress(s);
+}
+
+/* A provider that says "no mail" at once does not hold. */
+static void
+note_hold(struct session *s, const struct call_result *call)
+{
+	if (call->outcome.result == CUSTOMER_NO_MAIL &&
+	    call->waited < CALL_HELD_MS)
+		s->history.holds = false;
+	if (s->result->listening == 0)
+		return;
+	s->history.listening = s->result->listening = 0;
+	session_tell_progress(s);
+}
+
 static enum step
 call_once(struct session *s, const char *domains, bool first)
 {
@@ -282,7 +328,10 @@ call_once(struct session *s, const char *domains, bool first)
 	session_log_call(s, &call);
 	enum asking_answer answer = answer_of(&call.outcome);
 	note_answer(s, &call.outcome, answer);
-	if (call.outcome.result == CUSTOMER_FAILED)
+	note_hold(s, &call);
+	if (call.let_go)
+		step = let_go(s, &call.outcome);
+	else if (call.outcome.result == CUSTOMER_FAILED)
 		step = failed_call(s, &call.outcome, answer, first);
 	if (call.outcome.result == CUSTOMER_TURNED)
 		step = serve_call(s, &call);
@@ -297,7 +346,7 @@ is_stopped(struct session *s)
 {
 	struct error err;
 
-	if (!stop_requested())
+	if (!stop_requested() || s->left)
 		return false;
 	error_set(&err, ERROR_STOPPED, "stopped by a signal");
 	session_fail(s, &err);

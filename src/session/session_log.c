@@ -80,9 +80,14 @@ session_log_call(struct session *s, const struct call_result *call)
 }
 
 static enum config_log_level
-end_level(const struct session_result *result)
+end_level(const struct session *s)
 {
+	const struct session_result *result = s->result;
+
 	if (result->outcome == SESSION_NO_MAIL)
+		return CONFIG_LOG_DEBUG;
+	/* Another process does what was asked for. */
+	if (result->error.class == ERROR_BUSY && s->history.listening != 0)
 		return CONFIG_LOG_DEBUG;
 	if (result->outcome != SESSION_FAILED)
 		return CONFIG_LOG_INFO;
@@ -96,7 +101,7 @@ session_log_end(const struct session *s)
 	const struct session_result *result = s->result;
 	struct log_line line;
 
-	log_begin(&line, end_level(result), s->account->name,
+	log_begin(&line, end_level(s), s->account->name,
 	    result->outcome == SESSION_NO_MAIL ? "no-mail" : "end");
 	if (result->outcome == SESSION_FAILED)
 		log_sentence(&line, "%s", result->error.text);

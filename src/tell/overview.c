@@ -181,6 +181,9 @@ add_reasons(struct overview *overview, const struct config_account *account,
 		    overview, report_hold(text, history, overview->now));
 	else if (history->failures_in_a_row > 0)
 		add_wrapped(overview, report_plain(plain, history->last_error));
+	if (history->listening != 0)
+		add_wrapped(
+		    overview, report_listening(text, history, overview->now));
 	if (history->ledger_due > 0) {
 		char count[CELL_SIZE];
 		count_of(count, history->ledger_due, "message");

@@ -134,6 +134,18 @@ report_hold(
 }
 
 char *
+report_listening(
+    char out[static REPORT_SIZE], const struct history *history, int64_t now)
+{
+	char clock[MOMENT_WORDS_SIZE];
+
+	snprintf(out, REPORT_SIZE,
+	    "listening since %s: new mail comes as soon as the provider has it",
+	    moment_format_clock(clock, history->listening, now));
+	return out;
+}
+
+char *
 report_spaced(
     char out[static REPORT_SIZE], const struct history *history, int64_t now)
 {

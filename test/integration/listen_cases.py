@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: ISC
+"""
+The agent at a provider that holds its reply to ATRN until it has mail.
+"""
+import os
+import signal
+
+import mail
+from provider_host import ProviderHost
+from service import Service
+from stage import until
+
+USER = "user@example.org"
+HELD = 30  # seconds after which the agent knows that the provider holds
+
+
+def listen(t, host, **keys):
+    """An office that would call every five minutes, and listens instead."""
+    marks = t.write("marks", "")
+    hook = t.write("hook", "#!/bin/sh\necho mail >>%s\n" % marks, 0o755)
+    t.configure(accounts={"office": host.account(
+        every="5m", after_mail_command=[hook], **keys)},
+        top={"log_level": "debug"})
+    service = Service(t)
+    service.logged("listening", "holds its reply", seconds=HELD + 30)
+    return service
+
+
+def test_listening(t):
+    """What comes after the first hold: no key, no warning, and mail at once."""
+    host = ProviderHost(t, hold="4m")
+    service = listen(t, host)
+    run = t.expect(t.run("fetch", "office"), 0, "listening since")
+    assert "warning" not in run.err, run
+    t.expect(t.run("fetch"), 0, "listening since")
+    t.expect(t.run("status"), 0, "listening since")
+    assert any("listening for 1 account" in line
+               for line in service.notified.lines()), "the unit's status line"
+    for n in range(3):
+        text = mail.message("pushed %d" % n)
+        host.send([USER], text)
+        until(lambda: len(t.mail(USER)) == n + 1, what="message %d" % n)
+        # The session is over, and all that follows one was done.
+        until(lambda: len(open(t.path("marks"), encoding="ascii").readlines())
+              == n + 1, what="after_mail_command")
+        assert t.status()["result"] == "mail"
+        until(host.is_held, what="the next call")
+    run = service.stop()
+    assert " warning " not in run.err and " error " not in run.err, run
+    assert t.status()["result"] == "no-mail", "a clean end"
+
+
+def test_listening_takes_up_what_is_new(t):
+    """A reload, and a network that comes back, begin a new call at once."""
+    host = ProviderHost(t, hold="4m")
+    service = listen(t, host)
+    logins = len(host.logged(" login user="))
+    service.reload()
+    until(lambda: len(host.logged(" login user=")) > logins, what="a new call")
+    service.logged("listening", seconds=HELD + 30)
+    until(host.is_held, what="the customer to be held")
+    logins = len(host.logged(" login user="))
+    until(lambda: os.kill(service.pid, signal.SIGUSR1) or
+          len(host.logged(" login user=")) > logins, HELD + 30, "a new call")
+    service.stop()
+
+
+def test_listening_takes_no_place(t):
+    """More accounts than max_sessions listen side by side."""
+    names = ["office", "shop", "home"]
+    host = ProviderHost(t, accounts={n: ["%s.example" % n] for n in names},
+                        hold="4m")
+    t.configure(accounts={n: host.account(n, every="1s") for n in names},
+                top={"max_sessions": 1})
+    service = Service(t)
+    until(lambda: all(host.is_held(n) for n in names), 4 * HELD,
+          "all to be held")
+    for n in names:
+        host.send(["user@%s.example" % n], mail.message(n))
+    for n in names:
+        until(lambda: t.mail("user@%s.example" % n), what="mail for " + n)
+    service.stop()
+
+
+def test_deferred_mail_while_listening(t):
+    """A full mailbox must not make the agent call without a pause."""
+    host = ProviderHost(t, hold="4m")
+    local = t.local(answers={"RCPT": {"full@example.org": "452 4.2.2 Full"}})
+    t.configure(deliver={"lmtp": local.address},
+                accounts={"office": host.account(every="5m")},
+                top={"log_level": "debug"})
+    service = Service(t)
+    service.logged("listening", "holds its reply", seconds=HELD + 30)
+    host.send(["full@example.org"], mail.message("for a full mailbox"))
+    service.logged("deferred", "full@example.org")
+    before = len(host.logged(" login user="))
+    until(lambda: t.status().get("result") == "deferred",
+          what="the end of that session")
+    assert len(host.logged(" login user=")) <= before + 1
+    service.stop()
