@@ -73,8 +73,8 @@ process_pool_new(size_t max, child_function *run)
 	struct process_pool *pool = xcalloc(1, sizeof *pool);
 
 	pool->run = run;
-	pool->fds = array_room(
-	    NULL, &pool->fds_size, FDS_MAX, sizeof *pool->fds);
+	pool->fds =
+	    array_room(NULL, &pool->fds_size, FDS_MAX, sizeof *pool->fds);
 	process_set_max(pool, max);
 	return pool;
 }
