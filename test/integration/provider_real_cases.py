@@ -1,0 +1,351 @@
+# SPDX-License-Identifier: ISC
+"""
+odmr-provider from end to end: a real Postfix in front of it, the agent and a
+real Dovecot behind it, and what networks, services and strangers do to them.
+"""
+import base64
+import os
+import random
+import shutil
+import socket
+import subprocess
+import threading
+import time
+
+import mail
+from provider_cases import USER, listening
+from provider_host import ProviderHost
+from servers import Process, Skip, answers, until
+from service import Service
+
+
+def smtp(port, sender, rcpts, text):
+    """A message by SMTP, as from the world."""
+    with socket.create_connection(("127.0.0.1", port), 60) as sock:
+        file = sock.makefile("rwb")
+
+        def say(line, code):
+            if line is not None:
+                file.write(line + b"\r\n")
+                file.flush()
+            while True:
+                reply = file.readline()
+                if reply[3:4] != b"-":
+                    break
+            assert reply.startswith(code), (line, reply)
+        say(None, b"220")
+        say(b"EHLO remote.example", b"250")
+        say(b"MAIL FROM:<%s>" % sender.encode(), b"250")
+        for rcpt in rcpts:
+            say(b"RCPT TO:<%s>" % rcpt.encode(), b"250")
+        say(b"DATA", b"354")
+        file.write(text.replace(b"\r\n.", b"\r\n.."))
+        say(b".", b"250")
+        say(b"QUIT", b"221")
+
+
+def test_the_story(t):
+    """Mail for home by SMTP at the server lies in the office's Dovecot a second
+    later, with its envelope."""
+    host = ProviderHost(t)
+    host.postconf("virtual_mailbox_domains=")
+    dovecot = t.dovecot(USER, "boss@example.com")
+    t.configure(deliver={"lmtp": dovecot.socket},
+                accounts={"office": host.account(every="1s")})
+    service = Service(t)
+    until(host.is_held, what="the customer to be held")
+    text = mail.message("hello from the world")
+    begun = time.monotonic()
+    smtp(host.postfix.open_port, "sender@remote.example",
+         [USER, "boss@example.com"], text)
+    until(lambda: dovecot.mail(USER) and dovecot.mail("boss@example.com"),
+          what="the message in Dovecot")
+    took = time.monotonic() - begun
+    assert took < 1 * t.slowness(), "it took %.1f s" % took
+    for user in (USER, "boss@example.com"):
+        assert mail.same(dovecot.mail(user), [text]) is None
+    log = service.stop().err
+    assert "sender@remote.example" in log and "boss@example.com" in log
+
+
+def test_mail_around_the_gap_between_two_calls(t):
+    """Wherever it falls, it is there at once, and not at Postfix' next try."""
+    host = ProviderHost(t)
+    service = listening(t, host)
+    slowest = 0
+    for n in range(24):
+        begun = time.monotonic()
+        host.send([USER], mail.message("race %d" % n))
+        until(lambda: len(t.mail(USER)) == n + 1, 60, "message %d" % n)
+        slowest = max(slowest, time.monotonic() - begun)
+        time.sleep(0.04 * (n % 12))  # to be at another point of the gap
+    service.stop()
+    assert slowest < 2 * t.slowness(), "the slowest took %.1f s" % slowest
+
+
+def test_mail_that_the_customer_defers(t):
+    """It is tried again, but not without end."""
+    host = ProviderHost(t)
+    local = t.local(answers={"RCPT": {USER: "451 4.2.2 Mailbox is full"}})
+    t.configure(deliver={"lmtp": local.address},
+                accounts={"office": host.account(every="1s")})
+    service = Service(t)
+    until(host.is_held, what="the customer to be held")
+    host.send([USER], mail.message("for a full mailbox"))
+    until(lambda: "451 4.2.2" in host.postfix.log(), what="the deferral")
+    time.sleep(20)
+    tries = host.log().count("turn-end")
+    service.stop()
+    assert tries < 20, "%d tries in 20 s" % tries
+    assert host.postfix.queue()
+
+
+def test_postfix_is_restarted_while_a_customer_is_held(t):
+    host = ProviderHost(t)
+    service = listening(t, host)
+    folder = host.postfix.folder
+    host.postfix.end()
+    host.postfix.process = Process(
+        ["/usr/sbin/postfix", "-c", folder, "start-fg"],
+        os.path.join(folder, "out"))
+    until(lambda: answers(("127.0.0.1", host.postfix.port)), what="Postfix")
+    text = mail.message("after the restart")
+    host.send([USER], text)
+    until(lambda: t.mail(USER), 60, "the message")
+    service.stop()
+    t.assert_mail(USER, text)
+
+
+def test_three_thousand_messages(t):
+    """One connection has them all."""
+    source = shutil.which("smtp-source", path="/usr/sbin:/usr/bin")
+    if not source:
+        raise Skip("smtp-source is not installed")
+    host = ProviderHost(t)
+    host.postconf("virtual_mailbox_domains=")
+    local = t.local()
+    t.configure(deliver={"lmtp": local.address},
+                accounts={"office": host.account(every="1s")})
+    subprocess.run([source, "-s", "5", "-m", "3000", "-f", "s@remote.example",
+                    "-t", USER, "127.0.0.1:%d" % host.postfix.open_port],
+                   check=True)
+    until(lambda: "421 4.3.2" in host.postfix.log(), what="the queue")
+    service = Service(t)
+    until(lambda: len(local.messages) >= 3000, 120, "all messages")
+    until(lambda: not host.postfix.queue(), 60, "an empty queue")
+    service.stop()
+    assert len(local.messages) == 3000
+    assert len(host.logged("turn-end")) <= 3
+
+
+class Cutter:
+    """Passes octets on to a port, and cuts after so many of them."""
+
+    def __init__(self, port):
+        self.port = port
+        self.after = None
+        self.cuts = 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                one, _ = self.listener.accept()
+            except OSError:
+                return
+            other = socket.create_connection(("127.0.0.1", self.port))
+            left = [self.after]
+            for pair in ((one, other), (other, one)):
+                threading.Thread(target=self.move, args=(*pair, left),
+                                 daemon=True).start()
+
+    def move(self, source, to, left):
+        try:
+            while True:
+                data = source.recv(65536)
+                if left[0] is not None:
+                    data = data[:left[0]]
+                    left[0] -= len(data)
+                if data:
+                    to.sendall(data)
+                if not data or left[0] == 0:
+                    break
+        except OSError:
+            pass
+        if left[0] == 0:
+            self.cuts += 1
+            left[0] = -1
+        for sock in (source, to):
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
+def test_cuts_at_any_octet(t):
+    """Nothing is lost, and nothing comes twice."""
+    host = ProviderHost(t, hold="0s", settle="1s")
+    cutter = Cutter(host.port)
+    t.at_end(cutter.listener.close)
+    account = host.account(drain=False)
+    account["provider"] = cutter.address
+    t.configure(accounts={"office": account})
+    chance = random.Random(t.folder)
+    texts = []
+    for n in range(40):
+        texts.append(mail.message("cut %d" % n, b"line\r\n" * (n * 7)))
+        host.send([USER], texts[-1])
+        cutter.after = chance.randrange(1, 14000)
+        t.run("fetch", "office")
+    cutter.after = None
+
+    def all_there():
+        t.run("fetch", "office")
+        return not host.postfix.queue()
+    until(all_there, 120, "an empty queue")
+    assert cutter.cuts > 15, cutter.cuts
+    t.assert_mail(USER, *texts)
+
+
+def test_a_flood_of_strangers(t):
+    """A held customer has his mail meanwhile; the log stays short."""
+    host = ProviderHost(t)
+    service = listening(t, host)
+    slow = [socket.create_connection(("127.0.0.1", host.port), 20)
+            for _ in range(10)]
+    refused = 0
+    for n in range(10000):
+        with socket.create_connection(("127.0.0.1", host.port), 60) as sock:
+            if n % 100 == 0:
+                sock.settimeout(60)
+                refused += sock.recv(100).startswith(b"421")
+        if n == 5000:
+            host.send([USER], mail.message("in the midst"))
+    assert refused == 100, refused
+    until(lambda: t.mail(USER), 60, "the message")
+    lines = [line for line in host.log().split("\n") if "crowded" in line]
+    assert 1 <= len(lines) <= 20, len(lines)
+    for sock in slow:
+        sock.close()
+    service.stop()
+
+
+def test_a_stranger_who_never_pauses(t):
+    """All that comes before the login has 60 s, also for one who always has
+    something to say, and one who drips."""
+    host = ProviderHost(t)
+    flood, drip = host.customer(), host.customer()
+    begun = time.monotonic()
+    done = {}
+
+    def run(name, customer, text, pause):
+        try:
+            while True:
+                customer.socket.sendall(text)
+                customer.socket.setblocking(False)
+                try:
+                    while customer.socket.recv(1 << 20):
+                        pass
+                    break
+                except BlockingIOError:
+                    pass
+                customer.socket.settimeout(60)
+                time.sleep(pause)
+        except OSError:
+            pass
+        done[name] = time.monotonic() - begun
+    for job in (("flood", flood, b"NOOP\r\n" * 10, 0.001),
+                ("drip", drip, b"N", 0.5)):
+        threading.Thread(target=run, args=job, daemon=True).start()
+    until(lambda: len(done) == 2, 90, "both to be sent away")
+    assert min(done.values()) > 55, done
+
+
+def test_ways_to_log_in(t):
+    """The agent's, each against the file of users."""
+    host = ProviderHost(t, hold="0s", settle="1s")
+    for mechanism in ("SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"):
+        customer = host.customer()
+        lines = customer.start_tls()
+        assert any(mechanism in line.split() for line in lines)
+        customer.close()
+    t.configure(accounts={"office": host.account()})
+    t.expect(t.fetch("office", "--trace"), 0, "SCRAM-SHA-256-PLUS")
+    for mechanism in ("SCRAM-SHA-256", "PLAIN"):
+        t.configure(accounts={"office": host.account(auth=mechanism)})
+        t.expect(t.fetch("office", "--trace"), 0, "AUTH " + mechanism)
+    account = host.account()
+    account.update(provider="127.0.0.1:%d" % host.tls_port, tls="implicit")
+    t.configure(accounts={"office": account})
+    t.expect(t.fetch("office"), 0, "no mail")
+
+
+def test_dovecot_knows_the_passwords(t):
+    """SCRAM and PLAIN through Dovecot's auth service, and its restart."""
+    binary = shutil.which("dovecot", path="/usr/sbin:/usr/bin")
+    if not binary:
+        raise Skip("dovecot is not installed")
+    version = subprocess.run([binary, "--version"], stdout=subprocess.PIPE,
+                             check=True).stdout.decode()
+    if not version.startswith("2.3"):
+        raise Skip("the configuration here is one of Dovecot 2.3")
+    folder = t.sub("auth")
+    path = os.path.join(folder, "client")
+    with open(os.path.join(folder, "users"), "w", encoding="ascii") as file:
+        file.write("office:{PLAIN}geheim-7Kq/wort\nguest:{PLAIN}x\n")
+    config = t.write("auth/dovecot.conf", """\
+base_dir = %(f)s/run
+state_dir = %(f)s/state
+log_path = %(f)s/log
+protocols =
+ssl = no
+auth_mechanisms = plain login scram-sha-256
+passdb {
+  driver = passwd-file
+  args = %(f)s/users
+}
+userdb {
+  driver = static
+  args = uid=65534 gid=65534 home=/
+}
+service auth {
+  unix_listener %(f)s/client {
+    mode = 0666
+  }
+}
+service stats {
+  unix_listener stats-writer {
+    mode = 0666
+  }
+}
+""" % {"f": folder})
+
+    def start():
+        server = Process([binary, "-F", "-c", config], t.path("auth", "out"))
+        until(lambda: os.path.exists(path), what="Dovecot's auth service")
+        return server
+    dovecot = start()
+    t.at_end(lambda: dovecot.end())
+    host = ProviderHost(t, hold="0s", settle="1s", users_file=None,
+                        dovecot_auth=path)
+    for keys in ({}, {"auth": "PLAIN"}):
+        t.configure(accounts={"office": host.account(**keys)})
+        t.expect(t.fetch("office", "--trace"), 0,
+                 "AUTH PLAIN" if keys else "AUTH SCRAM-SHA-256")
+    guest = host.customer()
+    guest.start_tls()
+    guest.ask("AUTH PLAIN " + base64.b64encode(b"\0guest\0x").decode(), 535)
+    guest.close()
+    dovecot.end()
+    away = host.customer()
+    away.reply()
+    away.ask("EHLO office.example", 250)
+    away.ask("STARTTLS", 220)
+    away.secure()
+    assert away.reply()[-1].startswith("421"), "nobody can log in now"
+    if os.path.exists(path):
+        os.unlink(path)
+    dovecot = start()
+    t.expect(t.fetch("office"), 0, "no mail")
