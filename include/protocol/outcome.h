@@ -27,6 +27,7 @@ struct customer_outcome {
 	struct status reply; /* the one that decided; code 0: none did */
 	bool refused_450; /* ATRN got 450: no right to a domain, or too often */
 	bool logged_in; /* 235 came, and the server's proof where it has one */
+	bool exim; /* the greeting says so: see asking */
 	struct offer offer; /* of the last EHLO */
 	/* Names of the sasl table, or NULL. */
 	const char *best_offered; /* the strongest that we could have used */

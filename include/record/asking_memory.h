@@ -36,6 +36,9 @@ struct asking_memory {
 	struct asking_domain *domains; /* those that wait */
 	size_t domains_count;
 	bool alone; /* the provider refuses every list with 5yz */
+	/* The provider loses recipients of a message whose domains were not
+	 * asked for: the list is asked for as a whole, or not at all. */
+	bool indivisible;
 	/* Marks exist since; the whole list was asked last. 0: there are no
 	 * marks. */
 	int64_t whole_since, whole_asked;

@@ -16,6 +16,8 @@
  *   by themselves, and the list as a whole as well: once it is served, nobody
  *   is refused any longer.
  * - A list that is refused with 5yz is followed by each domain by itself.
+ * - Where the provider is Exim, a list is asked for as a whole or not at all
+ *   (asking_memory.indivisible): a part of it loses mail there.
  */
 #ifndef ODMR_SESSION_ASKING_H
 #define ODMR_SESSION_ASKING_H

@@ -144,6 +144,8 @@ refused(struct customer *customer, enum error_class permanent, const char *what)
 static void
 on_greeting(struct customer *customer)
 {
+	customer->outcome.exim =
+	    strstr(customer->reply.status.text, " Exim ") != NULL;
 	if (customer->reply.status.code == 220)
 		enter(customer, &ehlo);
 	else

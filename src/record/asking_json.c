@@ -40,6 +40,7 @@ asking_json_write(struct json_writer *json, const struct asking_memory *memory)
 	write_domains(json, "waiting_domains", memory, false);
 	json_open(json, "asking", '{');
 	json_bool(json, "alone", memory->alone);
+	json_bool(json, "indivisible", memory->indivisible);
 	json_time(json, "whole_since", memory->whole_since);
 	json_time(json, "whole_asked", memory->whole_asked);
 	json_number(json, "whole_turn", memory->whole_turn);
@@ -115,6 +116,7 @@ asking_json_read(const struct json_value *object, struct asking_memory *memory)
 	read_domains(object, "refused_domains", memory, true);
 	read_domains(object, "waiting_domains", memory, false);
 	memory->alone = json_get_bool(own, "alone", false);
+	memory->indivisible = json_get_bool(own, "indivisible", false);
 	memory->whole_since = json_get_time(own, "whole_since");
 	memory->whole_asked = json_get_time(own, "whole_asked");
 	memory->whole_turn = read_unsigned(own, "whole_turn");

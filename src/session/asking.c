@@ -298,10 +298,22 @@ add_halves(struct asking *asking)
 	    asking->current, half, count - half);
 }
 
+/* Exim drops recipients outside the domains that were asked for from the first
+ * message of a connection, without a bounce: no part of a list may be tried. */
+static bool
+may_divide(const struct asking *asking)
+{
+	return !memory_of(asking)->indivisible ||
+	       group_at(asking, asking->current)->count < 2;
+}
+
 static void
 on_refused(struct asking *asking, int64_t now, const char *reply)
 {
 	struct asking_group *group = group_at(asking, asking->current);
+
+	if (!may_divide(asking))
+		return;
 
 	asking->refusals_in_a_row++;
 	group->reply = xstrdup(reply);
@@ -328,6 +340,8 @@ on_rejected(struct asking *asking, int64_t now, const char *reply)
 	struct asking_memory *memory = memory_of(asking);
 	const struct asking_group *group = group_at(asking, asking->current);
 
+	if (!may_divide(asking))
+		return;
 	asking->refusals_in_a_row++;
 	if (group->count == 1)
 		note_refused(asking, group->members[0], now, reply);

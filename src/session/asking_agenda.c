@@ -68,8 +68,10 @@ mark_of(const struct asking_options *options, size_t member)
 {
 	const struct asking_domain *known =
 	    asking_memory_find(options->memory, options->names[member]);
+	bool counts = known != NULL && known->together > 0 &&
+		      !options->memory->indivisible;
 
-	return known != NULL && known->together > 0 ? known : NULL;
+	return counts ? known : NULL;
 }
 
 static bool
@@ -84,7 +86,7 @@ place(struct asking_agenda *agenda, const struct asking_options *options,
     size_t member, size_t *last)
 {
 	const struct asking_domain *mark = mark_of(options, member);
-	bool alone = options->memory->alone;
+	bool alone = options->memory->alone && !options->memory->indivisible;
 	unsigned together = alone ? 1 : mark != NULL ? mark->together : 0;
 	struct asking_group empty = {
 	    .regular = true,

@@ -244,6 +244,9 @@ note_answer(struct session *s, const struct customer_outcome *outcome,
 	char reply[STATUS_LINE_MAX];
 	const char *domain;
 
+	/* Without a greeting nothing new is known of the provider. */
+	if (outcome->logged_in)
+		s->history.asking.indivisible = outcome->exim;
 	status_format(&outcome->reply, reply, sizeof reply);
 	asking_answer(s->asking, answer, moment_now(), reply);
 	while ((domain = asking_new_refusal(s->asking)) != NULL)
@@ -276,6 +279,13 @@ failed_call(struct session *s, const struct customer_outcome *outcome,
 	if (answer != ASKING_NO_ANSWER) {
 		if (s->refusal.class == ERROR_NONE)
 			s->refusal = outcome->error;
+		if (s->history.asking.indivisible &&
+		    s->account->domains.count > 1)
+			log_say(CONFIG_LOG_ERROR, s->account->name, "domain",
+			    "the provider refuses the list of domains, and none"
+			    " is asked for alone, because Exim would lose"
+			    " recipients: take the domain that is no longer"
+			    " yours out of `domains`, or ask the provider");
 		return STEP_NEXT;
 	}
 	/* What a further call meets makes no failure of what went well. */

@@ -821,6 +821,24 @@ def test_list_refused_for_good(t):
     t.assert_mail("user@example.org", TEXT)
 
 
+def test_list_of_exim_is_not_divided(t):
+    """Exim drops recipients outside the domains that were asked for: with a
+    lapsed domain in the list no part of it may be asked for."""
+    asked = []
+
+    def atrn(session, argument):
+        asked.append(argument)
+        return b"450 Administrative prohibition"
+
+    provider = t.provider(one_message(TEXT), replies={
+        "GREETING": b"220 mx.example.net ESMTP Exim 4.99 Wed, 25 Nov 2026",
+        "ATRN": atrn})
+    t.configure(provider)
+    t.expect(t.fetch("office", status=77), 77, "no longer yours")
+    t.expect(t.fetch("office", status=77), 77)
+    assert set(asked) == {"example.org,example.com"}, asked
+
+
 def test_reset_before_our_221(t):
     def script(line):
         hello(line)
