@@ -40,7 +40,6 @@ check_atrn:
   deny condition = ${{if def:smtp_command_argument}}
        set acl_m_asked = ${{map{{<, $smtp_command_argument}}\
 {{${{if inlist{{$item}}{{<, $acl_m_own}}{{$value}}}}}}}}
-{refusal}
        set acl_m_own = $acl_m_asked
        condition = ${{if !def:acl_m_own}}
 {has_mail}
@@ -79,20 +78,13 @@ ASKS_QUEUE = """\
         message = 453 You have no mail"""
 TURNS_ALWAYS = """\
   warn atrn_domains = <, $acl_m_own"""
-# One domain that is not the customer's, and the whole list is refused.
-STRICT = """\
-       condition = ${if !eq{${listcount:<, $smtp_command_argument}}\
-{${reduce{<, $smtp_command_argument}{0}\
-{${if inlist{$item}{<, $acl_m_own}{${eval:$value+1}}{$value}}}}}}
-  deny condition = ${if def:smtp_command_argument}"""
 
 
 class EximProvider:
     """wait: how long Exim waits before it offers a deferred message again.
     transport: more of its SMTP client's settings, a line each."""
 
-    def __init__(self, t, wait="1s", has_mail=ASKS_QUEUE, strict=False,
-                 transport=()):
+    def __init__(self, t, wait="1s", has_mail=ASKS_QUEUE, transport=()):
         reason = EXIM + ".reason"
         if os.path.exists(reason):
             with open(reason, encoding="utf-8") as file:
@@ -117,7 +109,7 @@ class EximProvider:
         config = write(os.path.join(self.folder, "exim.conf"), CONF.format(
             folder=self.folder, port=self.port, tls_port=self.tls_port,
             domains=",".join(DOMAINS), password=PASSWORD, wait=wait,
-            refusal=STRICT if strict else "", has_mail=has_mail,
+            has_mail=has_mail,
             transport="\n".join("  " + line for line in transport)))
         self.command = [os.path.join(self.folder, "exim", "exim"), "-C", config]
         self.process = Process(self.command + ["-bdf"],
