@@ -326,7 +326,7 @@ note_hold(struct session *s, const struct call_result *call)
 }
 
 static enum step
-call_once(struct session *s, const char *domains, bool first)
+call_provider(struct session *s, const char *domains, bool first)
 {
 	struct call_result call;
 	enum step step = STEP_NEXT;
@@ -400,7 +400,7 @@ drain(struct session *s, const char *domains)
 			return STEP_END;
 		}
 		if (!is_stopped(s))
-			step = call_once(s, domains, first);
+			step = call_provider(s, domains, first);
 		first = false;
 		if (step != STEP_END && is_stopped(s))
 			return STEP_END;
