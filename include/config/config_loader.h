@@ -181,6 +181,10 @@ void config_refuse(
 /* The current scalar, if it is one line of text; else tells why not. */
 bool config_get_scalar(struct config_loader *loader, const char *name,
     struct config_scalar *scalar);
+/* The next octets of the file: UTF-8, whose characters the parser counts as
+ * columns. */
+void config_note_comments(
+    struct config_comments *at, const unsigned char *text, size_t len);
 /* A plain scalar, the current one, ends where a comment begins. */
 bool config_is_cut(const struct config_loader *loader);
 /* No more is read; a fault was told. */

@@ -26,8 +26,8 @@ CPPCHECK_FLAGS := --std=c11 --quiet --error-exitcode=1 --inline-suppr \
 	--enable=warning,performance,portability \
 	--suppress=arrayIndexThenCheck --suppress=normalCheckLevelMaxBranches
 
-.PHONY: lint-format lint-cppcheck lint-shell lint-manual lint-tree lint-pure lint-names lint-sources
-lint: lint-format lint-tree lint-pure lint-names lint-shell lint-manual lint-cppcheck lint-sources ## style, rooms, static checks
+.PHONY: lint-format lint-cppcheck lint-shell lint-manual lint-tree lint-pure lint-circles lint-names lint-sources
+lint: lint-format lint-tree lint-pure lint-circles lint-names lint-shell lint-manual lint-cppcheck lint-sources ## style, rooms, static checks
 lint-sources: $(HEADERS:%.h=$(OUT)/%.alone) $(SRCS:%.c=$(OUT)/%.tidy)
 
 analyze: $(SRCS:%.c=$(OUT)/%.analyzed) ## gcc -fanalyzer
@@ -50,6 +50,10 @@ lint-tree:
 
 lint-pure: $(OUT)/libprotocol.a
 	@test/lint/pure $(OUT)/libprotocol.a
+
+# By the symbols of the objects; headers have no circles that these have not.
+lint-circles: $(PROGRAM) $(PROVIDER)
+	@test/lint/circles $(OUT)
 
 # Names that C and POSIX take: see test/lint/standard.h. Nothing else is asked.
 lint-names:
