@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/digest.h"
 #include "base/escape.h"
 #include "base/moment.h"
 #include "ledger/ledger_book.h"
@@ -49,14 +50,13 @@ print_outcome(FILE *out, const struct ledger_outcome *outcome)
 static void
 print_entry(FILE *out, const struct ledger_entry *entry, int64_t now)
 {
+	char hex[2 * DIGEST_SHOWN + 1];
 	char age[MOMENT_WORDS_SIZE];
 
 	fputs("  ", out);
 	print_mailbox(out, "from", entry->sender);
-	fputs(" digest=", out);
-	for (size_t i = 0; i < DIGEST_SHOWN; i++)
-		fprintf(out, "%02x", entry->digest[i]);
-	fprintf(out, ", %s old%s\n",
+	fprintf(out, " digest=%s, %s old%s\n",
+	    digest_hex(hex, entry->digest, DIGEST_SHOWN),
 	    moment_format_span(age, (now - entry->time) * 1000),
 	    entry->due ? ", due" : "");
 	for (const struct ledger_outcome *each = entry->outcomes; each != NULL;

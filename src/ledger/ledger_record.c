@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/digest.h"
 
 /* "xxxxxxxx " in front of each line */
 enum { CHECKSUM_LEN = 8, PREFIX_LEN = CHECKSUM_LEN + 1 };
@@ -72,13 +73,13 @@ write_reply(struct buf *buf, const struct status *reply)
 static bool
 write_outcome(struct buf *buf, const struct ledger_record *record)
 {
-	bool ok = buf_printf(buf,
-	    " %" PRIu64 " %" PRId64 " %016" PRIx64 " %" PRIu64 " ", record->id,
-	    record->time, record->boot, record->size);
+	char hex[2 * LEDGER_DIGEST + 1];
 
-	for (size_t i = 0; ok && i < LEDGER_DIGEST; i++)
-		ok = buf_printf(buf, "%02x", record->digest[i]);
-	return ok && write_mailbox(buf, record->sender) &&
+	return buf_printf(buf,
+		   " %" PRIu64 " %" PRId64 " %016" PRIx64 " %" PRIu64 " %s",
+		   record->id, record->time, record->boot, record->size,
+		   digest_hex(hex, record->digest, LEDGER_DIGEST)) &&
+	       write_mailbox(buf, record->sender) &&
 	       write_mailbox(buf, record->rcpt);
 }
 

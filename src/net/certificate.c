@@ -2,12 +2,12 @@
 #include "net/certificate.h"
 
 #include <arpa/inet.h>
-#include <openssl/evp.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/escape.h"
 
@@ -15,25 +15,21 @@ enum {
 	NAMES_SIZE = 256, /* some certificates name a hundred hosts */
 	NAME_SIZE = 80, /* of one of them */
 	DATE_SIZE = 24, /* 2026-11-23 10:00:00Z */
-	SHA256_SIZE = 32,
 };
 
 bool
 certificate_pin(X509 *certificate, char pin[TLS_PIN_SIZE])
 {
 	static const char scheme[] = "sha256//";
-	unsigned char digest[SHA256_SIZE];
+	unsigned char digest[DIGEST_SIZE];
 	unsigned char *der = NULL;
 	int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
 
 	pin[0] = '\0';
 	if (len <= 0)
 		return false;
-	bool hashed =
-	    EVP_Digest(der, (size_t)len, digest, NULL, EVP_sha256(), NULL) == 1;
+	digest_octets(digest, der, (size_t)len);
 	OPENSSL_free(der);
-	if (!hashed)
-		return false;
 	memcpy(pin, scheme, sizeof scheme);
 	base64_encode(pin + sizeof scheme - 1, digest, sizeof digest);
 	return true;

@@ -9,6 +9,7 @@
 #include <openssl/evp.h>
 
 #include "base/buf.h"
+#include "base/digest.h"
 #include "base/mem.h"
 #include "base/secret.h"
 #include "protocol/md5.h"
@@ -101,11 +102,10 @@ respond_cram_md5(struct sasl *sasl, const char *challenge, size_t len,
 {
 	const struct secret *password = sasl->credentials->password;
 	unsigned char digest[MD5_SIZE];
-	char hex[2 * MD5_SIZE + 2] = " ";
+	char hex[1 + 2 * MD5_SIZE + 1] = " ";
 
 	md5_hmac(digest, password->text, password->len, challenge, len);
-	for (size_t i = 0; i < MD5_SIZE; i++)
-		snprintf(hex + 1 + 2 * i, 3, "%02x", digest[i]);
+	digest_hex(hex + 1, digest, MD5_SIZE);
 	bool ok = put(out, sasl->credentials->user) && put(out, hex);
 	explicit_bzero(digest, sizeof digest);
 	explicit_bzero(hex, sizeof hex);

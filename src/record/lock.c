@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,12 +10,16 @@
 #include <unistd.h>
 
 #include "base/deadline.h"
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/whole_file.h"
 
 /* flock(2) has no time limit of its own; a session waits minutes for it. */
-enum { LOCK_LOOK_AGAIN = 200 }; /* ms */
+enum {
+	LOCK_LOOK_AGAIN = 200, /* ms */
+	LOCK_DIGEST = 16, /* octets of a digest in a name */
+};
 
 static int
 open_lock(const char *state_dir, const char *name, struct error *err)
@@ -71,20 +74,16 @@ void
 lock_provider_name(
     char out[LOCK_NAME_MAX], const char *host, unsigned port, const char *user)
 {
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned len = 0;
+	unsigned char digest[DIGEST_SIZE];
+	char hex[2 * LOCK_DIGEST + 1];
 	char *text = xasprintf("%s\n%u\n%s", host, port, user);
 
 	/* A digest: hosts and users may hold what a file name cannot. */
-	if (EVP_Digest(text, strlen(text), digest, &len, EVP_sha256(), NULL) !=
-	    1)
-		len = 0;
+	digest_octets(digest, text, strlen(text));
 	free(text);
 	/* No account begins with a dot. */
-	int at = snprintf(out, LOCK_NAME_MAX, ".provider-");
-	for (unsigned i = 0; i < 16 && i < len; i++)
-		at += snprintf(
-		    out + at, LOCK_NAME_MAX - (size_t)at, "%02x", digest[i]);
+	snprintf(out, LOCK_NAME_MAX, ".provider-%s",
+	    digest_hex(hex, digest, LOCK_DIGEST));
 }
 
 bool

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/deadline.h"
+#include "base/digest.h"
 #include "base/moment.h"
 #include "base/privilege.h"
 #include "base/secret.h"
@@ -145,8 +146,7 @@ begin(struct session *s)
 	s->result->started = moment_now();
 	if (getentropy(octets, sizeof octets) != 0)
 		memset(octets, 0, sizeof octets);
-	for (size_t i = 0; i < sizeof octets; i++)
-		snprintf(s->id + 2 * i, 3, "%02x", octets[i]);
+	digest_hex(s->id, octets, sizeof octets);
 	log_session(s->id);
 	log_say(
 	    CONFIG_LOG_DEBUG, s->account->name, "start", "the session begins");

@@ -1,0 +1,20 @@
+/*
+ * digest - SHA-256 of octets at hand, and octets in hexadecimal.
+ *
+ * SHA-256 fails only when there is no memory, which ends the program as in
+ * base/mem: whoever went on with an empty digest would take all things for the
+ * same one.
+ */
+#ifndef ODMR_BASE_DIGEST_H
+#define ODMR_BASE_DIGEST_H
+
+#include <stddef.h>
+
+enum { DIGEST_SIZE = 32 };
+
+void digest_octets(
+    unsigned char out[DIGEST_SIZE], const void *data, size_t len);
+/* In lower case, with a NUL; out has 2 * count + 1 octets; returns out. */
+char *digest_hex(char *out, const unsigned char *octets, size_t count);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: ISC */
+#include "base/digest.h"
+
+#include <openssl/evp.h>
+
+#include "base/mem.h"
+
+void
+digest_octets(unsigned char out[DIGEST_SIZE], const void *data, size_t len)
+{
+	if (EVP_Digest(data, len, out, NULL, EVP_sha256(), NULL) != 1)
+		mem_exhausted();
+}
+
+char *
+digest_hex(char *out, const unsigned char *octets, size_t count)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < count; i++) {
+		out[2 * i] = digits[octets[i] >> 4];
+		out[2 * i + 1] = digits[octets[i] & 0xf];
+	}
+	out[2 * count] = '\0';
+	return out;
+}
