@@ -47,6 +47,19 @@ enum config_delivery_kind {
 	CONFIG_MAILDIR,
 };
 
+/* What the rest of the program has to know of a kind of delivery. */
+struct config_kind {
+	/* Times `timeout` that it may be busy without a sign of life. */
+	int waits;
+	bool program; /* args: it has to be there when the file is read */
+	/* It writes into mailboxes itself: `sync` counts, and names that
+	 * differ in case are one mailbox. */
+	bool writes;
+};
+
+/* By enum config_delivery_kind. */
+extern const struct config_kind config_kinds[];
+
 enum {
 	/* Names become file names with a suffix; NAME_MAX is 255. */
 	CONFIG_NAME_MAX = 200,

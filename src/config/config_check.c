@@ -52,10 +52,9 @@ check_delivery(
 	    config_sections_of(section->loader)->config;
 
 	check_kind(section, delivery);
-	if (delivery->kind == CONFIG_SENDMAIL && delivery->args.count > 0)
-		config_check_access(section,
-		    config_key_index(section->table, "sendmail"),
-		    delivery->args.items[0]);
+	if (config_kinds[delivery->kind].program && delivery->args.count > 0)
+		config_check_access(
+		    section, delivery->kind, delivery->args.items[0]);
 	for (const struct config_delivery *before = config->deliveries;
 	     before < delivery; before++)
 		if (strcmp(before->name, delivery->name) == 0)

@@ -23,9 +23,6 @@
 
 enum {
 	HANG_MS = 60 * 1000, /* beyond all that a session may wait for */
-	DELIVERY_WAITS = 4, /* probe, then three for the answer at the end */
-	/* Three for the run for all, three for those for each. */
-	SENDMAIL_WAITS = 6,
 	/* A message that ends within 10 s and an answer that is waited for
 	 * 60 s; systemd kills after 90 s. */
 	STOP_MS = 80 * 1000,
@@ -193,21 +190,6 @@ start_child(struct process_pool *pool, struct child_job *job, pid_t *pid,
 	return -1;
 }
 
-static int64_t
-delivery_silence(const struct config_delivery *delivery)
-{
-	switch (delivery->kind) {
-	case CONFIG_LMTP:
-	case CONFIG_SMTP:
-		return DELIVERY_WAITS * delivery->timeout;
-	case CONFIG_SENDMAIL:
-		return SENDMAIL_WAITS * delivery->timeout;
-	case CONFIG_MAILDIR:
-		break;
-	}
-	return 0;
-}
-
 /* What a session may wait for without a sign of life, beside the lock. One that
  * is killed behind a final dot has its message delivered twice. */
 static int64_t
@@ -218,7 +200,8 @@ longest_silence(
 	    HANG_MS + account->connect_timeout + account->provider_timeout;
 
 	for (size_t i = 0; i < config->deliveries_count; i++)
-		ms += delivery_silence(&config->deliveries[i]);
+		ms += config_kinds[config->deliveries[i].kind].waits *
+		      config->deliveries[i].timeout;
 	return ms;
 }
 

@@ -163,9 +163,9 @@ admit(struct serve *s, size_t rcpt, struct status *status)
 		status->cause = CAUSE_CONNECTION;
 		return LEDGER_SAID;
 	}
-	bool maildir = delivery != NULL && delivery->kind == CONFIG_MAILDIR;
+	bool writes = delivery != NULL && config_kinds[delivery->kind].writes;
 	struct ledger_target target = {
-	    .unsynced = maildir && !delivery->sync, .caseless = maildir};
+	    .unsynced = writes && !delivery->sync, .caseless = writes};
 	return ledger_rcpt(s->options->ledger, rcpt, path, &target, status);
 }
 
