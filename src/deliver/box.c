@@ -55,7 +55,7 @@ open_folder(struct box_place *place, const char *name, struct folder *folder,
 	case FOLDER_OK:
 		return true;
 	case FOLDER_MISSING:
-		status_set(status, 550, "5.1.1", "no such mailbox");
+		status_set(status, 550, "5.1.1", "No such mailbox");
 		break;
 	case FOLDER_BARE:
 		set_bare(place, status);
@@ -152,7 +152,8 @@ box_move(struct box_place *place, struct box *box)
 	    renameat(folder.tmp, box->file, folder.new, box->file) == 0;
 	bool synced = moved && (!sync || folder_sync(folder.new));
 	if (synced)
-		status_set(&box->outcome, 250, "2.0.0", "in the mailbox");
+		status_set(
+		    &box->outcome, 250, "2.0.0", "Delivered to the mailbox");
 	else
 		box_failed(place, &box->outcome, errno);
 	if (moved && !synced)

@@ -280,8 +280,7 @@ run_for_one(struct sendmail *sendmail, const struct sendmail_rcpt *rcpt,
 	}
 	if (share == 0) { /* the agent has to stop */
 		status_set(&sendmail->outcome, 451, "4.3.0",
-		    "there was no time left to run %s",
-		    sendmail->options.command[0]);
+		    "No time was left to run %s", sendmail->options.command[0]);
 		return;
 	}
 	/* What the first run left behind may still read from its own. */

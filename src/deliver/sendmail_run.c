@@ -130,7 +130,7 @@ judge_success(const struct sendmail_run *run, struct status *outcome)
 		outcome->cause = CAUSE_DELIVERY_SETUP;
 		return SENDMAIL_RUN_UNREAD;
 	}
-	status_set(outcome, 250, "2.0.0", "taken by %s", run->command[0]);
+	status_set(outcome, 250, "2.0.0", "Accepted by %s", run->command[0]);
 	return SENDMAIL_RUN_SUCCEEDED;
 }
 

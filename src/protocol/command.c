@@ -207,12 +207,26 @@ parse_mail_parameters(
 	}
 }
 
-static const char *const path_faults[] = {
-    [PATH_OK] = "",
-    [PATH_SYNTAX] = "Bad address syntax",
-    [PATH_NON_ASCII] = "Addresses beyond ASCII are not supported",
-    [PATH_TOO_LONG] = "Address too long",
-};
+/* enhanced: whether the address is a sender's or a recipient's. */
+static void
+set_path_fault(
+    struct status *fault, enum path_result result, const char *enhanced)
+{
+	switch (result) {
+	case PATH_OK:
+		break;
+	case PATH_SYNTAX:
+		status_set(fault, 501, enhanced, "Bad address syntax");
+		break;
+	case PATH_NON_ASCII:
+		status_set(fault, 553, "5.6.7",
+		    "Addresses beyond ASCII are not supported");
+		break;
+	case PATH_TOO_LONG:
+		status_set(fault, 501, enhanced, "Address too long");
+		break;
+	}
+}
 
 /*
  * "FROM:" or "TO:" and a path. The space behind the colon that RFC 2645 6
@@ -239,9 +253,7 @@ parse_path(struct command *command, struct scan *scan, const char *keyword,
 		result = PATH_SYNTAX;
 	if (result == PATH_OK)
 		return true;
-	bool ascii = result != PATH_NON_ASCII;
-	status_set(fault, ascii ? 501 : 553, ascii ? enhanced : "5.6.7", "%s",
-	    path_faults[result]);
+	set_path_fault(fault, result, enhanced);
 	return false;
 }
 

@@ -66,7 +66,7 @@ proceed_rcpt(struct receiver *r, const struct command *command)
 		return;
 	}
 	if (t->text_begun) {
-		receiver_complain_order(r, "The text has begun");
+		receiver_complain_order(r, "The message data has begun");
 		return;
 	}
 	/* Refused ones count as well, or their number had no limit. */
@@ -105,7 +105,7 @@ proceed_data(struct receiver *r, const struct command *command)
 
 	(void)command;
 	if (r->transaction.text_begun) {
-		receiver_complain_order(r, "BDAT has begun this text");
+		receiver_complain_order(r, "BDAT has begun this message");
 	} else if (!r->transaction.open) {
 		receiver_miss_mail(r);
 	} else if (text_may_begin(r, &fault)) {

@@ -188,7 +188,7 @@ fail_senseless(struct sender *sender)
 {
 	char reason[48];
 
-	snprintf(reason, sizeof reason, "a reply %d makes no sense",
+	snprintf(reason, sizeof reason, "unexpected reply %d",
 	    sender->reply.status.code);
 	sender_fail(sender, "4.3.0", reason);
 }
@@ -246,7 +246,7 @@ take_unasked(struct sender *sender)
 	if (status_class(&status) == 4)
 		sender_give_up(sender, &status);
 	else
-		sender_fail(sender, "4.3.0", "a reply that nobody asked for");
+		sender_fail(sender, "4.3.0", "unexpected reply");
 }
 
 /* The final dot waits to be written: what comes now does not answer it. */

@@ -164,8 +164,8 @@ on_data(struct sender *sender, const struct step *step)
 		/* RFC 2920 3.2 would send an empty message to nobody here;
 		 * closing is what no server can take for one. */
 		if (nobody)
-			sender_fail(
-			    sender, "4.3.0", "text was asked for nobody");
+			sender_fail(sender, "4.3.0",
+			    "message data was asked for without a recipient");
 		else
 			now->data = DATA_GO;
 		return true;

@@ -94,7 +94,7 @@ accepts(const struct serve *s, const struct path *rcpt, struct status *status)
 		status->cause = CAUSE_OTHER_ACCOUNT;
 		return false;
 	}
-	status_set(status, 550, "5.7.1", "No mail for this domain here");
+	status_set(status, 550, "5.7.1", "This domain is not accepted here");
 	status->cause = CAUSE_DOMAIN;
 	return false;
 }

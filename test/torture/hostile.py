@@ -209,7 +209,7 @@ def cases(full):
             "AUTH", lambda l: flood(l, b"334 " + b"QUJD" * 500, 64))),
         Case("endless reply to ATRN", None, (76,), **at(
             "ATRN", lambda l: flood(l, endless, 64))),
-        Case("a reply that nobody asked for", None, (76,),
+        Case("unexpected reply", None, (76,),
              replies={"EHLO": second_reply}),
         Case("octets behind the greeting", None, (76,),
              replies={"GREETING": b"220 hello\r\n250 you are welcome"}),

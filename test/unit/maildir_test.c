@@ -298,9 +298,9 @@ static const struct answer_case {
 } answers[] = {
     {"there", "{user}", false, "anna@a.example", "250 2.1.5 ok", false},
     {"no such user", "{user}", false, "carl@a.example",
-	"550 5.1.1 no such mailbox", false},
+	"550 5.1.1 No such mailbox", false},
     {"no such user below another", "{domain}/{user}", false, "carl@a.example",
-	"550 5.1.1 no such mailbox", false},
+	"550 5.1.1 No such mailbox", false},
     {"no user at all in a domain", "{domain}/{user}", false,
 	"carl@empty.example",
 	"451 4.2.1 disk: the folder of the mailbox is empty: is its disk "

@@ -324,8 +324,8 @@ static const struct dialogue dialogues[] = {
     {"BDAT and DATA do not mix",
 	START OPEN "BDAT 1\r\nxDATA\r\nRCPT TO:<a2@y>\r\nRSET\r\nQUIT\r\n",
 	HELLO OPENED "250 2.0.0 1 octets received\r\n"
-		     "503 5.5.1 BDAT has begun this text\r\n"
-		     "503 5.5.1 The text has begun\r\n" RSET_OK BYE,
+		     "503 5.5.1 BDAT has begun this message\r\n"
+		     "503 5.5.1 The message data has begun\r\n" RSET_OK BYE,
 	SEEN "TEXT xABORT\n" QUITS},
     {"EHLO resets", START OPEN "HELO q\r\nDATA\r\nQUIT\r\n",
 	HELLO OPENED "250 mail.example.org\r\n503 5.5.1 MAIL first\r\n" BYE,

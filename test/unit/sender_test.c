@@ -138,7 +138,7 @@ static const struct dialogue dialogues[] = {
 	LMTP_HELLO GROUP
 	"< 250 ok\n< 250 ok\n< 250 ok\n< 250 ok\n"
 	"answer 0 250 ok\nanswer 1 250 ok\nover\n"
-	"result 0 451 4.3.0 a reply 250 makes no sense (at DATA)\nresult 1 451 4.3.0\nowes 0 0\n"},
+	"result 0 451 4.3.0 unexpected reply 250 (at DATA)\nresult 1 451 4.3.0\nowes 0 0\n"},
     {"354 to RCPT", true,
 	LOCKSTEP_HELLO
 	"mail\nrcpt 0\n> MAIL FROM:<a@b.example>\n< 250 ok\n"
@@ -205,17 +205,16 @@ static const struct dialogue dialogues[] = {
     {"accepted amid the text", false,
 	LMTP_HELLO GROUP TAKEN
 	"text x|\n< 250 ok\nover\n"
-	"result 0 451 4.3.0 a reply that nobody asked for (inside the message)\n"},
+	"result 0 451 4.3.0 unexpected reply (inside the message)\n"},
     {"accepted before the dot went out", false,
 	LMTP_HELLO GROUP TAKEN
 	"text x|\ndot\n< 250 ok\nover\n"
-	"result 0 451 4.3.0 a reply that nobody asked for (at the end of "
+	"result 0 451 4.3.0 unexpected reply (at the end of "
 	"data)\nresult 1 451 4.3.0\n"},
     {"accepted before the dot went out, and asked for later", false,
-	LMTP_HELLO GROUP TAKEN
-	"text x|\ndot\n< 250 ok\n< 250 ok\nover\n>\n"
-	"result 0 451 4.3.0 a reply that nobody asked for\n"
-	"result 1 451 4.3.0\n"},
+	LMTP_HELLO GROUP TAKEN "text x|\ndot\n< 250 ok\n< 250 ok\nover\n>\n"
+			       "result 0 451 4.3.0 unexpected reply\n"
+			       "result 1 451 4.3.0\n"},
     {"refused before the dot went out", true,
 	LOCKSTEP_HELLO
 	"mail\nrcpt 0\n> MAIL FROM:<a@b.example>\n< 250 ok\n"

@@ -135,7 +135,7 @@ test_environment_is_clean(void **state)
 static const struct outcome_case {
 	const char *script, *reply;
 } outcomes[] = {
-    {"cat >/dev/null", "250 2.0.0 taken by /bin/sh"},
+    {"cat >/dev/null", "250 2.0.0 Accepted by /bin/sh"},
     {"cat >/dev/null; exit 67", "550 5.1.1 /bin/sh exited with status 67"},
     {"cat >/dev/null; exit 68", "550 5.1.2 /bin/sh exited with status 68"},
     {"exit 67", "550 5.1.1 /bin/sh exited with status 67"},
