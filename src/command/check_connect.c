@@ -214,15 +214,15 @@ tell_offer(const struct config_account *account,
 		    outcome->binding != NULL ? ", bound by " : "",
 		    outcome->binding != NULL ? outcome->binding : "");
 	if (outcome->downgraded_from != NULL)
-		printf("%s: warning: %s can do %s: somebody on the way may"
-		       " change what it offers\n",
+		printf("%s: warning: %s has offered %s before: possible man"
+		       " in the middle\n",
 		    account->name, account->provider.host,
 		    outcome->downgraded_from);
 	if (outcome->offer.atrn)
 		printf("%s: offers ATRN\n", account->name);
 	else
-		printf("%s: warning: does not name ATRN, which is asked for"
-		       " all the same\n",
+		printf("%s: warning: does not list ATRN, which is used"
+		       " anyway\n",
 		    account->name);
 }
 

@@ -39,8 +39,7 @@ static const struct {
 	FILE_GOOD, command_fetch},
     {"help", "[COMMAND]", "show this, or what a command does", NOTHING,
 	command_help},
-    {"ledger", "[ACCOUNT...]",
-	"list who was given what, of messages that may come again",
+    {"ledger", "[ACCOUNT...]", "list which recipient was given which message",
 	FILE_GOOD_QUIETLY, command_ledger},
     {"run", "",
 	"fetch each account on its schedule, until SIGTERM; SIGHUP reads the\n"
@@ -113,8 +112,7 @@ command_help(struct command_context *context, int argc, char **argv)
 	       "                       %s/odmr-agent/odmr-agent.yaml\n"
 	       "    -v, --verbose      log more\n"
 	       "    -q, --quiet        log errors only, print nothing\n"
-	       "    --trace            show every protocol line on standard "
-	       "error\n"
+	       "    --trace            show both dialogues on standard error\n"
 	       "    --help, --version\n\n"
 	       "Manual: odmr-agent(8), odmr-agent.yaml(5)\n",
 	    ODMR_SYSCONFDIR);
@@ -239,9 +237,9 @@ warn_of_root(const struct config *config)
 	if (geteuid() == 0 && access(config->state_dir, F_OK) != 0 &&
 	    errno == ENOENT)
 		log_say(CONFIG_LOG_WARNING, NULL, "start",
-		    "%s does not exist yet, and what root makes is root's:"
-		    " make it first, with the user that the agent is to be as"
-		    " its owner",
+		    "state_dir %s does not exist. If root creates it now, the"
+		    " service user cannot write to it: create it first, owned"
+		    " by that user",
 		    config->state_dir);
 }
 

@@ -31,7 +31,8 @@ check_secret_file(const struct config_section *section, const char *path)
 	if ((status.st_mode & others) != 0)
 		config_warn(section->loader,
 		    config_mark_of(section, "password_file"),
-		    "password_file: it can be read by group or others");
+		    "password_file: the file contains a password but is"
+		    " readable by group or others (chmod 600)");
 }
 
 static void
@@ -155,12 +156,12 @@ check_text(const struct config_section *section, const char *key,
 		return;
 	if (take == 0)
 		config_fault(section->loader, config_mark_of(section, key),
-		    "%s: SCRAM takes printable ASCII only, and \"auth\" names"
-		    " nothing that takes more",
+		    "%s: SCRAM accepts printable ASCII only, and \"auth\" names"
+		    " no mechanism that accepts more",
 		    key);
 	else
 		config_warn(section->loader, config_mark_of(section, key),
-		    "%s: SCRAM takes printable ASCII only, so that a weaker"
+		    "%s: SCRAM accepts printable ASCII only, so that a weaker"
 		    " mechanism will be used",
 		    key);
 }
@@ -182,7 +183,7 @@ check_login(
 	check_text(section, "password", needs.passwords, needs.take_password);
 	if (needs.external && !config_is_set(section, "tls_cert_file"))
 		config_fault(section->loader, config_mark_of(section, "auth"),
-		    "auth: EXTERNAL alone needs \"tls_cert_file\"");
+		    "auth: only EXTERNAL is listed, which needs \"tls_cert_file\"");
 	if (account->tls == CONFIG_TLS_OFF && !needs.safe_in_clear)
 		config_fault(section->loader, config_mark_of(section, key),
 		    "%s: without TLS no mechanism that is allowed here is safe"

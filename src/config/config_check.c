@@ -74,8 +74,8 @@ check_route(const struct config_section *section, struct config_route *route)
 	if (!config_is_set(section, "recipients") &&
 	    route < config->routes + config->routes_count - 1)
 		config_warn(section->loader, section->mark,
-		    "routes: what stands behind this one is never asked, since"
-		    " it takes every recipient");
+		    "routes: the routes after this one are never used, because"
+		    " it matches every recipient");
 }
 
 static int
@@ -254,7 +254,8 @@ check_mode(struct config_loader *loader)
 	if (secret && fstat(loader->fd, &status) == 0 &&
 	    (status.st_mode & (S_IRGRP | S_IROTH)) != 0)
 		config_warn(loader, nowhere,
-		    "it holds a secret, and can be read by group or others");
+		    "the file contains a password but is readable by group or"
+		    " others (chmod 600)");
 }
 
 void

@@ -39,9 +39,9 @@ print_outcome(FILE *out, const struct ledger_outcome *outcome)
 {
 	fputs("    ", out);
 	print_mailbox(out, "to", outcome->rcpt);
-	fputs(outcome->refusal == NULL ? " taken" : " refused", out);
+	fputs(outcome->refusal == NULL ? " delivered" : " refused", out);
 	if (outcome->told)
-		fputs(", told", out);
+		fputs(", reported", out);
 	if (outcome->refusal != NULL)
 		print_reply(out, outcome->refusal);
 	fputc('\n', out);
@@ -69,7 +69,7 @@ print_deferral(FILE *out, const struct ledger_deferral *deferral, int64_t now)
 {
 	char left[MOMENT_WORDS_SIZE];
 
-	fputs("  put off ", out);
+	fputs("  deferred ", out);
 	print_mailbox(out, "from", deferral->sender);
 	print_mailbox(out, " to", deferral->rcpt);
 	fprintf(out, " size=%" PRIu64 " times=%" PRIu64 " for %s",

@@ -225,8 +225,8 @@ take_socket(CURL *curl, bool proxied, char *peer, struct error *err)
 	curl_easy_getinfo(curl, CURLINFO_PRIMARY_IP, &address);
 	int fd = fcntl(own, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
 	if (fd < 0)
-		error_set_errno(err, ERROR_SYSTEM, errno,
-		    "the connection cannot be taken over");
+		error_set_errno(
+		    err, ERROR_SYSTEM, errno, "the connection cannot be used");
 	if (peer != NULL)
 		snprintf(peer, DIAL_PEER_SIZE, "%s",
 		    address == NULL || proxied ? "" : address);

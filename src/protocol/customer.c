@@ -196,8 +196,8 @@ on_starttls(struct customer *customer)
 	} else if (buf_len(&customer->in) > 0) {
 		/* RFC 3207 6: it would count as said under TLS. */
 		outcome_failed(&customer->outcome, ERROR_PROTOCOL,
-		    "somebody put octets behind the reply to STARTTLS, to have "
-		    "them taken for said under TLS");
+		    "unexpected data after the reply to STARTTLS (possible "
+		    "command injection); the connection was closed");
 		enter(customer, &closed);
 	} else {
 		enter(customer, &handshake);

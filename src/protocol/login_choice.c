@@ -122,7 +122,7 @@ login_fail_without_mechanism(struct login *login)
 		    "only %s%s",
 		    offered,
 		    is_text_to_blame(login)
-			? "; SCRAM takes user and password in ASCII only"
+			? "; SCRAM accepts user and password in ASCII only"
 			: "");
 	return LOGIN_FAILED;
 }

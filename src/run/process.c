@@ -318,7 +318,7 @@ explain(const struct process *process, int status, struct error *err)
 		    err, ERROR_INTERNAL, "the session hung and was ended");
 	else if (process->garbled)
 		error_set(err, ERROR_INTERNAL,
-		    "the session told a result that makes no sense");
+		    "the session reported an invalid result");
 	else if (WIFSIGNALED(status))
 		error_set(err, ERROR_INTERNAL,
 		    "the session died of signal %d (%s)", WTERMSIG(status),
@@ -328,7 +328,7 @@ explain(const struct process *process, int status, struct error *err)
 		    "the session ran out of memory or descriptors");
 	else
 		error_set(err, ERROR_INTERNAL,
-		    "the session ended with status %d and told no result",
+		    "the session ended with status %d and reported no result",
 		    WEXITSTATUS(status));
 }
 

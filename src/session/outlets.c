@@ -244,7 +244,8 @@ give_up(struct outlets *outlets, size_t leg, const struct error *complaint,
 	outlets->there[leg] = false;
 	*err = *complaint;
 	if (err->class == ERROR_NONE)
-		error_set(err, ERROR_LOCAL, "delivery %s went away", name);
+		error_set(
+		    err, ERROR_LOCAL, "delivery %s became unavailable", name);
 	if (outlets->leg_count > 1)
 		log_say(CONFIG_LOG_WARNING, outlets->account->name, "delivery",
 		    "delivery %s is not used any more in this session; its"

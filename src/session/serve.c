@@ -443,8 +443,8 @@ lose(struct serve *s, const struct error *err)
 	assert(s->closed);
 	if (inside && s->result->error.class == ERROR_NONE) {
 		s->result->error = *err;
-		error_prefix(
-		    &s->result->error, "the line was lost inside a message");
+		error_prefix(&s->result->error,
+		    "the connection was lost inside a message");
 	}
 }
 

@@ -118,7 +118,7 @@ nothing_came(struct session *s, const struct serve_result *served)
 		log_say(s->history.untidy_proven > 0 ? CONFIG_LOG_DEBUG
 						     : CONFIG_LOG_WARNING,
 		    s->account->name, "untidy",
-		    "the provider ended the line without QUIT, and sent no "
+		    "the provider ended the connection without QUIT, and sent no "
 		    "mail");
 	}
 	/* Why did it turn, when it has nothing to send? */
@@ -212,7 +212,8 @@ serve_call(struct session *s, struct call_result *call)
 	serve_run(&options, &served);
 	if (served.end == RECEIVER_BROKEN)
 		error_set(&served.error, ERROR_PROTOCOL,
-		    "the provider said what makes no sense, and was told so");
+		    "the provider sent too many invalid commands; the session"
+		    " was ended");
 	if (served.mail_seen) {
 		s->mail_end = clock_ms();
 		s->dropped = served.end != RECEIVER_QUIT;

@@ -38,8 +38,8 @@ watch_mechanism(struct session *s, const struct customer_outcome *outcome)
 	if (outcome->downgraded_from != NULL &&
 	    s->account->auth_downgrade == CONFIG_AUTH_DOWNGRADE_WARN)
 		log_say(CONFIG_LOG_WARNING, s->account->name, "auth",
-		    "%s was used, though %s can do %s: somebody on the way may"
-		    " change what it offers",
+		    "logged in with %s although %s has offered %s before:"
+		    " possible man in the middle",
 		    outcome->mechanism, s->account->provider.host,
 		    outcome->downgraded_from);
 }

@@ -101,10 +101,10 @@ static const struct {
 	"End of the last session that brought mail; 0: none.", get_last_mail},
     {"alarm", "gauge",
 	"1 where no mail came through for longer than alarm_after.", get_alarm},
-    {"messages_total", "counter", "Messages taken.", get_messages},
-    {"message_bytes_total", "counter", "Octets of messages taken.", get_bytes},
-    {"deferred_total", "counter", "Recipients told to come again.",
-	get_deferred},
+    {"messages_total", "counter", "Messages delivered.", get_messages},
+    {"message_bytes_total", "counter", "Octets of messages delivered.",
+	get_bytes},
+    {"deferred_total", "counter", "Recipients deferred.", get_deferred},
     {"refused_total", "counter", "Recipients refused for good.", get_refused},
     {"session_seconds_total", "counter", "Time spent in sessions.",
 	get_seconds},
@@ -197,7 +197,7 @@ metrics_write(const struct config *config, struct error *err)
 		    &samples[i], config, &config->accounts[i], moment_now());
 	buf_init(&text, TEXT_MAX);
 	if (!format(&text, samples, count))
-		error_set(err, ERROR_INTERNAL, "too many figures");
+		error_set(err, ERROR_INTERNAL, "too many metrics");
 	else
 		/* The collector is another user. */
 		written = whole_file_write_path(config->metrics_file, 0644,

@@ -188,7 +188,7 @@ add_reasons(struct overview *overview, const struct config_account *account,
 		char count[CELL_SIZE];
 		count_of(count, history->ledger_due, "message");
 		snprintf(text, sizeof text,
-		    "%s due to come again (odmr-agent ledger)", count);
+		    "%s to be sent again (odmr-agent ledger)", count);
 		add_wrapped(overview, text);
 	}
 	for (size_t i = 0; i < history->asking.domains_count; i++) {

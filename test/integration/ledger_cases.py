@@ -72,7 +72,7 @@ def test_read_reply_is_forgotten(t):
     # The last one is not proven: QUIT may have been behind its dot.
     run = t.run("ledger", "office")
     assert run.status == 0 and run.out.startswith("office: 1 entry, 0 due\n"), run
-    assert "to=<user@example.org> taken, told" in run.out, run
+    assert "to=<user@example.org> delivered, reported" in run.out, run
     t.configure(t.provider(one_message(TEXT)))
     t.fetch("office")
     assert len(t.mail(USER)) == 4
@@ -145,7 +145,7 @@ def test_put_off(t):
     # Not an old reply that looks new.
     assert "reply=" not in again and "cause=deferred-before" in again, again
     assert re.search(r" until=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ", again), again
-    assert "put off" in t.run("ledger").out
+    assert "  deferred from=" in t.run("ledger").out
     t.configure(t.provider(taken, replies=once), {"lmtp": local.address})
     t.fetch("office")
     assert len(local.messages) == 1
@@ -333,6 +333,6 @@ def test_due_in_status(t):
     t.fetch("office", status=75)
     os.chmod(t.path("state/ledger"), 0)
     run = t.run("status")
-    assert "    1 message due to come again (odmr-agent ledger)\n" in run.out, run
+    assert "    1 message to be sent again (odmr-agent ledger)\n" in run.out, run
     shown = json.loads(t.run("status", "--json").out)
     assert (shown["ledger_entries"], shown["ledger_due"]) == (1, 1), shown

@@ -141,7 +141,7 @@ def test_long_addresses(t):
     known = t.run("ledger", "office").out
     assert "from=<%s>" % sender in known, known
     assert "to=<%s> taken" % rcpts[0] in known, known
-    assert "put off from=<%s> to=<u..1.@example.org>" % sender in known, known
+    assert "  deferred from=<%s> to=<u..1.@example.org>" % sender in known, known
 
 
 def test_postmaster(t):

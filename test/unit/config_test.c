@@ -320,21 +320,21 @@ static const struct fault faults[] = {
     {"user for SCRAM",
 	ONLY("provider: h, user: \xc3\xa4, password: p, domains: a.example,"
 	     " auth: [SCRAM-SHA-256-PLUS, SCRAM-SHA-1]"),
-	"f:4:19: user: SCRAM takes printable ASCII only, and \"auth\" names"
-	" nothing that takes more\n"},
+	"f:4:19: user: SCRAM accepts printable ASCII only, and \"auth\" names"
+	" no mechanism that accepts more\n"},
     {"password for SCRAM",
 	ONLY("provider: h, user: u, password: \xc3\xa4, domains: a.example,"
 	     " auth: SCRAM-SHA-1"),
-	"f:4:28: password: SCRAM takes printable ASCII only, and \"auth\""
-	" names nothing that takes more\n"},
+	"f:4:28: password: SCRAM accepts printable ASCII only, and \"auth\""
+	" names no mechanism that accepts more\n"},
     {"password for more than SCRAM",
 	ONLY("provider: h, user: u, password: \xc3\xa4, domains: a.example,"
 	     " auth: [SCRAM-SHA-1, PLAIN]"),
-	"f:4:28: warning: password: SCRAM takes printable ASCII only, so that a"
+	"f:4:28: warning: password: SCRAM accepts printable ASCII only, so that a"
 	" weaker mechanism will be used\n"},
     {"user for all",
 	ONLY("provider: h, user: \xc3\xa4, password: p, domains: a.example"),
-	"f:4:19: warning: user: SCRAM takes printable ASCII only, so that a"
+	"f:4:19: warning: user: SCRAM accepts printable ASCII only, so that a"
 	" weaker mechanism will be used\n"},
     {"password for what is no SCRAM",
 	ONLY("provider: h, user: u, password: \xc3\xa4, domains: a.example,"
@@ -352,7 +352,7 @@ static const struct fault faults[] = {
 	""},
     {"EXTERNAL without certificate",
 	ONLY("provider: h, domains: a.example, auth: EXTERNAL"),
-	"f:4:39: auth: EXTERNAL alone needs \"tls_cert_file\"\n"},
+	"f:4:39: auth: only EXTERNAL is listed, which needs \"tls_cert_file\"\n"},
     {"unknown delivery", ACCOUNT("deliver: z"),
 	"f:4:74: deliver: there is no delivery \"z\"\n"},
     {"proxy shows no password", ACCOUNT("proxy: ftp://u:secret@h:1"),
@@ -444,8 +444,8 @@ static const struct fault faults[] = {
 	" it\n"},
     {"routes", LOCAL("lmtp: /a") "routes: [{deliver: y}, {recipients: a}]\n",
 	"f:4:2: warning: delivery x: no route and no account delivers to it\n"
-	"f:5:10: warning: routes: what stands behind this one is never asked,"
-	" since it takes every recipient\n"
+	"f:5:10: warning: routes: the routes after this one are never used,"
+	" because it matches every recipient\n"
 	"f:5:11: deliver: there is no delivery \"y\"\n"
 	"f:5:24: a route: \"deliver\" is missing\n"},
     {"short hostname", "hostname: mail\n" LOCAL("lmtp: /a"),
@@ -845,7 +845,8 @@ test_the_file_of_a_password_is_private(void **state)
 	assert_int_equal(config->faults, 0);
 	assert_int_equal(config->messages_count, 1);
 	assert_string_equal(config->messages[0].text,
-	    "it holds a secret, and can be read by group or others");
+	    "the file contains a password but is readable by group or"
+	    " others (chmod 600)");
 	config_free(config);
 	assert_int_equal(fchmod(fd, 0600), 0);
 	config = config_load(path);

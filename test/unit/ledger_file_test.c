@@ -656,11 +656,11 @@ test_the_list(void **state)
 	assert_string_equal(text,
 	    "office: 2 entries, 1 due\n"
 	    "  from=<s@y.example> digest=9e8b03ea3b48, 2 d old\n"
-	    "    to=<a@x.example> taken, told\n"
+	    "    to=<a@x.example> delivered, reported\n"
 	    "  from=<> digest=33b10e07a85d, 60 s old, due\n"
-	    "    to=<\"a \\x1b\"@x.example> taken\n"
+	    "    to=<\"a \\x1b\"@x.example> delivered\n"
 	    "    to=<b@x.example> refused reply=\"554 5.1.2 local text\"\n"
-	    "  put off from=<> to=<c@x.example> size=7 times=1 for 14 min "
+	    "  deferred from=<> to=<c@x.example> size=7 times=1 for 14 min "
 	    "reply=\"452 5.1.2 local text\"\n"
 	    "branch: 0 entries, 0 due\n");
 	free(text);

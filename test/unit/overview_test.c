@@ -128,7 +128,7 @@ what_is_wrong_stands_below(void **state)
 	assert_table(&account, &held, false,
 	    "office  2 deferred, 10 min ago      in 4 min         0       0"
 	    "    0\n"
-	    "    1 message due to come again (odmr-agent ledger)\n");
+	    "    1 message to be sent again (odmr-agent ledger)\n");
 }
 
 static void

@@ -281,10 +281,10 @@ a_lost_session_is_a_failure(void **state)
 	    crash, 60000, EX_SOFTWARE, "the session died of signal 9 (Killed)");
 	check_loss(end_early, 60000, EX_OSERR,
 	    "the session ran out of memory or descriptors");
-	check_loss(lie, 60000, EX_SOFTWARE,
-	    "the session told a result that makes no sense");
+	check_loss(
+	    lie, 60000, EX_SOFTWARE, "the session reported an invalid result");
 	check_loss(end_quietly, 60000, EX_SOFTWARE,
-	    "the session ended with status 3 and told no result");
+	    "the session ended with status 3 and reported no result");
 	/* A minute beyond session_timeout. */
 	check_loss(hang, -59800, EX_SOFTWARE, "the session hung and was ended");
 }
