@@ -284,7 +284,7 @@ failed_call(struct session *s, const struct customer_outcome *outcome,
 		    s->account->domains.count > 1)
 			log_say(CONFIG_LOG_ERROR, s->account->name, "domain",
 			    "the provider refuses the list of domains, and none"
-			    " is asked for alone, because Exim would lose"
+			    " is asked for by itself, because Exim would lose"
 			    " recipients: take the domain that is no longer"
 			    " yours out of `domains`, or ask the provider");
 		return STEP_NEXT;
