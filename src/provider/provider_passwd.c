@@ -29,12 +29,15 @@ read_line(char out[static PASSWORD_SIZE])
 	return whole && len > 0;
 }
 
-static volatile sig_atomic_t interrupted;
+/* The terminal as it was. */
+static struct termios shown;
 
+/* Here and not behind the read, which a signal just before it does not end. */
 static void
 on_interrupt(int number)
 {
-	interrupted = number;
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+	raise(number);
 }
 
 /* On a terminal: asks, and shows nothing; whoever gives up by ^C has a terminal
@@ -42,23 +45,21 @@ on_interrupt(int number)
 static bool
 ask(const char *prompt, char out[static PASSWORD_SIZE])
 {
-	const struct sigaction note = {.sa_handler = on_interrupt};
-	struct termios shown, hidden;
+	const struct sigaction restore = {
+	    .sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
 	struct sigaction before;
 
 	if (tcgetattr(STDIN_FILENO, &shown) != 0)
 		return read_line(out);
-	hidden = shown;
+	struct termios hidden = shown;
 	hidden.c_lflag &= ~(tcflag_t)ECHO;
-	sigaction(SIGINT, &note, &before);
+	sigaction(SIGINT, &restore, &before);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
 	fputs(prompt, stderr);
 	bool good = read_line(out);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
 	sigaction(SIGINT, &before, NULL);
 	fputc('\n', stderr);
-	if (interrupted != 0)
-		raise(interrupted);
 	return good;
 }
 
