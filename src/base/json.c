@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/moment.h"
+#include "base/timestamp.h"
 
 static void
 put(struct json_writer *json, const char *text, size_t len)
@@ -164,7 +164,7 @@ json_bool(struct json_writer *json, const char *key, bool value)
 void
 json_time(struct json_writer *json, const char *key, int64_t ms)
 {
-	char out[MOMENT_UTC_SIZE];
+	char out[TIMESTAMP_UTC_SIZE];
 
-	json_text(json, key, ms == 0 ? NULL : moment_format_utc(out, ms));
+	json_text(json, key, ms == 0 ? NULL : timestamp_format_utc(out, ms));
 }

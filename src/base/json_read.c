@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/moment.h"
+#include "base/timestamp.h"
 
 struct json {
 	char *text; /* a copy; texts are decoded in place */
@@ -420,5 +420,5 @@ json_get_time(const struct json_value *object, const char *key)
 	int64_t ms;
 	const char *text = json_get_text(object, key, NULL);
 
-	return text != NULL && moment_parse_utc(text, &ms) ? ms : 0;
+	return text != NULL && timestamp_parse_utc(text, &ms) ? ms : 0;
 }

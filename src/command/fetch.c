@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/deadline.h"
 #include "base/mem.h"
-#include "base/moment.h"
 #include "base/stop.h"
 #include "command/command.h"
 #include "command/selection.h"
@@ -134,7 +134,7 @@ static bool
 must_wait(struct fetch *fetch, const struct config_account *account)
 {
 	const char *state_dir = fetch->context->config->state_dir;
-	int64_t now = moment_now();
+	int64_t now = clock_unix_ms();
 	struct history history;
 	struct error err;
 	char text[REPORT_SIZE];
@@ -206,7 +206,7 @@ is_listened_to(struct fetch *fetch, const struct config_account *account)
 		print_json(fetch, account->name, &history);
 	else if (listens)
 		print_line(fetch, account->name,
-		    report_listening(text, &history, moment_now()));
+		    report_listening(text, &history, clock_unix_ms()));
 	history_clear(&history);
 	return listens;
 }

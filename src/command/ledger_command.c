@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <sysexits.h>
 
-#include "base/moment.h"
+#include "base/clock.h"
 #include "command/command.h"
 #include "config/config.h"
 #include "ledger/ledger_list.h"
@@ -15,7 +15,7 @@ list_account(const struct config *config, const struct config_account *account)
 	struct error err;
 
 	if (ledger_list_print(stdout, config->state_dir, account->name,
-		moment_now() / 1000, config->ledger_keep / 1000, &err))
+		clock_unix_ms() / 1000, config->ledger_keep / 1000, &err))
 		return EX_OK;
 	log_say(CONFIG_LOG_ERROR, account->name, "ledger", "%s", err.text);
 	return error_exit_status(err.class);

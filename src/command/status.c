@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/moment.h"
+#include "base/clock.h"
 #include "command/command.h"
 #include "command/selection.h"
 #include "config/config.h"
@@ -96,7 +96,7 @@ command_status(struct command_context *context, int argc, char **argv)
 {
 	struct selection selection;
 	struct view view = {
-	    .config = context->config, .now = moment_now(), .status = EX_OK};
+	    .config = context->config, .now = clock_unix_ms(), .status = EX_OK};
 
 	if (!selection_read(&selection, context->config, "status", argc, argv))
 		return EX_USAGE;

@@ -6,7 +6,7 @@
 
 #include "base/digest.h"
 #include "base/escape.h"
-#include "base/moment.h"
+#include "base/timestamp.h"
 #include "ledger/ledger_book.h"
 #include "ledger/ledger_file.h"
 
@@ -51,13 +51,13 @@ static void
 print_entry(FILE *out, const struct ledger_entry *entry, int64_t now)
 {
 	char hex[2 * DIGEST_SHOWN + 1];
-	char age[MOMENT_WORDS_SIZE];
+	char age[TIMESTAMP_WORDS_SIZE];
 
 	fputs("  ", out);
 	print_mailbox(out, "from", entry->sender);
 	fprintf(out, " digest=%s, %s old%s\n",
 	    digest_hex(hex, entry->digest, DIGEST_SHOWN),
-	    moment_format_span(age, (now - entry->time) * 1000),
+	    timestamp_format_span(age, (now - entry->time) * 1000),
 	    entry->due ? ", due" : "");
 	for (const struct ledger_outcome *each = entry->outcomes; each != NULL;
 	     each = each->next)
@@ -67,14 +67,14 @@ print_entry(FILE *out, const struct ledger_entry *entry, int64_t now)
 static void
 print_deferral(FILE *out, const struct ledger_deferral *deferral, int64_t now)
 {
-	char left[MOMENT_WORDS_SIZE];
+	char left[TIMESTAMP_WORDS_SIZE];
 
 	fputs("  deferred ", out);
 	print_mailbox(out, "from", deferral->sender);
 	print_mailbox(out, " to", deferral->rcpt);
 	fprintf(out, " size=%" PRIu64 " times=%" PRIu64 " for %s",
 	    deferral->size, deferral->times,
-	    moment_format_span(left, (deferral->until - now) * 1000));
+	    timestamp_format_span(left, (deferral->until - now) * 1000));
 	print_reply(out, &deferral->reply);
 	fputc('\n', out);
 }

@@ -16,7 +16,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "base/moment.h"
+#include "base/timestamp.h"
 #include "base/whole_file.h"
 #include "provider/postfix.h"
 #include "provider/provider_command.h"
@@ -143,7 +143,7 @@ read_connections(const struct provider_config *config, struct error *err)
 static void
 show_connections(const struct json_value *list, const char *account)
 {
-	char since[MOMENT_WORDS_SIZE];
+	char since[TIMESTAMP_WORDS_SIZE];
 	bool any = false;
 
 	for (const struct json_value *each = list != NULL ? list->child : NULL;
@@ -156,7 +156,7 @@ show_connections(const struct json_value *list, const char *account)
 		any = true;
 		printf("  %s since %s, from %s\n",
 		    json_get_text(each, "state", "?"),
-		    moment_format_clock(
+		    timestamp_format_clock(
 			since, json_get_time(each, "since"), clock_unix_ms()),
 		    json_get_text(each, "address", "?"));
 	}
@@ -167,13 +167,14 @@ show_connections(const struct json_value *list, const char *account)
 static void
 show_waiting(const struct waiting *waiting)
 {
-	char span[MOMENT_WORDS_SIZE];
+	char span[TIMESTAMP_WORDS_SIZE];
 
 	if (waiting->recipients == 0)
 		return;
 	printf("  mail for %lu recipient%s waits, the oldest for %s\n",
 	    waiting->recipients, waiting->recipients == 1 ? "" : "s",
-	    moment_format_span(span, clock_unix_ms() - waiting->oldest * 1000));
+	    timestamp_format_span(
+		span, clock_unix_ms() - waiting->oldest * 1000));
 }
 
 static void

@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include "base/array.h"
+#include "base/clock.h"
 #include "base/deadline.h"
 #include "base/mem.h"
-#include "base/moment.h"
 #include "base/stop.h"
 #include "config/config.h"
 #include "record/history.h"
@@ -224,7 +224,7 @@ process_start(struct process_pool *pool, struct config *config,
 	    .host = xstrdup(account->provider.host),
 	    .user = xstrdup(user_of(account)),
 	    .port = account->provider.port,
-	    .started = moment_now(),
+	    .started = clock_unix_ms(),
 	    .begun = clock_ms(),
 	    .patience = account->session_timeout + silence};
 	struct error err;
@@ -368,7 +368,7 @@ remove_process(
 		    .tag = process.tag, .ended = true, .lost = true};
 		result->outcome = SESSION_FAILED;
 		result->started = process.started;
-		result->ended = moment_now();
+		result->ended = clock_unix_ms();
 		result->elapsed = clock_ms() - process.begun;
 		if (process.pid > 0)
 			explain(&process, status, &result->error);

@@ -10,9 +10,9 @@
 
 #include "base/deadline.h"
 #include "base/mem.h"
-#include "base/moment.h"
 #include "base/privilege.h"
 #include "base/stop.h"
+#include "base/timestamp.h"
 #include "config/config.h"
 #include "record/lock.h"
 #include "run/process.h"
@@ -47,13 +47,14 @@ state_dir(const struct scheduler *scheduler)
 static void
 log_next(const struct task *task)
 {
-	char text[MOMENT_UTC_SIZE];
+	char text[TIMESTAMP_UTC_SIZE];
 	struct log_line line;
 
 	log_begin(&line, CONFIG_LOG_INFO, task->name, "schedule");
 	log_text(&line, "next",
-	    task->next == SCHEDULE_NEVER ? "never"
-					 : moment_format_utc(text, task->next));
+	    task->next == SCHEDULE_NEVER
+		? "never"
+		: timestamp_format_utc(text, task->next));
 	log_end(&line);
 }
 

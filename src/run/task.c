@@ -7,8 +7,9 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
-#include "base/moment.h"
+#include "base/timestamp.h"
 #include "config/config.h"
 #include "record/history.h"
 #include "record/hold.h"
@@ -247,7 +248,7 @@ task_describe(struct task *const *tasks, size_t tasks_count,
     char out[static TASK_DESCRIPTION_SIZE])
 {
 	const struct task *running = NULL, *next = NULL;
-	char clock[MOMENT_WORDS_SIZE];
+	char clock[TIMESTAMP_WORDS_SIZE];
 	size_t count = 0, listening = 0, used = 0;
 
 	for (size_t i = 0; i < tasks_count; i++) {
@@ -280,5 +281,5 @@ task_describe(struct task *const *tasks, size_t tasks_count,
 	else
 		snprintf(out + used, TASK_DESCRIPTION_SIZE - used,
 		    "next: %s at %s", next->name,
-		    moment_format_clock(clock, next->next, moment_now()));
+		    timestamp_format_clock(clock, next->next, clock_unix_ms()));
 }

@@ -9,9 +9,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/deadline.h"
 #include "base/digest.h"
-#include "base/moment.h"
 #include "base/privilege.h"
 #include "base/secret.h"
 #include "base/transcript.h"
@@ -143,7 +143,7 @@ begin(struct session *s)
 	history_init(&s->history);
 	transcript_init(&s->transcript, "provider", s->options->trace);
 	s->begun = clock_ms();
-	s->result->started = moment_now();
+	s->result->started = clock_unix_ms();
 	if (getentropy(octets, sizeof octets) != 0)
 		memset(octets, 0, sizeof octets);
 	digest_hex(s->id, octets, sizeof octets);
@@ -162,7 +162,7 @@ judge(struct session *s)
 	struct session_result *result = s->result;
 
 	session_count(s);
-	result->ended = moment_now();
+	result->ended = clock_unix_ms();
 	if (result->error.class != ERROR_NONE) {
 		result->outcome = SESSION_FAILED;
 		result->exit_status = error_exit_status(result->error.class);

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/deadline.h"
-#include "base/moment.h"
 #include "base/stop.h"
 #include "ledger/ledger.h"
 #include "protocol/customer.h"
@@ -249,7 +249,7 @@ note_answer(struct session *s, const struct customer_outcome *outcome,
 	if (outcome->logged_in)
 		s->history.asking.indivisible = outcome->exim;
 	status_format(&outcome->reply, reply, sizeof reply);
-	asking_answer(s->asking, answer, moment_now(), reply);
+	asking_answer(s->asking, answer, clock_unix_ms(), reply);
 	while ((domain = asking_new_refusal(s->asking)) != NULL)
 		log_say(CONFIG_LOG_WARNING, s->account->name, "domain",
 		    "the provider refuses %s: %s", domain,
@@ -305,7 +305,7 @@ session_listen(void *context)
 	    s->account->name, "listening",
 	    "the provider holds its reply to ATRN until it has mail");
 	s->history.holds = true;
-	s->history.listening = s->result->listening = moment_now();
+	s->history.listening = s->result->listening = clock_unix_ms();
 	if (!status_file_write(
 		s->config->state_dir, s->account->name, &s->history, &err))
 		log_say(CONFIG_LOG_WARNING, s->account->name, "status", "%s",
@@ -418,7 +418,7 @@ session_ask(struct session *s)
 	    .count = list->count,
 	    .memory = &s->history.asking,
 	    .named = s->options->named,
-	    .now = moment_now(),
+	    .now = clock_unix_ms(),
 	};
 	char domains[CUSTOMER_DOMAINS_MAX + 1];
 	enum step step = STEP_NEXT;
@@ -426,7 +426,7 @@ session_ask(struct session *s)
 	s->asking = asking_new(&options);
 	while (step != STEP_END && asking_next(s->asking, domains))
 		step = drain(s, domains);
-	asking_end(s->asking, moment_now());
+	asking_end(s->asking, clock_unix_ms());
 	s->result->more |= asking_has_more(s->asking);
 	if (!asking_was_served(s->asking) && s->refusal.class != ERROR_NONE)
 		session_fail(s, &s->refusal);

@@ -4,7 +4,7 @@
 #include <sysexits.h>
 #include <time.h>
 
-#include "base/moment.h"
+#include "base/timestamp.h"
 #include "config/config.h"
 #include "net/stream.h"
 #include "session/call.h"
@@ -16,7 +16,7 @@ static void
 watch_certificate(struct session *s, const struct call_result *call)
 {
 	time_t end = call->tls.not_after;
-	char until[MOMENT_UTC_SIZE];
+	char until[TIMESTAMP_UTC_SIZE];
 
 	if (s->expiry_told || !call->secured || end == -1 ||
 	    end - time(NULL) > EXPIRY_WARNING)
@@ -25,7 +25,7 @@ watch_certificate(struct session *s, const struct call_result *call)
 	log_say(CONFIG_LOG_WARNING, s->account->name, "tls",
 	    "the certificate of %s is valid until %s only",
 	    s->account->provider.host,
-	    moment_format_utc(until, (int64_t)end * 1000));
+	    timestamp_format_utc(until, (int64_t)end * 1000));
 }
 
 /* Whether the provider offers less than it once did. Where that is refused

@@ -6,11 +6,12 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/deadline.h"
 #include "base/mem.h"
-#include "base/moment.h"
 #include "base/privilege.h"
 #include "base/spawn.h"
+#include "base/timestamp.h"
 #include "config/config.h"
 #include "record/history.h"
 #include "record/lock.h"
@@ -116,13 +117,13 @@ run_alarm_command(const struct config_account *account,
 {
 	const char *const argv[] = {
 	    "/bin/sh", "-c", account->alarm_command, NULL};
-	char success[MOMENT_UTC_SIZE] = "";
+	char success[TIMESTAMP_UTC_SIZE] = "";
 	struct environment env;
 
 	if (account->alarm_command == NULL)
 		return;
 	if (history->last_success != 0)
-		moment_format_utc(success, history->last_success);
+		timestamp_format_utc(success, history->last_success);
 	env_begin(&env, account->name);
 	env_add(&env, "ODMR_ALARM", why);
 	env_add(&env, "ODMR_LAST_SUCCESS", success);
@@ -166,7 +167,7 @@ note_alarm(const struct config *config, const struct config_account *account,
 static void
 raise_alarm(const struct config *config, const struct config_account *account)
 {
-	int64_t now = moment_now();
+	int64_t now = clock_unix_ms();
 	char why[ALARM_TEXT_SIZE], last[REPORT_SIZE];
 	struct history history;
 	struct error err;

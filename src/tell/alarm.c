@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "base/moment.h"
+#include "base/timestamp.h"
 #include "config/config.h"
 #include "record/history.h"
 #include "schedule/schedule.h"
@@ -60,9 +60,9 @@ static void
 format_failing(char out[static ALARM_TEXT_SIZE], const struct history *history,
     int64_t now)
 {
-	char clock[MOMENT_WORDS_SIZE];
+	char clock[TIMESTAMP_WORDS_SIZE];
 
-	moment_format_clock(clock, failing_since(history), now);
+	timestamp_format_clock(clock, failing_since(history), now);
 	if (history->untidy_in_a_row > 0)
 		snprintf(out, ALARM_TEXT_SIZE,
 		    "since %s the provider has ended each connection without"
@@ -79,13 +79,13 @@ format_domain(char out[static ALARM_TEXT_SIZE], const struct history *history,
 {
 	const struct asking_domain *domain =
 	    asking_memory_longest(&history->asking);
-	char clock[MOMENT_WORDS_SIZE];
+	char clock[TIMESTAMP_WORDS_SIZE];
 
 	if (domain != NULL)
 		snprintf(out, ALARM_TEXT_SIZE,
 		    "the provider has not served %s since %s%s%.200s",
 		    domain->name,
-		    moment_format_clock(clock, domain->since, now),
+		    timestamp_format_clock(clock, domain->since, now),
 		    domain->reply != NULL ? ": " : "",
 		    domain->reply != NULL ? domain->reply : "");
 }
@@ -94,7 +94,7 @@ char *
 alarm_format(char out[static ALARM_TEXT_SIZE], enum alarm alarm,
     const struct history *history, int64_t now)
 {
-	char clock[MOMENT_WORDS_SIZE];
+	char clock[TIMESTAMP_WORDS_SIZE];
 
 	out[0] = '\0';
 	switch (alarm) {
@@ -109,7 +109,7 @@ alarm_format(char out[static ALARM_TEXT_SIZE], enum alarm alarm,
 	case ALARM_DEFERRED:
 		snprintf(out, ALARM_TEXT_SIZE,
 		    "mail is deferred again and again since %s",
-		    moment_format_clock(
+		    timestamp_format_clock(
 			clock, deferred_since(&history->deferrals), now));
 		break;
 	}

@@ -10,8 +10,9 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/escape.h"
-#include "base/moment.h"
+#include "base/timestamp.h"
 #include "protocol/status.h"
 
 enum {
@@ -111,7 +112,7 @@ void
 log_begin(struct log_line *line, enum config_log_level level,
     const char *account, const char *event)
 {
-	char when[MOMENT_UTC_SIZE];
+	char when[TIMESTAMP_UTC_SIZE];
 
 	line->on = log_is_on(level);
 	line->level = level;
@@ -121,8 +122,8 @@ log_begin(struct log_line *line, enum config_log_level level,
 	if (line_format == CONFIG_LOG_JSON) {
 		json_begin(&line->json, &line->buf);
 		json_open(&line->json, NULL, '{');
-		json_text(
-		    &line->json, "time", moment_format_utc(when, moment_now()));
+		json_text(&line->json, "time",
+		    timestamp_format_utc(when, clock_unix_ms()));
 		json_text(&line->json, "level", levels[level].name);
 		if (account != NULL)
 			json_text(&line->json, "account", account);
@@ -131,7 +132,7 @@ log_begin(struct log_line *line, enum config_log_level level,
 	}
 	/* The journal and syslog have time and level of their own. */
 	if (carrier == TO_STDERR)
-		add(line, "%s %s ", moment_format_utc(when, moment_now()),
+		add(line, "%s %s ", timestamp_format_utc(when, clock_unix_ms()),
 		    levels[level].name);
 	if (account != NULL)
 		add(line, "%s: ", account);
@@ -224,10 +225,10 @@ log_ms(struct log_line *line, const char *key, int64_t ms)
 void
 log_time(struct log_line *line, const char *key, int64_t seconds)
 {
-	char when[MOMENT_UTC_SIZE];
+	char when[TIMESTAMP_UTC_SIZE];
 
 	if (line->on)
-		log_text(line, key, moment_format_utc(when, seconds * 1000));
+		log_text(line, key, timestamp_format_utc(when, seconds * 1000));
 }
 
 void

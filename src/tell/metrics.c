@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/deadline.h"
 #include "base/mem.h"
-#include "base/moment.h"
 #include "base/whole_file.h"
 #include "config/config.h"
 #include "record/history.h"
@@ -194,7 +194,7 @@ metrics_write(const struct config *config, struct error *err)
 	struct sample *samples = xcalloc(count, sizeof *samples);
 	for (size_t i = 0; i < count; i++)
 		take_sample(
-		    &samples[i], config, &config->accounts[i], moment_now());
+		    &samples[i], config, &config->accounts[i], clock_unix_ms());
 	buf_init(&text, TEXT_MAX);
 	if (!format(&text, samples, count))
 		error_set(err, ERROR_INTERNAL, "too many metrics");

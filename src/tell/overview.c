@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/moment.h"
+#include "base/timestamp.h"
 #include "config/config.h"
 #include "record/history.h"
 #include "tell/report.h"
@@ -74,7 +74,7 @@ format_last(
     char out[static CELL_SIZE], const struct history *history, int64_t now)
 {
 	const struct session_result *last = &history->last;
-	char result[CELL_SIZE] = "failed", span[MOMENT_WORDS_SIZE];
+	char result[CELL_SIZE] = "failed", span[TIMESTAMP_WORDS_SIZE];
 
 	if (!history->any) {
 		snprintf(out, CELL_SIZE, "none yet");
@@ -99,7 +99,7 @@ format_last(
 		break;
 	}
 	snprintf(out, CELL_SIZE, "%.40s, %s ago", result,
-	    moment_format_span(span, now - last->ended));
+	    timestamp_format_span(span, now - last->ended));
 }
 
 static void
@@ -107,7 +107,7 @@ format_next(char out[static CELL_SIZE], const struct config_account *account,
     const struct history *history, int64_t now)
 {
 	int64_t left = history->next - now;
-	char span[MOMENT_WORDS_SIZE];
+	char span[TIMESTAMP_WORDS_SIZE];
 
 	if (!account->enabled)
 		snprintf(out, CELL_SIZE, "disabled");
@@ -121,7 +121,7 @@ format_next(char out[static CELL_SIZE], const struct config_account *account,
 		snprintf(out, CELL_SIZE, "now");
 	else
 		snprintf(
-		    out, CELL_SIZE, "in %s", moment_format_span(span, left));
+		    out, CELL_SIZE, "in %s", timestamp_format_span(span, left));
 }
 
 static const char *

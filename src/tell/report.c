@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "base/moment.h"
+#include "base/timestamp.h"
 #include "record/history.h"
 
 char *
@@ -124,11 +124,11 @@ char *
 report_hold(
     char out[static REPORT_SIZE], const struct history *history, int64_t now)
 {
-	char clock[MOMENT_WORDS_SIZE];
+	char clock[TIMESTAMP_WORDS_SIZE];
 
 	out[0] = '\0';
 	append(out, "on hold until %s: ",
-	    moment_format_clock(clock, history->hold_until, now));
+	    timestamp_format_clock(clock, history->hold_until, now));
 	append_sentence(out, history->hold_reason);
 	return out;
 }
@@ -137,11 +137,11 @@ char *
 report_listening(
     char out[static REPORT_SIZE], const struct history *history, int64_t now)
 {
-	char clock[MOMENT_WORDS_SIZE];
+	char clock[TIMESTAMP_WORDS_SIZE];
 
 	snprintf(out, REPORT_SIZE,
 	    "listening since %s: new mail comes as soon as the provider has it",
-	    moment_format_clock(clock, history->listening, now));
+	    timestamp_format_clock(clock, history->listening, now));
 	return out;
 }
 
@@ -149,12 +149,12 @@ char *
 report_spaced(
     char out[static REPORT_SIZE], const struct history *history, int64_t now)
 {
-	char clock[MOMENT_WORDS_SIZE];
+	char clock[TIMESTAMP_WORDS_SIZE];
 
 	out[0] = '\0';
 	append(out,
 	    "not asked before %s: the provider refuses to be asked more often",
-	    moment_format_clock(
+	    timestamp_format_clock(
 		clock, now + asking_memory_wait(&history->asking, now), now));
 	return out;
 }

@@ -18,8 +18,8 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/deadline.h"
-#include "base/moment.h"
 #include "base/spawn.h"
 #include "config/config.h"
 #include "record/history.h"
@@ -152,7 +152,7 @@ an_alarm_is_raised_once_a_day(void **state)
 	    .alarm_after = DAY_MS};
 	struct config config = {
 	    .state_dir = folder, .accounts = &account, .accounts_count = 1};
-	int64_t now = moment_now();
+	int64_t now = clock_unix_ms();
 	struct session_result result = {.outcome = SESSION_FAILED,
 	    .started = now - 2 * (int64_t)DAY_MS,
 	    .ended = now - 2 * (int64_t)DAY_MS};

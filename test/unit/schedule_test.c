@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "base/moment.h"
+#include "base/timestamp.h"
 #include "config/config.h"
 #include "schedule/civil.h"
 
@@ -95,7 +95,7 @@ utc(const char *text)
 
 	if (text == NULL)
 		return 0;
-	assert_true(moment_parse_utc(text, &ms));
+	assert_true(timestamp_parse_utc(text, &ms));
 	return ms;
 }
 
@@ -274,14 +274,14 @@ the_next_session_is_told(void **state)
 		    .starting = row->starting,
 		    .random = HALF,
 		};
-		char text[MOMENT_UTC_SIZE];
+		char text[TIMESTAMP_UTC_SIZE];
 
 		if (input.begun != 0)
 			input.ended = input.begun + 1000;
 		int64_t next = schedule_next(&account, &input, utc(row->now));
 		print_message("%s\n", row->name);
 		assert_string_equal(
-		    moment_format_utc(text, next), row->expected);
+		    timestamp_format_utc(text, next), row->expected);
 	}
 }
 
@@ -358,12 +358,12 @@ a_delay_does_not_lead_out_of_a_window(void **state)
 	struct config_account account = account_of("work");
 	struct schedule_input input = {
 	    .begun = utc("2026-11-23T16:54:50Z"), .random = UINT32_MAX};
-	char text[MOMENT_UTC_SIZE];
+	char text[TIMESTAMP_UTC_SIZE];
 
 	(void)state;
 	account.jitter = MINUTE;
 	assert_string_equal(
-	    moment_format_utc(
+	    timestamp_format_utc(
 		text, schedule_next(&account, &input, input.begun + 1000)),
 	    "2026-11-23T16:59:50Z");
 }
@@ -430,11 +430,11 @@ a_clock_that_is_set_moves_no_interval(void **state)
 		    schedule_moment(&now, now.boot - cases[i].passed);
 		struct schedule_input input = {
 		    .begun = begun, .ended = begun, .random = HALF};
-		char text[MOMENT_UTC_SIZE];
+		char text[TIMESTAMP_UTC_SIZE];
 
 		print_message("%s\n", cases[i].name);
 		assert_string_equal(
-		    moment_format_utc(
+		    timestamp_format_utc(
 			text, schedule_next(&account, &input, now.unix)),
 		    cases[i].expected);
 	}
@@ -489,9 +489,9 @@ wall_time_is_found(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		char text[MOMENT_UTC_SIZE];
-		assert_string_equal(
-		    moment_format_utc(text, civil_to_unix(utc(cases[i].wall))),
+		char text[TIMESTAMP_UTC_SIZE];
+		assert_string_equal(timestamp_format_utc(text,
+					civil_to_unix(utc(cases[i].wall))),
 		    cases[i].expected);
 	}
 }

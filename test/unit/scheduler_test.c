@@ -21,8 +21,8 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/deadline.h"
-#include "base/moment.h"
 #include "config/config.h"
 #include "record/history.h"
 #include "record/lock.h"
@@ -97,7 +97,7 @@ fake_session(const struct config *config, const struct config_account *account,
 	dprintf(fd, "%s%s\n", account->name, options->named ? " named" : "");
 	close(fd);
 	result->outcome = SESSION_NO_MAIL;
-	result->started = result->ended = moment_now();
+	result->started = result->ended = clock_unix_ms();
 	if (access(in_folder("refuse"), F_OK) == 0) {
 		result->outcome = SESSION_FAILED;
 		error_set(&result->error, ERROR_AUTH, "535 no");

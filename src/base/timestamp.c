@@ -1,19 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-#include "base/moment.h"
+#include "base/timestamp.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-
-int64_t
-moment_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static time_t
 whole_seconds(int64_t ms)
@@ -22,14 +13,14 @@ whole_seconds(int64_t ms)
 }
 
 char *
-moment_format_utc(char *out, int64_t ms)
+timestamp_format_utc(char *out, int64_t ms)
 {
 	time_t seconds = whole_seconds(ms);
 	struct tm tm;
 
 	if (gmtime_r(&seconds, &tm) == NULL ||
-	    strftime(out, MOMENT_UTC_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-		snprintf(out, MOMENT_UTC_SIZE, "1970-01-01T00:00:00Z");
+	    strftime(out, TIMESTAMP_UTC_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		snprintf(out, TIMESTAMP_UTC_SIZE, "1970-01-01T00:00:00Z");
 	return out;
 }
 
@@ -46,10 +37,10 @@ field(const char *text, const char *form, char which)
 }
 
 bool
-moment_parse_utc(const char *text, int64_t *ms)
+timestamp_parse_utc(const char *text, int64_t *ms)
 {
 	static const char form[] = "yyyy-mm-ddThh:MM:ssZ";
-	char again[MOMENT_UTC_SIZE];
+	char again[TIMESTAMP_UTC_SIZE];
 
 	if (strlen(text) != sizeof form - 1)
 		return false;
@@ -68,11 +59,11 @@ moment_parse_utc(const char *text, int64_t *ms)
 	};
 	*ms = (int64_t)timegm(&tm) * 1000;
 	/* timegm() takes a 31st of April for a 1st of May. */
-	return strcmp(moment_format_utc(again, *ms), text) == 0;
+	return strcmp(timestamp_format_utc(again, *ms), text) == 0;
 }
 
 char *
-moment_format_clock(char *out, int64_t ms, int64_t now)
+timestamp_format_clock(char *out, int64_t ms, int64_t now)
 {
 	time_t seconds = whole_seconds(ms), today = whole_seconds(now);
 	struct tm tm, tm_now;
@@ -83,14 +74,14 @@ moment_format_clock(char *out, int64_t ms, int64_t now)
 		return out;
 	bool same_day =
 	    tm.tm_year == tm_now.tm_year && tm.tm_yday == tm_now.tm_yday;
-	if (strftime(out, MOMENT_WORDS_SIZE,
+	if (strftime(out, TIMESTAMP_WORDS_SIZE,
 		same_day ? "%H:%M" : "%Y-%m-%d %H:%M", &tm) == 0)
 		out[0] = '\0';
 	return out;
 }
 
 char *
-moment_format_span(char *out, int64_t ms)
+timestamp_format_span(char *out, int64_t ms)
 {
 	static const struct {
 		int64_t ms;
@@ -100,12 +91,12 @@ moment_format_span(char *out, int64_t ms)
 	/* 90 minutes say more than 1 hour: a unit counts from its second. */
 	for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
 		if (ms >= 2 * units[i].ms) {
-			snprintf(out, MOMENT_WORDS_SIZE, "%" PRId64 " %s",
+			snprintf(out, TIMESTAMP_WORDS_SIZE, "%" PRId64 " %s",
 			    ms / units[i].ms, units[i].name);
 			return out;
 		}
 	}
 	snprintf(
-	    out, MOMENT_WORDS_SIZE, "%" PRId64 " s", ms < 0 ? 0 : ms / 1000);
+	    out, TIMESTAMP_WORDS_SIZE, "%" PRId64 " s", ms < 0 ? 0 : ms / 1000);
 	return out;
 }
