@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "base/json.h"
+#include "base/json_write.h"
 #include "config/config.h"
 
 struct status;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "base/json.h"
+#include "base/json_read.h"
 
 #include <errno.h>
 #include <inttypes.h>

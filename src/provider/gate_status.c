@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/json.h"
+#include "base/json_write.h"
 #include "base/whole_file.h"
 #include "provider/provider_config.h"
 #include "tell/log.h"

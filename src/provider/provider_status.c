@@ -14,7 +14,8 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/json.h"
+#include "base/json_read.h"
+#include "base/json_write.h"
 #include "base/mem.h"
 #include "base/timestamp.h"
 #include "base/whole_file.h"

@@ -4,7 +4,8 @@
 #include <limits.h>
 #include <stdio.h>
 
-#include "base/json.h"
+#include "base/json_read.h"
+#include "base/json_write.h"
 #include "record/asking_memory.h"
 
 static void

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
+#include "base/json_read.h"
+#include "base/json_write.h"
 #include "record/asking_json.h"
 #include "record/history.h"
 

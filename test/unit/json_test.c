@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-#include "base/json.h"
+#include "base/json_read.h"
+#include "base/json_write.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,44 +1,21 @@
 /*
- * json - writes JSON, and reads the small files that the agent wrote itself.
+ * json_read - reads the small files that the agent wrote itself.
  *
- * What is written is ASCII on one line: octets that are no UTF-8 become
- * U+FFFD, so a peer's text cannot spoil a file or a terminal. The reader takes
- * RFC 8259 but is strict and bounded: ASCII only, no name twice in an object,
- * nothing behind the value. It never takes a file that was cut.
+ * It takes RFC 8259 but is strict and bounded: ASCII only, no name twice in an
+ * object, nothing after the value. It never takes a file that was cut.
  */
-#ifndef ODMR_BASE_JSON_H
-#define ODMR_BASE_JSON_H
+#ifndef ODMR_BASE_JSON_READ_H
+#define ODMR_BASE_JSON_READ_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-struct buf;
 
 enum {
 	JSON_DEPTH_MAX = 8, /* twice what status files have */
 	/* A status file with 1000 refused domains has a fifth; 2 MB of them. */
 	JSON_VALUES_MAX = 1 << 15,
 };
-
-/* Writing: key is NULL inside an array and for the outermost value. */
-struct json_writer {
-	struct buf *out; /* borrowed */
-	bool comma; /* a value stands before the next one */
-	bool cut; /* the buffer was full: what is in it is no JSON */
-};
-
-void json_begin(struct json_writer *json, struct buf *out);
-void json_open(struct json_writer *json, const char *key, char bracket);
-void json_close(struct json_writer *json, char bracket);
-/* text NULL is null. */
-void json_text(struct json_writer *json, const char *key, const char *text);
-void json_number(struct json_writer *json, const char *key, int64_t value);
-/* ms as seconds: 812 becomes 0.812. */
-void json_seconds(struct json_writer *json, const char *key, int64_t ms);
-void json_bool(struct json_writer *json, const char *key, bool value);
-/* ms of Unix time as RFC 3339 in UTC; 0 is null. */
-void json_time(struct json_writer *json, const char *key, int64_t ms);
 
 enum json_type {
 	JSON_NULL,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "base/json.h"
+#include "base/json_write.h"
 
 #include <inttypes.h>
 #include <stdio.h>
