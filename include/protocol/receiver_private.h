@@ -14,9 +14,9 @@
 
 #include "base/buf.h"
 #include "protocol/command.h"
+#include "protocol/content.h"
 #include "protocol/limits.h"
 #include "protocol/receiver.h"
-#include "protocol/text.h"
 #include "protocol/trace.h"
 
 enum state {
@@ -49,10 +49,10 @@ struct transaction {
 	size_t accepted_count;
 	struct status *outcomes; /* of the accepted, once the text is whole */
 	size_t outcomes_due;
-	bool text_begun;
+	bool content_begun;
 	uint64_t octets; /* of the text so far */
 	struct status refusal; /* by the engine itself; code 0: none */
-	struct text text;
+	struct content content;
 	struct trace_count trace;
 };
 
@@ -127,7 +127,8 @@ void receiver_excuse(struct receiver *r, const struct status *status);
  * refused it is no nonsense (RFC 2920 3.1). */
 void receiver_miss_mail(struct receiver *r);
 void receiver_text_begin(struct receiver *r, bool dots);
-void receiver_text_take(struct receiver *r, const struct text_piece *piece);
+void receiver_content_take(
+    struct receiver *r, const struct content_piece *piece);
 void receiver_text_done(struct receiver *r);
 void receiver_answer_text(
     struct receiver *r, size_t rcpt, const struct status *status);

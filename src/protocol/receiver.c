@@ -55,7 +55,7 @@ step_command(struct receiver *r)
 	bool over = r->line_over && receiver_line_hangs(r);
 
 	if (r->transaction.open && r->transaction.refusal.code != 0 &&
-	    !r->transaction.text_begun)
+	    !r->transaction.content_begun)
 		receiver_transaction_clear(&r->transaction);
 	if (input_len(r) < 2 && !over)
 		return false;
@@ -85,17 +85,17 @@ step_command(struct receiver *r)
 static bool
 step_text(struct receiver *r)
 {
-	struct text_piece piece;
+	struct content_piece piece;
 	struct transaction *t = &r->transaction;
-	size_t used =
-	    text_next(&t->text, r->in + r->in_start, input_len(r), &piece);
+	size_t used = content_next(
+	    &t->content, r->in + r->in_start, input_len(r), &piece);
 
 	if (used == 0 && piece.len == 0)
 		return false;
 	r->in_start += used;
 	r->progress += used;
-	receiver_text_take(r, &piece);
-	if (t->text.state == TEXT_ENDED)
+	receiver_content_take(r, &piece);
+	if (t->content.state == CONTENT_ENDED)
 		receiver_text_done(r);
 	return true;
 }
@@ -103,7 +103,7 @@ step_text(struct receiver *r)
 static void
 chunk_done(struct receiver *r)
 {
-	struct text_piece piece;
+	struct content_piece piece;
 	struct transaction *t = &r->transaction;
 	struct status status;
 
@@ -116,8 +116,8 @@ chunk_done(struct receiver *r)
 	if (r->chunk_fault.code != 0) {
 		receiver_say(r, &r->chunk_fault);
 	} else if (r->chunk_last) {
-		text_end(&t->text, &piece);
-		receiver_text_take(r, &piece);
+		content_end(&t->content, &piece);
+		receiver_content_take(r, &piece);
 		receiver_text_done(r);
 	} else if (t->refusal.code != 0) {
 		receiver_say(r, &t->refusal);
@@ -131,7 +131,7 @@ chunk_done(struct receiver *r)
 static bool
 step_chunk(struct receiver *r)
 {
-	struct text_piece piece = {.len = 0};
+	struct content_piece piece = {.len = 0};
 	size_t len = input_len(r), used;
 
 	if (r->chunk_left == 0) {
@@ -143,14 +143,14 @@ step_chunk(struct receiver *r)
 	if (r->chunk_fault.code != 0)
 		used = len;
 	else
-		used = text_next(
-		    &r->transaction.text, r->in + r->in_start, len, &piece);
+		used = content_next(
+		    &r->transaction.content, r->in + r->in_start, len, &piece);
 	if (used == 0 && piece.len == 0)
 		return false;
 	r->in_start += used;
 	r->chunk_left -= used;
 	r->progress += used;
-	receiver_text_take(r, &piece);
+	receiver_content_take(r, &piece);
 	return true;
 }
 
@@ -373,7 +373,7 @@ receiver_envelope(const struct receiver *r)
 bool
 receiver_in_text(const struct receiver *r)
 {
-	return r->transaction.text_begun || r->state == STATE_CHUNK;
+	return r->transaction.content_begun || r->state == STATE_CHUNK;
 }
 
 uint64_t

@@ -65,7 +65,7 @@ proceed_rcpt(struct receiver *r, const struct command *command)
 		receiver_miss_mail(r);
 		return;
 	}
-	if (t->text_begun) {
+	if (t->content_begun) {
 		receiver_complain_order(r, "The message data has begun");
 		return;
 	}
@@ -104,7 +104,7 @@ proceed_data(struct receiver *r, const struct command *command)
 	struct status fault;
 
 	(void)command;
-	if (r->transaction.text_begun) {
+	if (r->transaction.content_begun) {
 		receiver_complain_order(r, "BDAT has begun this message");
 	} else if (!r->transaction.open) {
 		receiver_miss_mail(r);
@@ -128,7 +128,7 @@ proceed_bdat(struct receiver *r, const struct command *command)
 	if (!text_may_begin(r, &r->chunk_fault))
 		return; /* RFC 3030 2: swallow it, then say so */
 	r->chunk_fault.code = 0;
-	if (!r->transaction.text_begun)
+	if (!r->transaction.content_begun)
 		receiver_text_begin(r, false);
 }
 
@@ -237,7 +237,7 @@ static bool
 may_end(const struct receiver *r, enum command_verb verb)
 {
 	return verb == COMMAND_QUIT ||
-	       (verb == COMMAND_BDAT && r->transaction.text_begun);
+	       (verb == COMMAND_BDAT && r->transaction.content_begun);
 }
 
 void

@@ -236,14 +236,14 @@ receiver_miss_mail(struct receiver *r)
 void
 receiver_text_begin(struct receiver *r, bool dots)
 {
-	r->transaction.text_begun = true;
-	text_init(&r->transaction.text, dots);
+	r->transaction.content_begun = true;
+	content_init(&r->transaction.content, dots);
 	receiver_emit(r, RECEIVER_TEXT);
 }
 
 /* The engine itself refuses the message: nothing more of it goes on. */
 static void
-text_refuse_with(struct receiver *r, const struct status *refusal)
+refuse_content_with(struct receiver *r, const struct status *refusal)
 {
 	struct transaction *t = &r->transaction;
 
@@ -255,18 +255,18 @@ text_refuse_with(struct receiver *r, const struct status *refusal)
 }
 
 static void
-text_refuse(struct receiver *r, enum cause cause, int code,
+refuse_content(struct receiver *r, enum cause cause, int code,
     const char *enhanced, const char *text)
 {
 	struct status refusal;
 
 	status_set(&refusal, code, enhanced, "%s", text);
 	refusal.cause = cause;
-	text_refuse_with(r, &refusal);
+	refuse_content_with(r, &refusal);
 }
 
 void
-receiver_text_take(struct receiver *r, const struct text_piece *piece)
+receiver_content_take(struct receiver *r, const struct content_piece *piece)
 {
 	struct transaction *t = &r->transaction;
 
@@ -277,7 +277,7 @@ receiver_text_take(struct receiver *r, const struct text_piece *piece)
 	if (r->options.size_max != 0 && t->octets > r->options.size_max) {
 		struct status refusal;
 		receiver_size_status(r, &refusal);
-		text_refuse_with(r, &refusal);
+		refuse_content_with(r, &refusal);
 		return;
 	}
 	receiver_emit(r, RECEIVER_BODY);
@@ -287,18 +287,18 @@ receiver_text_take(struct receiver *r, const struct text_piece *piece)
 
 /* What can only be said of a whole message. */
 static void
-text_judge(struct receiver *r)
+judge_content(struct receiver *r)
 {
 	struct transaction *t = &r->transaction;
 
-	if (t->text.bare && r->options.newline == RECEIVER_REJECT)
-		text_refuse(r, CAUSE_CONTENT, 550, "5.5.2",
+	if (t->content.bare && r->options.newline == RECEIVER_REJECT)
+		refuse_content(r, CAUSE_CONTENT, 550, "5.5.2",
 		    "Lone CR, lone LF or NUL in the message");
 	else if (t->trace.received >= LIMIT_RECEIVED)
-		text_refuse(
+		refuse_content(
 		    r, CAUSE_LOOP, 554, "5.4.6", "Too many Received fields");
 	else if (t->trace.own >= LIMIT_RECEIVED_OWN)
-		text_refuse(r, CAUSE_LOOP, 451, "4.4.6",
+		refuse_content(r, CAUSE_LOOP, 451, "4.4.6",
 		    "Mail loop: this message came through here before");
 }
 
@@ -308,13 +308,13 @@ receiver_text_done(struct receiver *r)
 	struct transaction *t = &r->transaction;
 
 	transcript_octets(r->options.transcript, '<', t->octets);
-	text_judge(r);
+	judge_content(r);
 	r->progress++;
 	if (t->refusal.code != 0) {
 		r->state = STATE_COMMAND;
 		receiver_say(r, &t->refusal);
 		/* Cleared by the next step: the ABORT points into it. */
-		t->text_begun = false;
+		t->content_begun = false;
 		return;
 	}
 	t->outcomes = xcalloc(t->envelope.rcpts, sizeof *t->outcomes);
@@ -325,7 +325,7 @@ receiver_text_done(struct receiver *r)
 
 /* All outcomes are in: one reply, or with PRDR one each (draft-hall-prdr). */
 static void
-text_reply(struct receiver *r)
+reply_to_content(struct receiver *r)
 {
 	struct transaction *t = &r->transaction;
 	struct status *each = t->outcomes;
@@ -356,5 +356,5 @@ receiver_answer_text(
 	assert(status->code != 0);
 	t->outcomes[rcpt] = *status;
 	if (--t->outcomes_due == 0)
-		text_reply(r);
+		reply_to_content(r);
 }

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: ISC */
 #include "fuzz.h"
 
-#include "protocol/text.h"
+#include "protocol/content.h"
 
 /* Returns how many octets were taken. */
 static size_t
-run(const char *data, size_t size, struct text *text, struct cuts cuts,
+run(const char *data, size_t size, struct content *text, struct cuts cuts,
     struct buf *out)
 {
 	size_t at = 0;
 
-	while (at < size && text->state != TEXT_ENDED) {
+	while (at < size && text->state != CONTENT_ENDED) {
 		size_t piece = cuts_next(&cuts, size - at), done = 0;
-		struct text_piece given;
+		struct content_piece given;
 		char *copy = malloc(piece);
 		assert(copy != NULL);
 		memcpy(copy, data + at, piece);
 		for (;;) {
-			size_t used =
-			    text_next(text, copy + done, piece - done, &given);
+			size_t used = content_next(
+			    text, copy + done, piece - done, &given);
 			assert(used <= piece - done);
 			log_add(out, given.data, given.len);
 			done += used;
@@ -26,7 +26,7 @@ run(const char *data, size_t size, struct text *text, struct cuts cuts,
 				break;
 		}
 		free(copy);
-		assert(done == piece || text->state == TEXT_ENDED);
+		assert(done == piece || text->state == CONTENT_ENDED);
 		at += done;
 	}
 	return at;
@@ -91,15 +91,15 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct buf whole, pieces, plain;
-	struct text text, cut;
+	struct content text, cut;
 	bool ended;
 
 	if (size < FUZZ_HEAD)
 		return 0;
 	const char *in = (const char *)data + FUZZ_HEAD;
 	size -= FUZZ_HEAD;
-	text_init(&text, (data[0] & 1) != 0);
-	text_init(&cut, (data[0] & 1) != 0);
+	content_init(&text, (data[0] & 1) != 0);
+	content_init(&cut, (data[0] & 1) != 0);
 	buf_init(&whole, FUZZ_LOG_MAX);
 	buf_init(&pieces, FUZZ_LOG_MAX);
 	buf_init(&plain, FUZZ_LOG_MAX);
@@ -109,10 +109,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(text.state == cut.state && text.bare == cut.bare);
 	reference(in, size, text.dots, &plain, &ended);
 	expect_same(&whole, &plain);
-	assert(ended == (text.state == TEXT_ENDED));
+	assert(ended == (text.state == CONTENT_ENDED));
 	if (!text.dots) {
-		struct text_piece last;
-		text_end(&text, &last);
+		struct content_piece last;
+		content_end(&text, &last);
 		/* A line that has its end gets no other. */
 		assert(size == 0 || in[size - 1] != '\n' || last.len == 0);
 		log_add(&whole, last.data, last.len);

@@ -9,15 +9,15 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "protocol/text.h"
+#include "protocol/content.h"
 
-struct text_case {
+struct content_case {
 	const char *name, *in, *out, *rest;
 	bool bare;
 };
 
 /* DATA: in, up to and behind the end; out, and what is left behind the end. */
-static const struct text_case data_cases[] = {
+static const struct content_case data_cases[] = {
     {"empty", ".\r\n", "", "", false},
     {"one line", "a\r\n.\r\nQUIT", "a\r\n", "QUIT", false},
     {"stuffed dot", "..\r\n.\r\n", ".\r\n", "", false},
@@ -41,7 +41,7 @@ static const struct text_case data_cases[] = {
 };
 
 /* BDAT: nothing ends it but its count, and a missing line end is added. */
-static const struct text_case bdat_cases[] = {
+static const struct content_case bdat_cases[] = {
     {"empty", "", "", "", false},
     {"dots are text", ".\r\n..\r\n.a", ".\r\n..\r\n.a\r\n", "", false},
     {"complete line", "a\r\n", "a\r\n", "", false},
@@ -57,27 +57,28 @@ static const struct text_case bdat_cases[] = {
 };
 
 static void
-take(struct buf *out, const struct text_piece *piece)
+take(struct buf *out, const struct content_piece *piece)
 {
 	assert_true(buf_append(out, piece->data, piece->len));
 }
 
 /* Feeds in, in chunks of at most step octets; returns octets used. */
 static size_t
-feed(
-    struct text *text, struct buf *out, const char *in, size_t len, size_t step)
+feed(struct content *text, struct buf *out, const char *in, size_t len,
+    size_t step)
 {
 	size_t used = 0;
 
-	while (used < len && text->state != TEXT_ENDED) {
+	while (used < len && text->state != CONTENT_ENDED) {
 		size_t chunk = len - used < step ? len - used : step;
 		char *exact = malloc(chunk);
 		size_t at = 0, took;
-		struct text_piece piece;
+		struct content_piece piece;
 
 		memcpy(exact, in + used, chunk);
 		do {
-			took = text_next(text, exact + at, chunk - at, &piece);
+			took =
+			    content_next(text, exact + at, chunk - at, &piece);
 			take(out, &piece);
 			at += took;
 		} while (took > 0 || piece.len > 0);
@@ -88,9 +89,9 @@ feed(
 }
 
 static void
-run_case(const struct text_case *c, bool dots, size_t step)
+run_case(const struct content_case *c, bool dots, size_t step)
 {
-	struct text text;
+	struct content text;
 	struct buf out;
 	char in[100];
 	size_t len = strlen(c->in);
@@ -100,14 +101,14 @@ run_case(const struct text_case *c, bool dots, size_t step)
 		if (in[i] == '\1')
 			in[i] = '\0';
 	buf_init(&out, 1000);
-	text_init(&text, dots);
+	content_init(&text, dots);
 	size_t used = feed(&text, &out, in, len, step);
 	if (!dots) {
-		struct text_piece piece;
-		text_end(&text, &piece);
+		struct content_piece piece;
+		content_end(&text, &piece);
 		take(&out, &piece);
 	}
-	assert_int_equal(text.state, TEXT_ENDED);
+	assert_int_equal(text.state, CONTENT_ENDED);
 	assert_int_equal(len - used, strlen(c->rest));
 	assert_int_equal(buf_len(&out), strlen(c->out));
 	assert_memory_equal(buf_data(&out), c->out, buf_len(&out));
@@ -139,14 +140,14 @@ test_long_text_comes_out_as_one_slice(void **state)
 {
 	enum { LEN = 60000 };
 	char *in = malloc(LEN);
-	struct text text;
-	struct text_piece piece;
+	struct content text;
+	struct content_piece piece;
 
 	(void)state;
 	for (size_t i = 0; i < LEN; i++)
 		in[i] = "0123456789\r\n"[i % 12];
-	text_init(&text, true);
-	assert_int_equal(text_next(&text, in, LEN, &piece), LEN);
+	content_init(&text, true);
+	assert_int_equal(content_next(&text, in, LEN, &piece), LEN);
 	assert_ptr_equal(piece.data, in);
 	assert_int_equal(piece.len, LEN);
 	free(in);
@@ -167,20 +168,20 @@ test_octets_to_be_changed_come_in_few_pieces(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof soups / sizeof *soups; i++) {
-		struct text text;
-		struct text_piece piece;
+		struct content text;
+		struct content_piece piece;
 		size_t at = 0, used, pieces = 0;
 
 		for (size_t k = 0; k < LEN; k++)
 			in[k] = soups[i].unit[k % soups[i].len];
-		text_init(&text, true);
-		while (
-		    (used = text_next(&text, in + at, LEN - at, &piece)) > 0) {
+		content_init(&text, true);
+		while ((used = content_next(&text, in + at, LEN - at, &piece)) >
+		       0) {
 			at += used;
 			pieces++;
 		}
 		assert_int_equal(at, LEN);
-		if (pieces > 2 * LEN / (TEXT_CHANGED_MAX - 4) + 2)
+		if (pieces > 2 * LEN / (CONTENT_CHANGED_MAX - 4) + 2)
 			fail_msg("soup %zu: %zu pieces", i, pieces);
 	}
 	free(in);
@@ -199,7 +200,7 @@ test_no_octet_soup_ends_a_message_but_the_true_end(void **state)
 	for (size_t n = 0; n < all; n++) {
 		char in[LEN + 2] = "\r\n"; /* as if behind the DATA line */
 		size_t left = n, end = 0;
-		struct text text;
+		struct content text;
 		struct buf out;
 
 		for (int i = 0; i < LEN; i++, left /= KINDS)
@@ -208,9 +209,9 @@ test_no_octet_soup_ends_a_message_but_the_true_end(void **state)
 			if (memcmp(in + i - 5, "\r\n.\r\n", 5) == 0)
 				end = i - 2;
 		buf_init(&out, 1000);
-		text_init(&text, true);
+		content_init(&text, true);
 		size_t used = feed(&text, &out, in + 2, LEN, LEN);
-		assert_int_equal(text.state == TEXT_ENDED, end != 0);
+		assert_int_equal(text.state == CONTENT_ENDED, end != 0);
 		if (end != 0)
 			assert_int_equal(used, end);
 		/* What comes out has no lone CR, LF or NUL. */

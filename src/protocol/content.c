@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: ISC */
+#include "protocol/content.h"
+
+#include <string.h>
+
+enum {
+	/* How far one search looks: a text of nothing but lone CRs must not
+	 * cost a search through the whole input for each piece. */
+	LOOK_AHEAD = 1024,
+	/* Less than this is copied with what follows it. */
+	SLICE_MIN = 64,
+	/* What one octet gives at most: the space that stands for the octet
+	 * held back before it, and a line end. */
+	OCTET_GIVES = 3,
+};
+
+void
+content_init(struct content *content, bool dots)
+{
+	*content = (struct content){.state = CONTENT_LINE, .dots = dots};
+}
+
+static void
+put(struct content *content, char c)
+{
+	content->changed[content->changed_len++] = c;
+}
+
+static void
+put_line_end(struct content *content)
+{
+	put(content, '\r');
+	put(content, '\n');
+}
+
+static bool
+holds_back(const struct content *content)
+{
+	return content->state == CONTENT_CR || content->state == CONTENT_DOT ||
+	       content->state == CONTENT_DOT_CR;
+}
+
+/* What becomes of octets that were held back, now that c follows. Returns
+ * whether c was used up. */
+static bool
+let_go(struct content *content, char c)
+{
+	if (content->state == CONTENT_DOT) {
+		/* The dot itself is gone, whatever follows. */
+		content->state = c == '\r' ? CONTENT_DOT_CR : CONTENT_MIDDLE;
+		return c == '\r';
+	}
+	if (c == '\n') {
+		if (content->state == CONTENT_CR)
+			put_line_end(content);
+		content->state =
+		    content->state == CONTENT_CR ? CONTENT_LINE : CONTENT_ENDED;
+		return true;
+	}
+	content->bare = true;
+	content->state = CONTENT_MIDDLE;
+	put(content, ' ');
+	return false;
+}
+
+static void
+change_octet(struct content *content, char c)
+{
+	if (holds_back(content) && let_go(content, c))
+		return;
+	if (c == '\r') {
+		content->state = CONTENT_CR;
+	} else if (c == '\n') {
+		/* No dot behind a lone LF is a stuffed one. */
+		content->bare = true;
+		content->state = CONTENT_LONE_LF;
+		put_line_end(content);
+	} else if (c == '.' && content->dots &&
+		   content->state == CONTENT_LINE) {
+		content->state = CONTENT_DOT;
+	} else {
+		content->bare |= c == '\0';
+		content->state = CONTENT_MIDDLE;
+		put(content, c == '\0' ? ' ' : c);
+	}
+}
+
+/* Octet by octet, until the input or the room is used up. */
+static size_t
+change(struct content *content, const char *in, size_t len)
+{
+	size_t used = 0;
+
+	while (used < len && content->state != CONTENT_ENDED &&
+	       content->changed_len <= CONTENT_CHANGED_MAX - OCTET_GIVES)
+		change_octet(content, in[used++]);
+	return used;
+}
+
+static bool
+is_line_end(const char *at, const char *end)
+{
+	return end - at >= 2 && at[0] == '\r' && at[1] == '\n';
+}
+
+/*
+ * The octets up to the next one that must be changed or looked at, over as
+ * many whole lines as there are. content->state is where the last of them leaves
+ * it.
+ */
+static size_t
+unchanged(struct content *content, const char *in, size_t len)
+{
+	const char *at = in, *end = in + len;
+
+	while (at < end) {
+		if (content->dots && content->state == CONTENT_LINE &&
+		    *at == '.')
+			break;
+		if (is_line_end(at, end)) {
+			content->state = CONTENT_LINE;
+			at += 2;
+			continue;
+		}
+		size_t span = (size_t)(end - at) < LOOK_AHEAD
+				  ? (size_t)(end - at)
+				  : LOOK_AHEAD;
+		const char *lf = memchr(at, '\n', span);
+		const char *stop = lf != NULL ? lf : at + span;
+		const char *nul = memchr(at, '\0', (size_t)(stop - at));
+		stop = nul != NULL ? nul : stop;
+		const char *cr = memchr(at, '\r', (size_t)(stop - at));
+		stop = cr != NULL ? cr : stop;
+		if (stop > at)
+			content->state = CONTENT_MIDDLE;
+		at = stop;
+		if ((cr != NULL && cr + 1 != lf) || nul != NULL || at == lf)
+			break;
+	}
+	return (size_t)(at - in);
+}
+
+size_t
+content_next(struct content *content, const char *in, size_t len,
+    struct content_piece *piece)
+{
+	*piece = (struct content_piece){"", 0};
+	if (len == 0 || content->state == CONTENT_ENDED)
+		return 0;
+	size_t used = holds_back(content) ? 0 : unchanged(content, in, len);
+	if (used == len || used >= SLICE_MIN) {
+		*piece = (struct content_piece){in, used};
+		return used;
+	}
+	memcpy(content->changed, in, used);
+	content->changed_len = used;
+	used += change(content, in + used, len - used);
+	*piece = (struct content_piece){content->changed, content->changed_len};
+	return used;
+}
+
+void
+content_end(struct content *content, struct content_piece *piece)
+{
+	content->changed_len = 0;
+	if (content->state == CONTENT_CR) {
+		content->bare = true;
+		put(content, ' ');
+	}
+	if (content->state == CONTENT_CR || content->state == CONTENT_MIDDLE)
+		put_line_end(content);
+	*piece = (struct content_piece){content->changed, content->changed_len};
+	content->state = CONTENT_ENDED;
+}
