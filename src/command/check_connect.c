@@ -23,7 +23,7 @@
 #include "record/status_file.h"
 #include "session/call.h"
 #include "session/outlets.h"
-#include "tell/report.h"
+#include "tell/summary.h"
 
 enum {
 	/* For one delivery to show itself, and to answer a group of RCPTs. */
@@ -49,7 +49,7 @@ note_error(struct check *check, const char *what, const struct error *err)
 {
 	printf("%s: failed: %s\n", what, err->text);
 	check->status =
-	    report_worse_status(check->status, error_exit_status(err->class));
+	    summary_worse_status(check->status, error_exit_status(err->class));
 }
 
 /* An account that sends everything to one delivery. */
@@ -123,10 +123,11 @@ tell_answer(struct check *check, const struct config_account *account,
 	    delivery != NULL ? delivery->name : "no delivery",
 	    status_format(status, line, sizeof line));
 	if (class == 4)
-		check->status = report_worse_status(check->status, EX_TEMPFAIL);
+		check->status =
+		    summary_worse_status(check->status, EX_TEMPFAIL);
 	if (class != 5)
 		return;
-	check->status = report_worse_status(check->status, EX_NOUSER);
+	check->status = summary_worse_status(check->status, EX_NOUSER);
 	printf("    each domain has to take mail for postmaster (RFC 5321"
 	       " 4.5.1); other names were not tried\n");
 }
@@ -327,6 +328,6 @@ check_connect(const struct config *config,
 		call_provider(&check, accounts[i]);
 	}
 	if (stop_requested())
-		check.status = report_worse_status(check.status, EX_TEMPFAIL);
+		check.status = summary_worse_status(check.status, EX_TEMPFAIL);
 	return check.status;
 }

@@ -20,7 +20,7 @@
 #include "record/status_file.h"
 #include "run/process.h"
 #include "tell/log.h"
-#include "tell/report.h"
+#include "tell/summary.h"
 
 struct job {
 	const struct config_account *account;
@@ -68,7 +68,7 @@ show_live_line(struct fetch *fetch)
 	const struct job *one = NULL;
 	size_t running = 0;
 	int64_t begun = INT64_MAX;
-	char text[REPORT_SIZE];
+	char text[SUMMARY_SIZE];
 
 	for (size_t i = 0; i < fetch->count; i++) {
 		const struct job *job = &fetch->jobs[i];
@@ -86,7 +86,7 @@ show_live_line(struct fetch *fetch)
 	hide_live_line(fetch);
 	if (running == 0)
 		return;
-	report_progress(text, &sum, clock_ms() - begun);
+	summary_progress(text, &sum, clock_ms() - begun);
 	if (running == 1)
 		printf("%s: %s", one->account->name, text);
 	else
@@ -137,7 +137,7 @@ must_wait(struct fetch *fetch, const struct config_account *account)
 	int64_t now = clock_unix_ms();
 	struct history history;
 	struct error err;
-	char text[REPORT_SIZE];
+	char text[SUMMARY_SIZE];
 
 	/* The session reads it again, and warns. */
 	bool known = status_file_read(state_dir, account->name, &history, &err);
@@ -150,11 +150,11 @@ must_wait(struct fetch *fetch, const struct config_account *account)
 			print_json(fetch, account->name, &history);
 		else
 			print_line(fetch, account->name,
-			    held ? report_hold(text, &history, now)
-				 : report_spaced(text, &history, now));
+			    held ? summary_hold(text, &history, now)
+				 : summary_spaced(text, &history, now));
 		if (held || history.last.outcome == SESSION_FAILED)
 			fetch->status =
-			    report_worse_status(fetch->status, status);
+			    summary_worse_status(fetch->status, status);
 	}
 	history_clear(&history);
 	return held || spaced;
@@ -166,10 +166,10 @@ print_result(struct fetch *fetch, const char *account,
 {
 	struct history history;
 	struct error err;
-	char text[REPORT_SIZE];
+	char text[SUMMARY_SIZE];
 
 	if (!fetch->json) {
-		print_line(fetch, account, report_result(text, result));
+		print_line(fetch, account, summary_result(text, result));
 		return;
 	}
 	(void)!status_file_read(
@@ -195,7 +195,7 @@ handle_loss(struct fetch *fetch, const struct config_account *account,
 static bool
 is_listened_to(struct fetch *fetch, const struct config_account *account)
 {
-	char text[REPORT_SIZE];
+	char text[SUMMARY_SIZE];
 	struct history history;
 	struct error err;
 
@@ -222,7 +222,7 @@ handle_end(struct fetch *fetch, const struct config_account *account,
 	if (event->lost)
 		handle_loss(fetch, account, &event->result);
 	fetch->status =
-	    report_worse_status(fetch->status, event->result.exit_status);
+	    summary_worse_status(fetch->status, event->result.exit_status);
 }
 
 static void
@@ -328,7 +328,8 @@ fetch_all(struct fetch *fetch)
 		}
 	}
 	if (any_waits(fetch))
-		fetch->status = report_worse_status(fetch->status, EX_TEMPFAIL);
+		fetch->status =
+		    summary_worse_status(fetch->status, EX_TEMPFAIL);
 }
 
 static bool

@@ -17,7 +17,7 @@
 #include "tell/alarm.h"
 #include "tell/log.h"
 #include "tell/overview.h"
-#include "tell/report.h"
+#include "tell/summary.h"
 
 /* Of one account; its lines are written before the next one is read. */
 enum { TEXT_MAX = 2 * STATUS_FILE_MAX };
@@ -58,7 +58,7 @@ show(struct view *view, const struct config_account *account)
 		view->config->state_dir, account->name, &history, &err)) {
 		log_say(
 		    CONFIG_LOG_ERROR, account->name, "status", "%s", err.text);
-		view->status = report_worse_status(view->status, EX_OSERR);
+		view->status = summary_worse_status(view->status, EX_OSERR);
 	}
 	/* A session that died left it there; one that lives has the lock. */
 	if (!lock_provider_is_held(view->config->state_dir,
@@ -69,7 +69,7 @@ show(struct view *view, const struct config_account *account)
 			       ? alarm_of(account, &history, view->now)
 			       : ALARM_NONE;
 	if (alarm != ALARM_NONE)
-		view->status = report_worse_status(view->status, EX_TEMPFAIL);
+		view->status = summary_worse_status(view->status, EX_TEMPFAIL);
 	if (!view->json)
 		overview_add(&view->table, account, &history, alarm);
 	else if (history_json_format(account->name, &history, &view->out))

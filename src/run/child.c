@@ -70,7 +70,7 @@ report(int fd, bool ended, const struct session_result *result)
 }
 
 static void
-report_progress(void *context, const struct session_result *so_far)
+summary_progress(void *context, const struct session_result *so_far)
 {
 	struct reporter *reporter = context;
 	uint64_t outcomes =
@@ -123,7 +123,7 @@ child_main(const struct child_job *job)
 	struct session_options options = {
 	    .trace = job->trace,
 	    .named = job->named,
-	    .progress = report_progress,
+	    .progress = summary_progress,
 	    .progress_context = &reporter,
 	};
 	struct session_result result = {.outcome = SESSION_FAILED};

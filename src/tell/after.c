@@ -21,7 +21,7 @@
 #include "tell/log.h"
 #include "tell/metrics.h"
 #include "tell/ping.h"
-#include "tell/report.h"
+#include "tell/summary.h"
 
 enum {
 	/* Well below FINISH_MS of run/process, which ends all of this. */
@@ -168,7 +168,7 @@ static void
 raise_alarm(const struct config *config, const struct config_account *account)
 {
 	int64_t now = clock_unix_ms();
-	char why[ALARM_TEXT_SIZE], last[REPORT_SIZE];
+	char why[ALARM_TEXT_SIZE], last[SUMMARY_SIZE];
 	struct history history;
 	struct error err;
 
@@ -178,7 +178,7 @@ raise_alarm(const struct config *config, const struct config_account *account)
 	if (known && alarm != ALARM_NONE && alarm_is_due(&history, now) &&
 	    note_alarm(config, account, now)) {
 		alarm_format(why, alarm, &history, now);
-		report_plain(last, history.last_error);
+		summary_plain(last, history.last_error);
 		log_say(CONFIG_LOG_ERROR, account->name, "alarm", "%s%s%s", why,
 		    last[0] != '\0' ? "; last error: " : "", last);
 		run_alarm_command(account, &history, why, last);

@@ -10,7 +10,7 @@
 #include "base/timestamp.h"
 #include "config/config.h"
 #include "record/history.h"
-#include "tell/report.h"
+#include "tell/summary.h"
 
 enum {
 	NAME_MIN = 7, /* "ACCOUNT" */
@@ -35,7 +35,7 @@ static void add(struct overview *overview, const char *format, ...)
 static void
 add(struct overview *overview, const char *format, ...)
 {
-	char text[REPORT_SIZE];
+	char text[SUMMARY_SIZE];
 	va_list args;
 
 	va_start(args, format);
@@ -168,7 +168,7 @@ static void
 add_reasons(struct overview *overview, const struct config_account *account,
     const struct history *history, enum alarm alarm)
 {
-	char text[REPORT_SIZE], plain[REPORT_SIZE];
+	char text[SUMMARY_SIZE], plain[SUMMARY_SIZE];
 
 	if (alarm != ALARM_NONE) {
 		char words[ALARM_TEXT_SIZE];
@@ -178,9 +178,10 @@ add_reasons(struct overview *overview, const struct config_account *account,
 	}
 	if (account->enabled && history_hold_left(history, overview->now) > 0)
 		add_wrapped(
-		    overview, report_hold(text, history, overview->now));
+		    overview, summary_hold(text, history, overview->now));
 	else if (history->failures_in_a_row > 0)
-		add_wrapped(overview, report_plain(plain, history->last_error));
+		add_wrapped(
+		    overview, summary_plain(plain, history->last_error));
 	if (history->listening != 0)
 		add_wrapped(
 		    overview, report_listening(text, history, overview->now));
@@ -198,7 +199,7 @@ add_reasons(struct overview *overview, const struct config_account *account,
 			continue;
 		snprintf(text, sizeof text, "%s is refused: %s", domain->name,
 		    domain->reply);
-		add_wrapped(overview, report_plain(plain, text));
+		add_wrapped(overview, summary_plain(plain, text));
 	}
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "tell/report.h"
+#include "tell/summary.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,12 +20,12 @@ sizes_are_short(void **state)
 	} rows[] = {{0, "0 B"}, {999, "999 B"}, {1000, "1.0 kB"},
 	    {12449, "12.4 kB"}, {999949, "999.9 kB"}, {999950, "1.0 MB"},
 	    {3100000, "3.1 MB"}, {UINT64_MAX, "18.4 EB"}};
-	char out[REPORT_BYTES_SIZE];
+	char out[SUMMARY_BYTES_SIZE];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		assert_string_equal(
-		    report_bytes(out, rows[i].bytes), rows[i].expected);
+		    summary_bytes(out, rows[i].bytes), rows[i].expected);
 }
 
 static void
@@ -63,42 +63,42 @@ a_session_is_one_line(void **state)
 		 .error = {ERROR_AUTH, "it said \x1b]0;x\x07 \xc2\x9b"}},
 		"failed: it said ?]0;x? ??"},
 	};
-	char out[REPORT_SIZE];
+	char out[SUMMARY_SIZE];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		assert_string_equal(
-		    report_result(out, &rows[i].result), rows[i].expected);
+		    summary_result(out, &rows[i].result), rows[i].expected);
 }
 
 static void
 progress_has_a_rate(void **state)
 {
 	struct session_result so_far = {.messages = 3, .bytes = 12000};
-	char out[REPORT_SIZE];
+	char out[SUMMARY_SIZE];
 
 	(void)state;
-	assert_string_equal(report_progress(out, &so_far, 500),
+	assert_string_equal(summary_progress(out, &so_far, 500),
 	    "3 messages, 12.0 kB, 24.0 kB/s");
 	assert_string_equal(
-	    report_progress(out, &so_far, 0), "3 messages, 12.0 kB");
+	    summary_progress(out, &so_far, 0), "3 messages, 12.0 kB");
 }
 
 static void
 a_hold_names_its_end(void **state)
 {
 	struct history history = {.hold_until = 1795442400000};
-	char out[REPORT_SIZE];
+	char out[SUMMARY_SIZE];
 
 	(void)state;
 	setenv("TZ", "UTC0", 1);
 	tzset();
 	snprintf(history.hold_reason, sizeof history.hold_reason, "535 no");
 	assert_string_equal(
-	    report_hold(out, &history, history.hold_until - 3600000),
+	    summary_hold(out, &history, history.hold_until - 3600000),
 	    "on hold until 14:00: 535 no");
 	assert_string_equal(
-	    report_hold(out, &history, history.hold_until - 24 * 3600000),
+	    summary_hold(out, &history, history.hold_until - 24 * 3600000),
 	    "on hold until 2026-11-23 14:00: 535 no");
 }
 
@@ -111,7 +111,7 @@ the_worst_status_counts(void **state)
 	for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
 		for (size_t k = 0; k < sizeof order / sizeof *order; k++)
 			assert_int_equal(
-			    report_worse_status(order[i], order[k]),
+			    summary_worse_status(order[i], order[k]),
 			    order[i < k ? i : k]);
 	}
 }

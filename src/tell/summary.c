@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "tell/report.h"
+#include "tell/summary.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -11,13 +11,13 @@
 #include "record/history.h"
 
 char *
-report_bytes(char out[static REPORT_BYTES_SIZE], uint64_t bytes)
+summary_bytes(char out[static SUMMARY_BYTES_SIZE], uint64_t bytes)
 {
 	static const char *const units[] = {"kB", "MB", "GB", "TB", "PB", "EB"};
 	size_t unit = 0;
 
 	if (bytes < 1000) {
-		snprintf(out, REPORT_BYTES_SIZE, "%" PRIu64 " B", bytes);
+		snprintf(out, SUMMARY_BYTES_SIZE, "%" PRIu64 " B", bytes);
 		return out;
 	}
 	double value = (double)bytes / 1000;
@@ -26,7 +26,7 @@ report_bytes(char out[static REPORT_BYTES_SIZE], uint64_t bytes)
 		value /= 1000;
 		unit++;
 	}
-	snprintf(out, REPORT_BYTES_SIZE, "%.1f %s", value, units[unit]);
+	snprintf(out, SUMMARY_BYTES_SIZE, "%.1f %s", value, units[unit]);
 	return out;
 }
 
@@ -35,34 +35,35 @@ report_bytes(char out[static REPORT_BYTES_SIZE], uint64_t bytes)
  * with a terminal.
  */
 static void
-append_sentence(char out[static REPORT_SIZE], const char *text)
+append_sentence(char out[static SUMMARY_SIZE], const char *text)
 {
 	size_t used = strlen(out);
 
-	for (; *text != '\0' && used + 1 < REPORT_SIZE; text++)
+	for (; *text != '\0' && used + 1 < SUMMARY_SIZE; text++)
 		out[used++] = *text >= 0x20 && *text < 0x7f ? *text : '?';
 	out[used] = '\0';
 }
 
 /* Appends to out; what does not fit is cut. */
-static void append(char out[static REPORT_SIZE], const char *format, ...)
+static void append(char out[static SUMMARY_SIZE], const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 static void
-append(char out[static REPORT_SIZE], const char *format, ...)
+append(char out[static SUMMARY_SIZE], const char *format, ...)
 {
 	size_t used = strlen(out);
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(out + used, REPORT_SIZE - used, format, args);
+	vsnprintf(out + used, SUMMARY_SIZE - used, format, args);
 	va_end(args);
 }
 
 static void
-append_counts(char out[static REPORT_SIZE], const struct session_result *result)
+append_counts(
+    char out[static SUMMARY_SIZE], const struct session_result *result)
 {
-	char bytes[REPORT_BYTES_SIZE];
+	char bytes[SUMMARY_BYTES_SIZE];
 
 	append(out, "%" PRIu64 " %s", result->messages,
 	    result->messages == 1 ? "message" : "messages");
@@ -70,11 +71,11 @@ append_counts(char out[static REPORT_SIZE], const struct session_result *result)
 		append(out, ", %" PRIu64 " deferred", result->deferred);
 	if (result->refused > 0)
 		append(out, ", %" PRIu64 " refused", result->refused);
-	append(out, ", %s", report_bytes(bytes, result->bytes));
+	append(out, ", %s", summary_bytes(bytes, result->bytes));
 }
 
 char *
-report_plain(char out[static REPORT_SIZE], const char *text)
+summary_plain(char out[static SUMMARY_SIZE], const char *text)
 {
 	out[0] = '\0';
 	append_sentence(out, text);
@@ -82,7 +83,8 @@ report_plain(char out[static REPORT_SIZE], const char *text)
 }
 
 char *
-report_result(char out[static REPORT_SIZE], const struct session_result *result)
+summary_result(
+    char out[static SUMMARY_SIZE], const struct session_result *result)
 {
 	out[0] = '\0';
 	switch (result->outcome) {
@@ -106,23 +108,23 @@ report_result(char out[static REPORT_SIZE], const struct session_result *result)
 }
 
 char *
-report_progress(char out[static REPORT_SIZE],
+summary_progress(char out[static SUMMARY_SIZE],
     const struct session_result *so_far, int64_t ms)
 {
-	char rate[REPORT_BYTES_SIZE];
+	char rate[SUMMARY_BYTES_SIZE];
 
 	out[0] = '\0';
 	append_counts(out, so_far);
 	if (ms > 0)
 		append(out, ", %s/s",
-		    report_bytes(rate,
+		    summary_bytes(rate,
 			(uint64_t)((double)so_far->bytes * 1000 / (double)ms)));
 	return out;
 }
 
 char *
-report_hold(
-    char out[static REPORT_SIZE], const struct history *history, int64_t now)
+summary_hold(
+    char out[static SUMMARY_SIZE], const struct history *history, int64_t now)
 {
 	char clock[TIMESTAMP_WORDS_SIZE];
 
@@ -135,19 +137,19 @@ report_hold(
 
 char *
 report_listening(
-    char out[static REPORT_SIZE], const struct history *history, int64_t now)
+    char out[static SUMMARY_SIZE], const struct history *history, int64_t now)
 {
 	char clock[TIMESTAMP_WORDS_SIZE];
 
-	snprintf(out, REPORT_SIZE,
+	snprintf(out, SUMMARY_SIZE,
 	    "listening since %s: new mail comes as soon as the provider has it",
 	    timestamp_format_clock(clock, history->listening, now));
 	return out;
 }
 
 char *
-report_spaced(
-    char out[static REPORT_SIZE], const struct history *history, int64_t now)
+summary_spaced(
+    char out[static SUMMARY_SIZE], const struct history *history, int64_t now)
 {
 	char clock[TIMESTAMP_WORDS_SIZE];
 
@@ -160,7 +162,7 @@ report_spaced(
 }
 
 int
-report_worse_status(int a, int b)
+summary_worse_status(int a, int b)
 {
 	static const int worst_first[] = {EX_SOFTWARE, EX_OSERR, EX_CONFIG,
 	    EX_NOPERM, EX_PROTOCOL, EX_UNAVAILABLE, EX_NOUSER, EX_TEMPFAIL,
