@@ -66,7 +66,7 @@ bool process_is_at_provider(
 void process_start(struct process_pool *pool, struct config *config,
     const struct process_order *order);
 /*
- * What follows a session (tell/after), for one that was lost: to be called
+ * What follows a session (tell/followup), for one that was lost: to be called
  * with its event, in whose place it runs. Nothing more comes of it.
  */
 void process_follow(struct process_pool *pool, struct config *config,

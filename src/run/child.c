@@ -11,7 +11,7 @@
 #include "base/privilege.h"
 #include "base/stop.h"
 #include "config/config.h"
-#include "tell/after.h"
+#include "tell/followup.h"
 #include "tell/ping.h"
 
 enum {
@@ -132,13 +132,13 @@ child_main(const struct child_job *job)
 	privilege_guard();
 	config_wipe_secrets(job->config, job->account);
 	if (job->lost != NULL) {
-		after_session(job->config, job->account, job->lost);
+		followup_session(job->config, job->account, job->lost);
 		_exit(EX_OK);
 	}
 	pid_t ping = ping_send_aside(job->account, PING_START, job->pipe);
 	job->run(job->config, job->account, &options, &result);
 	report_end(job->pipe, &result);
 	ping_wait(ping);
-	after_session(job->config, job->account, &result);
+	followup_session(job->config, job->account, &result);
 	_exit(EX_OK);
 }

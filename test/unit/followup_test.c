@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "tell/after.h"
+#include "tell/followup.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -45,7 +45,7 @@ make_folder(void **state)
 	(void)state;
 	setenv("TZ", "UTC0", 1);
 	tzset();
-	snprintf(folder, sizeof folder, "/tmp/after_test.XXXXXX");
+	snprintf(folder, sizeof folder, "/tmp/followup_test.XXXXXX");
 	return mkdtemp(folder) != NULL ? 0 : -1;
 }
 
@@ -78,9 +78,10 @@ read_text(const char *name)
 	return text;
 }
 
-/* after_session() of this program would become another user. */
+/* followup_session() of this program would become another user. */
 static void
-after_in_child(const struct config *config, const struct session_result *result)
+followup_in_child(
+    const struct config *config, const struct session_result *result)
 {
 	int status = -1;
 	pid_t pid = fork();
@@ -89,7 +90,7 @@ after_in_child(const struct config *config, const struct session_result *result)
 		int fd = open(
 		    in_folder(7, "log"), O_WRONLY | O_CREAT | O_APPEND, 0600);
 		dup2(fd, STDERR_FILENO);
-		after_session(config, &config->accounts[0], result);
+		followup_session(config, &config->accounts[0], result);
 		_exit(0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -125,7 +126,7 @@ commands_run_when_their_time_is(void **state)
 	    "echo on >>%s/online; echo 'it \033[31mbroke' >&2; exit 3", folder);
 	account.after_mail_command = shell(mail, mail_script);
 	account.online_command = shell(online, online_script);
-	after_in_child(&config, &result);
+	followup_in_child(&config, &result);
 	assert_string_equal(read_text("mail"), "office 3\n");
 	assert_string_equal(read_text("online"), "on\n");
 	assert_non_null(strstr(read_text("log"),
@@ -133,13 +134,13 @@ commands_run_when_their_time_is(void **state)
 
 	result = (struct session_result){
 	    .outcome = SESSION_NO_MAIL, .reached = true};
-	after_in_child(&config, &result);
+	followup_in_child(&config, &result);
 	assert_string_equal(read_text("mail"), "office 3\n");
 	assert_string_equal(read_text("online"), "on\non\n");
 
 	result = (struct session_result){.outcome = SESSION_FAILED};
 	error_set(&result.error, ERROR_AGAIN, "no connection");
-	after_in_child(&config, &result);
+	followup_in_child(&config, &result);
 	assert_string_equal(read_text("online"), "on\non\n");
 }
 
@@ -169,7 +170,7 @@ an_alarm_is_raised_once_a_day(void **state)
 	history_add(&history, &result);
 	assert_true(status_file_write(folder, "office", &history, &err));
 	for (int i = 0; i < 2; i++)
-		after_in_child(&config, &result);
+		followup_in_child(&config, &result);
 	assert_string_equal(
 	    read_text("alarm"), "office: no connection ?[31m\n");
 	const char *log = strstr(read_text("log"), "no session went through");
@@ -178,7 +179,7 @@ an_alarm_is_raised_once_a_day(void **state)
 
 	history.alarmed = now - DAY_MS;
 	assert_true(status_file_write(folder, "office", &history, &err));
-	after_in_child(&config, &result);
+	followup_in_child(&config, &result);
 	assert_string_equal(read_text("alarm"),
 	    "office: no connection ?[31m\noffice: no connection ?[31m\n");
 	history_clear(&history);
@@ -215,7 +216,7 @@ metrics_are_as_prometheus_wants(void **state)
 	assert_true(status_file_write(folder, "office", &history, &err));
 	history_clear(&history);
 	config.metrics_file = in_folder(0, "m.prom");
-	after_in_child(&config, &result);
+	followup_in_child(&config, &result);
 	const char *text = read_text("m.prom");
 	assert_non_null(strstr(text,
 	    "odmr_agent_last_mail_timestamp_seconds{account=\"office\"} "

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "tell/after.h"
+#include "tell/followup.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -187,8 +187,8 @@ raise_alarm(const struct config *config, const struct config_account *account)
 }
 
 void
-after_session(const struct config *config, const struct config_account *account,
-    const struct session_result *result)
+followup_session(const struct config *config,
+    const struct config_account *account, const struct session_result *result)
 {
 	struct error err;
 
