@@ -17,7 +17,7 @@
 struct config;
 struct config_account;
 struct ledger;
-struct outlets;
+struct destinations;
 struct soft_bounce;
 struct stream;
 struct tally;
@@ -27,7 +27,7 @@ struct transcript;
 struct serve_options {
 	const struct config *config;
 	const struct config_account *account;
-	struct outlets *outlets;
+	struct destinations *destinations;
 	struct ledger *ledger;
 	struct tally *tally;
 	struct stream *stream;

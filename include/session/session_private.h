@@ -22,7 +22,7 @@ struct asking;
 struct call;
 struct call_result;
 struct ledger;
-struct outlets;
+struct destinations;
 struct soft_bounce;
 
 enum { SESSION_ID_SIZE = 17 /* 8 octets of chance in hexadecimal */ };
@@ -37,7 +37,7 @@ struct session {
 	char fingerprint[CONFIG_FINGERPRINT_SIZE];
 	struct transcript transcript;
 	struct call *call;
-	struct outlets *outlets;
+	struct destinations *destinations;
 	struct soft_bounce *soft_bounce;
 	struct ledger *ledger;
 	struct tally tally;

@@ -22,7 +22,7 @@
 #include "record/history.h"
 #include "record/status_file.h"
 #include "session/call.h"
-#include "session/outlets.h"
+#include "session/destinations.h"
 #include "tell/summary.h"
 
 enum {
@@ -53,12 +53,13 @@ note_error(struct check *check, const char *what, const struct error *err)
 }
 
 /* An account that sends everything to one delivery. */
-static struct outlets *
-only_outlet(const struct check *check, struct config_account *account, size_t i)
+static struct destinations *
+only_destination(
+    const struct check *check, struct config_account *account, size_t i)
 {
 	account->deliver = check->config->deliveries[i].name;
 	account->delivery = i;
-	return outlets_new(
+	return destinations_new(
 	    check->config, account, check->config->hostname, check->trace);
 }
 
@@ -67,8 +68,9 @@ probe_delivery(struct check *check, size_t i)
 {
 	struct deadline deadline = deadline_in(PROBE_MS, 0);
 	struct config_account account = check->config->accounts[0];
-	struct outlets *outlets = only_outlet(check, &account, i);
-	struct delivery *delivery = outlets_delivery(outlets);
+	struct destinations *destinations =
+	    only_destination(check, &account, i);
+	struct delivery *delivery = destinations_delivery(destinations);
 	struct delivery_can can = {.size_max = 0};
 	char what[CONFIG_NAME_MAX + 16];
 	struct error err;
@@ -81,7 +83,7 @@ probe_delivery(struct check *check, size_t i)
 	else
 		printf("%s: there, SIZE %" PRIu64 "\n", what, can.size_max);
 	fflush(stdout);
-	outlets_free(outlets);
+	destinations_free(destinations);
 }
 
 /* Mail of this account may go to the delivery. */
@@ -112,10 +114,11 @@ probe_deliveries(struct check *check,
 
 static void
 tell_answer(struct check *check, const struct config_account *account,
-    const struct outlets *outlets, const struct path *rcpt,
+    const struct destinations *destinations, const struct path *rcpt,
     const struct status *status)
 {
-	const struct config_delivery *delivery = outlets_find(outlets, rcpt);
+	const struct config_delivery *delivery =
+	    destinations_find(destinations, rcpt);
 	char line[STATUS_TEXT_MAX + 32];
 	int class = status_class(status);
 
@@ -135,9 +138,10 @@ tell_answer(struct check *check, const struct config_account *account,
 /* MAIL FROM:<>, RCPT TO:<postmaster@DOMAIN> for each of a group, RSET. */
 static void
 ask_group(struct check *check, const struct config_account *account,
-    const struct outlets *outlets, const struct path *group, size_t count)
+    const struct destinations *destinations, const struct path *group,
+    size_t count)
 {
-	struct delivery *delivery = outlets_delivery(outlets);
+	struct delivery *delivery = destinations_delivery(destinations);
 	struct deadline deadline = deadline_in(PROBE_MS, 0);
 	static const struct path nobody;
 	const struct path *rcpt[GROUP];
@@ -153,7 +157,7 @@ ask_group(struct check *check, const struct config_account *account,
 		delivery->ops->rcpt(delivery, i);
 	delivery->ops->send(delivery, false);
 	while (delivery->ops->answer(delivery, &i, &status, &deadline))
-		tell_answer(check, account, outlets, rcpt[i], &status);
+		tell_answer(check, account, destinations, rcpt[i], &status);
 	delivery->ops->abort(delivery);
 	fflush(stdout);
 }
@@ -162,7 +166,7 @@ static void
 ask_account(struct check *check, const struct config_account *account)
 {
 	const struct config_texts *domains = &account->accept;
-	struct outlets *outlets = outlets_new(
+	struct destinations *destinations = destinations_new(
 	    check->config, account, check->config->hostname, check->trace);
 	struct path *group = xcalloc(GROUP, sizeof *group);
 	size_t count = 0;
@@ -175,12 +179,12 @@ ask_account(struct check *check, const struct config_account *account)
 			count++;
 		free(text);
 		if (count > 0 && (count == GROUP || i + 1 == domains->count)) {
-			ask_group(check, account, outlets, group, count);
+			ask_group(check, account, destinations, group, count);
 			count = 0;
 		}
 	}
 	free(group);
-	outlets_free(outlets);
+	destinations_free(destinations);
 }
 
 static void

@@ -16,7 +16,7 @@
 #include "ledger/ledger.h"
 #include "net/stream.h"
 #include "protocol/limits.h"
-#include "session/outlets.h"
+#include "session/destinations.h"
 #include "session/serve_private.h"
 #include "session/soft_bounce.h"
 #include "session/tally.h"
@@ -43,8 +43,8 @@ enum {
 static const struct config_delivery *
 delivery_of(const struct serve *s, size_t rcpt)
 {
-	return outlets_find(
-	    s->options->outlets, receiver_envelope(s->receiver)->rcpt[rcpt]);
+	return destinations_find(s->options->destinations,
+	    receiver_envelope(s->receiver)->rcpt[rcpt]);
 }
 
 /* soft_bounce: the provider keeps the mail. */
@@ -135,7 +135,8 @@ static bool
 is_down(const struct serve *s, const struct config_delivery *delivery,
     struct status *status)
 {
-	if (delivery == NULL || outlets_is_there(s->options->outlets, delivery))
+	if (delivery == NULL ||
+	    destinations_is_there(s->options->destinations, delivery))
 		return false;
 	status_set(status, 451, "4.4.2", "Local delivery unavailable");
 	status->cause = CAUSE_DELIVERY;
@@ -423,7 +424,7 @@ look_around(struct serve *s)
 	if (stop_requested())
 		end_with(s, ERROR_STOPPED, "stopped by a signal");
 	else if (s->result->mail_seen &&
-		 !outlets_watch(s->options->outlets, &err))
+		 !destinations_watch(s->options->destinations, &err))
 		end_with(s, ERROR_LOCAL, err.text);
 	else if (ledger_failed(s->options->ledger, &err))
 		end_with(s, ERROR_LOCAL, err.text);
@@ -613,7 +614,7 @@ serve_run(const struct serve_options *options, struct serve_result *result)
 	struct serve s = {
 	    .options = options,
 	    .result = result,
-	    .delivery = outlets_delivery(options->outlets),
+	    .delivery = destinations_delivery(options->destinations),
 	};
 	struct receiver_options receiver_options = {
 	    .hostname = options->hostname,

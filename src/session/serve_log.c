@@ -10,7 +10,7 @@
 #include "protocol/envelope.h"
 #include "protocol/limits.h"
 #include "protocol/status.h"
-#include "session/outlets.h"
+#include "session/destinations.h"
 #include "session/tally.h"
 #include "tell/log.h"
 
@@ -73,7 +73,7 @@ log_recipients(struct log_line *line, const struct serve *s,
 	char id[80];
 	const struct path *rcpt = envelope->rcpt[only];
 	const struct config_delivery *delivery =
-	    outlets_find(s->options->outlets, rcpt);
+	    destinations_find(s->options->destinations, rcpt);
 
 	snprintf(id, sizeof id, "%s-%u", s->options->session_id,
 	    s->options->tally->transactions);

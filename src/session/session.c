@@ -22,7 +22,7 @@
 #include "record/lock.h"
 #include "record/status_file.h"
 #include "session/call.h"
-#include "session/outlets.h"
+#include "session/destinations.h"
 #include "session/serve.h"
 #include "session/session_private.h"
 #include "session/soft_bounce.h"
@@ -125,10 +125,10 @@ prepare_local(struct session *s, struct error *err)
 	while ((note = ledger_note(s->ledger, &error)) != NULL)
 		log_say(error ? CONFIG_LOG_ERROR : CONFIG_LOG_WARNING,
 		    s->account->name, "ledger", "%s", note);
-	s->outlets = outlets_new(
+	s->destinations = destinations_new(
 	    s->config, s->account, s->config->hostname, s->options->trace);
 	s->soft_bounce = soft_bounce_new(s->config, s->account, &s->history);
-	if (!outlets_probe(s->outlets, &s->size_max, &deadline, err))
+	if (!destinations_probe(s->destinations, &s->size_max, &deadline, err))
 		return false;
 	if (max != 0 && (s->size_max == 0 || max < s->size_max))
 		s->size_max = max;
@@ -203,8 +203,8 @@ finish(struct session *s)
 		    err.text);
 	session_log_end(s);
 	soft_bounce_free(s->soft_bounce);
-	if (s->outlets != NULL)
-		outlets_free(s->outlets);
+	if (s->destinations != NULL)
+		destinations_free(s->destinations);
 	if (s->ledger != NULL)
 		ledger_close(s->ledger);
 	call_free(s->call);

@@ -190,7 +190,7 @@ serve_call(struct session *s, struct call_result *call)
 	struct serve_options options = {
 	    .config = s->config,
 	    .account = s->account,
-	    .outlets = s->outlets,
+	    .destinations = s->destinations,
 	    .ledger = s->ledger,
 	    .tally = &s->tally,
 	    .stream = call->stream,

@@ -27,7 +27,7 @@
 #include "ledger/ledger.h"
 #include "net/stream.h"
 #include "record/history.h"
-#include "session/outlets.h"
+#include "session/destinations.h"
 #include "session/serve.h"
 #include "session/soft_bounce.h"
 #include "tell/log.h"
@@ -484,7 +484,7 @@ ledger_chance(void *context, void *out, size_t len)
 
 struct agent {
 	struct ledger *ledger;
-	struct outlets *outlets;
+	struct destinations *destinations;
 	struct soft_bounce *soft;
 	struct tally tally;
 	uint64_t size_max;
@@ -506,7 +506,7 @@ call(struct world *w, struct agent *agent, unsigned *fruitless)
 	provider_connect(w, fds[0]);
 	struct serve_options options = {.config = &w->config,
 	    .account = &w->account,
-	    .outlets = agent->outlets,
+	    .destinations = agent->destinations,
 	    .ledger = agent->ledger,
 	    .tally = &agent->tally,
 	    .stream = stream_new(fds[1]),
@@ -566,7 +566,8 @@ calls(struct world *w, struct agent *agent)
 	struct error err;
 	bool whole = true;
 
-	if (!outlets_probe(agent->outlets, &agent->size_max, &deadline, &err)) {
+	if (!destinations_probe(
+		agent->destinations, &agent->size_max, &deadline, &err)) {
 		tell(w, NO_MESSAGE, "no delivery is there: %s", err.text);
 		return;
 	}
@@ -633,14 +634,14 @@ session(struct world *w, struct history *history)
 		blame(w, NO_MESSAGE, "no ledger: %s", err.text);
 		return;
 	}
-	agent.outlets = outlets_new(
+	agent.destinations = destinations_new(
 	    &w->config, &w->account, "agent.example.org", w->verbose);
 	agent.soft = soft_bounce_new(&w->config, &w->account, history);
 	calls(w, &agent);
 	if (!w->killed)
 		soft_bounce_record(agent.soft, history);
 	soft_bounce_free(agent.soft);
-	outlets_free(agent.outlets);
+	destinations_free(agent.destinations);
 	ledger_close(agent.ledger);
 	tally_clear(&agent.tally);
 	for (size_t i = 0; i < w->config.deliveries_count; i++)
