@@ -3,7 +3,7 @@
  *
  * A function that can fail takes a struct error and returns false (or NULL, or
  * -1) after filling it in. Each caller may put context in front. It is logged
- * once, in agent/. The class decides exit status and next try (run/process).
+ * once, in agent/. The class decides exit status and next try (run/workers).
  */
 #ifndef ODMR_BASE_ERROR_H
 #define ODMR_BASE_ERROR_H

@@ -2,7 +2,7 @@
  * child - the process of one session, from the fork to its end.
  *
  * Own signal handlers, no core file, no secret of another account; reports to
- * the parent (run/process) in records over a pipe, each of one atomic write.
+ * the parent (run/workers) in records over a pipe, each of one atomic write.
  */
 #ifndef ODMR_RUN_CHILD_H
 #define ODMR_RUN_CHILD_H

@@ -1,7 +1,7 @@
 /*
  * session - one session of one account: lock, calls, deliveries, status.
  *
- * Runs in a process of its own (run/process), blocks, and always comes back
+ * Runs in a process of its own (run/workers), blocks, and always comes back
  * with a result; the process ends afterwards.
  */
 #ifndef ODMR_SESSION_SESSION_H

@@ -18,7 +18,7 @@
 #include "record/hold.h"
 #include "record/lock.h"
 #include "record/status_file.h"
-#include "run/process.h"
+#include "run/workers.h"
 #include "tell/log.h"
 #include "tell/summary.h"
 
@@ -31,7 +31,7 @@ struct job {
 
 struct fetch {
 	struct command_context *context;
-	struct process_pool *pool;
+	struct workers *pool;
 	struct job *jobs; /* count of them, in the order of the fetch */
 	size_t count;
 	bool named, json, live;
@@ -187,7 +187,7 @@ handle_loss(struct fetch *fetch, const struct config_account *account,
 {
 	log_say(
 	    CONFIG_LOG_ERROR, account->name, "end", "%s", result->error.text);
-	process_follow(fetch->pool, fetch->context->config, account, result);
+	workers_follow(fetch->pool, fetch->context->config, account, result);
 }
 
 /* Another process has the account, and waits for its mail: that is what was
@@ -213,7 +213,7 @@ is_listened_to(struct fetch *fetch, const struct config_account *account)
 
 static void
 handle_end(struct fetch *fetch, const struct config_account *account,
-    const struct process_event *event)
+    const struct workers_event *event)
 {
 	if (event->result.error.class == ERROR_BUSY &&
 	    is_listened_to(fetch, account))
@@ -226,7 +226,7 @@ handle_end(struct fetch *fetch, const struct config_account *account,
 }
 
 static void
-handle_event(struct fetch *fetch, const struct process_event *event)
+handle_event(struct fetch *fetch, const struct workers_event *event)
 {
 	struct job *job = event->tag;
 
@@ -243,7 +243,7 @@ static void
 start_job(struct fetch *fetch, struct job *job)
 {
 	struct command_context *context = fetch->context;
-	struct process_order order = {.account = job->account,
+	struct workers_order order = {.account = job->account,
 	    .trace = context->trace,
 	    .named = fetch->named,
 	    .live = fetch->live,
@@ -254,7 +254,7 @@ start_job(struct fetch *fetch, struct job *job)
 		return;
 	job->running = true;
 	job->begun = clock_ms();
-	process_start(fetch->pool, context->config, &order);
+	workers_start(fetch->pool, context->config, &order);
 }
 
 /* Another process has the lock of its provider. */
@@ -273,10 +273,10 @@ start_some(struct fetch *fetch, bool may_wait)
 {
 	for (size_t i = 0; i < fetch->count; i++) {
 		struct job *job = &fetch->jobs[i];
-		if (process_full(fetch->pool))
+		if (workers_full(fetch->pool))
 			return;
 		if (!job->waiting ||
-		    process_is_at_provider(fetch->pool, job->account))
+		    workers_is_at_provider(fetch->pool, job->account))
 			continue;
 		if (may_wait || !is_locked(fetch, job->account))
 			start_job(fetch, job);
@@ -289,7 +289,7 @@ static void
 start_jobs(struct fetch *fetch)
 {
 	start_some(fetch, false);
-	if (process_running(fetch->pool) == 0)
+	if (workers_running(fetch->pool) == 0)
 		start_some(fetch, true);
 }
 
@@ -305,25 +305,25 @@ any_waits(const struct fetch *fetch)
 static void
 fetch_all(struct fetch *fetch)
 {
-	struct process_event event;
+	struct workers_event event;
 	bool stopped = false;
 
 	for (;;) {
 		if (!stopped)
 			start_jobs(fetch);
-		if (process_running(fetch->pool) == 0 &&
+		if (workers_running(fetch->pool) == 0 &&
 		    (stopped || !any_waits(fetch)))
 			break;
 		int fd = stopped ? -1 : stop_fd();
-		switch (process_wait(fetch->pool, INT64_MAX, &fd, 1, &event)) {
-		case PROCESS_EVENT:
+		switch (workers_wait(fetch->pool, INT64_MAX, &fd, 1, &event)) {
+		case WORKERS_EVENT:
 			handle_event(fetch, &event);
 			break;
-		case PROCESS_READY:
+		case WORKERS_READY:
 			stopped = true;
-			process_stop(fetch->pool);
+			workers_stop(fetch->pool);
 			break;
-		case PROCESS_OVER:
+		case WORKERS_OVER:
 			break;
 		}
 	}
@@ -354,12 +354,12 @@ command_fetch(struct command_context *context, int argc, char **argv)
 	selection_clear(&selection);
 	fetch.live = is_terminal() && !fetch.json && !context->quiet;
 	stop_install();
-	fetch.pool = process_pool_new(
-	    (size_t)context->config->max_sessions, session_run);
+	fetch.pool =
+	    workers_new((size_t)context->config->max_sessions, session_run);
 	fetch_all(&fetch);
 	hide_live_line(&fetch);
 	fflush(stdout);
-	process_pool_free(fetch.pool);
+	workers_free(fetch.pool);
 	free(fetch.jobs);
 	return fetch.status;
 }

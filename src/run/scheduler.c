@@ -15,9 +15,9 @@
 #include "base/timestamp.h"
 #include "config/config.h"
 #include "record/lock.h"
-#include "run/process.h"
 #include "run/task.h"
 #include "run/wake.h"
+#include "run/workers.h"
 #include "tell/log.h"
 #include "tell/notify.h"
 
@@ -28,7 +28,7 @@ enum { LOOK_MS = 1000 }; /* sessions last for seconds */
 
 struct scheduler {
 	const struct scheduler_options *options;
-	struct process_pool *pool;
+	struct workers *pool;
 	struct task **tasks;
 	size_t count;
 	struct wake wake;
@@ -163,7 +163,7 @@ reload(struct scheduler *scheduler)
 		config_free(*options->config);
 		*options->config = config;
 		log_open(config->log, config->log_format, config->log_level);
-		process_set_max(scheduler->pool, (size_t)config->max_sessions);
+		workers_set_max(scheduler->pool, (size_t)config->max_sessions);
 		take_accounts(scheduler);
 		process_stop_listening(scheduler->pool);
 	} else {
@@ -218,7 +218,7 @@ is_due(const struct scheduler *scheduler, const struct task *task, int64_t boot)
 {
 	return !task->running && task->account != NULL && task->wake <= boot &&
 	       task->look <= boot &&
-	       !process_is_at_provider(scheduler->pool, task->account);
+	       !workers_is_at_provider(scheduler->pool, task->account);
 }
 
 /*
@@ -256,7 +256,7 @@ start_due(struct scheduler *scheduler)
 	const struct scheduler_options *options = scheduler->options;
 	struct schedule_clock now = schedule_clock_now();
 
-	while (!process_full(scheduler->pool)) {
+	while (!workers_full(scheduler->pool)) {
 		struct task *task = find_due(scheduler, now.boot);
 		if (task == NULL)
 			return;
@@ -268,11 +268,11 @@ start_due(struct scheduler *scheduler)
 			continue;
 		}
 		task_begin(task, &now);
-		struct process_order order = {.account = task->account,
+		struct workers_order order = {.account = task->account,
 		    .trace = options->trace,
 		    .named = forced,
 		    .tag = task};
-		process_start(scheduler->pool, *options->config, &order);
+		workers_start(scheduler->pool, *options->config, &order);
 	}
 }
 
@@ -286,8 +286,8 @@ look_at(
 		return INT64_MAX;
 	if (task->wake > boot)
 		return task->wake;
-	if (process_full(scheduler->pool) ||
-	    process_is_at_provider(scheduler->pool, task->account))
+	if (workers_full(scheduler->pool) ||
+	    workers_is_at_provider(scheduler->pool, task->account))
 		return INT64_MAX;
 	return task->look > boot ? task->look : boot;
 }
@@ -306,7 +306,7 @@ set_timer(struct scheduler *scheduler)
 }
 
 static void
-handle_event(struct scheduler *scheduler, const struct process_event *event)
+handle_event(struct scheduler *scheduler, const struct workers_event *event)
 {
 	struct schedule_clock now = schedule_clock_now();
 	struct task *task = event->tag;
@@ -319,7 +319,7 @@ handle_event(struct scheduler *scheduler, const struct process_event *event)
 		    event->result.error.text);
 	task_end(task, state_dir(scheduler), &event->result, &now);
 	if (event->lost && task->account != NULL)
-		process_follow(scheduler->pool, *scheduler->options->config,
+		workers_follow(scheduler->pool, *scheduler->options->config,
 		    task->account, &event->result);
 	if (task->account != NULL) {
 		log_next(task);
@@ -371,21 +371,21 @@ handle_wake(struct scheduler *scheduler)
 static void
 wait_once(struct scheduler *scheduler, bool stopping)
 {
-	struct process_event event;
+	struct workers_event event;
 	int64_t until =
 	    scheduler->watchdog > 0 ? scheduler->watchdog_next : INT64_MAX;
 	size_t count = stopping ? 0 : WAKE_FDS;
 
-	switch (process_wait(
+	switch (workers_wait(
 	    scheduler->pool, until, scheduler->wake.fds, count, &event)) {
-	case PROCESS_EVENT:
+	case WORKERS_EVENT:
 		handle_event(scheduler, &event);
 		break;
-	case PROCESS_READY:
+	case WORKERS_READY:
 		if (!stop_requested())
 			handle_wake(scheduler);
 		break;
-	case PROCESS_OVER:
+	case WORKERS_OVER:
 		break;
 	}
 	feed_watchdog(scheduler);
@@ -402,11 +402,11 @@ serve(struct scheduler *scheduler)
 		wait_once(scheduler, false);
 	}
 	notify_send("STOPPING=1");
-	size_t running = process_running(scheduler->pool);
+	size_t running = workers_running(scheduler->pool);
 	log_say(CONFIG_LOG_INFO, NULL, "stop", "waiting for %zu session%s",
 	    running, running == 1 ? "" : "s");
-	process_stop(scheduler->pool);
-	while (process_running(scheduler->pool) > 0)
+	workers_stop(scheduler->pool);
+	while (workers_running(scheduler->pool) > 0)
 		wait_once(scheduler, true);
 }
 
@@ -425,10 +425,10 @@ take_lock(struct scheduler *scheduler, struct error *err)
 static void
 hide_from_sessions(struct scheduler *scheduler)
 {
-	process_keep_private(scheduler->pool, scheduler->lock);
+	workers_keep_private(scheduler->pool, scheduler->lock);
 	for (size_t i = 0; i < WAKE_FDS; i++)
 		if (i != WAKE_STOP)
-			process_keep_private(
+			workers_keep_private(
 			    scheduler->pool, scheduler->wake.fds[i]);
 }
 
@@ -441,7 +441,7 @@ close_all(struct scheduler *scheduler)
 	wake_close(&scheduler->wake);
 	if (scheduler->lock >= 0)
 		close(scheduler->lock);
-	process_pool_free(scheduler->pool);
+	workers_free(scheduler->pool);
 }
 
 int
@@ -454,8 +454,8 @@ scheduler_run(const struct scheduler_options *options)
 	struct error err;
 	int status = EX_OK;
 
-	scheduler.pool = process_pool_new(
-	    (size_t)(*options->config)->max_sessions, options->run);
+	scheduler.pool =
+	    workers_new((size_t)(*options->config)->max_sessions, options->run);
 	if (take_lock(&scheduler, &err) && wake_open(&scheduler.wake, &err)) {
 		hide_from_sessions(&scheduler);
 		take_accounts(&scheduler);

@@ -24,7 +24,7 @@
 #include "tell/summary.h"
 
 enum {
-	/* Well below FINISH_MS of run/process, which ends all of this. */
+	/* Well below FINISH_MS of run/workers, which ends all of this. */
 	COMMAND_MS = 60 * 1000,
 	OUTPUT_MAX = 512, /* of what it complains of; one line is told */
 	ENV_MAX = 8, /* more than any command gets, and a NULL */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "run/process.h"
+#include "run/workers.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -25,7 +25,7 @@
 
 enum { WAIT_MS = 120000 };
 
-static char state_dir[] = "/tmp/process_test.XXXXXX";
+static char state_dir[] = "/tmp/workers_test.XXXXXX";
 static struct config_account accounts[] = {
     {.name = "office", .provider = {"h", 366}, .session_timeout = 60000},
     {.name = "shop", .provider = {"h", 366}, .session_timeout = 60000},
@@ -177,51 +177,50 @@ look_around(const struct config *cfg, const struct config_account *account,
 	result->more = cfg->accounts[1].password.text != NULL;
 }
 
-static struct process_event
-next_event(struct process_pool *pool)
+static struct workers_event
+next_event(struct workers *pool)
 {
-	struct process_event event;
+	struct workers_event event;
 
 	assert_int_equal(
-	    process_wait(pool, clock_ms() + WAIT_MS, NULL, 0, &event),
-	    PROCESS_EVENT);
+	    workers_wait(pool, clock_ms() + WAIT_MS, NULL, 0, &event),
+	    WORKERS_EVENT);
 	return event;
 }
 
 /* Until the process is gone as well, which tells nothing. */
 static void
-end_pool(struct process_pool *pool)
+end_pool(struct workers *pool)
 {
-	struct process_event event;
+	struct workers_event event;
 
-	while (process_running(pool) > 0)
-		assert_int_equal(process_wait(pool, INT64_MAX, NULL, 0, &event),
-		    PROCESS_OVER);
-	process_pool_free(pool);
+	while (workers_running(pool) > 0)
+		assert_int_equal(workers_wait(pool, INT64_MAX, NULL, 0, &event),
+		    WORKERS_OVER);
+	workers_free(pool);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 	assert_int_equal(errno, ECHILD);
 }
 
 static void
-start(
-    struct process_pool *pool, const struct config_account *account, void *tag)
+start(struct workers *pool, const struct config_account *account, void *tag)
 {
-	struct process_order order = {
+	struct workers_order order = {
 	    .account = account, .live = true, .tag = tag};
 
-	process_start(pool, &config, &order);
+	workers_start(pool, &config, &order);
 }
 
 static void
 a_result_comes_back(void **state)
 {
-	struct process_pool *pool = process_pool_new(1, bring_mail);
+	struct workers *pool = workers_new(1, bring_mail);
 	int tag;
 
 	(void)state;
 	start(pool, &accounts[0], &tag);
-	assert_true(process_full(pool));
-	struct process_event event = next_event(pool);
+	assert_true(workers_full(pool));
+	struct workers_event event = next_event(pool);
 	assert_ptr_equal(event.tag, &tag);
 	assert_true(event.ended);
 	assert_false(event.lost);
@@ -233,11 +232,11 @@ a_result_comes_back(void **state)
 static void
 progress_comes_first(void **state)
 {
-	struct process_pool *pool = process_pool_new(1, tell_progress);
+	struct workers *pool = workers_new(1, tell_progress);
 
 	(void)state;
 	start(pool, &accounts[0], NULL);
-	struct process_event event = next_event(pool);
+	struct workers_event event = next_event(pool);
 	assert_false(event.ended);
 	assert_int_equal(event.result.bytes, 77);
 	event = next_event(pool);
@@ -250,14 +249,14 @@ static void
 check_loss(child_function *run, int64_t session_timeout, int exit_status,
     const char *why)
 {
-	struct process_pool *pool = process_pool_new(2, run);
+	struct workers *pool = workers_new(2, run);
 	struct config_account account = accounts[1];
 	struct history history;
 	struct error err;
 
 	account.session_timeout = session_timeout;
 	start(pool, &account, NULL);
-	struct process_event event = next_event(pool);
+	struct workers_event event = next_event(pool);
 	assert_true(event.ended);
 	assert_true(event.lost);
 	assert_int_equal(event.result.outcome, SESSION_FAILED);
@@ -293,7 +292,7 @@ a_lost_session_is_a_failure(void **state)
 static void
 a_long_wait_is_no_hang(void **state)
 {
-	struct process_pool *pool = process_pool_new(1, wait_a_while);
+	struct workers *pool = workers_new(1, wait_a_while);
 	struct config_delivery delivery = {.kind = CONFIG_LMTP, .timeout = 100};
 	struct config_account account = accounts[0];
 
@@ -303,7 +302,7 @@ a_long_wait_is_no_hang(void **state)
 	config.deliveries = &delivery;
 	config.deliveries_count = 1;
 	start(pool, &account, NULL);
-	struct process_event event = next_event(pool);
+	struct workers_event event = next_event(pool);
 	assert_true(event.ended);
 	assert_false(event.lost);
 	config.deliveries_count = 0;
@@ -313,7 +312,7 @@ a_long_wait_is_no_hang(void **state)
 static void
 others_do_not_notice(void **state)
 {
-	struct process_pool *pool = process_pool_new(2, wait_for_stop);
+	struct workers *pool = workers_new(2, wait_for_stop);
 	int good, bad;
 
 	(void)state;
@@ -321,12 +320,12 @@ others_do_not_notice(void **state)
 	struct config_account hanging = accounts[1];
 	hanging.session_timeout = -59000;
 	start(pool, &hanging, &bad);
-	struct process_event event;
+	struct workers_event event;
 	do
 		event = next_event(pool);
 	while (!event.ended);
 	assert_ptr_equal(event.tag, &bad);
-	process_stop(pool);
+	workers_stop(pool);
 	do
 		event = next_event(pool);
 	while (!event.ended);
@@ -338,7 +337,7 @@ others_do_not_notice(void **state)
 static void
 what_cannot_start_is_told(void **state)
 {
-	struct process_pool *pool = process_pool_new(1, bring_mail);
+	struct workers *pool = workers_new(1, bring_mail);
 	struct rlimit before, none;
 
 	(void)state;
@@ -348,7 +347,7 @@ what_cannot_start_is_told(void **state)
 	setrlimit(RLIMIT_NOFILE, &none);
 	start(pool, &accounts[0], NULL);
 	setrlimit(RLIMIT_NOFILE, &before);
-	struct process_event event = next_event(pool);
+	struct workers_event event = next_event(pool);
 	assert_true(event.ended && event.lost);
 	assert_int_equal(event.result.exit_status, EX_OSERR);
 	assert_string_equal(event.result.error.text,
@@ -359,13 +358,13 @@ what_cannot_start_is_told(void **state)
 static void
 a_child_keeps_its_secrets(void **state)
 {
-	struct process_pool *pool = process_pool_new(1, look_around);
+	struct workers *pool = workers_new(1, look_around);
 
 	(void)state;
 	secret_set(&accounts[0].password, "one", 3);
 	secret_set(&accounts[1].password, "two", 3);
 	start(pool, &accounts[0], NULL);
-	struct process_event event = next_event(pool);
+	struct workers_event event = next_event(pool);
 	assert_int_equal(event.result.recipients, 0);
 	assert_int_equal(event.result.refused, 0);
 	assert_int_equal(event.result.deferred, 0);
@@ -379,20 +378,20 @@ a_child_keeps_its_secrets(void **state)
 static void
 the_callers_descriptors_wake(void **state)
 {
-	struct process_pool *pool = process_pool_new(1, wait_for_stop);
-	struct process_event event;
+	struct workers *pool = workers_new(1, wait_for_stop);
+	struct workers_event event;
 	int ends[2];
 
 	(void)state;
 	assert_int_equal(pipe(ends), 0);
 	assert_int_equal(
-	    process_wait(pool, clock_ms(), ends, 1, &event), PROCESS_OVER);
+	    workers_wait(pool, clock_ms(), ends, 1, &event), WORKERS_OVER);
 	assert_int_equal(write(ends[1], "", 1), 1);
 	assert_int_equal(
-	    process_wait(pool, INT64_MAX, ends, 1, &event), PROCESS_READY);
+	    workers_wait(pool, INT64_MAX, ends, 1, &event), WORKERS_READY);
 	close(ends[0]);
 	close(ends[1]);
-	process_pool_free(pool);
+	workers_free(pool);
 }
 
 int

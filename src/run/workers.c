@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "run/process.h"
+#include "run/workers.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -53,7 +53,7 @@ struct process {
 	struct error *refused; /* with pid -1 */
 };
 
-struct process_pool {
+struct workers {
 	child_function *run;
 	size_t max, count;
 	struct process *processes; /* size of them */
@@ -64,26 +64,26 @@ struct process_pool {
 	size_t private_count;
 };
 
-struct process_pool *
-process_pool_new(size_t max, child_function *run)
+struct workers *
+workers_new(size_t max, child_function *run)
 {
-	struct process_pool *pool = xcalloc(1, sizeof *pool);
+	struct workers *pool = xcalloc(1, sizeof *pool);
 
 	pool->run = run;
 	pool->fds =
 	    array_room(NULL, &pool->fds_size, FDS_MAX, sizeof *pool->fds);
-	process_set_max(pool, max);
+	workers_set_max(pool, max);
 	return pool;
 }
 
 void
-process_set_max(struct process_pool *pool, size_t max)
+workers_set_max(struct workers *pool, size_t max)
 {
 	pool->max = max;
 }
 
 static void
-add_process(struct process_pool *pool, const struct process *process)
+add_process(struct workers *pool, const struct process *process)
 {
 	pool->processes = array_room(pool->processes, &pool->size,
 	    pool->count + 1, sizeof *pool->processes);
@@ -93,14 +93,14 @@ add_process(struct process_pool *pool, const struct process *process)
 }
 
 void
-process_keep_private(struct process_pool *pool, int fd)
+workers_keep_private(struct workers *pool, int fd)
 {
 	assert(pool->private_count < PRIVATE_MAX);
 	pool->private[pool->private_count++] = fd;
 }
 
 void
-process_pool_free(struct process_pool *pool)
+workers_free(struct workers *pool)
 {
 	if (pool == NULL)
 		return;
@@ -111,13 +111,13 @@ process_pool_free(struct process_pool *pool)
 }
 
 size_t
-process_running(const struct process_pool *pool)
+workers_running(const struct workers *pool)
 {
 	return pool->count;
 }
 
 bool
-process_full(const struct process_pool *pool)
+workers_full(const struct workers *pool)
 {
 	size_t busy = 0;
 
@@ -133,8 +133,8 @@ user_of(const struct config_account *account)
 }
 
 bool
-process_is_at_provider(
-    const struct process_pool *pool, const struct config_account *account)
+workers_is_at_provider(
+    const struct workers *pool, const struct config_account *account)
 {
 	for (size_t i = 0; i < pool->count; i++) {
 		const struct process *process = &pool->processes[i];
@@ -148,7 +148,7 @@ process_is_at_provider(
 }
 
 static void
-close_parents_ends(const struct process_pool *pool)
+close_parents_ends(const struct workers *pool)
 {
 	for (size_t i = 0; i < pool->count; i++)
 		if (pool->processes[i].fd >= 0)
@@ -159,8 +159,8 @@ close_parents_ends(const struct process_pool *pool)
 
 /* Forks; the pipe's end to read from, -1 where pipe or fork is refused. */
 static int
-start_child(struct process_pool *pool, struct child_job *job, pid_t *pid,
-    struct error *err)
+start_child(
+    struct workers *pool, struct child_job *job, pid_t *pid, struct error *err)
 {
 	int ends[2];
 	sigset_t before;
@@ -206,8 +206,8 @@ longest_silence(
 }
 
 void
-process_start(struct process_pool *pool, struct config *config,
-    const struct process_order *order)
+workers_start(struct workers *pool, struct config *config,
+    const struct workers_order *order)
 {
 	const struct config_account *account = order->account;
 	int64_t silence = longest_silence(config, account);
@@ -229,7 +229,7 @@ process_start(struct process_pool *pool, struct config *config,
 	    .patience = account->session_timeout + silence};
 	struct error err;
 
-	assert(!process_full(pool));
+	assert(!workers_full(pool));
 	process.ends = process.begun + process.patience;
 	/* The wait for the lock, the session, and its last message each may
 	 * take session_timeout. */
@@ -243,7 +243,7 @@ process_start(struct process_pool *pool, struct config *config,
 }
 
 void
-process_follow(struct process_pool *pool, struct config *config,
+workers_follow(struct workers *pool, struct config *config,
     const struct config_account *account, const struct session_result *lost)
 {
 	struct child_job job = {
@@ -251,7 +251,7 @@ process_follow(struct process_pool *pool, struct config *config,
 	struct process process = {.told = true, .begun = clock_ms()};
 	struct error ignored; /* the loss itself was told */
 
-	assert(!process_full(pool));
+	assert(!workers_full(pool));
 	if (stop_requested())
 		return;
 	process.latest = process.ends = process.begun + FINISH_MS;
@@ -276,7 +276,7 @@ hear(struct process *process, bool told)
 
 /* true: there was a record. */
 static bool
-read_record(struct process *process, struct process_event *event, bool *gone)
+read_record(struct process *process, struct workers_event *event, bool *gone)
 {
 	struct child_record record;
 	ssize_t got = read(process->fd, &record, sizeof record);
@@ -292,7 +292,7 @@ read_record(struct process *process, struct process_event *event, bool *gone)
 	}
 	hear(process, record.ended);
 	process->listening = !record.ended && record.result.listening != 0;
-	*event = (struct process_event){.tag = process->tag,
+	*event = (struct workers_event){.tag = process->tag,
 	    .ended = record.ended,
 	    .result = record.result};
 	return true;
@@ -351,8 +351,7 @@ record_loss(const struct process *process, struct session_result *result)
 /* Takes the process off the pool; true: its session's end was not told yet,
  * and is now. */
 static bool
-remove_process(
-    struct process_pool *pool, size_t index, struct process_event *event)
+remove_process(struct workers *pool, size_t index, struct workers_event *event)
 {
 	struct process process = pool->processes[index];
 	int status = 0;
@@ -364,7 +363,7 @@ remove_process(
 	}
 	if (!process.told) {
 		struct session_result *result = &event->result;
-		*event = (struct process_event){
+		*event = (struct workers_event){
 		    .tag = process.tag, .ended = true, .lost = true};
 		result->outcome = SESSION_FAILED;
 		result->started = process.started;
@@ -387,7 +386,7 @@ remove_process(
 
 /* Ends those that hang; when the next one would. */
 static int64_t
-end_hung(struct process_pool *pool)
+end_hung(struct workers *pool)
 {
 	int64_t now = clock_ms(), next = INT64_MAX;
 
@@ -407,7 +406,7 @@ end_hung(struct process_pool *pool)
 
 /* An event that waits for no descriptor: a fork that was refused. */
 static bool
-find_refused(struct process_pool *pool, struct process_event *event)
+find_refused(struct workers *pool, struct workers_event *event)
 {
 	for (size_t i = 0; i < pool->count; i++)
 		if (pool->processes[i].pid < 0)
@@ -416,7 +415,7 @@ find_refused(struct process_pool *pool, struct process_event *event)
 }
 
 static bool
-find_event(struct process_pool *pool, struct process_event *event)
+find_event(struct workers *pool, struct workers_event *event)
 {
 	/* From the end, since the last one takes the place of one removed. */
 	for (size_t i = pool->count; i-- > 0;) {
@@ -432,7 +431,7 @@ find_event(struct process_pool *pool, struct process_event *event)
 }
 
 static int
-poll_all(struct process_pool *pool, int64_t until, const int *fds, size_t count)
+poll_all(struct workers *pool, int64_t until, const int *fds, size_t count)
 {
 	int64_t left = until == INT64_MAX ? INT_MAX : until - clock_ms();
 
@@ -457,26 +456,26 @@ any_ready(const struct pollfd *fds, size_t count)
 	return false;
 }
 
-enum process_wait_result
-process_wait(struct process_pool *pool, int64_t until, const int *fds,
-    size_t count, struct process_event *event)
+enum workers_wait_result
+workers_wait(struct workers *pool, int64_t until, const int *fds, size_t count,
+    struct workers_event *event)
 {
 	assert(count <= FDS_MAX);
 	for (;;) {
 		size_t before = pool->count;
 		if (find_refused(pool, event))
-			return PROCESS_EVENT;
+			return WORKERS_EVENT;
 		int64_t hang = end_hung(pool);
 		int ready =
 		    poll_all(pool, hang < until ? hang : until, fds, count);
 		/* The caller's come first: a SIGTERM waits for nobody. */
 		if (ready > 0 && any_ready(pool->fds + pool->count, count))
-			return PROCESS_READY;
+			return WORKERS_READY;
 		if (ready > 0 && find_event(pool, event))
-			return PROCESS_EVENT;
+			return WORKERS_EVENT;
 		/* There may be nothing left to wait for. */
 		if (pool->count < before || clock_ms() >= until)
-			return PROCESS_OVER;
+			return WORKERS_OVER;
 	}
 }
 
@@ -496,14 +495,14 @@ stop_one(struct process *process)
 }
 
 void
-process_stop(struct process_pool *pool)
+workers_stop(struct workers *pool)
 {
 	for (size_t i = 0; i < pool->count; i++)
 		stop_one(&pool->processes[i]);
 }
 
 void
-process_stop_listening(struct process_pool *pool)
+process_stop_listening(struct workers *pool)
 {
 	for (size_t i = 0; i < pool->count; i++)
 		if (pool->processes[i].listening &&
