@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-#include "run/child.h"
+#include "run/worker.h"
 
 struct config;
 
@@ -19,7 +19,7 @@ struct scheduler_options {
 	struct config **config;
 	const char *config_path;
 	bool trace;
-	child_function *run; /* session_run(), but in tests */
+	worker_function *run; /* session_run(), but in tests */
 };
 
 /* The exit status. */

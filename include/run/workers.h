@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "run/child.h"
+#include "run/worker.h"
 
 struct workers;
 
@@ -40,7 +40,7 @@ enum workers_wait_result {
 
 /* For at most max sessions at one time, and any number that only wait for new
  * mail of a provider that holds its reply. */
-struct workers *workers_new(size_t max, child_function *run);
+struct workers *workers_new(size_t max, worker_function *run);
 /* No process may be left. */
 void workers_free(struct workers *pool);
 /* Fewer than now run at first changes nothing of those. */

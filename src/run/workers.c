@@ -54,7 +54,7 @@ struct process {
 };
 
 struct workers {
-	child_function *run;
+	worker_function *run;
 	size_t max, count;
 	struct process *processes; /* size of them */
 	size_t size; /* of processes */
@@ -65,7 +65,7 @@ struct workers {
 };
 
 struct workers *
-workers_new(size_t max, child_function *run)
+workers_new(size_t max, worker_function *run)
 {
 	struct workers *pool = xcalloc(1, sizeof *pool);
 
@@ -160,7 +160,7 @@ close_parents_ends(const struct workers *pool)
 /* Forks; the pipe's end to read from, -1 where pipe or fork is refused. */
 static int
 start_child(
-    struct workers *pool, struct child_job *job, pid_t *pid, struct error *err)
+    struct workers *pool, struct worker_job *job, pid_t *pid, struct error *err)
 {
 	int ends[2];
 	sigset_t before;
@@ -173,12 +173,12 @@ start_child(
 	job->pipe = ends[1];
 	job->parent = getpid();
 	fflush(NULL); /* or the child would write it again */
-	child_block_signals(&before);
+	worker_block_signals(&before);
 	*pid = fork();
 	if (*pid == 0) {
 		close_parents_ends(pool);
 		close(ends[0]);
-		child_main(job);
+		worker_main(job);
 	}
 	int errnum = errno;
 	sigprocmask(SIG_SETMASK, &before, NULL);
@@ -211,7 +211,7 @@ workers_start(struct workers *pool, struct config *config,
 {
 	const struct config_account *account = order->account;
 	int64_t silence = longest_silence(config, account);
-	struct child_job job = {.run = pool->run,
+	struct worker_job job = {.run = pool->run,
 	    .config = config,
 	    .account = account,
 	    .trace = order->trace,
@@ -246,7 +246,7 @@ void
 workers_follow(struct workers *pool, struct config *config,
     const struct config_account *account, const struct session_result *lost)
 {
-	struct child_job job = {
+	struct worker_job job = {
 	    .config = config, .account = account, .lost = lost};
 	struct process process = {.told = true, .begun = clock_ms()};
 	struct error ignored; /* the loss itself was told */
@@ -278,13 +278,13 @@ hear(struct process *process, bool told)
 static bool
 read_record(struct process *process, struct workers_event *event, bool *gone)
 {
-	struct child_record record;
+	struct worker_record record;
 	ssize_t got = read(process->fd, &record, sizeof record);
 
 	*gone = false;
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
-	if (got != (ssize_t)sizeof record || !child_record_is_sound(&record) ||
+	if (got != (ssize_t)sizeof record || !worker_record_is_sound(&record) ||
 	    process->told) {
 		*gone = true;
 		process->garbled = got > 0;

@@ -246,7 +246,7 @@ progress_comes_first(void **state)
 
 /* One account's misfortune is recorded; the other does not notice. */
 static void
-check_loss(child_function *run, int64_t session_timeout, int exit_status,
+check_loss(worker_function *run, int64_t session_timeout, int exit_status,
     const char *why)
 {
 	struct workers *pool = workers_new(2, run);

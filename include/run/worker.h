@@ -1,11 +1,11 @@
 /*
- * child - the process of one session, from the fork to its end.
+ * worker - the process of one session, from the fork to its end.
  *
  * Own signal handlers, no core file, no secret of another account; reports to
  * the parent (run/workers) in records over a pipe, each of one atomic write.
  */
-#ifndef ODMR_RUN_CHILD_H
-#define ODMR_RUN_CHILD_H
+#ifndef ODMR_RUN_WORKER_H
+#define ODMR_RUN_WORKER_H
 
 #include <limits.h>
 #include <signal.h>
@@ -20,23 +20,23 @@ struct config;
 struct config_account;
 
 /* What a child runs; session_run() but in tests. */
-typedef void child_function(const struct config *config,
+typedef void worker_function(const struct config *config,
     const struct config_account *account, const struct session_options *options,
     struct session_result *result);
 
-struct child_record {
+struct worker_record {
 	bool ended; /* else what there is so far */
 	struct session_result result;
 };
 /* POSIX: a write of this many octets to a pipe is never split. */
-_Static_assert(sizeof(struct child_record) <= PIPE_BUF, "atomic write");
+_Static_assert(sizeof(struct worker_record) <= PIPE_BUF, "atomic write");
 
 /* What it holds is what a session can write: the child may be in a stranger's
  * hands. */
-bool child_record_is_sound(const struct child_record *record);
+bool worker_record_is_sound(const struct worker_record *record);
 
-struct child_job {
-	child_function *run;
+struct worker_job {
+	worker_function *run;
 	struct config *config;
 	const struct config_account *account;
 	bool trace, named;
@@ -48,8 +48,8 @@ struct child_job {
 };
 
 /* The signals that a program with children handles; blocked over a fork. */
-void child_block_signals(sigset_t *before);
+void worker_block_signals(sigset_t *before);
 /* In the new process, with those signals blocked. */
-noreturn void child_main(const struct child_job *job);
+noreturn void worker_main(const struct worker_job *job);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "run/child.h"
+#include "run/worker.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -33,7 +33,7 @@ struct reporter {
 };
 
 void
-child_block_signals(sigset_t *before)
+worker_block_signals(sigset_t *before)
 {
 	sigset_t set;
 
@@ -46,7 +46,7 @@ child_block_signals(sigset_t *before)
 }
 
 bool
-child_record_is_sound(const struct child_record *record)
+worker_record_is_sound(const struct worker_record *record)
 {
 	const struct session_result *result = &record->result;
 
@@ -61,7 +61,7 @@ child_record_is_sound(const struct child_record *record)
 static bool
 report(int fd, bool ended, const struct session_result *result)
 {
-	struct child_record record;
+	struct worker_record record;
 
 	memset(&record, 0, sizeof record); /* no stray octets of ours */
 	record.ended = ended;
@@ -117,7 +117,7 @@ take_own_signals(pid_t parent)
 }
 
 void
-child_main(const struct child_job *job)
+worker_main(const struct worker_job *job)
 {
 	struct reporter reporter = {.pipe = job->pipe, .live = job->live};
 	struct session_options options = {
