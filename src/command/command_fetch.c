@@ -10,8 +10,8 @@
 #include "base/deadline.h"
 #include "base/mem.h"
 #include "base/stop.h"
+#include "command/account_args.h"
 #include "command/command.h"
-#include "command/selection.h"
 #include "config/config.h"
 #include "record/history.h"
 #include "record/history_json.h"
@@ -41,15 +41,15 @@ struct fetch {
 
 /* What is named, or all that are enabled. */
 static void
-add_jobs(struct fetch *fetch, const struct selection *selection)
+add_jobs(struct fetch *fetch, const struct account_args *args)
 {
-	fetch->jobs = xcalloc(selection->count, sizeof *fetch->jobs);
-	fetch->named = selection->named;
-	fetch->json = selection->json;
-	for (size_t i = 0; i < selection->count; i++)
-		if (selection->named || selection->accounts[i]->enabled)
+	fetch->jobs = xcalloc(args->count, sizeof *fetch->jobs);
+	fetch->named = args->named;
+	fetch->json = args->json;
+	for (size_t i = 0; i < args->count; i++)
+		if (args->named || args->accounts[i]->enabled)
 			fetch->jobs[fetch->count++] = (struct job){
-			    .account = selection->accounts[i], .waiting = true};
+			    .account = args->accounts[i], .waiting = true};
 }
 
 static void
@@ -346,12 +346,12 @@ command_fetch(struct command_context *context, int argc, char **argv)
 {
 	struct fetch fetch = {.context = context, .status = EX_OK};
 
-	struct selection selection;
+	struct account_args args;
 
-	if (!selection_read(&selection, context->config, "fetch", argc, argv))
+	if (!account_args_read(&args, context->config, "fetch", argc, argv))
 		return EX_USAGE;
-	add_jobs(&fetch, &selection);
-	selection_clear(&selection);
+	add_jobs(&fetch, &args);
+	account_args_clear(&args);
 	fetch.live = is_terminal() && !fetch.json && !context->quiet;
 	stop_install();
 	fetch.pool =

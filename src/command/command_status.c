@@ -7,8 +7,8 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "command/account_args.h"
 #include "command/command.h"
-#include "command/selection.h"
 #include "config/config.h"
 #include "record/history.h"
 #include "record/history_json.h"
@@ -79,12 +79,12 @@ show(struct view *view, const struct config_account *account)
 }
 
 static size_t
-longest_name(const struct selection *selection)
+longest_name(const struct account_args *args)
 {
 	size_t longest = 0;
 
-	for (size_t i = 0; i < selection->count; i++) {
-		size_t len = strlen(selection->accounts[i]->name);
+	for (size_t i = 0; i < args->count; i++) {
+		size_t len = strlen(args->accounts[i]->name);
 		if (len > longest)
 			longest = len;
 	}
@@ -94,21 +94,21 @@ longest_name(const struct selection *selection)
 int
 command_status(struct command_context *context, int argc, char **argv)
 {
-	struct selection selection;
+	struct account_args args;
 	struct view view = {
 	    .config = context->config, .now = clock_unix_ms(), .status = EX_OK};
 
-	if (!selection_read(&selection, context->config, "status", argc, argv))
+	if (!account_args_read(&args, context->config, "status", argc, argv))
 		return EX_USAGE;
-	view.json = selection.json;
+	view.json = args.json;
 	buf_init(&view.out, TEXT_MAX);
 	if (!view.json)
-		overview_begin(&view.table, &view.out, longest_name(&selection),
+		overview_begin(&view.table, &view.out, longest_name(&args),
 		    wants_colour(), view.now);
-	for (size_t i = 0; i < selection.count; i++)
-		show(&view, selection.accounts[i]);
+	for (size_t i = 0; i < args.count; i++)
+		show(&view, args.accounts[i]);
 	flush(&view);
 	buf_clear(&view.out);
-	selection_clear(&selection);
+	account_args_clear(&args);
 	return view.status;
 }

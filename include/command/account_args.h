@@ -1,8 +1,8 @@
 /*
- * selection - the accounts that a command line names.
+ * account_args - the accounts that a command line names.
  */
-#ifndef ODMR_COMMAND_SELECTION_H
-#define ODMR_COMMAND_SELECTION_H
+#ifndef ODMR_COMMAND_ACCOUNT_ARGS_H
+#define ODMR_COMMAND_ACCOUNT_ARGS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 struct config;
 struct config_account;
 
-struct selection {
+struct account_args {
 	/* In the order of the command line, each once; all of them where none
 	 * is named. */
 	const struct config_account **accounts;
@@ -21,9 +21,9 @@ struct selection {
 
 /* argv holds names and --json, in any order. false: one is unknown, which was
  * said on standard error; there is nothing to clear then. */
-bool selection_read(struct selection *selection, const struct config *config,
+bool account_args_read(struct account_args *args, const struct config *config,
     const char *command, int argc, char **argv)
     __attribute__((warn_unused_result));
-void selection_clear(struct selection *selection);
+void account_args_clear(struct account_args *args);
 
 #endif

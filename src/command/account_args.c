@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: ISC */
+#include "command/account_args.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "config/config.h"
+
+static void
+add(struct account_args *args, const struct config_account *account)
+{
+	for (size_t i = 0; i < args->count; i++)
+		if (args->accounts[i] == account)
+			return;
+	args->accounts[args->count++] = account;
+}
+
+static bool
+read_word(struct account_args *args, const struct config *config,
+    const char *command, const char *word)
+{
+	if (strcmp(word, "--json") == 0) {
+		args->json = true;
+		return true;
+	}
+	const struct config_account *account =
+	    config_find_account(config, word);
+	if (account != NULL) {
+		args->named = true;
+		add(args, account);
+		return true;
+	}
+	if (word[0] == '-')
+		fprintf(
+		    stderr, "odmr-agent: %s has no option %s\n", command, word);
+	else
+		fprintf(stderr, "odmr-agent: there is no account %s\n", word);
+	return false;
+}
+
+bool
+account_args_read(struct account_args *args, const struct config *config,
+    const char *command, int argc, char **argv)
+{
+	*args =
+	    (struct account_args){.accounts = xcalloc(config->accounts_count,
+				      sizeof(struct config_account *))};
+	for (int i = 0; i < argc; i++) {
+		if (!read_word(args, config, command, argv[i])) {
+			account_args_clear(args);
+			return false;
+		}
+	}
+	if (!args->named)
+		for (size_t i = 0; i < config->accounts_count; i++)
+			add(args, &config->accounts[i]);
+	return true;
+}
+
+void
+account_args_clear(struct account_args *args)
+{
+	free(args->accounts);
+	*args = (struct account_args){.accounts = NULL};
+}
