@@ -12,7 +12,7 @@
 
 #include "base/mem.h"
 #include "ledger/ledger_file.h"
-#include "ledger/ledger_state.h"
+#include "ledger_private.h"
 
 /* Records that wait for the next one that cannot. */
 enum { PENDING_MAX = 4 * LEDGER_LINE_MAX };

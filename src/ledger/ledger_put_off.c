@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/escape.h"
-#include "ledger/ledger_state.h"
+#include "ledger_private.h"
 
 enum {
 	/* After a day or so of waits: somebody should look at the mailbox. */

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "ledger/ledger_state.h"
+#include "ledger_private.h"
 
 /* One spelling of a mailbox: the domain is compared without case, the local
  * part as the delivery does it (RFC 5321 2.4). */

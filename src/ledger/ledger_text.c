@@ -4,11 +4,10 @@
  * what the provider is told.
  */
 #include "ledger/ledger.h"
+#include "ledger_private.h"
 
 #include <openssl/evp.h>
 #include <string.h>
-
-#include "ledger/ledger_state.h"
 
 void
 ledger_text(struct ledger *ledger, const char *text, size_t len)

@@ -10,8 +10,8 @@
 #include "base/escape.h"
 #include "base/mem.h"
 #include "base/secret.h"
+#include "login_private.h"
 #include "protocol/customer.h"
-#include "protocol/login_private.h"
 #include "protocol/reply.h"
 
 enum {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "protocol/login_private.h"
+#include "login_private.h"
 
 #include <string.h>
 

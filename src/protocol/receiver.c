@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "protocol/receiver_private.h"
+#include "receiver_private.h"
 
 static size_t
 input_len(const struct receiver *r)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "protocol/receiver_private.h"
+#include "receiver_private.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "protocol/sender_private.h"
+#include "sender_private.h"
 
 struct sender *
 sender_new(const struct sender_options *options)

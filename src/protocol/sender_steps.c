@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "protocol/sender_private.h"
+#include "sender_private.h"
 
 #include <stdio.h>
 

@@ -16,8 +16,8 @@
 #include "ledger/ledger.h"
 #include "net/stream.h"
 #include "protocol/limits.h"
+#include "serve_private.h"
 #include "session/destinations.h"
-#include "session/serve_private.h"
 #include "session/soft_bounce.h"
 #include "session/tally.h"
 

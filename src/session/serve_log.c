@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "session/serve_private.h"
+#include "serve_private.h"
 
 #include <stdio.h>
 #include <string.h>

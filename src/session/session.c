@@ -24,9 +24,9 @@
 #include "session/call.h"
 #include "session/destinations.h"
 #include "session/serve.h"
-#include "session/session_private.h"
 #include "session/soft_bounce.h"
 #include "session/tally.h"
+#include "session_private.h"
 #include "tell/log.h"
 
 enum {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "session/session_private.h"
+#include "session_private.h"
 
 #include <string.h>
 

@@ -12,7 +12,7 @@ ANALYZER     ?= gcc
 
 empty :=
 ROOM_HEADERS := (include|src)/($(subst $(empty) $(empty),|,$(strip $(ROOMS))))/
-HEADERS   := $(sort $(wildcard $(ROOMS:%=include/%/*.h)))
+HEADERS   := $(sort $(wildcard $(ROOMS:%=include/%/*.h) $(ROOMS:%=src/%/*_private.h)))
 FORMATTED := $(SRCS) $(HEADERS) $(sort $(wildcard test/*/*.[ch]))
 # Scripts are found by their first line.
 SCRIPTS   := $(shell find .ci contrib test systemd -type f -size -64k \

@@ -10,10 +10,10 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
+#include "../../src/ledger/ledger_private.h"
 #include "base/buf.h"
 #include "ledger/ledger_book.h"
 #include "ledger/ledger_file.h"
-#include "ledger/ledger_state.h"
 #include "ledger_kit.h"
 
 /* A store that counts, and fails when it is told to. */

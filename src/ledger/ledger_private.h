@@ -1,12 +1,12 @@
 /*
- * ledger_state - what a ledger knows while it runs.
+ * ledger_private - what a ledger knows while it runs.
  *
  * For the modules that are the ledger: ledger (its life, proof of receipt),
  * ledger_rcpt (up to the text), ledger_text (from there to the answers) and
  * ledger_put_off (recipients that were deferred).
  */
-#ifndef ODMR_LEDGER_LEDGER_STATE_H
-#define ODMR_LEDGER_LEDGER_STATE_H
+#ifndef ODMR_LEDGER_LEDGER_PRIVATE_H
+#define ODMR_LEDGER_LEDGER_PRIVATE_H
 
 #include <openssl/types.h>
 
