@@ -1,23 +1,19 @@
 /* SPDX-License-Identifier: ISC */
 #include "run/scheduler.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/deadline.h"
-#include "base/mem.h"
-#include "base/privilege.h"
 #include "base/stop.h"
-#include "base/timestamp.h"
 #include "config/config.h"
 #include "record/lock.h"
 #include "run/task.h"
 #include "run/wake.h"
 #include "run/workers.h"
+#include "scheduler_private.h"
 #include "tell/log.h"
 #include "tell/notify.h"
 
@@ -25,192 +21,6 @@
 static const char lock_name[] = "run:";
 
 enum { LOOK_MS = 1000 }; /* sessions last for seconds */
-
-struct scheduler {
-	const struct scheduler_options *options;
-	struct workers *pool;
-	struct task **tasks;
-	size_t count;
-	struct wake wake;
-	int lock;
-	int64_t watchdog; /* ms between two signs of life; 0: none */
-	int64_t watchdog_next; /* clock_ms() */
-	char status[TASK_DESCRIPTION_SIZE]; /* as systemd was told last */
-};
-
-static const char *
-state_dir(const struct scheduler *scheduler)
-{
-	return (*scheduler->options->config)->state_dir;
-}
-
-static void
-log_next(const struct task *task)
-{
-	char text[TIMESTAMP_UTC_SIZE];
-	struct log_line line;
-
-	log_begin(&line, CONFIG_LOG_INFO, task->name, "schedule");
-	log_text(&line, "next",
-	    task->next == SCHEDULE_NEVER
-		? "never"
-		: timestamp_format_utc(text, task->next));
-	log_end(&line);
-}
-
-static void
-add_task(struct scheduler *scheduler, const struct config_account *account)
-{
-	struct schedule_clock now = schedule_clock_now();
-	struct task *task = task_new(state_dir(scheduler), account, &now);
-
-	scheduler->tasks = xreallocarray(
-	    scheduler->tasks, scheduler->count + 1, sizeof(struct task *));
-	scheduler->tasks[scheduler->count++] = task;
-	task_plan(task, &now);
-	task_publish(task, state_dir(scheduler), &now);
-	log_next(task);
-}
-
-static void
-remove_task(struct scheduler *scheduler, size_t index)
-{
-	task_free(scheduler->tasks[index]);
-	scheduler->tasks[index] = scheduler->tasks[--scheduler->count];
-}
-
-static struct task *
-find_task(const struct scheduler *scheduler, const char *name)
-{
-	for (size_t i = 0; i < scheduler->count; i++)
-		if (strcmp(scheduler->tasks[i]->name, name) == 0)
-			return scheduler->tasks[i];
-	return NULL;
-}
-
-/* A hold that is over by the new configuration is over at once. */
-static void
-plan_by_new(const struct scheduler *scheduler, struct task *task,
-    const struct schedule_clock *now)
-{
-	bool was_held = task->hold_boot > now->boot;
-
-	if (task_is_held(task, state_dir(scheduler), now))
-		return;
-	task_plan(task, now);
-	if (was_held && schedule_holds(task->account, now->unix)) {
-		task->next = now->unix;
-		task->wake = now->boot;
-	}
-	log_next(task);
-}
-
-/* The tasks become those of the configuration; what runs goes on. */
-static void
-take_accounts(struct scheduler *scheduler)
-{
-	const struct config *config = *scheduler->options->config;
-	struct schedule_clock now = schedule_clock_now();
-
-	for (size_t i = scheduler->count; i-- > 0;) {
-		struct task *task = scheduler->tasks[i];
-		task->account = config_find_account(config, task->name);
-		if (task->account != NULL && !task->account->enabled)
-			task->account = NULL;
-		if (task->account == NULL && !task->running) {
-			remove_task(scheduler, i);
-		} else if (task->account != NULL && !task->running &&
-			   !task->forced) {
-			plan_by_new(scheduler, task, &now);
-		}
-	}
-	for (size_t i = 0; i < config->accounts_count; i++)
-		if (config->accounts[i].enabled &&
-		    find_task(scheduler, config->accounts[i].name) == NULL)
-			add_task(scheduler, &config->accounts[i]);
-}
-
-static void
-log_messages(const struct config *config)
-{
-	char text[CONFIG_MESSAGE_SIZE];
-
-	for (size_t i = 0; i < config->messages_count; i++)
-		log_say(config->messages[i].warning ? CONFIG_LOG_WARNING
-						    : CONFIG_LOG_ERROR,
-		    NULL, "reload", "%s",
-		    config_message_format(
-			config->path, &config->messages[i], text, sizeof text));
-}
-
-static void
-reload(struct scheduler *scheduler)
-{
-	const struct scheduler_options *options = scheduler->options;
-
-	notify_reloading();
-	privilege_regain();
-	struct config *config = config_load(options->config_path);
-	privilege_resume();
-	log_messages(config);
-	bool usable = config->faults == 0;
-	if (usable && strcmp(config->state_dir, state_dir(scheduler)) != 0) {
-		log_say(CONFIG_LOG_ERROR, NULL, "reload",
-		    "state_dir cannot change while the program runs");
-		usable = false;
-	}
-	if (usable) {
-		config_free(*options->config);
-		*options->config = config;
-		log_open(config->log, config->log_format, config->log_level);
-		workers_set_max(scheduler->pool, (size_t)config->max_sessions);
-		take_accounts(scheduler);
-		process_stop_listening(scheduler->pool);
-	} else {
-		config_free(config);
-	}
-	log_say(CONFIG_LOG_INFO, NULL, "reload",
-	    usable ? "the configuration was read again"
-		   : "the configuration stays as it was");
-	notify_send("READY=1");
-}
-
-/* On hold or not, but for those that run already; a wait for new mail may be on
- * a connection that died with the old network, and begins anew. */
-static void
-fetch_everything(struct scheduler *scheduler)
-{
-	struct schedule_clock now = schedule_clock_now();
-
-	process_stop_listening(scheduler->pool);
-	for (size_t i = 0; i < scheduler->count; i++) {
-		struct task *task = scheduler->tasks[i];
-		if (task->running || task->account == NULL)
-			continue;
-		task->forced = true;
-		/* Who waits already does not lose his turn. */
-		if (task->wake > now.boot)
-			task->wake = now.boot;
-	}
-}
-
-/* Windows and `at` times are elsewhere now. */
-static void
-plan_anew(struct scheduler *scheduler)
-{
-	struct schedule_clock now = schedule_clock_now();
-
-	tzset();
-	log_say(CONFIG_LOG_INFO, NULL, "schedule", "the clock was set");
-	for (size_t i = 0; i < scheduler->count; i++) {
-		struct task *task = scheduler->tasks[i];
-		if (task->running || task->forced || task->account == NULL)
-			continue;
-		task_plan(task, &now);
-		task_publish(task, state_dir(scheduler), &now);
-		log_next(task);
-	}
-}
 
 /* It is to be started, but for a free place. */
 static bool
@@ -245,7 +55,7 @@ is_locked(const struct scheduler *scheduler, const struct task *task)
 {
 	const struct config_account *account = task->account;
 
-	return lock_provider_is_held(state_dir(scheduler),
+	return lock_provider_is_held(scheduler_state_dir(scheduler),
 	    account->provider.host, account->provider.port,
 	    account->user != NULL ? account->user : "");
 }
@@ -261,7 +71,8 @@ start_due(struct scheduler *scheduler)
 		if (task == NULL)
 			return;
 		bool forced = task->forced;
-		if (!forced && task_is_held(task, state_dir(scheduler), &now))
+		if (!forced &&
+		    task_is_held(task, scheduler_state_dir(scheduler), &now))
 			continue;
 		if (is_locked(scheduler, task)) {
 			task->look = now.boot + LOOK_MS;
@@ -317,17 +128,17 @@ handle_event(struct scheduler *scheduler, const struct workers_event *event)
 	if (event->lost)
 		log_say(CONFIG_LOG_ERROR, task->name, "end", "%s",
 		    event->result.error.text);
-	task_end(task, state_dir(scheduler), &event->result, &now);
+	task_end(task, scheduler_state_dir(scheduler), &event->result, &now);
 	if (event->lost && task->account != NULL)
 		workers_follow(scheduler->pool, *scheduler->options->config,
 		    task->account, &event->result);
 	if (task->account != NULL) {
-		log_next(task);
+		scheduler_log_next(task);
 		return;
 	}
 	for (size_t i = 0; i < scheduler->count; i++) {
 		if (scheduler->tasks[i] == task) {
-			remove_task(scheduler, i);
+			scheduler_remove_task(scheduler, i);
 			return;
 		}
 	}
@@ -361,11 +172,11 @@ handle_wake(struct scheduler *scheduler)
 
 	wake_read(&scheduler->wake, &reasons);
 	if (reasons.reload)
-		reload(scheduler);
+		scheduler_reload(scheduler);
 	if (reasons.clock)
-		plan_anew(scheduler);
+		scheduler_plan_anew(scheduler);
 	if (reasons.fetch)
-		fetch_everything(scheduler);
+		scheduler_fetch_all(scheduler);
 }
 
 static void
@@ -413,11 +224,12 @@ serve(struct scheduler *scheduler)
 static bool
 take_lock(struct scheduler *scheduler, struct error *err)
 {
-	scheduler->lock = lock_take(state_dir(scheduler), lock_name, NULL, err);
+	scheduler->lock =
+	    lock_take(scheduler_state_dir(scheduler), lock_name, NULL, err);
 	if (scheduler->lock < 0 && err->class == ERROR_BUSY)
 		error_set(err, ERROR_BUSY,
 		    "another odmr-agent run uses the state folder %s",
-		    state_dir(scheduler));
+		    scheduler_state_dir(scheduler));
 	return scheduler->lock >= 0;
 }
 
@@ -458,7 +270,7 @@ scheduler_run(const struct scheduler_options *options)
 	    workers_new((size_t)(*options->config)->max_sessions, options->run);
 	if (take_lock(&scheduler, &err) && wake_open(&scheduler.wake, &err)) {
 		hide_from_sessions(&scheduler);
-		take_accounts(&scheduler);
+		scheduler_take_accounts(&scheduler);
 		serve(&scheduler);
 	} else {
 		log_say(CONFIG_LOG_ERROR, NULL, "start", "%s", err.text);
