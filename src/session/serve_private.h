@@ -1,8 +1,23 @@
 /*
  * serve_private - what the sources of session/serve share.
  *
- * serve.c has the loop and the decisions, serve_text.c what the delivery is
- * given of a message, serve_log.c the words of the log.
+ * serve.c has the loop and its waits, serve_rcpt.c what a recipient is answered,
+ * serve_text.c what the delivery is given of a message, serve_outcome.c what
+ * became of it, serve_log.c the words of the log.
+ *
+ * What is known of a recipient stands in four arrays, by its number in the
+ * envelope:
+ *
+ * serve.replies   what the delivery said of it, as it said it: at RCPT, then
+ *                 after the content; for the log. Code 0: it was not asked.
+ * ledger          what counts, softened where soft_bounce is on, with what
+ *                 earlier connections have left: ledger_rcpt_answer() at RCPT,
+ *                 ledger_outcome() after the content.
+ * told            what the provider is answered after the content, given by
+ *                 ledger_reply(); lives in serve_outcome_answer(). Code 0: it
+ *                 had its last word at RCPT.
+ * receiver        what the provider was answered: receiver_answer(), once at
+ *                 RCPT, and after the content once for each accepted one.
  */
 #ifndef ODMR_SESSION_SERVE_PRIVATE_H
 #define ODMR_SESSION_SERVE_PRIVATE_H
@@ -16,10 +31,22 @@
 #include "protocol/message_id.h"
 #include "session/serve.h"
 
+struct config_delivery;
 struct delivery;
 struct envelope;
 struct receiver;
 struct status;
+
+enum {
+	/* A message under way is finished within this after a SIGTERM, and
+	 * what is to be told then is written within it. */
+	SERVE_GRACE_TEXT = 10 * 1000,
+	/* An answer that the delivery owes is waited for so long after it. */
+	SERVE_GRACE_ANSWER = 60 * 1000,
+	/* Deliveries have time limits of their own, all of them below: a
+	 * `timeout` of a day gives three days to the end of a text. */
+	SERVE_DELIVERY_MAX = 7 * 24 * 3600 * 1000,
+};
 
 struct serve {
 	const struct serve_options *options;
@@ -47,6 +74,23 @@ struct serve {
 	uint64_t window_begin; /* progress at its beginning */
 };
 
+/* Where a recipient goes; NULL: nowhere. */
+const struct config_delivery *serve_delivery_of(
+    const struct serve *s, size_t rcpt);
+/* soft_bounce: the provider keeps the mail. delivery NULL: of no delivery. */
+void serve_soften(const struct serve *s, const struct config_delivery *delivery,
+    struct status *status);
+/* The limit of size is that of all deliveries together. */
+void serve_soften_size(const struct serve *s);
+/* A recipient that the receiver let through: it is answered here, or by
+ * serve_rcpt_answers(), which takes the delivery's answers to a group. */
+void serve_rcpt(struct serve *s, size_t rcpt);
+void serve_rcpt_answers(struct serve *s);
+/* The message came to nothing; refusal NULL: the provider gave it up. */
+void serve_outcome_abort(struct serve *s, const struct status *refusal);
+/* The content is whole: delivery, ledger, and each recipient's answer. */
+void serve_outcome_answer(struct serve *s);
+void serve_tell_progress(const struct serve *s);
 /* The text begins: the delivery gets our Received field. */
 void serve_text_begin(struct serve *s);
 void serve_text_body(struct serve *s, const char *text, size_t len);
