@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/array.h"
@@ -18,8 +17,7 @@
 #include "base/mem.h"
 #include "base/stop.h"
 #include "config/config.h"
-#include "record/history.h"
-#include "record/status_file.h"
+#include "workers_private.h"
 
 enum {
 	HANG_MS = 60 * 1000, /* beyond all that a session may wait for */
@@ -28,40 +26,6 @@ enum {
 	STOP_MS = 80 * 1000,
 	/* What is run after a session has a minute of its own each. */
 	FINISH_MS = 240 * 1000,
-	FDS_MAX = 8, /* descriptors that the caller waits for */
-	PRIVATE_MAX = 8, /* those that a child must not keep */
-};
-
-struct process {
-	pid_t pid; /* -1: the fork was refused */
-	int fd;
-	void *tag;
-	char *account;
-	char *state_dir;
-	char *host, *user; /* of the provider: one call at a time */
-	uint16_t port;
-	int64_t started; /* Unix time in ms */
-	int64_t begun; /* clock_ms() */
-	int64_t ends; /* clock_ms() by which it must be heard of */
-	int64_t patience; /* ms that each sign of life gives it */
-	int64_t latest; /* clock_ms() that no sign of life goes beyond */
-	bool stopping;
-	bool told; /* its session's end */
-	bool listening; /* it waits for new mail, and takes no place */
-	bool hung;
-	bool garbled; /* it wrote what no session writes */
-	struct error *refused; /* with pid -1 */
-};
-
-struct workers {
-	worker_function *run;
-	size_t max, count;
-	struct process *processes; /* size of them */
-	size_t size; /* of processes */
-	struct pollfd *fds;
-	size_t fds_size;
-	int private[PRIVATE_MAX];
-	size_t private_count;
 };
 
 struct workers *
@@ -70,8 +34,8 @@ workers_new(size_t max, worker_function *run)
 	struct workers *pool = xcalloc(1, sizeof *pool);
 
 	pool->run = run;
-	pool->fds =
-	    array_room(NULL, &pool->fds_size, FDS_MAX, sizeof *pool->fds);
+	pool->fds = array_room(
+	    NULL, &pool->fds_size, WORKERS_FDS_MAX, sizeof *pool->fds);
 	workers_set_max(pool, max);
 	return pool;
 }
@@ -89,13 +53,13 @@ add_process(struct workers *pool, const struct process *process)
 	    pool->count + 1, sizeof *pool->processes);
 	pool->processes[pool->count++] = *process;
 	pool->fds = array_room(pool->fds, &pool->fds_size,
-	    pool->count + FDS_MAX, sizeof *pool->fds);
+	    pool->count + WORKERS_FDS_MAX, sizeof *pool->fds);
 }
 
 void
 workers_keep_private(struct workers *pool, int fd)
 {
-	assert(pool->private_count < PRIVATE_MAX);
+	assert(pool->private_count < WORKERS_PRIVATE_MAX);
 	pool->private[pool->private_count++] = fd;
 }
 
@@ -298,92 +262,6 @@ read_record(struct process *process, struct workers_event *event, bool *gone)
 	return true;
 }
 
-/* After its pipe ended there is nothing that it could still do for us. */
-static int
-reap(const struct process *process)
-{
-	int status = 0;
-
-	kill(process->pid, SIGKILL);
-	while (waitpid(process->pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return status;
-}
-
-static void
-explain(const struct process *process, int status, struct error *err)
-{
-	if (process->hung)
-		error_set(
-		    err, ERROR_INTERNAL, "the session hung and was ended");
-	else if (process->garbled)
-		error_set(err, ERROR_INTERNAL,
-		    "the session reported an invalid result");
-	else if (WIFSIGNALED(status))
-		error_set(err, ERROR_INTERNAL,
-		    "the session died of signal %d (%s)", WTERMSIG(status),
-		    strsignal(WTERMSIG(status)));
-	else if (WEXITSTATUS(status) == error_exit_status(ERROR_SYSTEM))
-		error_set(err, ERROR_SYSTEM,
-		    "the session ran out of memory or descriptors");
-	else
-		error_set(err, ERROR_INTERNAL,
-		    "the session ended with status %d and reported no result",
-		    WEXITSTATUS(status));
-}
-
-/* What a session that told no result would have written itself. */
-static void
-record_loss(const struct process *process, struct session_result *result)
-{
-	struct history history;
-	struct error err;
-
-	(void)!status_file_read(
-	    process->state_dir, process->account, &history, &err);
-	history_add(&history, result);
-	if (!status_file_write(
-		process->state_dir, process->account, &history, &err))
-		error_prefix(&result->error, "%s", err.text);
-	history_clear(&history);
-}
-
-/* Takes the process off the pool; true: its session's end was not told yet,
- * and is now. */
-static bool
-remove_process(struct workers *pool, size_t index, struct workers_event *event)
-{
-	struct process process = pool->processes[index];
-	int status = 0;
-
-	pool->processes[index] = pool->processes[--pool->count];
-	if (process.pid > 0) {
-		close(process.fd);
-		status = reap(&process);
-	}
-	if (!process.told) {
-		struct session_result *result = &event->result;
-		*event = (struct workers_event){
-		    .tag = process.tag, .ended = true, .lost = true};
-		result->outcome = SESSION_FAILED;
-		result->started = process.started;
-		result->ended = clock_unix_ms();
-		result->elapsed = clock_ms() - process.begun;
-		if (process.pid > 0)
-			explain(&process, status, &result->error);
-		else
-			result->error = *process.refused;
-		result->exit_status = error_exit_status(result->error.class);
-		record_loss(&process, result);
-	}
-	free(process.account);
-	free(process.state_dir);
-	free(process.host);
-	free(process.user);
-	free(process.refused);
-	return !process.told;
-}
-
 /* Ends those that hang; when the next one would. */
 static int64_t
 end_hung(struct workers *pool)
@@ -410,7 +288,7 @@ find_refused(struct workers *pool, struct workers_event *event)
 {
 	for (size_t i = 0; i < pool->count; i++)
 		if (pool->processes[i].pid < 0)
-			return remove_process(pool, i, event);
+			return workers_remove(pool, i, event);
 	return false;
 }
 
@@ -424,7 +302,7 @@ find_event(struct workers *pool, struct workers_event *event)
 			continue;
 		if (read_record(&pool->processes[i], event, &gone))
 			return true;
-		if (gone && remove_process(pool, i, event))
+		if (gone && workers_remove(pool, i, event))
 			return true;
 	}
 	return false;
@@ -460,7 +338,7 @@ enum workers_wait_result
 workers_wait(struct workers *pool, int64_t until, const int *fds, size_t count,
     struct workers_event *event)
 {
-	assert(count <= FDS_MAX);
+	assert(count <= WORKERS_FDS_MAX);
 	for (;;) {
 		size_t before = pool->count;
 		if (find_refused(pool, event))
