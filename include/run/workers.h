@@ -81,6 +81,6 @@ enum workers_wait_result workers_wait(struct workers *pool, int64_t until,
 /* SIGTERM to every session; each ends in an event still. */
 void workers_stop(struct workers *pool);
 /* The same to those that only wait for new mail: they begin anew. */
-void process_stop_listening(struct workers *pool);
+void workers_stop_listening(struct workers *pool);
 
 #endif

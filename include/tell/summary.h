@@ -31,7 +31,7 @@ char *summary_hold(
     char out[static SUMMARY_SIZE], const struct history *history, int64_t now);
 /* "listening since 14:02": its provider holds the reply to ATRN until it has
  * mail. */
-char *report_listening(
+char *summary_listening(
     char out[static SUMMARY_SIZE], const struct history *history, int64_t now);
 /* "not asked before 12:30, ..." */
 char *summary_spaced(

@@ -206,7 +206,7 @@ is_listened_to(struct fetch *fetch, const struct config_account *account)
 		print_json(fetch, account->name, &history);
 	else if (listens)
 		print_line(fetch, account->name,
-		    report_listening(text, &history, clock_unix_ms()));
+		    summary_listening(text, &history, clock_unix_ms()));
 	history_clear(&history);
 	return listens;
 }

@@ -140,7 +140,7 @@ scheduler_reload(struct scheduler *scheduler)
 		log_open(config->log, config->log_format, config->log_level);
 		workers_set_max(scheduler->pool, (size_t)config->max_sessions);
 		scheduler_take_accounts(scheduler);
-		process_stop_listening(scheduler->pool);
+		workers_stop_listening(scheduler->pool);
 	} else {
 		config_free(config);
 	}
@@ -172,7 +172,7 @@ scheduler_fetch_all(struct scheduler *scheduler)
 {
 	struct schedule_clock now = schedule_clock_now();
 
-	process_stop_listening(scheduler->pool);
+	workers_stop_listening(scheduler->pool);
 	for (size_t i = 0; i < scheduler->count; i++) {
 		struct task *task = scheduler->tasks[i];
 		if (task->running || task->account == NULL)

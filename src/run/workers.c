@@ -380,7 +380,7 @@ workers_stop(struct workers *pool)
 }
 
 void
-process_stop_listening(struct workers *pool)
+workers_stop_listening(struct workers *pool)
 {
 	for (size_t i = 0; i < pool->count; i++)
 		if (pool->processes[i].listening &&

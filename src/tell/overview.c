@@ -184,7 +184,7 @@ add_reasons(struct overview *overview, const struct config_account *account,
 		    overview, summary_plain(plain, history->last_error));
 	if (history->listening != 0)
 		add_wrapped(
-		    overview, report_listening(text, history, overview->now));
+		    overview, summary_listening(text, history, overview->now));
 	if (history->ledger_due > 0) {
 		char count[CELL_SIZE];
 		count_of(count, history->ledger_due, "message");

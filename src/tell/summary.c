@@ -136,7 +136,7 @@ summary_hold(
 }
 
 char *
-report_listening(
+summary_listening(
     char out[static SUMMARY_SIZE], const struct history *history, int64_t now)
 {
 	char clock[TIMESTAMP_WORDS_SIZE];
