@@ -140,7 +140,7 @@ def test_long_addresses(t):
     assert given == sender and to == rcpts[:1], (given, to)
     known = t.run("ledger", "office").out
     assert "from=<%s>" % sender in known, known
-    assert "to=<%s> taken" % rcpts[0] in known, known
+    assert "to=<%s> delivered" % rcpts[0] in known, known
     assert "  deferred from=<%s> to=<u..1.@example.org>" % sender in known, known
 
 
