@@ -50,7 +50,7 @@ skip_space(struct parser *parser)
 
 /* Takes c, with white space before it. */
 static bool
-take(struct parser *parser, char c)
+take_octet(struct parser *parser, char c)
 {
 	skip_space(parser);
 	if (parser->at == parser->end || *parser->at != c)
@@ -152,7 +152,7 @@ take_escape(struct parser *parser, char *out)
 static char *
 take_text(struct parser *parser)
 {
-	if (!take(parser, '"'))
+	if (!take_octet(parser, '"'))
 		return NULL;
 	char *start = parser->at, *out = start;
 	while (parser->at < parser->end) {
@@ -183,7 +183,7 @@ take_digits(struct parser *parser)
 }
 
 static bool
-take_number(struct parser *parser, struct json_value *value)
+take_json_number(struct parser *parser, struct json_value *value)
 {
 	value->type = JSON_NUMBER;
 	value->text = parser->at;
@@ -222,13 +222,13 @@ take_members(struct parser *parser, struct json_value *parent)
 	char close = object ? '}' : ']';
 	struct json_value **link = &parent->child;
 
-	if (take(parser, close))
+	if (take_octet(parser, close))
 		return true;
 	do {
 		const char *key = NULL;
 		if (object) {
 			key = take_text(parser);
-			if (key == NULL || !take(parser, ':') ||
+			if (key == NULL || !take_octet(parser, ':') ||
 			    known(parent->child, key))
 				return false;
 		}
@@ -238,8 +238,8 @@ take_members(struct parser *parser, struct json_value *parent)
 		value->key = key;
 		*link = value;
 		link = &value->next;
-	} while (take(parser, ','));
-	return take(parser, close);
+	} while (take_octet(parser, ','));
+	return take_octet(parser, close);
 }
 
 static bool
@@ -280,7 +280,7 @@ take_into(struct parser *parser, struct json_value *value)
 			return true;
 		}
 	}
-	return take_number(parser, value);
+	return take_json_number(parser, value);
 }
 
 static struct json_value *

@@ -9,7 +9,7 @@
 #include "base/timestamp.h"
 
 static void
-put(struct json_writer *json, const char *text, size_t len)
+put_octets(struct json_writer *json, const char *text, size_t len)
 {
 	if (!json->cut && !buf_append(json->out, text, len))
 		json->cut = true;
@@ -61,7 +61,7 @@ put_point(struct json_writer *json, uint32_t point)
 		len = snprintf(out, sizeof out, "\\u%04" PRIx32 "\\u%04" PRIx32,
 		    0xd800 + ((point - 0x10000) >> 10),
 		    0xdc00 + ((point - 0x10000) & 0x3ff));
-	put(json, out, (size_t)len);
+	put_octets(json, out, (size_t)len);
 }
 
 static void
@@ -70,7 +70,7 @@ put_text(struct json_writer *json, const char *text)
 	const unsigned char *at = (const unsigned char *)text;
 	size_t left = strlen(text);
 
-	put(json, "\"", 1);
+	put_octets(json, "\"", 1);
 	while (left > 0) {
 		uint32_t point;
 		size_t used = utf8_decode(at, left, &point);
@@ -82,18 +82,18 @@ put_text(struct json_writer *json, const char *text)
 		at += used;
 		left -= used;
 	}
-	put(json, "\"", 1);
+	put_octets(json, "\"", 1);
 }
 
 static void
 put_key(struct json_writer *json, const char *key)
 {
 	if (json->comma)
-		put(json, ",", 1);
+		put_octets(json, ",", 1);
 	json->comma = true;
 	if (key != NULL) {
 		put_text(json, key);
-		put(json, ":", 1);
+		put_octets(json, ":", 1);
 	}
 }
 
@@ -107,14 +107,14 @@ void
 json_open(struct json_writer *json, const char *key, char bracket)
 {
 	put_key(json, key);
-	put(json, &bracket, 1);
+	put_octets(json, &bracket, 1);
 	json->comma = false;
 }
 
 void
 json_close(struct json_writer *json, char bracket)
 {
-	put(json, &bracket, 1);
+	put_octets(json, &bracket, 1);
 	json->comma = true;
 }
 
@@ -123,7 +123,7 @@ json_text(struct json_writer *json, const char *key, const char *text)
 {
 	put_key(json, key);
 	if (text == NULL)
-		put(json, "null", 4);
+		put_octets(json, "null", 4);
 	else
 		put_text(json, text);
 }
@@ -135,7 +135,7 @@ json_number(struct json_writer *json, const char *key, int64_t value)
 
 	put_key(json, key);
 	int len = snprintf(out, sizeof out, "%" PRId64, value);
-	put(json, out, (size_t)len);
+	put_octets(json, out, (size_t)len);
 }
 
 void
@@ -148,7 +148,7 @@ json_seconds(struct json_writer *json, const char *key, int64_t ms)
 		ms = 0;
 	int len = snprintf(
 	    out, sizeof out, "%" PRId64 ".%03d", ms / 1000, (int)(ms % 1000));
-	put(json, out, (size_t)len);
+	put_octets(json, out, (size_t)len);
 }
 
 void
@@ -156,9 +156,9 @@ json_bool(struct json_writer *json, const char *key, bool value)
 {
 	put_key(json, key);
 	if (value)
-		put(json, "true", 4);
+		put_octets(json, "true", 4);
 	else
-		put(json, "false", 5);
+		put_octets(json, "false", 5);
 }
 
 void

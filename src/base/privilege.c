@@ -22,7 +22,7 @@ static struct {
 } assumed;
 
 static bool
-fail(struct error *err)
+fail_privilege(struct error *err)
 {
 	error_set_errno(err, ERROR_SYSTEM, errno,
 	    "root cannot become the owner of state_dir (user %u)",
@@ -79,7 +79,7 @@ decide(const char *path, struct error *err)
 		return false;
 	}
 	if (assumed.uid != 0 && !take_groups(&st))
-		return fail(err);
+		return fail_privilege(err);
 	assumed.decided = true;
 	return true;
 }
@@ -102,7 +102,7 @@ privilege_assume(const char *path, struct error *err)
 		return true;
 	if (!assumed.decided && !decide(path, err))
 		return false;
-	return become() || fail(err);
+	return become() || fail_privilege(err);
 }
 
 void
@@ -144,7 +144,7 @@ privilege_drop(struct error *err)
 		privilege_guard();
 		return true;
 	}
-	(void)fail(err);
+	(void)fail_privilege(err);
 	/* What is left to be done is not done as root either. */
 	privilege_resume();
 	return false;

@@ -217,7 +217,7 @@ watch(int set, int fd)
 }
 
 static bool
-reap(const struct spawn *spawn, int *status)
+reap_program(const struct spawn *spawn, int *status)
 {
 	pid_t pid = waitpid(spawn->pid, status, WNOHANG);
 
@@ -237,7 +237,8 @@ await_end(struct spawn *spawn, const struct deadline *deadline, int *status)
 	for (int i = 0; i < 2; i++)
 		if (spawn->pipes[i].fd >= 0 && !watch(set, spawn->pipes[i].fd))
 			told = false;
-	while (!(ended = reap(spawn, status)) && deadline_left(deadline) > 0) {
+	while (!(ended = reap_program(spawn, status)) &&
+	       deadline_left(deadline) > 0) {
 		struct deadline look = deadline_in(LOOK_MS, deadline->grace);
 		look = told ? *deadline : deadline_min(*deadline, look);
 		deadline_wait(&look, set, POLLIN);

@@ -39,7 +39,7 @@ whole_file_open_folder(
 
 /* Reads to the end, which a file that grows meanwhile may not have. */
 static bool
-read_all(int fd, const char *name, struct buf *out, struct error *err)
+read_whole(int fd, const char *name, struct buf *out, struct error *err)
 {
 	for (;;) {
 		size_t room;
@@ -81,7 +81,7 @@ whole_file_read(
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
 		error_set(err, ERROR_SYSTEM, "%s is not a file", name);
 	else
-		read = read_all(fd, name, out, err);
+		read = read_whole(fd, name, out, err);
 	close(fd);
 	return read ? WHOLE_FILE_READ : WHOLE_FILE_FAILED;
 }
@@ -103,7 +103,7 @@ write_all(int fd, const char *data, size_t len)
 
 /* Creates it anew, whatever a process that died left there. */
 static int
-create(int folder, const char *name)
+create_temporary(int folder, const char *name)
 {
 	if (unlinkat(folder, name, 0) != 0 && errno != ENOENT)
 		return -1;
@@ -121,7 +121,7 @@ whole_file_write(int folder, const char *name, mode_t mode, const void *data,
 		error_set(err, ERROR_SYSTEM, "the name %s is too long", name);
 		return false;
 	}
-	int fd = create(folder, new);
+	int fd = create_temporary(folder, new);
 	if (fd < 0) {
 		error_set_errno(
 		    err, ERROR_SYSTEM, errno, "cannot create %s", new);

@@ -9,7 +9,7 @@
 #include "config/config.h"
 
 static void
-add(struct account_args *args, const struct config_account *account)
+add_account(struct account_args *args, const struct config_account *account)
 {
 	for (size_t i = 0; i < args->count; i++)
 		if (args->accounts[i] == account)
@@ -29,7 +29,7 @@ read_word(struct account_args *args, const struct config *config,
 	    config_find_account(config, word);
 	if (account != NULL) {
 		args->named = true;
-		add(args, account);
+		add_account(args, account);
 		return true;
 	}
 	if (word[0] == '-')
@@ -55,7 +55,7 @@ account_args_read(struct account_args *args, const struct config *config,
 	}
 	if (!args->named)
 		for (size_t i = 0; i < config->accounts_count; i++)
-			add(args, &config->accounts[i]);
+			add_account(args, &config->accounts[i]);
 	return true;
 }
 

@@ -250,7 +250,7 @@ tell_call(struct check *check, const struct config_account *account,
 
 /* Secrets and keys may be root's to read; nothing else is done as root. */
 static struct call *
-prepare_call(const struct call_options *options, struct secret *password,
+prepare_check_call(const struct call_options *options, struct secret *password,
     struct secret *token, struct error *err)
 {
 	struct deadline deadline = deadline_in(SETUP_MS, 0);
@@ -266,8 +266,8 @@ prepare_call(const struct call_options *options, struct secret *password,
 
 /* What a session would compare the offer with. */
 static void
-read_history(const struct check *check, const struct config_account *account,
-    struct history *history)
+read_check_history(const struct check *check,
+    const struct config_account *account, struct history *history)
 {
 	struct error err;
 
@@ -278,7 +278,7 @@ read_history(const struct check *check, const struct config_account *account,
 }
 
 static void
-call_provider(struct check *check, const struct config_account *account)
+check_call(struct check *check, const struct config_account *account)
 {
 	struct secret password = {NULL, 0}, token = {NULL, 0};
 	struct history history;
@@ -298,8 +298,9 @@ call_provider(struct check *check, const struct config_account *account)
 	struct error err;
 
 	transcript_init(&transcript, "provider", check->trace);
-	read_history(check, account, &history);
-	struct call *call = prepare_call(&options, &password, &token, &err);
+	read_check_history(check, account, &history);
+	struct call *call =
+	    prepare_check_call(&options, &password, &token, &err);
 	if (call == NULL)
 		note_error(check, account->name, &err);
 	else {
@@ -329,7 +330,7 @@ check_connect(const struct config *config,
 	probe_deliveries(&check, accounts, count);
 	for (size_t i = 0; i < count && !stop_requested(); i++) {
 		ask_account(&check, accounts[i]);
-		call_provider(&check, accounts[i]);
+		check_call(&check, accounts[i]);
 	}
 	if (stop_requested())
 		check.status = summary_worse_status(check.status, EX_TEMPFAIL);

@@ -122,7 +122,7 @@ print_json(
 
 /* In a moment a call may be made: that is near enough for cron. */
 static bool
-is_spaced(const struct history *history, int64_t now)
+is_fetch_spaced(const struct history *history, int64_t now)
 {
 	return asking_memory_wait(&history->asking, now) >
 	       history->asking.gap / 10;
@@ -142,7 +142,7 @@ must_wait(struct fetch *fetch, const struct config_account *account)
 	/* The session reads it again, and warns. */
 	bool known = status_file_read(state_dir, account->name, &history, &err);
 	bool held = known && hold_left(state_dir, account, &history, now) > 0;
-	bool spaced = known && !held && is_spaced(&history, now);
+	bool spaced = known && !held && is_fetch_spaced(&history, now);
 	if (held || spaced) {
 		int status =
 		    held ? history.hold_status : history.last.exit_status;

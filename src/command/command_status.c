@@ -49,7 +49,7 @@ flush(struct view *view)
 }
 
 static void
-show(struct view *view, const struct config_account *account)
+show_account(struct view *view, const struct config_account *account)
 {
 	struct history history;
 	struct error err;
@@ -106,7 +106,7 @@ command_status(struct command_context *context, int argc, char **argv)
 		overview_begin(&view.table, &view.out, longest_name(&args),
 		    wants_colour(), view.now);
 	for (size_t i = 0; i < args.count; i++)
-		show(&view, args.accounts[i]);
+		show_account(&view, args.accounts[i]);
 	flush(&view);
 	buf_clear(&view.out);
 	account_args_clear(&args);

@@ -48,7 +48,7 @@ take_items(struct array *array, size_t *count)
 }
 
 static void
-finish(struct config_loader *loader)
+finish_config(struct config_loader *loader)
 {
 	struct config_sections *sections = config_sections_of(loader);
 	struct config *config = sections->config;
@@ -86,7 +86,7 @@ unreadable(const char *path, const char *why)
 	init_loader(&loader, &sections, config);
 	loader.ended = true;
 	config_fault(&loader, nowhere, "%s", why);
-	finish(&loader);
+	finish_config(&loader);
 	return config;
 }
 
@@ -100,7 +100,7 @@ config_read(int fd, const char *path)
 	config->path = pool_text(&config->pool, path, strlen(path));
 	init_loader(&loader, &sections, config);
 	config_read_file(&loader, fd);
-	finish(&loader);
+	finish_config(&loader);
 	return config;
 }
 

@@ -78,7 +78,7 @@ has_password(const struct config_account *account)
 
 /* Where `auth` is not set, one kind of secret is enough. */
 static bool
-is_allowed(const struct config_account *account,
+is_port_allowed(const struct config_account *account,
     const struct sasl_mechanism *mechanism)
 {
 	const struct config_texts *auth = &account->auth;
@@ -127,7 +127,7 @@ find_needs(const struct config_account *account)
 	const struct sasl_mechanism *mechanism;
 
 	for (size_t i = 0; (mechanism = sasl_mechanism_at(i)) != NULL; i++)
-		if (is_allowed(account, mechanism))
+		if (is_port_allowed(account, mechanism))
 			add_needs(&needs, account, mechanism);
 	return needs;
 }
@@ -246,7 +246,7 @@ check_accepted(
 }
 
 static void
-check_times(
+check_account_times(
     const struct config_section *section, const struct config_account *account)
 {
 	/* ODMR is meant for sessions that are minutes apart at least. */
@@ -293,7 +293,7 @@ config_check_account(
 		    "domains: \"any\" needs \"accept\", the domains that may"
 		    " come");
 	check_accepted(section, account);
-	check_times(section, account);
+	check_account_times(section, account);
 	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
 		config_check_access(section,
 		    config_key_index(section->table, names[i]), paths[i]);

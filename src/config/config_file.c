@@ -13,7 +13,7 @@
 
 /* A yaml_read_handler_t; 0 ends the parser with a reader error. */
 static int
-read_file(void *context, unsigned char *buffer, size_t size, size_t *got)
+read_config_file(void *context, unsigned char *buffer, size_t size, size_t *got)
 {
 	struct config_loader *loader = context;
 	ssize_t n;
@@ -57,7 +57,7 @@ config_read_file(struct config_loader *loader, int fd)
 	    .places.each = sizeof(struct config_mark), .line = 1, .column = 1};
 	if (yaml_parser_initialize(&loader->parser) == 0)
 		mem_exhausted();
-	yaml_parser_set_input(&loader->parser, read_file, loader);
+	yaml_parser_set_input(&loader->parser, read_config_file, loader);
 	config_parse(loader);
 	yaml_event_delete(&loader->event);
 	free(loader->comments.places.items);

@@ -12,7 +12,7 @@
 
 /* Each piece with its length in front, so that none runs into the next. */
 static void
-add(EVP_MD_CTX *digest, const void *data, size_t len)
+add_octets(EVP_MD_CTX *digest, const void *data, size_t len)
 {
 	uint64_t length = len;
 
@@ -22,12 +22,12 @@ add(EVP_MD_CTX *digest, const void *data, size_t len)
 }
 
 static void
-add_text(EVP_MD_CTX *digest, const char *text)
+digest_text(EVP_MD_CTX *digest, const char *text)
 {
 	if (text == NULL)
-		add(digest, "", 0);
+		add_octets(digest, "", 0);
 	else
-		add(digest, text, strlen(text) + 1);
+		add_octets(digest, text, strlen(text) + 1);
 }
 
 static void
@@ -35,11 +35,12 @@ add_schedule(EVP_MD_CTX *digest, const struct config_schedule *schedule)
 {
 	for (size_t i = 0; i < schedule->count; i++) {
 		const struct config_window *window = &schedule->windows[i];
-		add(digest, &window->days, sizeof window->days);
-		add(digest, &window->hours.from, sizeof window->hours.from);
-		add(digest, &window->hours.to, sizeof window->hours.to);
-		add(digest, &window->every, sizeof window->every);
-		add(digest, window->at.minutes,
+		add_octets(digest, &window->days, sizeof window->days);
+		add_octets(
+		    digest, &window->hours.from, sizeof window->hours.from);
+		add_octets(digest, &window->hours.to, sizeof window->hours.to);
+		add_octets(digest, &window->every, sizeof window->every);
+		add_octets(digest, window->at.minutes,
 		    window->at.count * sizeof *window->at.minutes);
 	}
 }
@@ -51,27 +52,27 @@ add_key(EVP_MD_CTX *digest, const struct config_key *key, const void *field)
 	const struct config_address *address = field;
 	const struct secret *secret = field;
 
-	add_text(digest, key->name);
+	digest_text(digest, key->name);
 	switch (key->field) {
 	case CONFIG_FIELD_PLAIN:
-		add(digest, field, key->size);
+		add_octets(digest, field, key->size);
 		break;
 	case CONFIG_FIELD_TEXT:
-		add_text(digest, *(const char *const *)field);
+		digest_text(digest, *(const char *const *)field);
 		break;
 	case CONFIG_FIELD_TEXTS:
 		for (size_t i = 0; i < texts->count; i++)
-			add_text(digest, texts->items[i]);
+			digest_text(digest, texts->items[i]);
 		break;
 	case CONFIG_FIELD_ADDRESS:
-		add_text(digest, address->host);
-		add(digest, &address->port, sizeof address->port);
+		digest_text(digest, address->host);
+		add_octets(digest, &address->port, sizeof address->port);
 		break;
 	case CONFIG_FIELD_SCHEDULE:
 		add_schedule(digest, field);
 		break;
 	case CONFIG_FIELD_SECRET:
-		add(digest, secret->text, secret->len);
+		add_octets(digest, secret->text, secret->len);
 		break;
 	}
 }
@@ -87,10 +88,10 @@ add_file(EVP_MD_CTX *digest, const char *path)
 
 	if (path == NULL || stat(path, &now) != 0)
 		return;
-	add(digest, &now.st_ino, sizeof now.st_ino);
-	add(digest, &now.st_size, sizeof now.st_size);
-	add(digest, &now.st_mtim.tv_sec, sizeof now.st_mtim.tv_sec);
-	add(digest, &now.st_mtim.tv_nsec, sizeof now.st_mtim.tv_nsec);
+	add_octets(digest, &now.st_ino, sizeof now.st_ino);
+	add_octets(digest, &now.st_size, sizeof now.st_size);
+	add_octets(digest, &now.st_mtim.tv_sec, sizeof now.st_mtim.tv_sec);
+	add_octets(digest, &now.st_mtim.tv_nsec, sizeof now.st_mtim.tv_nsec);
 }
 
 void
@@ -111,7 +112,7 @@ config_fingerprint(const struct config_account *account,
 		add_key(digest, &table->keys[i],
 		    (const char *)account + table->keys[i].offset);
 	add_file(digest, account->tls_cert_file);
-	add(digest, secret->text, secret->len);
+	add_octets(digest, secret->text, secret->len);
 	if (EVP_DigestFinal_ex(digest, inner, &len) != 1 ||
 	    HMAC(EVP_sha256(), key, (int)key_len, inner, len, outer, &len) ==
 		NULL)
@@ -129,22 +130,24 @@ config_fingerprint(const struct config_account *account,
 static void
 add_delivery(EVP_MD_CTX *digest, const struct config_delivery *delivery)
 {
-	add(digest, &delivery->kind, sizeof delivery->kind);
-	add_text(digest, delivery->path);
-	add_text(digest, delivery->address.host);
-	add(digest, &delivery->address.port, sizeof delivery->address.port);
+	add_octets(digest, &delivery->kind, sizeof delivery->kind);
+	digest_text(digest, delivery->path);
+	digest_text(digest, delivery->address.host);
+	add_octets(
+	    digest, &delivery->address.port, sizeof delivery->address.port);
 	for (size_t i = 0; i < delivery->args.count; i++)
-		add_text(digest, delivery->args.items[i]);
-	add(digest, &delivery->create, sizeof delivery->create);
+		digest_text(digest, delivery->args.items[i]);
+	add_octets(digest, &delivery->create, sizeof delivery->create);
 }
 
 static void
 add_route(EVP_MD_CTX *digest, const struct config_route *route)
 {
 	for (size_t i = 0; i < route->recipients.count; i++)
-		add_text(digest, route->recipients.items[i]);
-	add(digest, &route->recipients.count, sizeof route->recipients.count);
-	add_text(digest, route->deliver);
+		digest_text(digest, route->recipients.items[i]);
+	add_octets(
+	    digest, &route->recipients.count, sizeof route->recipients.count);
+	digest_text(digest, route->deliver);
 }
 
 uint64_t

@@ -19,7 +19,7 @@
 static const char localhost[] = "localhost";
 
 static bool
-is_address(const char *name)
+is_address_literal(const char *name)
 {
 	struct in_addr address;
 
@@ -28,12 +28,12 @@ is_address(const char *name)
 
 /* A name as RFC 5321 4.1.2 writes it; one label may do among ourselves. */
 static bool
-is_name(const char *name)
+is_host_name(const char *name)
 {
 	char longer[ADDRESS_DOMAIN_MAX + sizeof ".x"];
 	size_t len = strlen(name);
 
-	if (len > ADDRESS_DOMAIN_MAX || is_address(name))
+	if (len > ADDRESS_DOMAIN_MAX || is_address_literal(name))
 		return false;
 	snprintf(longer, sizeof longer, "%s%s", name,
 	    strchr(name, '.') == NULL ? ".x" : "");
@@ -50,7 +50,7 @@ config_to_hostname(struct config_loader *loader,
 	if (scalar->len > ADDRESS_DOMAIN_MAX)
 		return config_refuse_value(
 		    loader, scalar, key, "as short as names are");
-	if (!is_name(scalar->text))
+	if (!is_host_name(scalar->text))
 		return config_refuse_value(
 		    loader, scalar, key, "a name like mail.example.org");
 	return config_to_text(loader, scalar, key, field);
@@ -122,7 +122,7 @@ find_fault(const char *name)
 
 	if (last == NULL)
 		return "has no dot";
-	if (is_address(name))
+	if (is_address_literal(name))
 		return "is an address";
 	if (!address_is_domain(name) || isdigit((unsigned char)last[1]))
 		return "is not the name of a host";
@@ -146,6 +146,6 @@ config_complete_hostname(struct config *config)
 	    fault);
 	config->hostname_fault = pool_text(&config->pool, text, (size_t)len);
 	/* Local servers look at the form as well. */
-	if (!is_name(config->hostname))
+	if (!is_host_name(config->hostname))
 		config->hostname = localhost;
 }

@@ -32,7 +32,7 @@ config_is_ascii(struct config_loader *loader,
 }
 
 static void
-lower(char *text)
+lower_host(char *text)
 {
 	for (; *text != '\0'; text++)
 		*text = (char)tolower((unsigned char)*text);
@@ -170,7 +170,7 @@ config_to_domain(struct config_loader *loader,
 	if (!address_is_domain(text))
 		return config_refuse_value(
 		    loader, scalar, key, "a domain like example.org");
-	lower(text);
+	lower_host(text);
 	*(const char **)field = text;
 	return true;
 }

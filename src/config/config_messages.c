@@ -29,14 +29,14 @@ is_told(const struct config_loader *loader, struct config_mark mark,
 	return false;
 }
 
-static void tell(struct config_loader *loader, bool warning,
+static void tell_message(struct config_loader *loader, bool warning,
     struct config_mark mark, const char *format, va_list args)
     __attribute__((format(printf, 4, 0)));
 
 /* Beyond the bound one last message says so. */
 static void
-tell(struct config_loader *loader, bool warning, struct config_mark mark,
-    const char *format, va_list args)
+tell_message(struct config_loader *loader, bool warning,
+    struct config_mark mark, const char *format, va_list args)
 {
 	size_t *told = warning ? &loader->warnings : loader->faults;
 	char text[1024];
@@ -65,7 +65,7 @@ config_fault(struct config_loader *loader, struct config_mark mark,
 	va_list args;
 
 	va_start(args, format);
-	tell(loader, false, mark, format, args);
+	tell_message(loader, false, mark, format, args);
 	va_end(args);
 }
 
@@ -76,7 +76,7 @@ config_warn(struct config_loader *loader, struct config_mark mark,
 	va_list args;
 
 	va_start(args, format);
-	tell(loader, true, mark, format, args);
+	tell_message(loader, true, mark, format, args);
 	va_end(args);
 }
 

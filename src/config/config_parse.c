@@ -108,7 +108,7 @@ read_value(struct config_loader *loader, const struct config_key *key,
 
 /* Takes the key of a mapping; NULL: a fault was told. */
 static const struct config_key *
-read_key(struct config_loader *loader, const struct config_table *table,
+parse_key(struct config_loader *loader, const struct config_table *table,
     struct config_marks *marks)
 {
 	const struct config_key *key = NULL;
@@ -148,7 +148,7 @@ config_read_mapping(struct config_loader *loader,
 	marks->here = config_here(loader);
 	config_next(loader);
 	while (!loader->ended && !config_at(loader, YAML_MAPPING_END_EVENT)) {
-		const struct config_key *key = read_key(loader, table, marks);
+		const struct config_key *key = parse_key(loader, table, marks);
 		if (key == NULL)
 			config_skip(loader);
 		else
@@ -178,7 +178,7 @@ config_each_mapping(struct config_loader *loader, const struct config_key *key,
 
 /* It becomes a file name, and an argument on the command line. */
 static bool
-is_name(const struct config_scalar *name)
+is_section_name(const struct config_scalar *name)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
 				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -203,7 +203,7 @@ read_name(struct config_loader *loader, const struct config_key *key)
 	}
 	if (!config_get_scalar(loader, key->name, &name))
 		;
-	else if (!is_name(&name))
+	else if (!is_section_name(&name))
 		config_fault(loader, name.mark,
 		    "%s: \"%s\" is no name; it has letters, digits, \"-\","
 		    " \"_\" and \".\", %d at most, and begins with none of"

@@ -56,7 +56,7 @@ config_read_days(
 
 /* "HH:MM" at text, 24:00 included, in minutes; -1: no time. */
 static int
-parse_time(const char *text)
+parse_schedule_time(const char *text)
 {
 	int digit[5] = {0};
 
@@ -83,8 +83,8 @@ config_to_hours(struct config_loader *loader,
 	int from = -1, to = -1;
 
 	if (scalar->len == 11 && scalar->text[5] == '-') {
-		from = parse_time(scalar->text);
-		to = parse_time(scalar->text + 6);
+		from = parse_schedule_time(scalar->text);
+		to = parse_schedule_time(scalar->text + 6);
 	}
 	if (to == 0)
 		to = DAY_MINUTES;
@@ -105,7 +105,7 @@ add_time(struct config_loader *loader, const struct config_scalar *scalar,
     const struct config_key *key, void *context)
 {
 	char shown[CONFIG_EXCERPT_SIZE];
-	int minutes = scalar->len == 5 ? parse_time(scalar->text) : -1;
+	int minutes = scalar->len == 5 ? parse_schedule_time(scalar->text) : -1;
 
 	if (minutes < 0 || minutes == DAY_MINUTES) {
 		config_fault(loader, scalar->mark,

@@ -65,7 +65,7 @@ take_first_line(
 
 /* Opens an absolute path, or a credential of the service manager. */
 static int
-open_file(const char *name)
+open_secret(const char *name)
 {
 	const char *folder = getenv("CREDENTIALS_DIRECTORY");
 	char path[PATH_MAX];
@@ -84,7 +84,7 @@ open_file(const char *name)
 }
 
 static bool
-read_file(const char *name, struct secret *secret, struct error *err)
+read_secret_file(const char *name, struct secret *secret, struct error *err)
 {
 	/* Byte order mark, CR, LF, and one octet too many. */
 	char text[SECRET_MAX + 6];
@@ -99,7 +99,7 @@ read_file(const char *name, struct secret *secret, struct error *err)
 		    name);
 		return false;
 	}
-	int fd = open_file(name);
+	int fd = open_secret(name);
 	while (fd >= 0 && len < sizeof text &&
 	       (n = read(fd, text + len, sizeof text - len)) > 0)
 		len += (size_t)n;
@@ -132,7 +132,7 @@ add_complaint(struct error *err, const struct buf *errors)
 
 /* key: what the configuration calls the command. */
 static bool
-run_command(const char *key, const char *command, struct secret *secret,
+run_secret_command(const char *key, const char *command, struct secret *secret,
     const struct deadline *deadline, struct error *err)
 {
 	const char *const argv[] = {"/bin/sh", "-c", command, NULL};
@@ -174,9 +174,9 @@ config_read_secret(const struct config_account *account, struct secret *secret,
 {
 	secret_clear(secret);
 	if (account->password_file != NULL)
-		return read_file(account->password_file, secret, err);
+		return read_secret_file(account->password_file, secret, err);
 	if (account->password_command != NULL)
-		return run_command("password_command",
+		return run_secret_command("password_command",
 		    account->password_command, secret, deadline, err);
 	if (account->password.text != NULL)
 		secret_set(
@@ -202,7 +202,7 @@ config_read_token(const struct config_account *account, struct secret *token,
 	secret_clear(token);
 	if (account->token_command == NULL)
 		return true;
-	if (!run_command(
+	if (!run_secret_command(
 		"token_command", account->token_command, token, deadline, err))
 		return false;
 	if (is_token(token))

@@ -16,7 +16,7 @@ static const char encoding[] =
     " / as %2F, : as %3A, # as %23, ? as %3F, \\ as %5C and a blank as %20";
 
 static bool
-is_address(const char *text)
+is_url_address(const char *text)
 {
 	char *copy = xstrndup(text, strlen(text)), *host;
 	unsigned long port = 0;
@@ -35,7 +35,7 @@ config_to_proxy(struct config_loader *loader,
 	struct proxy proxy;
 	enum proxy_result result = proxy_parse(&proxy, scalar->text);
 
-	if (result == PROXY_OK && !is_address(proxy.address))
+	if (result == PROXY_OK && !is_url_address(proxy.address))
 		result = PROXY_BAD;
 	proxy_clear(&proxy);
 	switch (result) {

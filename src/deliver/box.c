@@ -45,8 +45,8 @@ set_bare(const struct box_place *place, struct status *status)
 
 /* false: status says why there is none. */
 static bool
-open_folder(struct box_place *place, const char *name, struct folder *folder,
-    struct status *status)
+open_box_folder(struct box_place *place, const char *name,
+    struct folder *folder, struct status *status)
 {
 	enum folder_result result = folder_open(folder, &place->folders, name);
 	int errnum = errno;
@@ -89,7 +89,7 @@ static bool
 reopen_folder(struct box_place *place, const struct box *box,
     struct folder *folder, struct status *status)
 {
-	if (open_folder(place, box->folder, folder, status))
+	if (open_box_folder(place, box->folder, folder, status))
 		return true;
 	if (status_class(status) == 5)
 		status_set(status, 451, "4.2.1", "%s: the mailbox went away",
@@ -102,7 +102,7 @@ box_exists(struct box_place *place, const char *folder, struct status *answer)
 {
 	struct folder opened;
 
-	if (!open_folder(place, folder, &opened, answer))
+	if (!open_box_folder(place, folder, &opened, answer))
 		return false;
 	folder_close(&opened);
 	return true;
@@ -170,7 +170,7 @@ box_remove(struct box_place *place, struct box *box)
 	struct status ignored;
 
 	if (box->file == NULL ||
-	    !open_folder(place, box->folder, &folder, &ignored))
+	    !open_box_folder(place, box->folder, &folder, &ignored))
 		return;
 	(void)unlinkat(folder.tmp, box->file, 0);
 	folder_close(&folder);

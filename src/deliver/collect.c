@@ -167,7 +167,7 @@ abort_inner(struct collect *collect)
 }
 
 static bool
-hand_over(struct collect *collect, const struct deadline *deadline)
+hand_over_collected(struct collect *collect, const struct deadline *deadline)
 {
 	if (!spool_rewind(&collect->spool)) {
 		collect->spool_errnum = spool_error(&collect->spool);
@@ -185,7 +185,7 @@ static bool
 collect_ready(struct delivery *delivery, const struct deadline *deadline)
 {
 	struct collect *collect = collect_of(delivery);
-	bool ready = hand_over(collect, deadline);
+	bool ready = hand_over_collected(collect, deadline);
 
 	spool_clear(&collect->spool);
 	return ready;

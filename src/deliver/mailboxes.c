@@ -85,7 +85,7 @@ is_maildir(int folder)
 /* Whether one part of the pattern could have this name: by what stands before
  * the first placeholder and behind the last. */
 static bool
-fits(const char *name, const char *part, size_t len)
+fits_folder(const char *name, const char *part, size_t len)
 {
 	size_t before = strcspn(part, "{"), behind = len, name_len;
 
@@ -125,7 +125,7 @@ search_all(int folder, const char *part, size_t len)
 	if (list == NULL)
 		return errno == EACCES;
 	while (!found && (name = next_name(list)) != NULL)
-		found = fits(name, part, len) &&
+		found = fits_folder(name, part, len) &&
 			search_in(folder, name, part + len);
 	closedir(list);
 	return found;

@@ -39,7 +39,7 @@ struct maildir {
 };
 
 static struct maildir *
-self(struct delivery *delivery)
+maildir_of(struct delivery *delivery)
 {
 	return (struct maildir *)(void *)delivery;
 }
@@ -48,7 +48,7 @@ static bool
 maildir_probe(struct delivery *delivery, struct delivery_can *can,
     const struct deadline *deadline, struct error *err)
 {
-	const struct maildir *maildir = self(delivery);
+	const struct maildir *maildir = maildir_of(delivery);
 	const struct folder_place *folders = &maildir->place.folders;
 	char reason[ERROR_TEXT_MAX];
 	struct statvfs fs;
@@ -71,7 +71,7 @@ maildir_probe(struct delivery *delivery, struct delivery_can *can,
 }
 
 static void
-forget_message(struct maildir *maildir)
+forget_copies(struct maildir *maildir)
 {
 	for (size_t i = 0; i < maildir->boxes_len; i++) {
 		box_remove(&maildir->place, &maildir->boxes[i]);
@@ -88,9 +88,9 @@ forget_message(struct maildir *maildir)
 static void
 maildir_begin(struct delivery *delivery, const struct envelope *envelope)
 {
-	struct maildir *maildir = self(delivery);
+	struct maildir *maildir = maildir_of(delivery);
 
-	forget_message(maildir);
+	forget_copies(maildir);
 	maildir->envelope = envelope;
 	maildir->place.gone = false;
 }
@@ -98,7 +98,7 @@ maildir_begin(struct delivery *delivery, const struct envelope *envelope)
 static void
 maildir_rcpt(struct delivery *delivery, size_t rcpt)
 {
-	struct maildir *maildir = self(delivery);
+	struct maildir *maildir = maildir_of(delivery);
 
 	maildir->rcpts = array_room(maildir->rcpts, &maildir->rcpts_size,
 	    maildir->rcpts_len + 1, sizeof *maildir->rcpts);
@@ -135,7 +135,7 @@ static bool
 maildir_answer(struct delivery *delivery, size_t *rcpt, struct status *status,
     const struct deadline *deadline)
 {
-	struct maildir *maildir = self(delivery);
+	struct maildir *maildir = maildir_of(delivery);
 
 	(void)deadline;
 	if (maildir->answered == maildir->rcpts_len)
@@ -169,7 +169,8 @@ write_field(struct writer *writer, const char *begin, const char *mailbox,
 /* Final delivery notes the reverse path (RFC 5321 4.4), and for whom it was,
  * which the header need not say. */
 static void
-write_fields(const struct maildir *maildir, struct writer *writer, size_t box)
+write_maildir_fields(
+    const struct maildir *maildir, struct writer *writer, size_t box)
 {
 	const struct envelope *envelope = maildir->envelope;
 
@@ -191,14 +192,14 @@ open_first(struct maildir *maildir)
 	    box_create(&maildir->place, &maildir->boxes[0], &maildir->failure);
 	if (maildir->writer.fd < 0)
 		return;
-	write_fields(maildir, &maildir->writer, 0);
+	write_maildir_fields(maildir, &maildir->writer, 0);
 	maildir->fields = maildir->writer.size;
 }
 
 static void
 maildir_body(struct delivery *delivery, const char *text, size_t len)
 {
-	struct maildir *maildir = self(delivery);
+	struct maildir *maildir = maildir_of(delivery);
 
 	if (maildir->writer.fd < 0 && maildir->failure.code == 0)
 		open_first(maildir);
@@ -214,7 +215,7 @@ write_copy(const struct maildir *maildir, size_t box, int fd)
 	int errnum = 0;
 
 	writer_init(&fields, fd, WRITER_LF);
-	write_fields(maildir, &fields, box);
+	write_maildir_fields(maildir, &fields, box);
 	if (!writer_flush(&fields))
 		errnum = fields.errnum;
 	else if (!writer_copy(maildir->writer.fd, (off_t)maildir->fields, fd))
@@ -266,7 +267,7 @@ complete_files(struct maildir *maildir)
 static bool
 maildir_ready(struct delivery *delivery, const struct deadline *deadline)
 {
-	struct maildir *maildir = self(delivery);
+	struct maildir *maildir = maildir_of(delivery);
 
 	(void)deadline;
 	maildir_body(delivery, "", 0); /* an empty message is one, too */
@@ -285,7 +286,7 @@ static bool
 maildir_result(struct delivery *delivery, size_t *rcpt, struct status *status,
     const struct deadline *deadline)
 {
-	struct maildir *maildir = self(delivery);
+	struct maildir *maildir = maildir_of(delivery);
 
 	(void)deadline;
 	while (maildir->told < maildir->rcpts_len) {
@@ -310,7 +311,7 @@ maildir_result(struct delivery *delivery, size_t *rcpt, struct status *status,
 static void
 maildir_abort(struct delivery *delivery)
 {
-	forget_message(self(delivery));
+	forget_copies(maildir_of(delivery));
 }
 
 static bool
@@ -324,8 +325,8 @@ maildir_free(struct delivery *delivery)
 {
 	if (delivery == NULL)
 		return;
-	struct maildir *maildir = self(delivery);
-	forget_message(maildir);
+	struct maildir *maildir = maildir_of(delivery);
+	forget_copies(maildir);
 	free(maildir->rcpts);
 	free(maildir->boxes);
 	free(maildir->base);

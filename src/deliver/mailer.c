@@ -78,7 +78,7 @@ connect_anew(struct mailer *mailer, const struct deadline *deadline)
 
 /* The first that ends all, or else the first, is what somebody should hear. */
 static void
-note_complaint(struct mailer *mailer)
+note_mailer_complaint(struct mailer *mailer)
 {
 	struct sender_complaint complaint;
 	char reply[STATUS_LINE_MAX];
@@ -236,7 +236,7 @@ mailer_answer(struct delivery *delivery, size_t *rcpt, struct status *status,
 			       mailer->connection.sender, rcpt, status)) {
 			mailer->told = true;
 			mailer->welcome |= status_class(status) == 2;
-			note_complaint(mailer);
+			note_mailer_complaint(mailer);
 			return true;
 		} else {
 			connection_await(&mailer->connection, &end);
@@ -326,7 +326,7 @@ mailer_result(struct delivery *delivery, size_t *rcpt, struct status *status,
 	struct deadline end = deadline_min(*deadline, mailer->end);
 	while (sender_owes_results(mailer->connection.sender)) {
 		if (sender_result(mailer->connection.sender, rcpt, status)) {
-			note_complaint(mailer);
+			note_mailer_complaint(mailer);
 			connection_close_if_over(&mailer->connection);
 			return true;
 		}

@@ -58,7 +58,7 @@ struct sendmail {
 };
 
 static struct sendmail *
-self(struct delivery *delivery)
+sendmail_of(struct delivery *delivery)
 {
 	return (struct sendmail *)(void *)delivery;
 }
@@ -67,7 +67,8 @@ static bool
 sendmail_probe(struct delivery *delivery, struct delivery_can *can,
     const struct deadline *deadline, struct error *err)
 {
-	const struct sendmail_options *options = &self(delivery)->options;
+	const struct sendmail_options *options =
+	    &sendmail_of(delivery)->options;
 	const char *program = options->command[0];
 	struct stat st;
 
@@ -85,7 +86,7 @@ sendmail_probe(struct delivery *delivery, struct delivery_can *can,
 }
 
 static void
-forget_message(struct sendmail *sendmail)
+forget_run(struct sendmail *sendmail)
 {
 	spool_clear(&sendmail->spool);
 	sendmail->rcpts_len = sendmail->answered = sendmail->told = 0;
@@ -97,9 +98,9 @@ forget_message(struct sendmail *sendmail)
 static void
 sendmail_begin(struct delivery *delivery, const struct envelope *envelope)
 {
-	struct sendmail *sendmail = self(delivery);
+	struct sendmail *sendmail = sendmail_of(delivery);
 
-	forget_message(sendmail);
+	forget_run(sendmail);
 	sendmail->envelope = envelope;
 	sendmail->gone = false;
 }
@@ -107,7 +108,7 @@ sendmail_begin(struct delivery *delivery, const struct envelope *envelope)
 static void
 sendmail_rcpt(struct delivery *delivery, size_t rcpt)
 {
-	struct sendmail *sendmail = self(delivery);
+	struct sendmail *sendmail = sendmail_of(delivery);
 
 	sendmail->rcpts = array_room(sendmail->rcpts, &sendmail->rcpts_size,
 	    sendmail->rcpts_len + 1, sizeof *sendmail->rcpts);
@@ -145,7 +146,7 @@ static bool
 sendmail_answer(struct delivery *delivery, size_t *rcpt, struct status *status,
     const struct deadline *deadline)
 {
-	struct sendmail *sendmail = self(delivery);
+	struct sendmail *sendmail = sendmail_of(delivery);
 
 	(void)deadline;
 	if (sendmail->answered == sendmail->rcpts_len)
@@ -174,7 +175,7 @@ sendmail_answer(struct delivery *delivery, size_t *rcpt, struct status *status,
 static void
 sendmail_body(struct delivery *delivery, const char *text, size_t len)
 {
-	spool_add(&self(delivery)->spool, text, len);
+	spool_add(&sendmail_of(delivery)->spool, text, len);
 }
 
 static void
@@ -187,7 +188,7 @@ spool_failed(struct sendmail *sendmail, int errnum)
 static bool
 sendmail_ready(struct delivery *delivery, const struct deadline *deadline)
 {
-	struct sendmail *sendmail = self(delivery);
+	struct sendmail *sendmail = sendmail_of(delivery);
 
 	(void)deadline;
 	if (spool_rewind(&sendmail->spool))
@@ -227,7 +228,7 @@ run_time(const struct sendmail *sendmail)
 static void
 sendmail_finish(struct delivery *delivery, const struct deadline *deadline)
 {
-	struct sendmail *sendmail = self(delivery);
+	struct sendmail *sendmail = sendmail_of(delivery);
 	const struct deadline until =
 	    deadline_in(run_time(sendmail), SENDMAIL_STOP_MS);
 
@@ -299,7 +300,7 @@ static bool
 sendmail_result(struct delivery *delivery, size_t *rcpt, struct status *status,
     const struct deadline *deadline)
 {
-	struct sendmail *sendmail = self(delivery);
+	struct sendmail *sendmail = sendmail_of(delivery);
 
 	assert(sendmail->step != SENDMAIL_COLLECTS);
 	if (sendmail->step == SENDMAIL_RUNS)
@@ -323,12 +324,12 @@ sendmail_result(struct delivery *delivery, size_t *rcpt, struct status *status,
 static void
 sendmail_abort(struct delivery *delivery)
 {
-	struct sendmail *sendmail = self(delivery);
+	struct sendmail *sendmail = sendmail_of(delivery);
 	const struct deadline now = deadline_in(0, 0);
 
 	if (sendmail->step == SENDMAIL_RUNS)
 		end_run_for_all(sendmail, &now);
-	forget_message(sendmail);
+	forget_run(sendmail);
 }
 
 static bool
@@ -342,7 +343,7 @@ sendmail_gone(const struct delivery *delivery)
 static bool
 sendmail_complains(struct delivery *delivery, struct error *complaint)
 {
-	struct sendmail *sendmail = self(delivery);
+	struct sendmail *sendmail = sendmail_of(delivery);
 
 	if (sendmail->complaint.class == ERROR_NONE)
 		return false;
@@ -356,7 +357,7 @@ sendmail_free(struct delivery *delivery)
 {
 	if (delivery == NULL)
 		return;
-	struct sendmail *sendmail = self(delivery);
+	struct sendmail *sendmail = sendmail_of(delivery);
 	sendmail_abort(delivery);
 	sendmail_run_clear(&sendmail->run);
 	free(sendmail->rcpts);

@@ -120,7 +120,7 @@ ledger_flush(struct ledger *ledger)
 
 /* To be written with the next ledger_flush(). */
 static void
-put(struct ledger *ledger, const struct ledger_record *record)
+put_reply(struct ledger *ledger, const struct ledger_record *record)
 {
 	if (ledger_record_write(&ledger->pending, record))
 		return;
@@ -132,7 +132,7 @@ put(struct ledger *ledger, const struct ledger_record *record)
 void
 ledger_record(struct ledger *ledger, const struct ledger_record *record)
 {
-	put(ledger, record);
+	put_reply(ledger, record);
 	ledger_book_apply(ledger->book, record);
 }
 
@@ -178,7 +178,7 @@ forget_times(struct ledger *ledger)
 			continue;
 		each->until = time;
 		struct ledger_record record = ledger_deferral_record(each);
-		put(ledger, &record);
+		put_reply(ledger, &record);
 	}
 	ledger_flush(ledger);
 }

@@ -24,7 +24,7 @@ flush_ids(struct id_list *list)
 }
 
 static bool
-add_id(struct id_list *list, uint64_t id)
+dump_id(struct id_list *list, uint64_t id)
 {
 	list->record.ids[list->record.ids_len++] = id;
 	return list->record.ids_len < LEDGER_IDS_MAX || flush_ids(list);
@@ -37,7 +37,7 @@ write_flags(const struct ledger_entry *entry, struct id_list *list, bool told)
 	    .type = told ? LEDGER_TOLD : LEDGER_DUE, .time = entry->time};
 	for (const struct ledger_outcome *each = entry->outcomes; each != NULL;
 	     each = each->next)
-		if (each->told == told && !add_id(list, each->id))
+		if (each->told == told && !dump_id(list, each->id))
 			return false;
 	return flush_ids(list);
 }

@@ -37,7 +37,7 @@ struct ledger_file {
 };
 
 static bool
-fail(struct error *err, const struct ledger_file *file, const char *what)
+fail_file(struct error *err, const struct ledger_file *file, const char *what)
 {
 	error_set_errno(err, ERROR_LOCAL, errno, "cannot %s the ledger %s",
 	    what, file->shown);
@@ -45,7 +45,7 @@ fail(struct error *err, const struct ledger_file *file, const char *what)
 }
 
 static bool
-open_folder(struct ledger_file *file, const char *state_dir, bool make)
+open_ledger_folder(struct ledger_file *file, const char *state_dir, bool make)
 {
 	int above = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -65,7 +65,7 @@ open_folder(struct ledger_file *file, const char *state_dir, bool make)
 
 /* O_NONBLOCK: a FIFO in its place must not hold us up. */
 static bool
-open_file(struct ledger_file *file, int flags)
+open_ledger(struct ledger_file *file, int flags)
 {
 	struct stat found;
 
@@ -123,7 +123,7 @@ read_lines(struct ledger_file *file, struct ledger_reading *reading)
 }
 
 static bool
-append(
+append_record(
     struct ledger_file *file, const char *lines, size_t len, struct error *err)
 {
 	size_t done = 0;
@@ -136,7 +136,7 @@ append(
 			done += (size_t)n;
 	}
 	if (done < len) {
-		(void)fail(err, file, "write to");
+		(void)fail_file(err, file, "write to");
 		/* A line without its end would spoil the next one. */
 		if (done > 0 && ftruncate(file->fd, file->size) < 0)
 			error_prefix(err, "with a line cut short");
@@ -149,7 +149,7 @@ append(
 static bool
 sync_file(struct ledger_file *file, struct error *err)
 {
-	return fdatasync(file->fd) == 0 || fail(err, file, "sync");
+	return fdatasync(file->fd) == 0 || fail_file(err, file, "sync");
 }
 
 /* A file that is being written anew. */
@@ -162,7 +162,7 @@ struct rewriting {
 static bool
 flush_lines(struct rewriting *rewriting)
 {
-	bool ok = append(rewriting->file, buf_data(&rewriting->lines),
+	bool ok = append_record(rewriting->file, buf_data(&rewriting->lines),
 	    buf_len(&rewriting->lines), rewriting->err);
 
 	buf_reset(&rewriting->lines);
@@ -207,13 +207,13 @@ rewrite(
 	made.shown = xasprintf("%s~", file->shown);
 	bool ok =
 	    (unlinkat(file->folder, made.name, 0) == 0 || errno == ENOENT) &&
-	    open_file(&made, O_RDWR | O_CREAT | O_EXCL | O_APPEND);
+	    open_ledger(&made, O_RDWR | O_CREAT | O_EXCL | O_APPEND);
 	if (!ok)
-		(void)fail(err, &made, "create");
+		(void)fail_file(err, &made, "create");
 	ok = ok && write_book(&made, book, err);
 	if (ok &&
 	    renameat(made.folder, made.name, file->folder, file->name) < 0)
-		ok = fail(err, &made, "rename");
+		ok = fail_file(err, &made, "rename");
 	if (ok) {
 		close(file->fd);
 		file->fd = made.fd;
@@ -239,7 +239,7 @@ static bool
 store_append(struct ledger_store *store, const char *lines, size_t len,
     struct error *err)
 {
-	return append(of_store(store), lines, len, err);
+	return append_record(of_store(store), lines, len, err);
 }
 
 static bool
@@ -332,11 +332,11 @@ make_sound(struct ledger_file *file, const struct ledger_reading *reading,
 			return false;
 		}
 		/* The old file will do. */
-		if (reading->torn && !append(file, "\n", 1, err))
+		if (reading->torn && !append_record(file, "\n", 1, err))
 			return false;
 	}
 	file->tidy_at = 2 * file->size + LEDGER_FILE_GROWTH;
-	return has_room(file) || fail(err, file, "extend");
+	return has_room(file) || fail_file(err, file, "extend");
 }
 
 /* Nobody else may read who writes to whom. */
@@ -362,24 +362,25 @@ remove_rest(const struct ledger_file *file)
 static bool
 open_for_append(struct ledger_file *file, const char *state_dir)
 {
-	return open_folder(file, state_dir, true) &&
-	       open_file(file, O_RDWR | O_CREAT | O_APPEND) &&
+	return open_ledger_folder(file, state_dir, true) &&
+	       open_ledger(file, O_RDWR | O_CREAT | O_APPEND) &&
 	       make_private(file);
 }
 
 static bool
-load(struct ledger_file *file, struct ledger_reading *reading, int64_t now,
-    struct ledger_damage *damage, struct error *err)
+load_ledger(struct ledger_file *file, struct ledger_reading *reading,
+    int64_t now, struct ledger_damage *damage, struct error *err)
 {
 	if (!read_lines(file, reading))
-		return fail(err, file, "read");
+		return fail_file(err, file, "read");
 	if (!reading->foreign) {
 		damage->lines = reading->bad;
 		return true;
 	}
 	reading->lines = reading->bad = 0;
 	reading->torn = false;
-	return set_aside(file, now, damage) || fail(err, file, "put aside");
+	return set_aside(file, now, damage) ||
+	       fail_file(err, file, "put aside");
 }
 
 struct ledger_store *
@@ -395,10 +396,11 @@ ledger_file_open(const char *state_dir, const char *account,
 	    .sync = store_sync,
 	    .close = store_close};
 	*damage = (struct ledger_damage){.lines = 0};
-	bool ok = open_for_append(file, state_dir) || fail(err, file, "open");
+	bool ok =
+	    open_for_append(file, state_dir) || fail_file(err, file, "open");
 	if (ok)
 		remove_rest(file);
-	ok = ok && load(file, &reading, now, damage, err);
+	ok = ok && load_ledger(file, &reading, now, damage, err);
 	if (ok) {
 		bool renewed = ledger_book_expire(book, now, keep);
 		ok = make_sound(file, &reading, renewed, damage, err);
@@ -416,10 +418,10 @@ ledger_file_read(const char *state_dir, const char *account,
 	struct ledger_file *file = new_file(state_dir, account);
 	struct ledger_reading reading = {.book = book};
 
-	bool ok = open_folder(file, state_dir, false) &&
-		  open_file(file, O_RDONLY) && read_lines(file, &reading);
+	bool ok = open_ledger_folder(file, state_dir, false) &&
+		  open_ledger(file, O_RDONLY) && read_lines(file, &reading);
 	if (!ok && errno != ENOENT)
-		(void)fail(err, file, "read");
+		(void)fail_file(err, file, "read");
 	else
 		ok = true;
 	close_file(file);

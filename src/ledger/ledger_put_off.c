@@ -19,7 +19,7 @@ enum {
 };
 
 static struct ledger_deferral *
-find(const struct ledger *ledger, const struct ledger_rcpt *rcpt)
+find_put_off(const struct ledger *ledger, const struct ledger_rcpt *rcpt)
 {
 	const struct ledger_transaction *mail = &ledger->mail;
 
@@ -31,7 +31,7 @@ bool
 ledger_put_off(const struct ledger *ledger, const struct ledger_rcpt *rcpt,
     struct status *reply)
 {
-	const struct ledger_deferral *deferral = find(ledger, rcpt);
+	const struct ledger_deferral *deferral = find_put_off(ledger, rcpt);
 
 	if (deferral == NULL)
 		return false;
@@ -52,7 +52,7 @@ const struct status *
 ledger_last_deferral(
     const struct ledger *ledger, const struct ledger_rcpt *rcpt)
 {
-	const struct ledger_deferral *deferral = find(ledger, rcpt);
+	const struct ledger_deferral *deferral = find_put_off(ledger, rcpt);
 
 	return deferral != NULL ? &deferral->reply : NULL;
 }
@@ -101,7 +101,7 @@ ledger_remember_deferral(
     struct ledger *ledger, const struct ledger_rcpt *rcpt, bool lasts)
 {
 	const struct ledger_transaction *mail = &ledger->mail;
-	const struct ledger_deferral *before = find(ledger, rcpt);
+	const struct ledger_deferral *before = find_put_off(ledger, rcpt);
 	bool sized = mail->size > 0;
 	struct ledger_record made = {.type = LEDGER_DEFERRED,
 	    .time = ledger_now(ledger),
@@ -119,7 +119,7 @@ ledger_remember_deferral(
 	memcpy(made.rcpt, rcpt->mailbox, strlen(rcpt->mailbox));
 	ledger_record(ledger, &made);
 	if (sized ? !lasts : made.times % SESSION_LETS_IN != 0)
-		find(ledger, rcpt)->behind = ledger->book->connection;
+		find_put_off(ledger, rcpt)->behind = ledger->book->connection;
 	if (lasts && sized && made.times == DEFERRED_TOO_OFTEN + 1)
 		note_deferral(ledger, &made);
 }

@@ -6,7 +6,7 @@
 #include "ledger/ledger_book.h"
 
 static void
-take_line(struct ledger_reading *reading)
+take_ledger_line(struct ledger_reading *reading)
 {
 	struct ledger_record record;
 
@@ -42,7 +42,7 @@ ledger_reading_take(
 		take_piece(reading, octets, piece);
 		if (end == NULL)
 			return;
-		take_line(reading);
+		take_ledger_line(reading);
 		octets += piece + 1;
 		len -= piece + 1;
 	}
@@ -53,5 +53,5 @@ ledger_reading_end(struct ledger_reading *reading)
 {
 	reading->torn = reading->len > 0;
 	if (reading->torn && !reading->foreign)
-		take_line(reading);
+		take_ledger_line(reading);
 }

@@ -211,7 +211,7 @@ scan_digest(struct scan *scan, unsigned char digest[LEDGER_DIGEST])
 }
 
 static void
-scan_mailbox(struct scan *scan, char mailbox[ADDRESS_MAX + 1])
+scan_ledger_mailbox(struct scan *scan, char mailbox[ADDRESS_MAX + 1])
 {
 	const char *c = scan_word(scan);
 	size_t len = 0;
@@ -265,8 +265,8 @@ scan_outcome(struct scan *scan, struct ledger_record *record)
 	record->boot = scan_number(scan, 16);
 	record->size = scan_number(scan, 10);
 	scan_digest(scan, record->digest);
-	scan_mailbox(scan, record->sender);
-	scan_mailbox(scan, record->rcpt);
+	scan_ledger_mailbox(scan, record->sender);
+	scan_ledger_mailbox(scan, record->rcpt);
 }
 
 static void
@@ -275,8 +275,8 @@ scan_deferred(struct scan *scan, struct ledger_record *record)
 	record->time = scan_time(scan);
 	record->times = scan_number(scan, 10);
 	record->size = scan_number(scan, 10);
-	scan_mailbox(scan, record->sender);
-	scan_mailbox(scan, record->rcpt);
+	scan_ledger_mailbox(scan, record->sender);
+	scan_ledger_mailbox(scan, record->rcpt);
 	scan_reply(scan, &record->reply);
 }
 

@@ -9,7 +9,7 @@
 
 /* The alert that the error tells of, or -1. */
 static int
-number_of(unsigned long code)
+alert_number(unsigned long code)
 {
 	int reason = ERR_GET_REASON(code);
 
@@ -48,7 +48,7 @@ is_about_us(SSL *ssl, int alert)
 
 /* "tlsv1 alert unknown ca" without what versions of OpenSSL put in front. */
 static const char *
-name_of(unsigned long code)
+alert_name(unsigned long code)
 {
 	static const char mark[] = " alert ";
 	const char *reason = ERR_reason_error_string(code);
@@ -63,7 +63,7 @@ bool
 alert_refuses_us(SSL *ssl, struct error *err)
 {
 	unsigned long code = ERR_peek_error();
-	int alert = number_of(code);
+	int alert = alert_number(code);
 
 	if (alert < 0 || !is_about_us(ssl, alert))
 		return false;
@@ -71,11 +71,11 @@ alert_refuses_us(SSL *ssl, struct error *err)
 		error_set(err, ERROR_AUTH,
 		    "the provider demands a client certificate, and "
 		    "tls_cert_file is not set (TLS alert: %s)",
-		    name_of(code));
+		    alert_name(code));
 	else
 		error_set(err, ERROR_AUTH,
 		    "the provider refused our client certificate, the one of "
 		    "tls_cert_file (TLS alert: %s)",
-		    name_of(code));
+		    alert_name(code));
 	return true;
 }

@@ -77,8 +77,8 @@ set_proxy(CURL *curl, const struct proxy *proxy)
  * beyond the deadline: QUICK_EXIT.
  */
 static void
-set_options(CURL *curl, const struct dial_options *options, const char *url,
-    struct deadline *deadline)
+set_dial_options(CURL *curl, const struct dial_options *options,
+    const char *url, struct deadline *deadline)
 {
 	static const long families[] = {
 	    [DIAL_ANY] = CURL_IPRESOLVE_WHATEVER,
@@ -118,8 +118,8 @@ needs_no_look_up(const char *host)
 /* Looks the host up, and adds "HOST:PORT:[ADDRESS],..." to what libcurl is to
  * know without looking. */
 static bool
-look_up(const struct dial_options *options, const char *host, uint16_t port,
-    const struct deadline *deadline, struct curl_slist **known,
+look_up_provider(const struct dial_options *options, const char *host,
+    uint16_t port, const struct deadline *deadline, struct curl_slist **known,
     struct error *err)
 {
 	static const int families[] = {
@@ -165,8 +165,8 @@ look_up_proxy(const struct dial_options *options, const char *address,
 	char *host = colon == NULL
 			 ? xstrdup(address)
 			 : xstrndup(address, (size_t)(colon - address));
-	bool found =
-	    look_up(options, host, (uint16_t)port, deadline, known, err);
+	bool found = look_up_provider(
+	    options, host, (uint16_t)port, deadline, known, err);
 	free(host);
 	return found;
 }
@@ -186,12 +186,12 @@ look_up_all(const struct dial_options *options, const struct proxy *proxy,
 	if (proxy->url != NULL &&
 	    strncasecmp(proxy->url, by_address, sizeof by_address - 1) != 0)
 		return true;
-	return look_up(
+	return look_up_provider(
 	    options, options->host, options->port, deadline, known, err);
 }
 
 static void
-explain(CURL *curl, CURLcode code, const char *text,
+explain_dial(CURL *curl, CURLcode code, const char *text,
     const struct deadline *deadline, struct error *err)
 {
 	char reason[REASON_SIZE];
@@ -234,7 +234,7 @@ take_socket(CURL *curl, bool proxied, char *peer, struct error *err)
 }
 
 static int
-dial(const struct dial_options *options, const struct proxy *proxy,
+dial_once(const struct dial_options *options, const struct proxy *proxy,
     const char *place, struct deadline deadline, char *peer, struct error *err)
 {
 	char text[CURL_ERROR_SIZE] = "";
@@ -249,7 +249,7 @@ dial(const struct dial_options *options, const struct proxy *proxy,
 	}
 	if (!look_up_all(options, proxy, &deadline, &known, err))
 		goto out;
-	set_options(curl, options, url, &deadline);
+	set_dial_options(curl, options, url, &deadline);
 	set_proxy(curl, proxy);
 	curl_easy_setopt(curl, CURLOPT_RESOLVE, known);
 	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, text);
@@ -257,7 +257,7 @@ dial(const struct dial_options *options, const struct proxy *proxy,
 	if (code == CURLE_OK)
 		fd = take_socket(curl, proxy->url != NULL, peer, err);
 	else
-		explain(curl, code, text, &deadline, err);
+		explain_dial(curl, code, text, &deadline, err);
 out:
 	/* It closes its socket without a word: it does so to connections that
 	 * were CONNECT_ONLY, since it cannot know what became of them. */
@@ -287,7 +287,7 @@ dial_open(const struct dial_options *options, const struct deadline *deadline,
 	}
 	char *place = xasprintf("%s%s%s:%u", brackets ? "[" : "", options->host,
 	    brackets ? "]" : "", (unsigned)options->port);
-	int fd = dial(options, &proxy, place, *deadline, peer, err);
+	int fd = dial_once(options, &proxy, place, *deadline, peer, err);
 	if (fd < 0)
 		error_prefix(err, "cannot connect to %s%s", place,
 		    options->proxy != NULL ? " through the proxy" : "");

@@ -86,7 +86,7 @@ make_certificate(EVP_PKEY *key, const char *hostname)
 
 /* A new file; NULL and err where there is one. */
 static FILE *
-create(const char *path, mode_t mode, struct error *err)
+create_identity(const char *path, mode_t mode, struct error *err)
 {
 	int fd = open(
 	    path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
@@ -105,7 +105,7 @@ create(const char *path, mode_t mode, struct error *err)
 static bool
 write_key(EVP_PKEY *key, const char *path, struct error *err)
 {
-	FILE *file = create(path, 0640, err);
+	FILE *file = create_identity(path, 0640, err);
 
 	if (file == NULL)
 		return false;
@@ -117,7 +117,7 @@ write_key(EVP_PKEY *key, const char *path, struct error *err)
 static bool
 write_certificate(X509 *certificate, const char *path, struct error *err)
 {
-	FILE *file = create(path, 0644, err);
+	FILE *file = create_identity(path, 0644, err);
 
 	if (file == NULL)
 		return false;

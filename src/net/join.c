@@ -29,7 +29,7 @@ struct join {
 };
 
 static void
-end_with(struct join *join, enum join_end end)
+end_join(struct join *join, enum join_end end)
 {
 	if (join->ended)
 		return;
@@ -64,7 +64,7 @@ serve_side(struct join *join, int side)
 		return false;
 	if (!stream_try(join->options->sides[side], &exchange,
 		&join->events[side], &join->result->error)) {
-		end_with(join, JOIN_FAILED);
+		end_join(join, JOIN_FAILED);
 		join->result->failed_side = side;
 		buf_reset(to);
 		return false;
@@ -75,7 +75,7 @@ serve_side(struct join *join, int side)
 		note_moved(join, side, exchange.read);
 	}
 	if (exchange.ended)
-		end_with(
+		end_join(
 		    join, side == 0 ? JOIN_FIRST_ENDED : JOIN_SECOND_ENDED);
 	return exchange.written > 0 || exchange.read > 0;
 }
@@ -104,13 +104,13 @@ wait_for_either(struct join *join, const struct deadline *deadline)
 	switch (deadline_poll(deadline, fds, JOIN_SIDES + 1)) {
 	case DEADLINE_READY:
 		if (fds[JOIN_SIDES].revents != 0)
-			end_with(join, JOIN_INTERRUPTED);
+			end_join(join, JOIN_INTERRUPTED);
 		break;
 	case DEADLINE_OVER:
-		end_with(join, JOIN_SILENT);
+		end_join(join, JOIN_SILENT);
 		break;
 	case DEADLINE_STOPPED:
-		end_with(join, JOIN_STOPPED);
+		end_join(join, JOIN_STOPPED);
 		break;
 	}
 }

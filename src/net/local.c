@@ -16,7 +16,7 @@
 enum { QUEUE_FULL_WAIT_MS = 50 };
 
 static void
-explain(int errnum, const char *path, struct error *err)
+explain_local(int errnum, const char *path, struct error *err)
 {
 	const struct passwd *user;
 
@@ -58,7 +58,7 @@ open_unix(const char *path, const struct deadline *deadline, struct error *err)
 	size_t len = strlen(path);
 
 	if (len >= sizeof address.sun_path) {
-		explain(ENAMETOOLONG, path, err);
+		explain_local(ENAMETOOLONG, path, err);
 		return -1;
 	}
 	memcpy(address.sun_path, path, len);
@@ -73,7 +73,7 @@ open_unix(const char *path, const struct deadline *deadline, struct error *err)
 		if (errno == EINTR)
 			continue;
 		if (errno != EAGAIN)
-			explain(errno, path, err);
+			explain_local(errno, path, err);
 		else if (pause_within(deadline, path, err))
 			continue;
 		close(fd);

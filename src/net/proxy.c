@@ -25,7 +25,7 @@ scheme_len(const char *text)
 }
 
 static int
-hex_digit(char c)
+percent_digit(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -34,7 +34,7 @@ hex_digit(char c)
 
 /* In place; false: not percent-encoded as it must be, or with a NUL. */
 static bool
-decode(struct secret *secret)
+decode_percent(struct secret *secret)
 {
 	char *out = secret->text;
 
@@ -46,7 +46,7 @@ decode(struct secret *secret)
 		if (!isxdigit((unsigned char)at[1]) ||
 		    !isxdigit((unsigned char)at[2]))
 			return false;
-		int octet = hex_digit(at[1]) << 4 | hex_digit(at[2]);
+		int octet = percent_digit(at[1]) << 4 | percent_digit(at[2]);
 		if (octet == 0)
 			return false;
 		*out++ = (char)octet;
@@ -69,8 +69,8 @@ parse_user(struct proxy *proxy, const char *text, size_t len)
 	secret_set(&proxy->user, text, user);
 	if (colon != NULL)
 		secret_set(&proxy->password, colon + 1, len - user - 1);
-	return decode(&proxy->user) &&
-	       (colon == NULL || decode(&proxy->password));
+	return decode_percent(&proxy->user) &&
+	       (colon == NULL || decode_percent(&proxy->password));
 }
 
 enum proxy_result

@@ -97,7 +97,7 @@ leave(struct search *search)
 
 /* As text; false: link-local, or of no use. */
 static bool
-show(const struct addrinfo *info, char text[INET6_ADDRSTRLEN])
+show_address(const struct addrinfo *info, char text[INET6_ADDRSTRLEN])
 {
 	union {
 		struct sockaddr_in v4;
@@ -134,12 +134,12 @@ collect(const struct addrinfo *infos, struct resolve_addresses *addresses)
 	char text[INET6_ADDRSTRLEN];
 
 	for (; infos != NULL; infos = infos->ai_next)
-		if (show(infos, text))
+		if (show_address(infos, text))
 			add_address(addresses, text);
 }
 
 static void *
-look_up(void *argument)
+look_up_name(void *argument)
 {
 	struct lookup *lookup = argument;
 	struct search *search = lookup->search;
@@ -166,7 +166,7 @@ look_up(void *argument)
 
 /* false: there is no thread to be had. Signals are for the caller. */
 static bool
-begin(struct search *search, size_t i, struct error *err)
+begin_lookup(struct search *search, size_t i, struct error *err)
 {
 	struct lookup *lookup = &search->lookups[i];
 	sigset_t all, before;
@@ -176,7 +176,8 @@ begin(struct search *search, size_t i, struct error *err)
 	pthread_mutex_unlock(&search->lock);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int errnum = pthread_create(&lookup->thread, NULL, look_up, lookup);
+	int errnum =
+	    pthread_create(&lookup->thread, NULL, look_up_name, lookup);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	lookup->begun = errnum == 0;
 	if (lookup->begun)
@@ -221,7 +222,7 @@ enum verdict {
 };
 
 static void
-take(const struct lookup *lookup, struct resolve_addresses *addresses)
+take_lookup(const struct lookup *lookup, struct resolve_addresses *addresses)
 {
 	for (size_t i = 0; i < lookup->found.count; i++)
 		add_address(addresses, lookup->found.text[i]);
@@ -240,11 +241,11 @@ judge_locked(const struct search *search, struct resolve_addresses *addresses,
 	bool apart = ipv6->begun || ipv4->begun;
 
 	addresses->count = 0;
-	take(both, addresses);
+	take_lookup(both, addresses);
 	if (addresses->count > 0)
 		return FOUND;
-	take(ipv6, addresses);
-	take(ipv4, addresses);
+	take_lookup(ipv6, addresses);
+	take_lookup(ipv4, addresses);
 	if (addresses->count > 0)
 		return running ? PARTLY : FOUND;
 	*error = ipv4->done   ? ipv4->error
@@ -258,7 +259,8 @@ judge_locked(const struct search *search, struct resolve_addresses *addresses,
 }
 
 static enum verdict
-judge(struct search *search, struct resolve_addresses *addresses, int *error)
+judge_lookup(
+    struct search *search, struct resolve_addresses *addresses, int *error)
 {
 	uint64_t count;
 
@@ -277,11 +279,11 @@ wait_beyond(struct search *search, enum verdict verdict,
     const struct deadline *deadline, struct resolve_addresses *addresses,
     int *error)
 {
-	enum verdict now = judge(search, addresses, error);
+	enum verdict now = judge_lookup(search, addresses, error);
 
 	while (now == verdict &&
 	       deadline_wait(deadline, search->event, POLLIN) == DEADLINE_READY)
-		now = judge(search, addresses, error);
+		now = judge_lookup(search, addresses, error);
 	return now;
 }
 
@@ -295,22 +297,22 @@ part_of(const struct deadline *deadline, int64_t most)
 }
 
 static enum verdict
-find(struct search *search, int family, const struct deadline *deadline,
+find_lookup(struct search *search, int family, const struct deadline *deadline,
     struct resolve_addresses *addresses, int *error, struct error *err)
 {
 	struct deadline head_start = part_of(deadline, HEAD_START_MS);
 	enum verdict verdict = NOTHING;
 
 	if (family == AF_UNSPEC) {
-		if (!begin(search, BOTH, err))
+		if (!begin_lookup(search, BOTH, err))
 			return NONE;
 		verdict =
 		    wait_beyond(search, NOTHING, &head_start, addresses, error);
 	}
 	if (verdict == FOUND || verdict == NONE)
 		return verdict;
-	if ((family != AF_INET && !begin(search, IPV6, err)) ||
-	    (family != AF_INET6 && !begin(search, IPV4, err)))
+	if ((family != AF_INET && !begin_lookup(search, IPV6, err)) ||
+	    (family != AF_INET6 && !begin_lookup(search, IPV4, err)))
 		return NONE;
 	verdict = wait_beyond(search, NOTHING, deadline, addresses, error);
 	if (verdict != PARTLY)
@@ -320,7 +322,7 @@ find(struct search *search, int family, const struct deadline *deadline,
 }
 
 static bool
-explain(enum verdict verdict, const char *host, int error,
+explain_lookup(enum verdict verdict, const char *host, int error,
     const struct deadline *deadline, struct error *err)
 {
 	switch (verdict) {
@@ -357,7 +359,7 @@ resolve_name(const char *host, int family, const struct deadline *deadline,
 		return false;
 	err->class = ERROR_NONE;
 	enum verdict verdict =
-	    find(search, family, deadline, addresses, &error, err);
+	    find_lookup(search, family, deadline, addresses, &error, err);
 	end(search);
-	return explain(verdict, host, error, deadline, err);
+	return explain_lookup(verdict, host, error, deadline, err);
 }

@@ -50,7 +50,7 @@ tls_pin_is_valid(const char *text)
 }
 
 static bool
-is_address(const char *name)
+is_ip_address(const char *name)
 {
 	unsigned char address[sizeof(struct in6_addr)];
 
@@ -209,7 +209,7 @@ trust_system(SSL_CTX *ctx)
 }
 
 static bool
-file_is_bad(const char *key, const char *path, struct error *err)
+trust_file_is_bad(const char *key, const char *path, struct error *err)
 {
 	error_set(
 	    err, ERROR_CONFIG, "%s %s: %s", key, path, stream_tls_reason());
@@ -230,7 +230,7 @@ load_trust(struct tls_context *context, struct error *err)
 		X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context->ctx),
 		    X509_V_FLAG_PARTIAL_CHAIN);
 		return SSL_CTX_load_verify_file(context->ctx, file) == 1 ||
-		       file_is_bad("tls_ca_file", file, err);
+		       trust_file_is_bad("tls_ca_file", file, err);
 	}
 	if (trust_system(context->ctx))
 		return true;
@@ -250,11 +250,13 @@ load_identity(struct tls_context *context, struct error *err)
 		return true;
 	if (SSL_CTX_use_certificate_chain_file(
 		context->ctx, options->cert_file) != 1)
-		return file_is_bad("tls_cert_file", options->cert_file, err);
+		return trust_file_is_bad(
+		    "tls_cert_file", options->cert_file, err);
 	/* It sees to it that the key is the certificate's. */
 	if (SSL_CTX_use_PrivateKey_file(
 		context->ctx, options->key_file, SSL_FILETYPE_PEM) != 1)
-		return file_is_bad("tls_key_file", options->key_file, err);
+		return trust_file_is_bad(
+		    "tls_key_file", options->key_file, err);
 	return true;
 }
 
@@ -272,7 +274,7 @@ tls_context_new(const struct tls_options *options, struct error *err)
 	context = xcalloc(1, sizeof *context);
 	context->options = *options;
 	context->server_name = xstrdup(options->server_name);
-	context->by_address = is_address(options->server_name);
+	context->by_address = is_ip_address(options->server_name);
 	context->ctx = SSL_CTX_new(TLS_client_method());
 	if (context->ctx == NULL) {
 		error_set(err, ERROR_SYSTEM, "TLS cannot be set up: %s",

@@ -24,7 +24,7 @@ accept_any(X509_STORE_CTX *store, void *argument)
 
 /* As in net/tls: the system's policy, raised where it is below ours. */
 static void
-set_policy(SSL_CTX *ctx, bool ask_for_certificate)
+set_server_policy(SSL_CTX *ctx, bool ask_for_certificate)
 {
 	static const unsigned char context[] = "odmr-provider";
 
@@ -48,28 +48,28 @@ set_policy(SSL_CTX *ctx, bool ask_for_certificate)
 }
 
 static bool
-file_is_bad(const char *path, struct error *err)
+server_file_is_bad(const char *path, struct error *err)
 {
 	error_set(err, ERROR_CONFIG, "%s: %s", path, stream_tls_reason());
 	return false;
 }
 
 static bool
-load(SSL_CTX *ctx, const char *cert_file, const char *key_file,
+load_server_identity(SSL_CTX *ctx, const char *cert_file, const char *key_file,
     struct error *err)
 {
 	ERR_clear_error();
 	if (SSL_CTX_use_certificate_chain_file(ctx, cert_file) != 1)
-		return file_is_bad(cert_file, err);
+		return server_file_is_bad(cert_file, err);
 	/* It sees to it that the key is the certificate's. */
 	if (SSL_CTX_use_PrivateKey_file(ctx, key_file, SSL_FILETYPE_PEM) != 1)
-		return file_is_bad(key_file, err);
+		return server_file_is_bad(key_file, err);
 	return true;
 }
 
 /* Nobody is there to type a pass phrase. */
 static int
-no_pass_phrase(char *out, int size, int writing, void *argument)
+no_server_pass_phrase(char *out, int size, int writing, void *argument)
 {
 	(void)out;
 	(void)size;
@@ -91,9 +91,9 @@ tls_server_new(const char *cert_file, const char *key_file,
 		tls_server_free(server);
 		return NULL;
 	}
-	SSL_CTX_set_default_passwd_cb(server->ctx, no_pass_phrase);
-	set_policy(server->ctx, ask_for_certificate);
-	if (load(server->ctx, cert_file, key_file, err))
+	SSL_CTX_set_default_passwd_cb(server->ctx, no_server_pass_phrase);
+	set_server_policy(server->ctx, ask_for_certificate);
+	if (load_server_identity(server->ctx, cert_file, key_file, err))
 		return server;
 	tls_server_free(server);
 	return NULL;

@@ -49,7 +49,7 @@ peek(const struct scan *scan)
 }
 
 static bool
-fail(struct scan *scan, enum path_result fault)
+fail_address(struct scan *scan, enum path_result fault)
 {
 	/* An octet beyond ASCII is the better reason (RFC 6531 3.5). */
 	if (scan->at < scan->end && (unsigned char)*scan->at > 0x7e)
@@ -63,7 +63,7 @@ static bool
 keep(struct scan *scan)
 {
 	if (scan->len == ADDRESS_MAX)
-		return fail(scan, PATH_TOO_LONG);
+		return fail_address(scan, PATH_TOO_LONG);
 	scan->path->mailbox[scan->len++] = *scan->at++;
 	return true;
 }
@@ -72,7 +72,7 @@ static bool
 expect(struct scan *scan, char c)
 {
 	if (peek(scan) != c)
-		return fail(scan, PATH_SYNTAX);
+		return fail_address(scan, PATH_SYNTAX);
 	scan->at++;
 	return true;
 }
@@ -89,7 +89,7 @@ scan_plain_string(struct scan *scan)
 		if (!keep(scan))
 			return false;
 	}
-	return more || fail(scan, PATH_SYNTAX);
+	return more || fail_address(scan, PATH_SYNTAX);
 }
 
 /* Quoted-string of RFC 5321 4.1.2; the quotes are kept for the moment. */
@@ -102,7 +102,7 @@ scan_quoted_string(struct scan *scan)
 		if (peek(scan) == '\\' && !keep(scan))
 			return false;
 		if (peek(scan) < ' ' || peek(scan) > '~')
-			return fail(scan, PATH_SYNTAX);
+			return fail_address(scan, PATH_SYNTAX);
 		if (!keep(scan))
 			return false;
 	}
@@ -178,7 +178,7 @@ scan_literal(struct scan *scan)
 		if (!keep(scan))
 			return false;
 	if (peek(scan) != ']' || scan->len == begin + 1)
-		return fail(scan, PATH_SYNTAX);
+		return fail_address(scan, PATH_SYNTAX);
 	return keep(scan);
 }
 
@@ -189,7 +189,7 @@ scan_labels(struct scan *scan)
 {
 	for (;;) {
 		if (!is_domain_char(peek(scan)))
-			return fail(scan, PATH_SYNTAX);
+			return fail_address(scan, PATH_SYNTAX);
 		while (is_domain_char(peek(scan)))
 			if (!keep(scan))
 				return false;
@@ -211,7 +211,7 @@ scan_domain(struct scan *scan)
 	bool ok = peek(scan) == '[' ? scan_literal(scan) : scan_labels(scan);
 
 	if (ok && scan->len - begin > ADDRESS_DOMAIN_MAX)
-		return fail(scan, PATH_TOO_LONG);
+		return fail_address(scan, PATH_TOO_LONG);
 	return ok;
 }
 
@@ -231,7 +231,7 @@ scan_source_route(struct scan *scan)
 		if (!expect(scan, ','))
 			return false;
 		if (peek(scan) != '@')
-			return fail(scan, PATH_SYNTAX);
+			return fail_address(scan, PATH_SYNTAX);
 	}
 	return true;
 }
@@ -245,7 +245,7 @@ scan_mailbox(struct scan *scan)
 }
 
 static void
-skip_spaces(struct scan *scan)
+skip_path_spaces(struct scan *scan)
 {
 	while (peek(scan) == ' ')
 		scan->at++;
@@ -257,10 +257,10 @@ scan_path(struct scan *scan)
 	if (peek(scan) != '<')
 		return scan_mailbox(scan);
 	scan->at++;
-	skip_spaces(scan);
+	skip_path_spaces(scan);
 	if (peek(scan) != '>' && !scan_mailbox(scan))
 		return false;
-	skip_spaces(scan);
+	skip_path_spaces(scan);
 	return expect(scan, '>');
 }
 

@@ -21,7 +21,7 @@ content_init(struct content *content, bool dots)
 }
 
 static void
-put(struct content *content, char c)
+put_octet(struct content *content, char c)
 {
 	content->changed[content->changed_len++] = c;
 }
@@ -29,8 +29,8 @@ put(struct content *content, char c)
 static void
 put_line_end(struct content *content)
 {
-	put(content, '\r');
-	put(content, '\n');
+	put_octet(content, '\r');
+	put_octet(content, '\n');
 }
 
 static bool
@@ -43,7 +43,7 @@ holds_back(const struct content *content)
 /* What becomes of octets that were held back, now that c follows. Returns
  * whether c was used up. */
 static bool
-let_go(struct content *content, char c)
+let_octet_go(struct content *content, char c)
 {
 	if (content->state == CONTENT_DOT) {
 		/* The dot itself is gone, whatever follows. */
@@ -59,14 +59,14 @@ let_go(struct content *content, char c)
 	}
 	content->bare = true;
 	content->state = CONTENT_MIDDLE;
-	put(content, ' ');
+	put_octet(content, ' ');
 	return false;
 }
 
 static void
 change_octet(struct content *content, char c)
 {
-	if (holds_back(content) && let_go(content, c))
+	if (holds_back(content) && let_octet_go(content, c))
 		return;
 	if (c == '\r') {
 		content->state = CONTENT_CR;
@@ -81,13 +81,13 @@ change_octet(struct content *content, char c)
 	} else {
 		content->bare |= c == '\0';
 		content->state = CONTENT_MIDDLE;
-		put(content, c == '\0' ? ' ' : c);
+		put_octet(content, c == '\0' ? ' ' : c);
 	}
 }
 
 /* Octet by octet, until the input or the room is used up. */
 static size_t
-change(struct content *content, const char *in, size_t len)
+change_octets(struct content *content, const char *in, size_t len)
 {
 	size_t used = 0;
 
@@ -154,7 +154,7 @@ content_next(struct content *content, const char *in, size_t len,
 	}
 	memcpy(content->changed, in, used);
 	content->changed_len = used;
-	used += change(content, in + used, len - used);
+	used += change_octets(content, in + used, len - used);
 	*piece = (struct content_piece){content->changed, content->changed_len};
 	return used;
 }
@@ -165,7 +165,7 @@ content_end(struct content *content, struct content_piece *piece)
 	content->changed_len = 0;
 	if (content->state == CONTENT_CR) {
 		content->bare = true;
-		put(content, ' ');
+		put_octet(content, ' ');
 	}
 	if (content->state == CONTENT_CR || content->state == CONTENT_MIDDLE)
 		put_line_end(content);

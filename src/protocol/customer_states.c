@@ -16,7 +16,7 @@ enum {
 static const struct customer_state ehlo, starttls, auth, cancel, turned, quit;
 
 static void
-put(struct customer *customer, const char *text, size_t len)
+put_output(struct customer *customer, const char *text, size_t len)
 {
 	/* One line at a time is under way, and it was measured. */
 	bool fits = buf_append(&customer->out, text, len);
@@ -38,8 +38,8 @@ send_line(struct customer *customer, const char *verb, const char *parameter)
 	    parameter[0] != '\0' ? " " : "", parameter);
 
 	assert(len > 0 && (size_t)len <= sizeof line - 2);
-	put(customer, line, (size_t)len);
-	put(customer, "\r\n", 2);
+	put_output(customer, line, (size_t)len);
+	put_output(customer, "\r\n", 2);
 	trace_sent(customer, line);
 }
 
@@ -98,7 +98,7 @@ refused(struct customer *customer, enum error_class permanent, const char *what)
 /* Greeting, EHLO, STARTTLS */
 
 static void
-on_greeting(struct customer *customer)
+on_provider_greeting(struct customer *customer)
 {
 	customer->outcome.exim =
 	    strstr(customer->reply.status.text, " Exim ") != NULL;
@@ -195,7 +195,7 @@ take_login(struct customer *customer, enum login_result result)
 			break;
 		}
 		line = login_line(customer->login, &len);
-		put(customer, line, len);
+		put_output(customer, line, len);
 		trace_sent(customer, login_shown(customer->login));
 		break;
 	case LOGIN_DONE:
@@ -297,7 +297,7 @@ on_quit(struct customer *customer)
 
 enum { LINE = REPLY_LINE_MAX, AUTH_LINE = REPLY_AUTH_LINE_MAX };
 const struct customer_state customer_greeting = {
-    "the greeting", LINE, NULL, on_greeting};
+    "the greeting", LINE, NULL, on_provider_greeting};
 static const struct customer_state ehlo = {
     "the reply to EHLO", LINE, send_ehlo, on_ehlo};
 static const struct customer_state starttls = {

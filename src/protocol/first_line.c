@@ -25,7 +25,7 @@ is_mailbox_line(const struct first_line *line)
 }
 
 static enum first_line_kind
-judge(struct first_line *line, char c)
+judge_first_line(struct first_line *line, char c)
 {
 	bool begins = line->len == 1;
 
@@ -48,7 +48,7 @@ first_line_text(struct first_line *line, const char *text, size_t len)
 
 	while (used < len && line->kind == FIRST_LINE_OPEN) {
 		line->held[line->len++] = text[used];
-		line->kind = judge(line, text[used++]);
+		line->kind = judge_first_line(line, text[used++]);
 	}
 	return used;
 }

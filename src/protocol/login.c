@@ -21,7 +21,7 @@ enum {
 };
 
 static void
-wipe(struct buf *buf)
+wipe_login(struct buf *buf)
 {
 	explicit_bzero(buf->data, buf->size);
 	buf_reset(buf);
@@ -66,8 +66,8 @@ login_free(struct login *login)
 	if (login == NULL)
 		return;
 	sasl_free(login->sasl);
-	wipe(&login->response);
-	wipe(&login->line);
+	wipe_login(&login->response);
+	wipe_login(&login->line);
 	buf_clear(&login->response);
 	buf_clear(&login->line);
 	free(login->nonce);
@@ -92,7 +92,7 @@ login_secured(struct login *login, const struct customer_binding *binding)
 /* Lines */
 
 static void
-put(struct login *login, const char *text)
+put_login_line(struct login *login, const char *text)
 {
 	/* What goes into a line was measured before. */
 	bool fits = buf_append(&login->line, text, strlen(text));
@@ -117,8 +117,8 @@ put_response(struct login *login)
 	assert(room == BASE64_SIZE(len));
 	buf_filled(
 	    &login->line, base64_encode(to, buf_data(&login->response), len));
-	put(login, "\r\n");
-	wipe(&login->response);
+	put_login_line(login, "\r\n");
+	wipe_login(&login->response);
 }
 
 /* AUTH, with the first response where the line has room for it. */
@@ -128,9 +128,9 @@ make_auth(struct login *login)
 	const char *name = login->outcome->mechanism;
 	bool first = sasl_client_first(login->sasl);
 
-	wipe(&login->line);
-	put(login, "AUTH ");
-	put(login, name);
+	wipe_login(&login->line);
+	put_login_line(login, "AUTH ");
+	put_login_line(login, name);
 	/* RFC 4954 4: on a longer line it has to wait. */
 	bool fits =
 	    buf_len(&login->line) + 1 + response_size(login) <= COMMAND_MAX;
@@ -138,12 +138,12 @@ make_auth(struct login *login)
 		       : fits ? LOGIN_FIRST_SENT
 			      : LOGIN_FIRST_WAITS;
 	if (login->first != LOGIN_FIRST_SENT) {
-		put(login, "\r\n");
+		put_login_line(login, "\r\n");
 		login->sent_at = buf_len(&login->line);
 		snprintf(login->shown, sizeof login->shown, "AUTH %s", name);
 		return;
 	}
-	put(login, buf_len(&login->response) == 0 ? " =" : " ");
+	put_login_line(login, buf_len(&login->response) == 0 ? " =" : " ");
 	login->sent_at = buf_len(&login->line);
 	put_response(login);
 	snprintf(login->shown, sizeof login->shown, "AUTH %s ***", name);
@@ -152,7 +152,7 @@ make_auth(struct login *login)
 static void
 make_response(struct login *login)
 {
-	wipe(&login->line);
+	wipe_login(&login->line);
 	login->sent_at = 0;
 	put_response(login);
 	snprintf(login->shown, sizeof login->shown, "***");
@@ -237,7 +237,7 @@ begin_mechanism(struct login *login, const struct sasl_mechanism *mechanism)
 	login->credentials.plus_listed = offer_has_plus(&outcome->offer);
 	sasl_free(login->sasl);
 	login->sasl = sasl_new(mechanism, &login->credentials);
-	wipe(&login->response);
+	wipe_login(&login->response);
 	if (sasl_client_first(login->sasl) && !respond(login, "", 0))
 		return LOGIN_FAILED;
 	make_auth(login);
@@ -369,7 +369,7 @@ on_accepted(struct login *login)
 
 /* With what the provider said of it inside the exchange. */
 static enum login_result
-on_refused(struct login *login, const struct status *status)
+on_login_refused(struct login *login, const struct status *status)
 {
 	const struct secret *token = login->credentials.token;
 	const struct customer_outcome *outcome = login->outcome;
@@ -405,6 +405,6 @@ login_reply(struct login *login, const struct reply *reply)
 		login->outcome->reply = *status;
 		return login_begin(login);
 	default:
-		return on_refused(login, status);
+		return on_login_refused(login, status);
 	}
 }

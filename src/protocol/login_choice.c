@@ -18,7 +18,7 @@ is_named(const struct login *login, const char *name)
 }
 
 static bool
-is_allowed(const struct login *login, const char *name)
+is_mechanism_allowed(const struct login *login, const char *name)
 {
 	return login->options->mechanisms == NULL || is_named(login, name);
 }
@@ -30,7 +30,7 @@ is_eligible(const struct login *login, const struct sasl_mechanism *mechanism,
 {
 	const char *name = sasl_mechanism_name(mechanism);
 
-	return is_allowed(login, name) &&
+	return is_mechanism_allowed(login, name) &&
 	       sasl_mechanism_usable(
 		   mechanism, credentials, is_named(login, name));
 }
@@ -93,7 +93,7 @@ is_text_to_blame(const struct login *login)
 	for (size_t i = 0; (mechanism = sasl_mechanism_at(i)) != NULL; i++) {
 		const char *name = sasl_mechanism_name(mechanism);
 
-		if (is_allowed(login, name) &&
+		if (is_mechanism_allowed(login, name) &&
 		    offer_has_mechanism(&login->outcome->offer, name) &&
 		    sasl_mechanism_usable(mechanism, &ascii, false))
 			return true;

@@ -83,7 +83,7 @@ static const unsigned char shifts[4][4] = {
     {7, 12, 17, 22}, {5, 9, 14, 20}, {4, 11, 16, 23}, {6, 10, 15, 21}};
 
 static uint32_t
-load(const unsigned char *at)
+load_word(const unsigned char *at)
 {
 	return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 |
 	       (uint32_t)at[3] << 24;
@@ -118,7 +118,7 @@ take_block(uint32_t state[4], const unsigned char *block)
 		unsigned word, shift = shifts[i / 16][i % 4];
 		uint32_t sum = a + mix(i, b, c, d, &word) + sines[i];
 
-		sum += load(block + (size_t)4 * word);
+		sum += load_word(block + (size_t)4 * word);
 		a = d;
 		d = c;
 		c = b;
@@ -132,7 +132,7 @@ take_block(uint32_t state[4], const unsigned char *block)
 
 /* MD5 of text, or of a first block and text. */
 static void
-digest(unsigned char out[MD5_SIZE], const unsigned char *first,
+md5_of(unsigned char out[MD5_SIZE], const unsigned char *first,
     const unsigned char *text, size_t len)
 {
 	uint32_t state[4] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476};
@@ -164,15 +164,15 @@ md5_hmac(unsigned char out[MD5_SIZE], const void *key, size_t key_len,
 	unsigned char block[BLOCK] = {0}, inner[MD5_SIZE];
 
 	if (key_len > BLOCK)
-		digest(block, NULL, key, key_len);
+		md5_of(block, NULL, key, key_len);
 	else if (key_len > 0)
 		memcpy(block, key, key_len);
 	for (size_t i = 0; i < BLOCK; i++)
 		block[i] ^= INNER;
-	digest(inner, block, text, len);
+	md5_of(inner, block, text, len);
 	for (size_t i = 0; i < BLOCK; i++)
 		block[i] ^= INNER ^ OUTER;
-	digest(out, block, inner, sizeof inner);
+	md5_of(out, block, inner, sizeof inner);
 	explicit_bzero(block, sizeof block);
 	explicit_bzero(inner, sizeof inner);
 }

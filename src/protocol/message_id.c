@@ -6,7 +6,7 @@
 static const char name[] = "message-id:";
 
 static char
-lower(char c)
+lower_id(char c)
 {
 	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
@@ -17,7 +17,7 @@ name_octet(struct message_id *id, char c)
 {
 	if (id->column == 0 && c == '\r')
 		id->state = MESSAGE_ID_OVER; /* the end of the header */
-	else if (lower(c) != name[id->column])
+	else if (lower_id(c) != name[id->column])
 		id->state = MESSAGE_ID_SKIP;
 	else if (name[++id->column] == '\0')
 		id->state = MESSAGE_ID_VALUE;

@@ -8,7 +8,7 @@
 
 /* The next word of text; NULL and *len 0 behind the last. */
 static const char *
-next_word(const char **text, size_t *len)
+next_offer_word(const char **text, size_t *len)
 {
 	const char *word = *text + strspn(*text, " ");
 
@@ -32,7 +32,7 @@ has_mechanism(const struct offer *offer, const char *name, size_t name_len)
 	const char *word;
 	size_t len;
 
-	while ((word = next_word(&text, &len)) != NULL)
+	while ((word = next_offer_word(&text, &len)) != NULL)
 		if (len == name_len && strncasecmp(word, name, len) == 0)
 			return true;
 	return false;
@@ -44,7 +44,7 @@ add_mechanisms(struct offer *offer, const char *list)
 	const char *word;
 	size_t len;
 
-	while ((word = next_word(&list, &len)) != NULL) {
+	while ((word = next_offer_word(&list, &len)) != NULL) {
 		size_t used = strlen(offer->mechanisms);
 
 		if (has_mechanism(offer, word, len) ||
@@ -61,7 +61,7 @@ parse_keyword(struct offer *offer, const char *line)
 {
 	const char *rest = line;
 	size_t len;
-	const char *word = next_word(&rest, &len);
+	const char *word = next_offer_word(&rest, &len);
 
 	if (word == NULL)
 		return;
@@ -81,7 +81,7 @@ offer_parse(struct offer *offer, const struct reply *reply)
 {
 	const char *line = reply_line(reply, 0);
 	size_t len;
-	const char *name = next_word(&line, &len);
+	const char *name = next_offer_word(&line, &len);
 
 	*offer = (struct offer){.starttls = false};
 	if (name != NULL)
@@ -105,7 +105,7 @@ offer_has_plus(const struct offer *offer)
 	const char *word;
 	size_t len;
 
-	while ((word = next_word(&text, &len)) != NULL)
+	while ((word = next_offer_word(&text, &len)) != NULL)
 		if (len >= sizeof plus &&
 		    strncasecmp(word + len - (sizeof plus - 1), plus,
 			sizeof plus - 1) == 0)

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 static enum error_class
-class_of(const struct status *status, enum error_class permanent)
+class_of_refusal(const struct status *status, enum error_class permanent)
 {
 	switch (status_class(status)) {
 	case 4:
@@ -25,8 +25,8 @@ outcome_refused(struct customer_outcome *outcome, const struct status *status,
 
 	outcome->reply = *status;
 	status_format(status, reply, sizeof reply);
-	outcome_failed(
-	    outcome, class_of(status, permanent), "%s: %s", what, reply);
+	outcome_failed(outcome, class_of_refusal(status, permanent), "%s: %s",
+	    what, reply);
 }
 
 void

@@ -139,7 +139,7 @@ consume(struct provider *p, size_t len)
 
 /* Runs the next line. false: it is not there yet, or must wait. */
 static bool
-step(struct provider *p)
+provider_step(struct provider *p)
 {
 	char line[PROVIDER_LINE_MAX + 1];
 
@@ -171,7 +171,7 @@ static bool
 next_line(struct provider *p)
 {
 	if (p->state == STATE_COMMAND || p->state == STATE_RESPONSE)
-		return step(p);
+		return provider_step(p);
 	if (p->state == STATE_HELD && p->in_len > 0) {
 		provider_break_off(p, "Octets after ATRN, before its reply");
 		return true;

@@ -75,7 +75,8 @@ is_offered(const struct provider *p, const char *mechanism)
 
 /* An initial response of no octets is "=" (RFC 4954 4). */
 static bool
-decode(struct provider *p, struct provider_event *event, const char *text)
+decode_response(
+    struct provider *p, struct provider_event *event, const char *text)
 {
 	ssize_t len = 0;
 
@@ -87,7 +88,7 @@ decode(struct provider *p, struct provider_event *event, const char *text)
 }
 
 static void
-begin_login(struct provider *p, const char *mechanism, const char *initial)
+begin_auth(struct provider *p, const char *mechanism, const char *initial)
 {
 	struct provider_event event = {.type = PROVIDER_AUTH};
 
@@ -96,7 +97,7 @@ begin_login(struct provider *p, const char *mechanism, const char *initial)
 		*c = (char)toupper((unsigned char)*c);
 	event.mechanism = p->mechanism;
 	event.initial = *initial != '\0';
-	if (event.initial && !decode(p, &event, initial)) {
+	if (event.initial && !decode_response(p, &event, initial)) {
 		provider_complain(
 		    p, 501, "5.5.2", "The response is not base64");
 		return;
@@ -124,7 +125,7 @@ run_auth(struct provider *p, char *argument)
 		provider_complain(
 		    p, 504, "5.5.4", "This mechanism is not offered");
 	else
-		begin_login(p, argument, initial);
+		begin_auth(p, argument, initial);
 }
 
 /* sub-domain 1*("." sub-domain) of RFC 2645 5.2.1; one octet of it. */
@@ -263,7 +264,7 @@ provider_run_response(struct provider *p, const char *line)
 	struct provider_event event = {.type = PROVIDER_RESPONSE};
 
 	transcript_line(p->options.transcript, '<', "***", 3);
-	if (strcmp(line, "*") == 0 || !decode(p, &event, line)) {
+	if (strcmp(line, "*") == 0 || !decode_response(p, &event, line)) {
 		provider_emit(p, PROVIDER_CANCELLED);
 		p->state = STATE_COMMAND;
 		provider_complain(p, 501, *line == '*' ? "5.7.0" : "5.5.2",

@@ -177,7 +177,7 @@ step_closed(struct receiver *r)
 
 /* One step forward; false: nothing can be done now. */
 static bool
-step(struct receiver *r)
+receiver_step(struct receiver *r)
 {
 	if (r->eof && r->state != STATE_CLOSED)
 		return step_eof(r);
@@ -203,7 +203,7 @@ receiver_next(struct receiver *r, struct receiver_event *event)
 {
 	while (r->event_next == r->event_count) {
 		r->event_next = r->event_count = 0;
-		if (!step(r))
+		if (!receiver_step(r))
 			return false;
 	}
 	*event = r->events[r->event_next++];

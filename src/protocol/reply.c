@@ -100,7 +100,7 @@ set_status(struct reply *reply)
 }
 
 static enum reply_result
-finish(struct reply *reply)
+finish_reply(struct reply *reply)
 {
 	reply->lines = reply->count;
 	reply->done = true;
@@ -166,12 +166,12 @@ take_line(struct reply *reply)
 		return break_off(reply, "a reply that does not end");
 	reply->count++;
 	buf_reset(&reply->line);
-	return last ? finish(reply) : REPLY_MORE;
+	return last ? finish_reply(reply) : REPLY_MORE;
 }
 
 /* Adds a piece of a line, as far as the limit lets it. */
 static bool
-add(struct reply *reply, const char *data, size_t len)
+add_line(struct reply *reply, const char *data, size_t len)
 {
 	size_t left = reply->line_max - buf_len(&reply->line);
 	size_t take = len < left ? len : left;
@@ -182,7 +182,7 @@ add(struct reply *reply, const char *data, size_t len)
 }
 
 static void
-begin(struct reply *reply)
+begin_reply(struct reply *reply)
 {
 	reply->done = false;
 	reply->code = 0;
@@ -207,9 +207,9 @@ reply_parse(struct reply *reply, const char *data, size_t len, size_t *used)
 		    end != NULL ? (size_t)(end - rest) + 1 : len - *used;
 
 		if (reply->done)
-			begin(reply);
+			begin_reply(reply);
 		*used += take;
-		if (!add(reply, rest, take))
+		if (!add_line(reply, rest, take))
 			return break_off(reply, "a line that is too long");
 		if (end != NULL)
 			result = take_line(reply);

@@ -49,7 +49,7 @@ struct sasl {
 };
 
 static bool
-put(struct buf *out, const char *text)
+put_sasl(struct buf *out, const char *text)
 {
 	return buf_append(out, text, strlen(text));
 }
@@ -61,7 +61,7 @@ put_secret(struct buf *out, const struct secret *secret)
 }
 
 static bool
-fits(bool it_does, struct error *err)
+fits_line(bool it_does, struct error *err)
 {
 	if (!it_does)
 		error_set(err, ERROR_CONFIG,
@@ -77,9 +77,10 @@ respond_plain(struct sasl *sasl, const char *challenge, size_t len,
 	const struct sasl_credentials *credentials = sasl->credentials;
 
 	(void)challenge, (void)len;
-	return fits(buf_append(out, "", 1) && put(out, credentials->user) &&
-			buf_append(out, "", 1) &&
-			put_secret(out, credentials->password),
+	return fits_line(buf_append(out, "", 1) &&
+			     put_sasl(out, credentials->user) &&
+			     buf_append(out, "", 1) &&
+			     put_secret(out, credentials->password),
 	    err);
 }
 
@@ -89,9 +90,9 @@ respond_login(struct sasl *sasl, const char *challenge, size_t len,
     struct buf *out, struct error *err)
 {
 	(void)challenge, (void)len;
-	return fits(sasl->step == 0
-			? put(out, sasl->credentials->user)
-			: put_secret(out, sasl->credentials->password),
+	return fits_line(sasl->step == 0
+			     ? put_sasl(out, sasl->credentials->user)
+			     : put_secret(out, sasl->credentials->password),
 	    err);
 }
 
@@ -106,10 +107,10 @@ respond_cram_md5(struct sasl *sasl, const char *challenge, size_t len,
 
 	md5_hmac(digest, password->text, password->len, challenge, len);
 	digest_hex(hex + 1, digest, MD5_SIZE);
-	bool ok = put(out, sasl->credentials->user) && put(out, hex);
+	bool ok = put_sasl(out, sasl->credentials->user) && put_sasl(out, hex);
 	explicit_bzero(digest, sizeof digest);
 	explicit_bzero(hex, sizeof hex);
-	return fits(ok, err);
+	return fits_line(ok, err);
 }
 
 /* RFC 4422 A: empty where the certificate says it all. */
@@ -120,7 +121,7 @@ respond_external(struct sasl *sasl, const char *challenge, size_t len,
 	const char *user = sasl->credentials->user;
 
 	(void)challenge, (void)len;
-	return fits(user == NULL || put(out, user), err);
+	return fits_line(user == NULL || put_sasl(out, user), err);
 }
 
 /* RFC 7628 3.1 */
@@ -133,11 +134,13 @@ respond_oauthbearer(struct sasl *sasl, const char *challenge, size_t len,
 
 	(void)challenge, (void)len;
 	snprintf(port, sizeof port, "\001port=%u", credentials->port);
-	return fits(
-	    put(out, "n,a=") && scram_put_name(out, credentials->user) &&
-		put(out, ",\001host=") && put(out, credentials->host) &&
-		put(out, port) && put(out, "\001auth=Bearer ") &&
-		put_secret(out, credentials->token) && put(out, "\001\001"),
+	return fits_line(
+	    put_sasl(out, "n,a=") && scram_put_name(out, credentials->user) &&
+		put_sasl(out, ",\001host=") &&
+		put_sasl(out, credentials->host) && put_sasl(out, port) &&
+		put_sasl(out, "\001auth=Bearer ") &&
+		put_secret(out, credentials->token) &&
+		put_sasl(out, "\001\001"),
 	    err);
 }
 
@@ -148,10 +151,11 @@ respond_xoauth2(struct sasl *sasl, const char *challenge, size_t len,
 	const struct sasl_credentials *credentials = sasl->credentials;
 
 	(void)challenge, (void)len;
-	return fits(put(out, "user=") && put(out, credentials->user) &&
-			put(out, "\001auth=Bearer ") &&
-			put_secret(out, credentials->token) &&
-			put(out, "\001\001"),
+	return fits_line(put_sasl(out, "user=") &&
+			     put_sasl(out, credentials->user) &&
+			     put_sasl(out, "\001auth=Bearer ") &&
+			     put_secret(out, credentials->token) &&
+			     put_sasl(out, "\001\001"),
 	    err);
 }
 
@@ -353,7 +357,7 @@ answer_failure(
 
 	memcpy(sasl->server_error, challenge, keep);
 	sasl->server_error[keep] = '\0';
-	return put(out, sasl->mechanism->after_failure);
+	return put_sasl(out, sasl->mechanism->after_failure);
 }
 
 bool
@@ -367,7 +371,7 @@ sasl_step(struct sasl *sasl, const void *challenge, size_t len, struct buf *out,
 		ok = mechanism->respond(sasl, challenge, len, out, err);
 	else if (sasl->step == mechanism->steps &&
 		 mechanism->after_failure != NULL)
-		ok = fits(answer_failure(sasl, challenge, len, out), err);
+		ok = fits_line(answer_failure(sasl, challenge, len, out), err);
 	else
 		error_set(err, ERROR_PROTOCOL,
 		    "the provider goes on asking after the end of %s",

@@ -31,7 +31,7 @@ struct challenge {
 };
 
 static bool
-put(struct buf *out, const char *text)
+put_message(struct buf *out, const char *text)
 {
 	return buf_append(out, text, strlen(text));
 }
@@ -40,8 +40,8 @@ bool
 scram_put_name(struct buf *out, const char *user)
 {
 	for (; *user != '\0'; user++) {
-		if (*user == ','   ? !put(out, "=2C")
-		    : *user == '=' ? !put(out, "=3D")
+		if (*user == ','   ? !put_message(out, "=2C")
+		    : *user == '=' ? !put_message(out, "=3D")
 				   : !buf_append(out, user, 1))
 			return false;
 	}
@@ -58,19 +58,21 @@ put_header(const struct scram *scram, struct buf *out)
 	const struct sasl_credentials *credentials = scram->credentials;
 
 	if (scram->plus)
-		return put(out, "p=") && put(out, credentials->binding) &&
-		       put(out, ",,");
+		return put_message(out, "p=") &&
+		       put_message(out, credentials->binding) &&
+		       put_message(out, ",,");
 	if (credentials->binding != NULL && !credentials->plus_listed)
-		return put(out, "y,,");
-	return put(out, "n,,");
+		return put_message(out, "y,,");
+	return put_message(out, "n,,");
 }
 
 static bool
 put_first_bare(const struct scram *scram, struct buf *out)
 {
-	return put(out, "n=") &&
+	return put_message(out, "n=") &&
 	       scram_put_name(out, scram->credentials->user) &&
-	       put(out, ",r=") && put(out, scram->credentials->nonce);
+	       put_message(out, ",r=") &&
+	       put_message(out, scram->credentials->nonce);
 }
 
 static bool
@@ -210,8 +212,8 @@ put_final_bare(const struct scram *scram, const char *nonce, struct buf *out)
 	if (ok)
 		base64_encode(encoded, buf_data(&binding), buf_len(&binding));
 	buf_clear(&binding);
-	return ok && put(out, "c=") && put(out, encoded) && put(out, ",r=") &&
-	       put(out, nonce);
+	return ok && put_message(out, "c=") && put_message(out, encoded) &&
+	       put_message(out, ",r=") && put_message(out, nonce);
 }
 
 static bool
@@ -270,7 +272,7 @@ put_proof(struct scram *scram, const struct challenge *parsed,
 		return false;
 	}
 	base64_encode(encoded, proof, scram->signature_len);
-	bool ok = put(out, ",p=") && put(out, encoded);
+	bool ok = put_message(out, ",p=") && put_message(out, encoded);
 	explicit_bzero(proof, sizeof proof);
 	explicit_bzero(encoded, sizeof encoded);
 	return ok || too_long(err);
@@ -288,8 +290,9 @@ scram_final(struct scram *scram, const char *challenge, size_t len,
 	if (!parse_challenge(scram, &parsed, challenge, len, err))
 		goto out;
 	if (!put_final_bare(scram, parsed.nonce, out) ||
-	    !put_first_bare(scram, &message) || !put(&message, ",") ||
-	    !buf_append(&message, challenge, len) || !put(&message, ",") ||
+	    !put_first_bare(scram, &message) || !put_message(&message, ",") ||
+	    !buf_append(&message, challenge, len) ||
+	    !put_message(&message, ",") ||
 	    !buf_append(&message, buf_data(out), buf_len(out))) {
 		too_long(err);
 		goto out;

@@ -30,7 +30,7 @@ struct scram_server {
 };
 
 static bool
-hmac(unsigned char out[static SCRAM_KEY], const unsigned char *key,
+server_hmac(unsigned char out[static SCRAM_KEY], const unsigned char *key,
     size_t key_len, const void *text, size_t len)
 {
 	return HMAC(EVP_sha256(), key, (int)key_len, text, len, out, NULL) !=
@@ -48,12 +48,13 @@ scram_keys_make(struct scram_keys *keys, const char *password, size_t len,
 	*keys =
 	    (struct scram_keys){.salt_len = salt_len, .iterations = iterations};
 	memcpy(keys->salt, salt, salt_len);
-	bool ok = PKCS5_PBKDF2_HMAC(password, (int)len, salt, (int)salt_len,
-		      iterations, EVP_sha256(), SCRAM_KEY, salted) == 1 &&
-		  hmac(client, salted, SCRAM_KEY, "Client Key", 10) &&
-		  hmac(keys->server, salted, SCRAM_KEY, "Server Key", 10) &&
-		  EVP_Digest(client, SCRAM_KEY, keys->stored, NULL,
-		      EVP_sha256(), NULL) == 1;
+	bool ok =
+	    PKCS5_PBKDF2_HMAC(password, (int)len, salt, (int)salt_len,
+		iterations, EVP_sha256(), SCRAM_KEY, salted) == 1 &&
+	    server_hmac(client, salted, SCRAM_KEY, "Client Key", 10) &&
+	    server_hmac(keys->server, salted, SCRAM_KEY, "Server Key", 10) &&
+	    EVP_Digest(
+		client, SCRAM_KEY, keys->stored, NULL, EVP_sha256(), NULL) == 1;
 	explicit_bzero(salted, sizeof salted);
 	explicit_bzero(client, sizeof client);
 	return ok;
@@ -224,7 +225,7 @@ is_proven(const struct scram_server *server, const char *proof)
 
 	if (len > MESSAGE_MAX || base64_decode(given, proof, len) != SCRAM_KEY)
 		return false;
-	bool ok = hmac(key, server->keys.stored, SCRAM_KEY,
+	bool ok = server_hmac(key, server->keys.stored, SCRAM_KEY,
 	    buf_data(&server->messages), buf_len(&server->messages));
 	for (size_t i = 0; i < SCRAM_KEY; i++)
 		key[i] ^= given[i];
@@ -242,7 +243,7 @@ sign(struct scram_server *server, struct buf *out)
 	unsigned char signature[SCRAM_KEY];
 	char encoded[BASE64_SIZE(SCRAM_KEY)];
 
-	if (!hmac(signature, server->keys.server, SCRAM_KEY,
+	if (!server_hmac(signature, server->keys.server, SCRAM_KEY,
 		buf_data(&server->messages), buf_len(&server->messages)))
 		return false;
 	base64_encode(encoded, signature, sizeof signature);

@@ -16,7 +16,7 @@ enum { TRACE_FOR_MAX = 256 };
 static const char received[] = "received:";
 
 static char
-lower(char c)
+lower_octet(char c)
 {
 	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
@@ -24,7 +24,7 @@ lower(char c)
 static bool
 is_name_char(char c)
 {
-	c = lower(c);
+	c = lower_octet(c);
 	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
 	       (c != '\0' && strchr("-._:[]", c) != NULL);
 }
@@ -80,7 +80,7 @@ trace_count_init(struct trace_count *count, const char *hostname)
 	*count = (struct trace_count){.received = 0};
 	snprintf(count->ours, sizeof count->ours, "by %s " COMMENT, hostname);
 	for (char *c = count->ours; *c != '\0'; c++)
-		*c = lower(*c);
+		*c = lower_octet(*c);
 }
 
 /* Looks for our name in a Received field, whatever way it was folded. */
@@ -89,7 +89,7 @@ match_own(struct trace_count *count, char c)
 {
 	char last = count->matched > 0 ? count->ours[count->matched - 1] : '\0';
 
-	c = c == '\t' || c == '\r' || c == '\n' ? ' ' : lower(c);
+	c = c == '\t' || c == '\r' || c == '\n' ? ' ' : lower_octet(c);
 	if (c == ' ' && last == ' ')
 		return; /* folding white space counts once */
 	if (c != count->ours[count->matched])
@@ -113,7 +113,7 @@ begin_line(struct trace_count *count, char c)
 		if (c != ' ' && c != '\t')
 			count->in_received = false;
 	}
-	count->line[count->line_len++] = lower(c);
+	count->line[count->line_len++] = lower_octet(c);
 	if (count->line_len == sizeof received - 1 &&
 	    memcmp(count->line, received, count->line_len) == 0) {
 		count->received++;

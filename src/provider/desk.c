@@ -238,7 +238,7 @@ dialogue(struct desk *desk)
 }
 
 static void
-set_tcp_options(int fd)
+set_desk_tcp_options(int fd)
 {
 	static const int user_timeout = USER_TIMEOUT_MS, unsent = UNSENT_MAX;
 
@@ -266,7 +266,7 @@ desk_run(const struct desk_options *options)
 	};
 	struct deadline finish = deadline_in(FINISH_MS, FINISH_MS);
 
-	set_tcp_options(options->fd);
+	set_desk_tcp_options(options->fd);
 	transcript_init(&desk.transcript, "customer", false);
 	desk.engine = provider_new(&engine);
 	if (options->implicit_tls && desk_start_tls(&desk))

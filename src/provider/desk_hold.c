@@ -49,7 +49,7 @@ owns(const struct provider_account *account, const char *domain)
 }
 
 static void
-answer(struct desk *desk, int code, const char *enhanced, const char *text)
+answer_held(struct desk *desk, int code, const char *enhanced, const char *text)
 {
 	struct status status;
 
@@ -144,7 +144,8 @@ turn(struct desk *desk, int postfix)
 		return;
 	}
 	desk->postfix = postfix;
-	answer(desk, 250, "2.0.0", "You have mail; the connection is turned");
+	answer_held(
+	    desk, 250, "2.0.0", "You have mail; the connection is turned");
 }
 
 /* A note of the gate. */
@@ -204,12 +205,13 @@ desk_end_hold(struct desk *desk)
 	if (!leave_place(desk))
 		return;
 	if (desk->hold.failed)
-		answer(desk, 451, "4.3.0", "The mail system is not available");
+		answer_held(
+		    desk, 451, "4.3.0", "The mail system is not available");
 	else if (desk->hold.begun == 0)
-		answer(desk, 451, "4.3.2",
+		answer_held(desk, 451, "4.3.2",
 		    "Another call of this account is being served");
 	else
-		answer(desk, 453, "4.3.0", "You have no mail");
+		answer_held(desk, 453, "4.3.0", "You have no mail");
 }
 
 /* Postfix is away: the customer shall try again later, and not hear "no mail"
@@ -261,7 +263,7 @@ desk_on_note(struct desk *desk)
  */
 
 static void
-note_moved(void *context, int side, uint64_t octets)
+note_held_moved(void *context, int side, uint64_t octets)
 {
 	struct place *place = context;
 
@@ -302,7 +304,7 @@ desk_pass_mail_on(struct desk *desk)
 	    .sides = {desk->stream, postfix},
 	    .silence = SILENCE_MS,
 	    .interrupt = desk->options->gate,
-	    .moved = note_moved,
+	    .moved = note_held_moved,
 	    .context = desk->options->place,
 	};
 	struct deadline finish = deadline_in(FINISH_MS, FINISH_MS);

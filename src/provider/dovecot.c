@@ -61,7 +61,7 @@ broken(struct error *err, const char *what)
 /* The next line, without its end, as a string that lives until the next call.
  * NULL and err: none came in time. */
 static char *
-read_line(struct dovecot *dovecot, char line[static LINE_MAX_SIZE],
+read_dovecot_line(struct dovecot *dovecot, char line[static LINE_MAX_SIZE],
     const struct deadline *deadline, struct error *err)
 {
 	for (;;) {
@@ -118,7 +118,7 @@ shake_hands(struct dovecot *dovecot, struct error *err)
 	if (!stream_write(dovecot->stream, hello, (size_t)len, &deadline, err))
 		return false;
 	for (;;) {
-		char *fields = read_line(dovecot, line, &deadline, err);
+		char *fields = read_dovecot_line(dovecot, line, &deadline, err);
 		if (fields == NULL)
 			return false;
 		const char *word = strsep(&fields, "\t");
@@ -226,7 +226,7 @@ await_reply(struct dovecot *dovecot, struct buf *out, struct error *err)
 	char line[LINE_MAX_SIZE];
 
 	for (;;) {
-		char *fields = read_line(dovecot, line, &deadline, err);
+		char *fields = read_dovecot_line(dovecot, line, &deadline, err);
 		if (fields == NULL)
 			return DOVECOT_LATER;
 		const char *word = strsep(&fields, "\t");
@@ -249,7 +249,8 @@ await_reply(struct dovecot *dovecot, struct buf *out, struct error *err)
 }
 
 static enum dovecot_reply
-ask(struct dovecot *dovecot, char *line, struct buf *out, struct error *err)
+ask_auth_socket(
+    struct dovecot *dovecot, char *line, struct buf *out, struct error *err)
 {
 	struct deadline deadline = within(dovecot, OPEN_MS);
 	size_t len = strlen(line);
@@ -270,7 +271,7 @@ encode(const char *octets, size_t len)
 }
 
 static void
-wipe(char *text)
+wipe_request(char *text)
 {
 	explicit_bzero(text, strlen(text));
 	free(text);
@@ -292,8 +293,8 @@ dovecot_begin(struct dovecot *dovecot, const struct dovecot_request *request,
 	    dovecot->id, request->mechanism, request->local_addr,
 	    request->peer_addr, request->response != NULL ? "\tresp=" : "",
 	    encoded);
-	wipe(encoded);
-	return ask(dovecot, line, out, err);
+	wipe_request(encoded);
+	return ask_auth_socket(dovecot, line, out, err);
 }
 
 enum dovecot_reply
@@ -303,6 +304,6 @@ dovecot_respond(struct dovecot *dovecot, const char *response, size_t len,
 	char *encoded = encode(response, len);
 	char *line = xasprintf("CONT\t%u\t%s\n", dovecot->id, encoded);
 
-	wipe(encoded);
-	return ask(dovecot, line, out, err);
+	wipe_request(encoded);
+	return ask_auth_socket(dovecot, line, out, err);
 }

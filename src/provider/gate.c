@@ -177,7 +177,7 @@ move_calls(struct gate *gate, const struct provider_config *before)
 }
 
 static void
-reload(struct gate *gate)
+reload_gate(struct gate *gate)
 {
 	struct provider_config *before = gate->config;
 	struct seat *seats = gate->seats;
@@ -228,7 +228,7 @@ stop_all(struct gate *gate)
 }
 
 static void
-reap(struct gate *gate)
+reap_desk(struct gate *gate)
 {
 	pid_t pid;
 	int status;
@@ -250,9 +250,9 @@ read_signals(struct gate *gate)
 	while (
 	    read(gate->signals, &info, sizeof info) == (ssize_t)sizeof info) {
 		if (info.ssi_signo == SIGCHLD)
-			reap(gate);
+			reap_desk(gate);
 		else if (info.ssi_signo == SIGHUP)
-			reload(gate);
+			reload_gate(gate);
 		else if (!gate->stopping)
 			stop_all(gate);
 	}
@@ -336,7 +336,7 @@ has_calls(const struct gate *gate)
 }
 
 static void
-serve(struct gate *gate)
+serve_gate(struct gate *gate)
 {
 	size_t room = 2 + GATE_LISTENERS_MAX + gate->calls_room;
 	struct pollfd *fds = xcalloc(room, sizeof *fds);
@@ -356,7 +356,7 @@ serve(struct gate *gate)
 }
 
 static void
-close_all(struct gate *gate)
+close_gate(struct gate *gate)
 {
 	for (size_t i = 0; i < gate->listeners_count; i++)
 		close(gate->listeners[i].fd);
@@ -386,13 +386,13 @@ gate_run(const struct gate_options *options)
 		/* Who waits for us to be ready may ask for it at once. */
 		tell_others(&gate);
 		notify_send("READY=1");
-		serve(&gate);
+		serve_gate(&gate);
 		notify_send("STOPPING=1");
 		gate_remove_status(&gate);
 	} else {
 		log_say(CONFIG_LOG_ERROR, NULL, "start", "%s", err.text);
 		status = error_exit_status(err.class);
 	}
-	close_all(&gate);
+	close_gate(&gate);
 	return status;
 }

@@ -46,7 +46,7 @@ gate_set_state(struct gate *gate, long call, enum place_state state)
  */
 
 static const char *
-name_of(const struct gate *gate, long account)
+peer_name(const struct gate *gate, long account)
 {
 	return gate->config->accounts[account].name;
 }
@@ -95,7 +95,7 @@ replace(struct gate *gate, long account, long by)
 {
 	struct seat *seat = &gate->seats[account];
 
-	log_say(CONFIG_LOG_INFO, name_of(gate, account), "replaced",
+	log_say(CONFIG_LOG_INFO, peer_name(gate, account), "replaced",
 	    "a newer call from %s takes the place of the one from %s",
 	    gate->places[by].address, gate->places[seat->holder].address);
 	dismiss(gate, seat->holder);
@@ -268,7 +268,7 @@ long
 gate_find_account(const struct gate *gate, const char *name)
 {
 	for (size_t i = 0; i < gate->config->accounts_count; i++)
-		if (strcmp(name_of(gate, (long)i), name) == 0)
+		if (strcmp(peer_name(gate, (long)i), name) == 0)
 			return (long)i;
 	return NOBODY;
 }

@@ -56,7 +56,7 @@ found(struct findings *findings, bool fault, const char *format, ...)
 }
 
 static void
-check_tls(const struct provider_config *config, struct findings *findings)
+check_tls_files(const struct provider_config *config, struct findings *findings)
 {
 	char pin[TLS_PIN_SIZE];
 	struct error err;
@@ -129,7 +129,7 @@ check_as_service(
     const struct provider_config *config, struct findings *findings)
 {
 	service_user_try(config);
-	check_tls(config, findings);
+	check_tls_files(config, findings);
 	if (config->users_file != NULL)
 		check_users(config, findings);
 	else
@@ -252,7 +252,8 @@ check_list(const struct provider_config *config, const char *name,
 }
 
 static void
-check_domains(const struct provider_config *config, struct findings *findings)
+check_domains_of_users(
+    const struct provider_config *config, struct findings *findings)
 {
 	check_list(config, "mydestination", findings);
 	check_list(config, "virtual_alias_domains", findings);
@@ -300,7 +301,7 @@ check_postfix(const struct provider_config *config, struct findings *findings)
 		printf("`odmr-provider setup postfix --apply` makes all of"
 		       " this\n");
 	check_recipients(config, findings);
-	check_domains(config, findings);
+	check_domains_of_users(config, findings);
 	wanted_clear(&list);
 }
 

@@ -168,7 +168,7 @@ complete_listen(struct provider_config *config)
  */
 
 static struct config_mark
-mark_of(const struct provider_account *account)
+mark_of_line(const struct provider_account *account)
 {
 	return (struct config_mark){
 	    .line = account->line, .column = account->column};
@@ -185,12 +185,12 @@ has_text(const struct config_texts *texts, const char *text)
 
 /* A domain is one customer's, or mail would go to whoever comes first. */
 static void
-check_domains(struct config_loader *loader, const struct provider_account *one,
-    const struct provider_account *other)
+check_domains_written(struct config_loader *loader,
+    const struct provider_account *one, const struct provider_account *other)
 {
 	for (size_t i = 0; i < one->domains.count; i++)
 		if (has_text(&other->domains, one->domains.items[i]))
-			config_fault(loader, mark_of(one),
+			config_fault(loader, mark_of_line(one),
 			    "account %s: %s is a domain of account %s too",
 			    one->name, one->domains.items[i], other->name);
 }
@@ -200,25 +200,25 @@ check_pair(struct config_loader *loader, const struct provider_account *one,
     const struct provider_account *other)
 {
 	if (strcmp(one->name, other->name) == 0)
-		config_fault(loader, mark_of(one),
+		config_fault(loader, mark_of_line(one),
 		    "account %s: already there in line %u", one->name,
 		    other->line);
 	else if (one->inner.s_addr == other->inner.s_addr)
-		config_fault(loader, mark_of(one),
+		config_fault(loader, mark_of_line(one),
 		    "account %s: its name leads to the same inner address as"
 		    " that of account %s: choose another name",
 		    one->name, other->name);
 	for (size_t i = 0; i < one->tls_pins.count; i++)
 		if (has_text(&other->tls_pins, one->tls_pins.items[i]))
-			config_fault(loader, mark_of(one),
+			config_fault(loader, mark_of_line(one),
 			    "account %s: its certificate %s is that of account"
 			    " %s too",
 			    one->name, one->tls_pins.items[i], other->name);
 	if (strcmp(one->user, other->user) == 0)
-		config_fault(loader, mark_of(one),
+		config_fault(loader, mark_of_line(one),
 		    "account %s: the user %s is that of account %s too",
 		    one->name, one->user, other->name);
-	check_domains(loader, one, other);
+	check_domains_written(loader, one, other);
 }
 
 static void
@@ -226,13 +226,13 @@ check_account(struct config_loader *loader, struct provider_account *account,
     const struct config_marks *marks)
 {
 	struct config_section section = {loader, &provider_account_table, marks,
-	    mark_of(account), "account", account->name};
+	    mark_of_line(account), "account", account->name};
 
 	config_check_required(&section);
 	if (account->user == NULL)
 		account->user = account->name;
 	if (!users_name_is_valid(account->user))
-		config_fault(loader, mark_of(account),
+		config_fault(loader, mark_of_line(account),
 		    "account %s: a user has no \":\", at most 255 octets, and"
 		    " does not begin with \"#\" or a blank",
 		    account->name);
@@ -295,7 +295,8 @@ init(struct config_loader *loader, struct reading *reading,
 }
 
 static void
-finish(struct config_loader *loader, struct provider_config *config)
+finish_provider_config(
+    struct config_loader *loader, struct provider_config *config)
 {
 	struct reading *reading = loader->context;
 
@@ -330,7 +331,7 @@ provider_config_load(const char *path)
 	} else {
 		config_fault(&loader, nowhere, "%s", strerror(errno));
 	}
-	finish(&loader, config);
+	finish_provider_config(&loader, config);
 	return config;
 }
 

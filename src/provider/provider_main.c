@@ -83,7 +83,7 @@ provider_command_run(struct provider_context *context, int argc, char **argv)
 }
 
 static int
-run_command(struct provider_context *context, int argc, char **argv)
+run_provider_command(struct provider_context *context, int argc, char **argv)
 {
 	provider_command *run = NULL;
 	int status = EX_CONFIG;
@@ -151,5 +151,5 @@ main(int argc, char **argv)
 		return fputs(usage_line, stderr), EX_USAGE;
 	if (strcmp(argv[optind], "help") == 0)
 		return show_help();
-	return run_command(&context, argc - optind, argv + optind);
+	return run_provider_command(&context, argc - optind, argv + optind);
 }

@@ -19,7 +19,7 @@
 enum { PASSWORD_SIZE = 1024 };
 
 static bool
-read_line(char out[static PASSWORD_SIZE])
+read_password_line(char out[static PASSWORD_SIZE])
 {
 	if (fgets(out, PASSWORD_SIZE, stdin) == NULL)
 		return false;
@@ -43,20 +43,20 @@ on_interrupt(int number)
 /* On a terminal: asks, and shows nothing; whoever gives up by ^C has a terminal
  * that shows what is typed. */
 static bool
-ask(const char *prompt, char out[static PASSWORD_SIZE])
+ask_password(const char *prompt, char out[static PASSWORD_SIZE])
 {
 	const struct sigaction restore = {
 	    .sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
 	struct sigaction before;
 
 	if (tcgetattr(STDIN_FILENO, &shown) != 0)
-		return read_line(out);
+		return read_password_line(out);
 	struct termios hidden = shown;
 	hidden.c_lflag &= ~(tcflag_t)ECHO;
 	sigaction(SIGINT, &restore, &before);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
 	fputs(prompt, stderr);
-	bool good = read_line(out);
+	bool good = read_password_line(out);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
 	sigaction(SIGINT, &before, NULL);
 	fputc('\n', stderr);
@@ -68,7 +68,7 @@ read_password(char out[static PASSWORD_SIZE])
 {
 	char again[PASSWORD_SIZE];
 
-	if (!ask("Password: ", out)) {
+	if (!ask_password("Password: ", out)) {
 		fputs("odmr-provider: a password is one line of 1 to 1023"
 		      " octets; nothing was changed\n",
 		    stderr);
@@ -76,7 +76,8 @@ read_password(char out[static PASSWORD_SIZE])
 	}
 	if (isatty(STDIN_FILENO) == 0)
 		return true;
-	bool same = ask("The same again: ", again) && strcmp(out, again) == 0;
+	bool same =
+	    ask_password("The same again: ", again) && strcmp(out, again) == 0;
 	explicit_bzero(again, sizeof again);
 	if (!same)
 		fputs("odmr-provider: the two passwords are not the same;"

@@ -28,7 +28,7 @@ enum {
 };
 
 static int
-fail(const struct error *err)
+fail_setup(const struct error *err)
 {
 	fprintf(stderr, "odmr-provider: %s\n", err->text);
 	return error_exit_status(err->class);
@@ -54,7 +54,7 @@ write_table(const struct provider_config *config, const struct buf *table,
 }
 
 static void
-show(const struct wanted_list *list)
+show_change(const struct wanted_list *list)
 {
 	const char *file = "";
 
@@ -71,8 +71,8 @@ show(const struct wanted_list *list)
 
 /* Says what it changes, so that it can be undone by hand. */
 static bool
-change(const struct provider_config *config, const struct wanted *wanted,
-    struct error *err)
+change_setting(const struct provider_config *config,
+    const struct wanted *wanted, struct error *err)
 {
 	char *line = wanted_line(wanted);
 
@@ -96,7 +96,7 @@ apply(const struct provider_config *config, const struct wanted_list *list,
 	free(path);
 	for (size_t i = 0; i < list->count; i++)
 		if (!list->items[i].there &&
-		    !change(config, &list->items[i], err))
+		    !change_setting(config, &list->items[i], err))
 			return false;
 	if (!postfix_is_running(config)) {
 		printf("Postfix is not running; start it\n");
@@ -123,15 +123,15 @@ setup_postfix(const struct provider_config *config, bool applies)
 	buf_init(&table, TABLE_MAX);
 	postfix_table_content(config, &table);
 	if (!wanted_find(config, &list, &err)) {
-		status = fail(&err);
+		status = fail_setup(&err);
 	} else if (!applies) {
 		char *path = postfix_table_path(config);
 		printf(
 		    "# %s\n%.*s", path, (int)buf_len(&table), buf_data(&table));
-		show(&list);
+		show_change(&list);
 		free(path);
 	} else if (!apply(config, &list, &table, &err)) {
-		status = fail(&err);
+		status = fail_setup(&err);
 	}
 	wanted_clear(&list);
 	buf_clear(&table);
@@ -177,7 +177,7 @@ setup_tls(const struct provider_config *config)
 
 	if (!make_identity(config, &err) ||
 	    !identity_pin(config->tls_cert_file, pin, &err))
-		return fail(&err);
+		return fail_setup(&err);
 	printf("For the account in each customer's odmr-agent.yaml:\n"
 	       "    tls_pins: \"%s\"\n",
 	    pin);

@@ -12,7 +12,7 @@
 
 /* NULL: this program is not root's, or there is no such user. */
 static const struct passwd *
-find(const struct provider_config *config)
+find_user(const struct provider_config *config)
 {
 	return getuid() == 0 ? getpwnam(config->user) : NULL;
 }
@@ -22,7 +22,7 @@ service_user_become(const struct provider_config *config, struct error *err)
 {
 	if (geteuid() != 0)
 		return true;
-	const struct passwd *user = find(config);
+	const struct passwd *user = find_user(config);
 	if (user == NULL) {
 		error_set(err, ERROR_CONFIG,
 		    "there is no user %s on this system, who is to run the"
@@ -42,7 +42,7 @@ service_user_become(const struct provider_config *config, struct error *err)
 void
 service_user_make_run_dir(const struct provider_config *config)
 {
-	const struct passwd *user = find(config);
+	const struct passwd *user = find_user(config);
 
 	/* One that is there may be somebody else's. */
 	if (user != NULL && mkdir(config->run_dir, 0750) == 0)
@@ -52,7 +52,7 @@ service_user_make_run_dir(const struct provider_config *config)
 void
 service_user_share_files(const struct provider_config *config)
 {
-	const struct passwd *user = find(config);
+	const struct passwd *user = find_user(config);
 
 	/* In any other group might be anybody. */
 	umask(user != NULL && setegid(user->pw_gid) == 0 ? 027 : 077);
@@ -61,7 +61,7 @@ service_user_share_files(const struct provider_config *config)
 void
 service_user_try(const struct provider_config *config)
 {
-	const struct passwd *user = find(config);
+	const struct passwd *user = find_user(config);
 	const struct group *postdrop = getgrnam("postdrop");
 	gid_t own = user != NULL ? user->pw_gid : 0;
 	uid_t uid = user != NULL ? user->pw_uid : 0;

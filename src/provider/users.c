@@ -52,7 +52,7 @@ users_name_is_valid(const char *user)
 
 /* Opens the folder of path; base is the name in it, owned by the caller. */
 static int
-open_folder(const char *path, char **base, struct error *err)
+open_users_folder(const char *path, char **base, struct error *err)
 {
 	char *copy = xstrdup(path), *other = xstrdup(path);
 	int folder =
@@ -68,7 +68,7 @@ static enum whole_file_result
 read_users(const char *path, struct buf *content, struct error *err)
 {
 	char *base;
-	int folder = open_folder(path, &base, err);
+	int folder = open_users_folder(path, &base, err);
 	enum whole_file_result result = WHOLE_FILE_FAILED;
 
 	if (folder >= 0) {
@@ -83,7 +83,7 @@ read_users(const char *path, struct buf *content, struct error *err)
 
 /* The next line of what is left, without its end; NULL: none. */
 static const char *
-next_line(const char **rest, const char *end, size_t *len)
+next_user_line(const char **rest, const char *end, size_t *len)
 {
 	const char *line = *rest;
 
@@ -112,7 +112,7 @@ is_line_of(const char *line, size_t len, const char *user)
 
 /* Octets of exactly len, or up to max where len is 0. */
 static bool
-decode(const char *text, unsigned char *out, size_t max, size_t *len)
+decode_hash(const char *text, unsigned char *out, size_t max, size_t *len)
 {
 	unsigned char octets[USERS_SECRET_MAX];
 	ssize_t got = strlen(text) < sizeof octets
@@ -141,9 +141,9 @@ parse_keys(char *text, struct scram_keys *keys)
 	long iterations = strtol(count, &end, 10);
 	keys->iterations = (int)iterations;
 	return *end == '\0' && iterations > 0 && iterations <= ITERATIONS_MAX &&
-	       decode(salt, keys->salt, SCRAM_SALT_MAX, &keys->salt_len) &&
-	       decode(stored_text, keys->stored, SCRAM_KEY, &stored) &&
-	       decode(rest, keys->server, SCRAM_KEY, &server) &&
+	       decode_hash(salt, keys->salt, SCRAM_SALT_MAX, &keys->salt_len) &&
+	       decode_hash(stored_text, keys->stored, SCRAM_KEY, &stored) &&
+	       decode_hash(rest, keys->server, SCRAM_KEY, &server) &&
 	       stored == SCRAM_KEY && server == SCRAM_KEY;
 }
 
@@ -179,7 +179,7 @@ users_find(const char *path, const char *user, struct users_secret *secret,
 		const char *rest = buf_data(&content), *line;
 		const char *end = rest + buf_len(&content);
 		while (result == USERS_UNKNOWN &&
-		       (line = next_line(&rest, end, &len)) != NULL) {
+		       (line = next_user_line(&rest, end, &len)) != NULL) {
 			size_t name = strlen(user) + 1;
 			number++;
 			if (!is_line_of(line, len, user))
@@ -281,7 +281,8 @@ users_invent(struct scram_keys *keys, const char *user)
  */
 
 static bool
-put_line(struct buf *out, const char *user, const char *password, size_t len)
+put_user_line(
+    struct buf *out, const char *user, const char *password, size_t len)
 {
 	unsigned char salt[NEW_SALT];
 	char shown[3][BASE64_SIZE(SCRAM_KEY)];
@@ -307,7 +308,7 @@ put_others(struct buf *out, const struct buf *content, const char *user)
 	const char *end = rest + buf_len(content);
 	size_t len;
 
-	while ((line = next_line(&rest, end, &len)) != NULL)
+	while ((line = next_user_line(&rest, end, &len)) != NULL)
 		if (!is_line_of(line, len, user) &&
 		    (!buf_append(out, line, len) || !buf_append(out, "\n", 1)))
 			return false;
@@ -320,7 +321,7 @@ write_users(const char *path, const struct buf *made, struct error *err)
 {
 	struct stat before;
 	char *base;
-	int folder = open_folder(path, &base, err);
+	int folder = open_users_folder(path, &base, err);
 	bool written = false;
 
 	if (folder >= 0) {
@@ -344,7 +345,7 @@ static int
 lock_users(const char *path, struct error *err)
 {
 	char *base;
-	int folder = open_folder(path, &base, err);
+	int folder = open_users_folder(path, &base, err);
 
 	free(base);
 	if (folder < 0 || flock(folder, LOCK_EX) == 0)
@@ -370,7 +371,7 @@ users_set(const char *path, const char *user, const char *password, size_t len,
 	if (read_users(path, &content, err) == WHOLE_FILE_FAILED)
 		goto out;
 	if (!put_others(&made, &content, user) ||
-	    (password != NULL && !put_line(&made, user, password, len))) {
+	    (password != NULL && !put_user_line(&made, user, password, len))) {
 		error_set(err, ERROR_SYSTEM, "%s: no room for the user", path);
 		goto out;
 	}

@@ -56,7 +56,7 @@ static const struct {
 
 /* "5d" in seconds, as postconf(5) writes times; days where no unit stands. */
 static int64_t
-parse_time(const char *text)
+parse_wanted_time(const char *text)
 {
 	static const struct {
 		char unit;
@@ -151,8 +151,8 @@ look(const struct provider_config *config, struct wanted *wanted,
 	if (wanted->kind == WANTED_VALUE)
 		wanted->there = strcmp(wanted->now, wanted->value) == 0;
 	else
-		wanted->there =
-		    parse_time(wanted->now) >= parse_time(wanted->value);
+		wanted->there = parse_wanted_time(wanted->now) >=
+				parse_wanted_time(wanted->value);
 	return true;
 }
 

@@ -60,7 +60,7 @@ asking_json_write(struct json_writer *json, const struct asking_memory *memory)
 }
 
 static unsigned
-read_unsigned(const struct json_value *object, const char *key)
+read_asking_count(const struct json_value *object, const char *key)
 {
 	int64_t number = json_get_number(object, key, 0);
 
@@ -91,7 +91,7 @@ read_domain(
 	    asking_memory_add(memory, name, since != 0 ? since : asked);
 	if (domain == NULL)
 		return;
-	domain->together = read_unsigned(value, "together");
+	domain->together = read_asking_count(value, "together");
 	if (refused)
 		asking_memory_refuse(
 		    memory, name, asked, json_get_text(value, "reply", ""));
@@ -120,7 +120,7 @@ asking_json_read(const struct json_value *object, struct asking_memory *memory)
 	memory->indivisible = json_get_bool(own, "indivisible", false);
 	memory->whole_since = json_get_time(own, "whole_since");
 	memory->whole_asked = json_get_time(own, "whole_asked");
-	memory->whole_turn = read_unsigned(own, "whole_turn");
+	memory->whole_turn = read_asking_count(own, "whole_turn");
 	snprintf(memory->cursor, sizeof memory->cursor, "%s",
 	    json_get_text(own, "cursor", ""));
 	memory->cursor_refused = json_get_bool(own, "cursor_refused", false);
@@ -129,7 +129,7 @@ asking_json_read(const struct json_value *object, struct asking_memory *memory)
 	memory->enough = read_span(own, "enough", INT64_MAX);
 	memory->last_call = json_get_time(own, "last_call");
 	memory->last_served = json_get_time(own, "last_served");
-	memory->refusals = read_unsigned(own, "refusals");
+	memory->refusals = read_asking_count(own, "refusals");
 	memory->extra_before = json_get_bool(own, "extra_before", false);
 	memory->patience = read_span(own, "patience", ASKING_HOUR);
 }

@@ -11,7 +11,7 @@
 #define LONGEST_WAIT (INT64_C(48) * 3600 * 1000)
 
 static struct history_deferral *
-find(const struct history_deferrals *deferrals, uint64_t id)
+find_deferral(const struct history_deferrals *deferrals, uint64_t id)
 {
 	for (size_t i = 0; i < deferrals->count; i++)
 		if (deferrals->list[i].id == id)
@@ -30,7 +30,7 @@ void
 history_deferrals_restore(struct history_deferrals *deferrals,
     const struct history_deferral *deferral)
 {
-	if (find(deferrals, deferral->id) != NULL ||
+	if (find_deferral(deferrals, deferral->id) != NULL ||
 	    deferrals->count == HISTORY_DEFERRALS_MAX)
 		return;
 	deferrals->list = array_room(deferrals->list, &deferrals->room,
@@ -43,7 +43,7 @@ history_deferrals_told(
     struct history_deferrals *deferrals, uint64_t id, int64_t now)
 {
 	struct history_deferral made = {.id = id, .since = now, .last = now};
-	struct history_deferral *known = find(deferrals, id);
+	struct history_deferral *known = find_deferral(deferrals, id);
 
 	if (known != NULL)
 		known->last = now;
@@ -54,7 +54,7 @@ history_deferrals_told(
 void
 history_deferrals_end(struct history_deferrals *deferrals, uint64_t id)
 {
-	struct history_deferral *known = find(deferrals, id);
+	struct history_deferral *known = find_deferral(deferrals, id);
 
 	if (known != NULL)
 		*known = deferrals->list[--deferrals->count];

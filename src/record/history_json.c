@@ -45,7 +45,7 @@ static const char *class_name(enum error_class class)
 }
 
 static bool
-class_of(const char *name, enum error_class *class)
+class_named(const char *name, enum error_class *class)
 {
 	for (size_t i = 0; i < CLASSES; i++) {
 		if (strcmp(class_names[i].name, name) == 0) {
@@ -69,7 +69,7 @@ outcome_of(const char *name, enum session_outcome *outcome)
 
 /* "" is null: most of these are not there most of the time. */
 static void
-write_text(struct json_writer *json, const char *key, const char *text)
+write_text_member(struct json_writer *json, const char *key, const char *text)
 {
 	json_text(json, key, text[0] != '\0' ? text : NULL);
 }
@@ -85,7 +85,7 @@ write_last(struct json_writer *json, const struct session_result *last)
 {
 	json_text(json, "result", history_outcome_name(last->outcome));
 	json_number(json, "exit_status", last->exit_status);
-	write_text(json, "error", last->error.text);
+	write_text_member(json, "error", last->error.text);
 	json_text(json, "error_class", class_name(last->error.class));
 	json_time(json, "started", last->started);
 	json_time(json, "ended", last->ended);
@@ -106,10 +106,10 @@ static void
 write_hold(struct json_writer *json, const struct history *history)
 {
 	json_time(json, "hold_until", history->hold_until);
-	write_text(json, "hold_reason", history->hold_reason);
+	write_text_member(json, "hold_reason", history->hold_reason);
 	json_text(json, "hold_class", class_name(history->hold_class));
 	json_number(json, "hold_status", history->hold_status);
-	write_text(json, "hold_fingerprint", history->hold_fingerprint);
+	write_text_member(json, "hold_fingerprint", history->hold_fingerprint);
 }
 
 /* Numbers of JSON are not sure to have 64 bits: the digest is a text. */
@@ -189,18 +189,18 @@ history_json_format(
 	json_time(&json, "last_success", history->last_success);
 	json_time(&json, "last_mail", history->last_mail);
 	json_time(&json, "last_failure", history->last_failure);
-	write_text(&json, "last_error", history->last_error);
+	write_text_member(&json, "last_error", history->last_error);
 	write_hold(&json, history);
 	json_time(&json, "next", history->next);
 	write_deferrals(&json, &history->deferrals);
 	json_time(&json, "alarmed", history->alarmed);
 	write_count(&json, "ledger_entries", history->ledger_entries);
 	write_count(&json, "ledger_due", history->ledger_due);
-	write_text(&json, "auth_best", history->auth_best);
-	write_text(&json, "auth_host", history->auth_host);
+	write_text_member(&json, "auth_best", history->auth_best);
+	write_text_member(&json, "auth_host", history->auth_host);
 	asking_json_write(&json, &history->asking);
 	write_proven(&json, history);
-	write_text(&json, "today", history->today);
+	write_text_member(&json, "today", history->today);
 	write_count(&json, "today_messages", history->today_messages);
 	write_total(&json, &history->total);
 	json_close(&json, '}');
@@ -258,7 +258,7 @@ read_last(const struct json_value *root, struct history *history)
 	if (result == NULL)
 		return true;
 	if (!outcome_of(result, &last->outcome) ||
-	    !class_of(
+	    !class_named(
 		json_get_text(root, "error_class", ""), &last->error.class))
 		return false;
 	history->any = true;
@@ -289,7 +289,7 @@ read_hold(const struct json_value *root, struct history *history)
 	    sizeof history->hold_reason);
 	read_text(root, "hold_fingerprint", history->hold_fingerprint,
 	    sizeof history->hold_fingerprint);
-	return class_of(
+	return class_named(
 	    json_get_text(root, "hold_class", "none"), &history->hold_class);
 }
 
@@ -345,7 +345,7 @@ read_total(const struct json_value *root, struct history_total *total)
 }
 
 static bool
-read_all(const struct json_value *root, struct history *history)
+read_members(const struct json_value *root, struct history *history)
 {
 	if (!read_last(root, history) || !read_hold(root, history))
 		return false;
@@ -391,7 +391,7 @@ history_json_parse(
 	bool taken =
 	    json_get_number(root, "version", 0) == HISTORY_JSON_VERSION &&
 	    strcmp(json_get_text(root, "account", ""), account) == 0 &&
-	    read_all(root, history);
+	    read_members(root, history);
 	json_free(json);
 	if (!taken)
 		history_clear(history);

@@ -17,7 +17,7 @@ enum { KEY_SIZE = 32, READ_MS = 1000 };
 
 /* Reads state_dir/key or makes it. */
 static bool
-read_key(int state, struct buf *key, struct error *err)
+read_hold_key(int state, struct buf *key, struct error *err)
 {
 	char random[KEY_SIZE];
 
@@ -45,7 +45,7 @@ hold_fingerprint(const char *state_dir, const struct config_account *account,
 	if (state < 0)
 		return false;
 	buf_init(&key, KEY_SIZE + 1);
-	bool known = read_key(state, &key, err);
+	bool known = read_hold_key(state, &key, err);
 	if (known)
 		config_fingerprint(account,
 		    account->password_command != NULL ? &none : secret,

@@ -51,7 +51,7 @@ find_due(const struct scheduler *scheduler, int64_t boot)
 
 /* By another process, a `fetch` say: nothing tells when it ends. */
 static bool
-is_locked(const struct scheduler *scheduler, const struct task *task)
+is_provider_locked(const struct scheduler *scheduler, const struct task *task)
 {
 	const struct config_account *account = task->account;
 
@@ -74,7 +74,7 @@ start_due(struct scheduler *scheduler)
 		if (!forced &&
 		    task_is_held(task, scheduler_state_dir(scheduler), &now))
 			continue;
-		if (is_locked(scheduler, task)) {
+		if (is_provider_locked(scheduler, task)) {
 			task->look = now.boot + LOOK_MS;
 			continue;
 		}
@@ -117,7 +117,8 @@ set_timer(struct scheduler *scheduler)
 }
 
 static void
-handle_event(struct scheduler *scheduler, const struct workers_event *event)
+handle_session_event(
+    struct scheduler *scheduler, const struct workers_event *event)
 {
 	struct schedule_clock now = schedule_clock_now();
 	struct task *task = event->tag;
@@ -190,7 +191,7 @@ wait_once(struct scheduler *scheduler, bool stopping)
 	switch (workers_wait(
 	    scheduler->pool, until, scheduler->wake.fds, count, &event)) {
 	case WORKERS_EVENT:
-		handle_event(scheduler, &event);
+		handle_session_event(scheduler, &event);
 		break;
 	case WORKERS_READY:
 		if (!stop_requested())
@@ -203,7 +204,7 @@ wait_once(struct scheduler *scheduler, bool stopping)
 }
 
 static void
-serve(struct scheduler *scheduler)
+run_until_stopped(struct scheduler *scheduler)
 {
 	notify_send("READY=1");
 	while (!stop_requested()) {
@@ -245,7 +246,7 @@ hide_from_sessions(struct scheduler *scheduler)
 }
 
 static void
-close_all(struct scheduler *scheduler)
+close_scheduler(struct scheduler *scheduler)
 {
 	for (size_t i = 0; i < scheduler->count; i++)
 		task_free(scheduler->tasks[i]);
@@ -271,11 +272,11 @@ scheduler_run(const struct scheduler_options *options)
 	if (take_lock(&scheduler, &err) && wake_open(&scheduler.wake, &err)) {
 		hide_from_sessions(&scheduler);
 		scheduler_take_accounts(&scheduler);
-		serve(&scheduler);
+		run_until_stopped(&scheduler);
 	} else {
 		log_say(CONFIG_LOG_ERROR, NULL, "start", "%s", err.text);
 		status = error_exit_status(err.class);
 	}
-	close_all(&scheduler);
+	close_scheduler(&scheduler);
 	return status;
 }

@@ -32,7 +32,7 @@ new_random(void)
 }
 
 static bool
-read_history(
+read_task_history(
     const struct task *task, const char *state_dir, struct history *history)
 {
 	struct error err;
@@ -84,7 +84,7 @@ task_new(const char *state_dir, const struct config_account *account,
 	task->starting = true;
 	task->begun.boot = -1;
 	task->random = new_random();
-	if (read_history(task, state_dir, &history)) {
+	if (read_task_history(task, state_dir, &history)) {
 		task->begun.unix = history.last.started;
 		take_hold(task, state_dir, &history, now);
 		take_spacing(task, &history, now);
@@ -158,7 +158,7 @@ task_is_held(
 {
 	struct history history;
 
-	if (read_history(task, state_dir, &history))
+	if (read_task_history(task, state_dir, &history))
 		take_hold(task, state_dir, &history, now);
 	else
 		task->hold_boot = 0;
@@ -204,7 +204,7 @@ task_end(struct task *task, const char *state_dir,
 	task->random = new_random();
 	if (task->account == NULL)
 		return;
-	if (read_history(task, state_dir, &history)) {
+	if (read_task_history(task, state_dir, &history)) {
 		task->failures_in_a_row = history.failures_in_a_row;
 		task->listens = history.holds;
 		take_hold(task, state_dir, &history, now);

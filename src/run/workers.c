@@ -284,7 +284,7 @@ end_hung(struct workers *pool)
 
 /* An event that waits for no descriptor: a fork that was refused. */
 static bool
-find_refused(struct workers *pool, struct workers_event *event)
+find_unforked(struct workers *pool, struct workers_event *event)
 {
 	for (size_t i = 0; i < pool->count; i++)
 		if (pool->processes[i].pid < 0)
@@ -341,7 +341,7 @@ workers_wait(struct workers *pool, int64_t until, const int *fds, size_t count,
 	assert(count <= WORKERS_FDS_MAX);
 	for (;;) {
 		size_t before = pool->count;
-		if (find_refused(pool, event))
+		if (find_unforked(pool, event))
 			return WORKERS_EVENT;
 		int64_t hang = end_hung(pool);
 		int ready =

@@ -15,7 +15,7 @@
 
 /* After its pipe ended there is nothing that it could still do for us. */
 static int
-reap(const struct process *process)
+reap_worker(const struct process *process)
 {
 	int status = 0;
 
@@ -26,7 +26,7 @@ reap(const struct process *process)
 }
 
 static void
-explain(const struct process *process, int status, struct error *err)
+explain_loss(const struct process *process, int status, struct error *err)
 {
 	if (process->hung)
 		error_set(
@@ -72,7 +72,7 @@ workers_remove(struct workers *pool, size_t index, struct workers_event *event)
 	pool->processes[index] = pool->processes[--pool->count];
 	if (process.pid > 0) {
 		close(process.fd);
-		status = reap(&process);
+		status = reap_worker(&process);
 	}
 	if (!process.told) {
 		struct session_result *result = &event->result;
@@ -83,7 +83,7 @@ workers_remove(struct workers *pool, size_t index, struct workers_event *event)
 		result->ended = clock_unix_ms();
 		result->elapsed = clock_ms() - process.begun;
 		if (process.pid > 0)
-			explain(&process, status, &result->error);
+			explain_loss(&process, status, &result->error);
 		else
 			result->error = *process.refused;
 		result->exit_status = error_exit_status(result->error.class);

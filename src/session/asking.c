@@ -71,7 +71,8 @@ drop_served(const struct asking *asking, struct asking_group *group)
 }
 
 static void
-format(const struct asking *asking, const struct asking_group *group, char *out)
+format_group(
+    const struct asking *asking, const struct asking_group *group, char *out)
 {
 	out[0] = '\0';
 	for (size_t i = 0; i < group->count; i++) {
@@ -107,7 +108,7 @@ asking_next(struct asking *asking, char *domains)
 	asking->current = next;
 	asking->agenda.next = next + 1;
 	asking->repeated = false;
-	format(asking, asking_group_at(asking, next), domains);
+	format_group(asking, asking_group_at(asking, next), domains);
 	return true;
 }
 

@@ -31,8 +31,8 @@ add_member(struct asking_group *group, const struct asking_options *options,
 
 /* Whether one more domain can go with those of a group. */
 static bool
-fits(const struct asking_group *group, const struct asking_options *options,
-    size_t member, unsigned together)
+fits_call(const struct asking_group *group,
+    const struct asking_options *options, size_t member, unsigned together)
 {
 	return group->together == together &&
 	       (together == 0 || group->count < together) &&
@@ -95,7 +95,7 @@ place(struct asking_agenda *agenda, const struct asking_options *options,
 	};
 
 	if (*last == SIZE_MAX ||
-	    !fits(&agenda->groups[*last], options, member, together)) {
+	    !fits_call(&agenda->groups[*last], options, member, together)) {
 		*last = agenda->count;
 		add_group(agenda, &empty);
 	}
@@ -160,7 +160,7 @@ plan_whole(struct asking_agenda *agenda, const struct asking_options *options)
 		 * lists are not. */
 		if (memory->alone && is_refused(mark))
 			continue;
-		if (list == NULL || !fits(list, options, i, 0))
+		if (list == NULL || !fits_call(list, options, i, 0))
 			list = add_group(&lists, &(struct asking_group){
 						     .extra = true,
 						     .trial = true,

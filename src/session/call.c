@@ -102,7 +102,7 @@ note_outcome(struct conversation *conversation)
 
 /* A failure outside the dialogue; an outcome that stands already stays. */
 static void
-fail(struct conversation *conversation, const struct error *err)
+fail_call(struct conversation *conversation, const struct error *err)
 {
 	struct customer_outcome *outcome = &conversation->result->outcome;
 
@@ -130,7 +130,7 @@ start_tls(struct conversation *conversation)
 
 	if (!tls_start(
 		conversation->call->tls, result->stream, &deadline, &err)) {
-		fail(conversation, &err);
+		fail_call(conversation, &err);
 		return false;
 	}
 	result->secured = tls_info(result->stream, &result->tls);
@@ -171,7 +171,7 @@ take_events(struct conversation *conversation)
 
 /* Whoever gets a command has the whole time for the reply. */
 static bool
-write_output(struct conversation *conversation)
+write_dialogue(struct conversation *conversation)
 {
 	const struct config_account *account =
 	    conversation->call->options.account;
@@ -187,7 +187,7 @@ write_output(struct conversation *conversation)
 	if (!stream_write(conversation->result->stream, output, len,
 		&conversation->deadline, &err)) {
 		error_prefix(&err, "writing to the provider");
-		fail(conversation, &err);
+		fail_call(conversation, &err);
 		return false;
 	}
 	customer_written(conversation->customer, len);
@@ -217,7 +217,7 @@ wait_for_mail(struct conversation *conversation)
 }
 
 static bool
-read_input(struct conversation *conversation)
+read_dialogue(struct conversation *conversation)
 {
 	struct customer *customer = conversation->customer;
 	struct error err;
@@ -234,7 +234,7 @@ read_input(struct conversation *conversation)
 	if (n < 0) {
 		error_prefix(
 		    &err, "waiting for %s", customer_waits_for(customer));
-		fail(conversation, &err);
+		fail_call(conversation, &err);
 		return false;
 	}
 	if (n == 0)
@@ -253,8 +253,8 @@ converse(struct conversation *conversation)
 	if (account->tls == CONFIG_TLS_IMPLICIT && !start_tls(conversation))
 		return;
 	conversation->deadline = limit(account->provider_timeout);
-	while (take_events(conversation) && write_output(conversation) &&
-	       read_input(conversation))
+	while (take_events(conversation) && write_dialogue(conversation) &&
+	       read_dialogue(conversation))
 		continue;
 }
 
@@ -301,8 +301,8 @@ tls_mode(enum config_tls tls)
 }
 
 static struct stream *
-dial(const struct config_account *account, char address[DIAL_PEER_SIZE],
-    struct error *err)
+dial_provider(const struct config_account *account,
+    char address[DIAL_PEER_SIZE], struct error *err)
 {
 	static const enum dial_family families[] = {
 	    [CONFIG_IP_ANY] = DIAL_ANY,
@@ -373,7 +373,7 @@ talk(struct conversation *conversation, const char *nonce, const char *domains)
 
 /* Leaves in order, where the provider did nothing wrong. */
 static void
-say_goodbye(const struct call_result *result)
+say_quit(const struct call_result *result)
 {
 	struct deadline deadline = limit(GOODBYE_MS);
 
@@ -392,12 +392,13 @@ call_run(struct call *call, const char *domains, struct call_result *result)
 	*result = (struct call_result){.secured = false};
 	buf_init(&result->early, EARLY_MAX);
 	if (!make_nonce(nonce, &err)) {
-		fail(&conversation, &err);
+		fail_call(&conversation, &err);
 		return;
 	}
-	result->stream = dial(call->options.account, result->address, &err);
+	result->stream =
+	    dial_provider(call->options.account, result->address, &err);
 	if (result->stream == NULL) {
-		fail(&conversation, &err);
+		fail_call(&conversation, &err);
 		return;
 	}
 	name_ourselves(call->options.config, result);
@@ -406,5 +407,5 @@ call_run(struct call *call, const char *domains, struct call_result *result)
 	    result->held && result->outcome.result == CUSTOMER_FAILED &&
 	    result->outcome.reply.code == 0 &&
 	    (stop_requested() || deadline_left(&conversation.deadline) > 0);
-	say_goodbye(result);
+	say_quit(result);
 }

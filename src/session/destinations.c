@@ -94,7 +94,7 @@ make_leg(const struct destinations *destinations,
 
 /* The leg of a delivery, made when it is first named. */
 static size_t
-find_leg(struct destinations *destinations, size_t delivery)
+find_leg_of(struct destinations *destinations, size_t delivery)
 {
 	const struct config_delivery *kind =
 	    &destinations->config->deliveries[delivery];
@@ -118,7 +118,7 @@ add_rule(
 	destinations->rules = xreallocarray(destinations->rules,
 	    destinations->rule_count + 1, sizeof *destinations->rules);
 	destinations->rules[destinations->rule_count++] = (struct route_rule){
-	    .pattern = pattern, .leg = find_leg(destinations, delivery)};
+	    .pattern = pattern, .leg = find_leg_of(destinations, delivery)};
 }
 
 static void

@@ -29,7 +29,7 @@ enum {
 };
 
 static void
-on_mail(struct serve *s)
+on_mail_event(struct serve *s)
 {
 	const struct envelope *envelope = receiver_envelope(s->receiver);
 
@@ -62,11 +62,11 @@ on_refusal(struct serve *s, const struct receiver_event *event)
  */
 
 static void
-act(struct serve *s, const struct receiver_event *event)
+act_on(struct serve *s, const struct receiver_event *event)
 {
 	switch (event->type) {
 	case RECEIVER_MAIL:
-		on_mail(s);
+		on_mail_event(s);
 		break;
 	case RECEIVER_RCPT:
 		serve_rcpt(s, event->rcpt);
@@ -94,7 +94,7 @@ act(struct serve *s, const struct receiver_event *event)
 }
 
 static void
-answer(struct serve *s)
+give_answers(struct serve *s)
 {
 	if (s->done)
 		serve_outcome_answer(s);
@@ -104,7 +104,7 @@ answer(struct serve *s)
 
 /* The session is to end: 421 to the next command. */
 static void
-end_with(struct serve *s, enum error_class class, const char *reason)
+end_session_with(struct serve *s, enum error_class class, const char *reason)
 {
 	struct status status;
 
@@ -123,12 +123,12 @@ look_around(struct serve *s)
 	struct error err;
 
 	if (stop_requested())
-		end_with(s, ERROR_STOPPED, "stopped by a signal");
+		end_session_with(s, ERROR_STOPPED, "stopped by a signal");
 	else if (s->result->mail_seen &&
 		 !destinations_watch(s->options->destinations, &err))
-		end_with(s, ERROR_LOCAL, err.text);
+		end_session_with(s, ERROR_LOCAL, err.text);
 	else if (ledger_failed(s->options->ledger, &err))
-		end_with(s, ERROR_LOCAL, err.text);
+		end_session_with(s, ERROR_LOCAL, err.text);
 }
 
 /* The line is of no use any more; nothing of an open transaction stays. It may
@@ -141,7 +141,7 @@ lose(struct serve *s, const struct error *err)
 
 	receiver_eof(s->receiver);
 	while (receiver_next(s->receiver, &event))
-		act(s, &event);
+		act_on(s, &event);
 	assert(s->closed);
 	if (inside && s->result->error.class == ERROR_NONE) {
 		s->result->error = *err;
@@ -159,7 +159,7 @@ grace_from_now(int64_t ms)
 }
 
 static void
-write_output(struct serve *s)
+write_replies(struct serve *s)
 {
 	struct deadline deadline =
 	    deadline_in(s->options->account->provider_timeout,
@@ -209,7 +209,7 @@ read_deadline(struct serve *s)
 	if (now < over)
 		return s->deadline;
 	if (!in_text) {
-		end_with(s, ERROR_AGAIN, "session_timeout is over");
+		end_session_with(s, ERROR_AGAIN, "session_timeout is over");
 		return s->deadline;
 	}
 	/* A message under way goes on at a decent rate, but not for ever. */
@@ -234,16 +234,16 @@ hang_up(struct serve *s, const struct error *err)
 	s->result->silent =
 	    err->class != ERROR_STOPPED && !over && is_between(s);
 	if (err->class == ERROR_STOPPED)
-		end_with(s, ERROR_STOPPED, "stopped by a signal");
+		end_session_with(s, ERROR_STOPPED, "stopped by a signal");
 	else
-		end_with(s, ERROR_AGAIN,
+		end_session_with(s, ERROR_AGAIN,
 		    over ? "session_timeout is over"
 			 : "the provider said nothing for too long");
 	receiver_hang_up(s->receiver);
 }
 
 static void
-read_input(struct serve *s)
+read_commands(struct serve *s)
 {
 	struct deadline deadline = read_deadline(s), wait = deadline;
 	struct error err = {.class = ERROR_NONE};
@@ -293,20 +293,20 @@ serve_loop(struct serve *s)
 
 	while (!s->closed) {
 		while (receiver_next(s->receiver, &event))
-			act(s, &event);
+			act_on(s, &event);
 		bool wanted = receiver_wants_answers(s->receiver);
 		if (wanted)
-			answer(s);
+			give_answers(s);
 		/* Before the next message, which may be there already. */
 		look_around(s);
 		if (wanted)
 			continue;
 		size_t waiting;
 		(void)receiver_output(s->receiver, &waiting);
-		write_output(s);
+		write_replies(s);
 		/* A full output had held the engine back. */
 		if (!s->closed && waiting < LIMIT_OUTPUT)
-			read_input(s);
+			read_commands(s);
 	}
 }
 

@@ -20,7 +20,7 @@ serve_soften_size(const struct serve *s)
 
 /* What the delivery has nothing to do with any more leaves no trace there. */
 static void
-drop(struct serve *s)
+drop_message(struct serve *s)
 {
 	if (s->begun)
 		s->delivery->ops->abort(s->delivery);
@@ -32,7 +32,7 @@ serve_outcome_abort(struct serve *s, const struct status *refusal)
 {
 	const struct envelope *envelope = receiver_envelope(s->receiver);
 
-	drop(s);
+	drop_message(s);
 	/* Another try would be told the same, after another download. */
 	if (refusal != NULL && status_class(refusal) == 4)
 		ledger_defer(s->options->ledger, refusal);
@@ -60,7 +60,7 @@ hand_over(struct serve *s)
 	bool ready = s->taken > 0 && delivery->ops->ready(delivery, &deadline);
 
 	if (ledger_judge(s->options->ledger) == LEDGER_ABORT || s->taken == 0) {
-		drop(s);
+		drop_message(s);
 		return;
 	}
 	if (ready)

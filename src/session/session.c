@@ -136,7 +136,7 @@ prepare_local(struct session *s, struct error *err)
 }
 
 static void
-begin(struct session *s)
+begin_session(struct session *s)
 {
 	unsigned char octets[(SESSION_ID_SIZE - 1) / 2];
 
@@ -157,7 +157,7 @@ begin(struct session *s)
  */
 
 static void
-judge(struct session *s)
+judge_session(struct session *s)
 {
 	struct session_result *result = s->result;
 
@@ -182,11 +182,11 @@ judge(struct session *s)
 }
 
 static void
-finish(struct session *s)
+finish_session(struct session *s)
 {
 	struct error err;
 
-	judge(s);
+	judge_session(s);
 	if (s->ledger != NULL) {
 		s->history.ledger_entries = ledger_entries(s->ledger);
 		s->history.ledger_due = ledger_due(s->ledger);
@@ -234,7 +234,7 @@ session_run(const struct config *config, const struct config_account *account,
 	struct error err;
 
 	*result = (struct session_result){.outcome = SESSION_FAILED};
-	begin(&s);
+	begin_session(&s);
 	if (!take_locks(&s, &err)) {
 		session_fail(&s, &err);
 		if (err.class == ERROR_BUSY)
@@ -249,5 +249,5 @@ session_run(const struct config *config, const struct config_account *account,
 		else
 			session_fail(&s, &err);
 	}
-	finish(&s);
+	finish_session(&s);
 }

@@ -26,7 +26,7 @@ tally_clear(struct tally *tally)
 
 /* FNV-1a: a collision costs a count in a log line, nothing else. */
 static uint64_t
-add_text(uint64_t hash, const char *text, size_t len)
+tally_text(uint64_t hash, const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 		hash = (hash ^ (unsigned char)text[i]) * FNV_PRIME;
@@ -35,15 +35,16 @@ add_text(uint64_t hash, const char *text, size_t len)
 
 /* Sender, recipient and size: the same message, as far as RCPT can tell. */
 static uint64_t
-digest(const struct envelope *envelope, const char *rcpt, size_t len)
+digest_message(const struct envelope *envelope, const char *rcpt, size_t len)
 {
 	uint64_t hash = FNV_OFFSET;
 
 	if (envelope != NULL) {
 		const char *sender = envelope->sender->mailbox;
-		hash = add_text(hash, sender, strlen(sender)) ^ envelope->size;
+		hash =
+		    tally_text(hash, sender, strlen(sender)) ^ envelope->size;
 	}
-	return add_text(hash, rcpt, len);
+	return tally_text(hash, rcpt, len);
 }
 
 static struct tally_deferred *
@@ -127,7 +128,7 @@ note_final(struct tally *tally, uint64_t hash)
 }
 
 static void
-tell(struct tally *tally, uint64_t hash, const struct status *status)
+tell_tally(struct tally *tally, uint64_t hash, const struct status *status)
 {
 	if (status_class(status) == 4) {
 		tally->deferrals++;
@@ -150,14 +151,14 @@ digest_rcpt(const struct envelope *envelope, size_t rcpt)
 {
 	const char *mailbox = envelope->rcpt[rcpt]->mailbox;
 
-	return digest(envelope, mailbox, strlen(mailbox));
+	return digest_message(envelope, mailbox, strlen(mailbox));
 }
 
 void
 tally_told(struct tally *tally, const struct envelope *envelope, size_t rcpt,
     const struct status *status)
 {
-	tell(tally, digest_rcpt(envelope, rcpt), status);
+	tell_tally(tally, digest_rcpt(envelope, rcpt), status);
 }
 
 void
@@ -185,7 +186,7 @@ void
 tally_refusal(struct tally *tally, const struct envelope *envelope,
     const char *line, size_t len, const struct status *status)
 {
-	tell(tally, digest(envelope, line, len), status);
+	tell_tally(tally, digest_message(envelope, line, len), status);
 }
 
 uint64_t

@@ -90,12 +90,12 @@ log_is_on(enum config_log_level level)
 	return level <= threshold;
 }
 
-static void add(struct log_line *line, const char *format, ...)
+static void add_words(struct log_line *line, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* What does not fit is left out: the line is cut, never the log. */
 static void
-add(struct log_line *line, const char *format, ...)
+add_words(struct log_line *line, const char *format, ...)
 {
 	char piece[LOG_VALUE_MAX * 4];
 	va_list args;
@@ -132,11 +132,12 @@ log_begin(struct log_line *line, enum config_log_level level,
 	}
 	/* The journal and syslog have time and level of their own. */
 	if (carrier == TO_STDERR)
-		add(line, "%s %s ", timestamp_format_utc(when, clock_unix_ms()),
+		add_words(line, "%s %s ",
+		    timestamp_format_utc(when, clock_unix_ms()),
 		    levels[level].name);
 	if (account != NULL)
-		add(line, "%s: ", account);
-	add(line, "%s", event);
+		add_words(line, "%s: ", account);
+	add_words(line, "%s", event);
 }
 
 void
@@ -153,7 +154,8 @@ log_sentence(struct log_line *line, const char *format, ...)
 	if (line_format == CONFIG_LOG_JSON)
 		json_text(&line->json, "text", text);
 	else
-		add(line, ": %s", escape_sentence(shown, sizeof shown, text));
+		add_words(
+		    line, ": %s", escape_sentence(shown, sizeof shown, text));
 }
 
 /* A field of a text line; the value is escaped. */
@@ -161,13 +163,13 @@ static void
 add_field(struct log_line *line, const char *key, const char *shown)
 {
 	if (strpbrk(shown, " \"=") == NULL) {
-		add(line, " %s=%s", key, shown);
+		add_words(line, " %s=%s", key, shown);
 		return;
 	}
-	add(line, " %s=\"", key);
+	add_words(line, " %s=\"", key);
 	for (const char *c = shown; *c != '\0'; c++)
-		add(line, "%s%c", *c == '"' ? "\\" : "", *c);
-	add(line, "\"");
+		add_words(line, "%s%c", *c == '"' ? "\\" : "", *c);
+	add_words(line, "\"");
 }
 
 void
@@ -207,7 +209,7 @@ log_number(struct log_line *line, const char *key, uint64_t number)
 	if (line_format == CONFIG_LOG_JSON)
 		json_number(&line->json, key, (int64_t)number);
 	else
-		add(line, " %s=%llu", key, (unsigned long long)number);
+		add_words(line, " %s=%llu", key, (unsigned long long)number);
 }
 
 void
@@ -218,7 +220,7 @@ log_ms(struct log_line *line, const char *key, int64_t ms)
 	if (line_format == CONFIG_LOG_JSON)
 		json_seconds(&line->json, key, ms);
 	else
-		add(line, " %s=%lld.%03lld", key, (long long)(ms / 1000),
+		add_words(line, " %s=%lld.%03lld", key, (long long)(ms / 1000),
 		    (long long)(ms % 1000));
 }
 

@@ -139,7 +139,7 @@ add_sessions(struct buf *out, const struct sample *samples, size_t count)
 
 /* Names of accounts need no quoting in a label. */
 static bool
-format(struct buf *out, const struct sample *samples, size_t count)
+format_sample(struct buf *out, const struct sample *samples, size_t count)
 {
 	bool fits = true;
 
@@ -196,7 +196,7 @@ metrics_write(const struct config *config, struct error *err)
 		take_sample(
 		    &samples[i], config, &config->accounts[i], clock_unix_ms());
 	buf_init(&text, TEXT_MAX);
-	if (!format(&text, samples, count))
+	if (!format_sample(&text, samples, count))
 		error_set(err, ERROR_INTERNAL, "too many metrics");
 	else
 		/* The collector is another user. */

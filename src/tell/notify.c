@@ -74,7 +74,7 @@ notify_reloading(void)
 }
 
 static int64_t
-number_of(const char *name)
+watchdog_number(const char *name)
 {
 	const char *text = getenv(name);
 	char *end;
@@ -90,7 +90,7 @@ int64_t
 notify_watchdog(void)
 {
 	if (getenv("WATCHDOG_PID") != NULL &&
-	    number_of("WATCHDOG_PID") != (int64_t)getpid())
+	    watchdog_number("WATCHDOG_PID") != (int64_t)getpid())
 		return 0;
-	return number_of("WATCHDOG_USEC") / 1000 / 2;
+	return watchdog_number("WATCHDOG_USEC") / 1000 / 2;
 }

@@ -29,11 +29,11 @@ _Static_assert(NAME_MAX_WIDTH + LAST_WIDTH + NEXT_WIDTH + TODAY_WIDTH +
 		   OVERVIEW_COLUMNS,
     "the table fills the line");
 
-static void add(struct overview *overview, const char *format, ...)
+static void add_cell(struct overview *overview, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 static void
-add(struct overview *overview, const char *format, ...)
+add_cell(struct overview *overview, const char *format, ...)
 {
 	char text[SUMMARY_SIZE];
 	va_list args;
@@ -56,7 +56,7 @@ overview_begin(struct overview *overview, struct buf *out, size_t longest,
 	    .colour = colour,
 	    .now = now,
 	};
-	add(overview, "%-*s %-*s %-*s %*s %*s %*s\n", overview->name_width,
+	add_cell(overview, "%-*s %-*s %-*s %*s %*s %*s\n", overview->name_width,
 	    "ACCOUNT", LAST_WIDTH, "LAST SESSION", NEXT_WIDTH, "NEXT",
 	    TODAY_WIDTH, "TODAY", TOTAL_WIDTH, "TOTAL", FAILED_WIDTH, "FAIL");
 }
@@ -157,7 +157,7 @@ add_wrapped(struct overview *overview, const char *text)
 			if (len == 0)
 				len = width;
 		}
-		add(overview, "%*s%.*s\n", INDENT, "", (int)len, text);
+		add_cell(overview, "%*s%.*s\n", INDENT, "", (int)len, text);
 		text += len;
 		while (*text == ' ')
 			text++;
@@ -231,7 +231,7 @@ overview_add(struct overview *overview, const struct config_account *account,
 	    today, TODAY_WIDTH, history_messages_today(history, overview->now));
 	format_count(total, TOTAL_WIDTH, history->total.messages);
 	format_count(failed, FAILED_WIDTH, history->failures_in_a_row);
-	add(overview, "%-*.*s %s%-*.*s%s %-*.*s %s %s %s\n",
+	add_cell(overview, "%-*.*s %s%-*.*s%s %-*.*s %s %s %s\n",
 	    overview->name_width, overview->name_width, account->name, colour,
 	    LAST_WIDTH, LAST_WIDTH, last, colour[0] != '\0' ? "\033[0m" : "",
 	    NEXT_WIDTH, NEXT_WIDTH, next, today, total, failed);

@@ -35,7 +35,7 @@ ping_url(const char *url, enum ping ping)
 }
 
 static size_t
-drop(char *data, size_t size, size_t count, void *context)
+drop_body(char *data, size_t size, size_t count, void *context)
 {
 	(void)data;
 	(void)context;
@@ -55,7 +55,7 @@ check_stop(void *context, curl_off_t down_total, curl_off_t down,
 }
 
 static bool
-set_options(CURL *curl, const char *url)
+set_ping_options(CURL *curl, const char *url)
 {
 	return curl_easy_setopt(curl, CURLOPT_URL, url) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)PING_MS) ==
@@ -63,7 +63,7 @@ set_options(CURL *curl, const char *url)
 	       curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_USERAGENT, "odmr-agent") ==
 		   CURLE_OK &&
-	       curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, drop) ==
+	       curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, drop_body) ==
 		   CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, check_stop) ==
 		   CURLE_OK &&
@@ -76,7 +76,7 @@ perform(CURL *curl, const char *url, const char *account)
 	long status = 0;
 	CURLcode code = CURLE_FAILED_INIT;
 
-	if (set_options(curl, url))
+	if (set_ping_options(curl, url))
 		code = curl_easy_perform(curl);
 	if (code == CURLE_OK)
 		(void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);

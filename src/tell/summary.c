@@ -45,11 +45,11 @@ append_sentence(char out[static SUMMARY_SIZE], const char *text)
 }
 
 /* Appends to out; what does not fit is cut. */
-static void append(char out[static SUMMARY_SIZE], const char *format, ...)
+static void append_words(char out[static SUMMARY_SIZE], const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 static void
-append(char out[static SUMMARY_SIZE], const char *format, ...)
+append_words(char out[static SUMMARY_SIZE], const char *format, ...)
 {
 	size_t used = strlen(out);
 	va_list args;
@@ -65,13 +65,13 @@ append_counts(
 {
 	char bytes[SUMMARY_BYTES_SIZE];
 
-	append(out, "%" PRIu64 " %s", result->messages,
+	append_words(out, "%" PRIu64 " %s", result->messages,
 	    result->messages == 1 ? "message" : "messages");
 	if (result->deferred > 0)
-		append(out, ", %" PRIu64 " deferred", result->deferred);
+		append_words(out, ", %" PRIu64 " deferred", result->deferred);
 	if (result->refused > 0)
-		append(out, ", %" PRIu64 " refused", result->refused);
-	append(out, ", %s", summary_bytes(bytes, result->bytes));
+		append_words(out, ", %" PRIu64 " refused", result->refused);
+	append_words(out, ", %s", summary_bytes(bytes, result->bytes));
 }
 
 char *
@@ -89,18 +89,18 @@ summary_result(
 	out[0] = '\0';
 	switch (result->outcome) {
 	case SESSION_NO_MAIL:
-		append(out, "no mail");
+		append_words(out, "no mail");
 		break;
 	case SESSION_MAIL:
 	case SESSION_DEFERRED:
 	case SESSION_REFUSED:
 		append_counts(out, result);
-		append(out, ", %.1f s", (double)result->elapsed / 1000);
+		append_words(out, ", %.1f s", (double)result->elapsed / 1000);
 		if (result->more)
-			append(out, ", more to come");
+			append_words(out, ", more to come");
 		break;
 	case SESSION_FAILED:
-		append(out, "failed: ");
+		append_words(out, "failed: ");
 		append_sentence(out, result->error.text);
 		break;
 	}
@@ -116,7 +116,7 @@ summary_progress(char out[static SUMMARY_SIZE],
 	out[0] = '\0';
 	append_counts(out, so_far);
 	if (ms > 0)
-		append(out, ", %s/s",
+		append_words(out, ", %s/s",
 		    summary_bytes(rate,
 			(uint64_t)((double)so_far->bytes * 1000 / (double)ms)));
 	return out;
@@ -129,7 +129,7 @@ summary_hold(
 	char clock[TIMESTAMP_WORDS_SIZE];
 
 	out[0] = '\0';
-	append(out, "on hold until %s: ",
+	append_words(out, "on hold until %s: ",
 	    timestamp_format_clock(clock, history->hold_until, now));
 	append_sentence(out, history->hold_reason);
 	return out;
@@ -154,7 +154,7 @@ summary_spaced(
 	char clock[TIMESTAMP_WORDS_SIZE];
 
 	out[0] = '\0';
-	append(out,
+	append_words(out,
 	    "not asked before %s: the provider refuses to be asked more often",
 	    timestamp_format_clock(
 		clock, now + asking_memory_wait(&history->asking, now), now));
