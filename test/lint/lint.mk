@@ -47,6 +47,7 @@ lint-tree:
 	@test/lint/rooms
 	@test/lint/rooms-mutants
 	@test/lint/text
+	@test/lint/shape
 	@test/lint/words
 
 lint-pure: $(OUT)/libprotocol.a
