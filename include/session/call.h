@@ -64,7 +64,8 @@ struct call_result {
 	char hostname[OFFER_NAME_MAX + 1];
 	bool held; /* the reply to ATRN was waited for as for new mail */
 	int64_t waited; /* ms between ATRN and its reply */
-	/* held, and the connection was lost or given up before it came. */
+	/* held, or known to hold, and the connection was lost or given up
+	 * before the reply came. */
 	bool let_go;
 	bool secured;
 	struct tls_info tls; /* secured */

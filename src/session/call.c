@@ -40,6 +40,7 @@ struct conversation {
 	struct call_result *result;
 	struct customer *customer;
 	struct deadline deadline; /* of the reply that is waited for */
+	bool asked; /* ATRN was said */
 };
 
 /* A signal ends the wait at once: nothing is under way that could be lost. */
@@ -226,6 +227,7 @@ read_dialogue(struct conversation *conversation)
 
 	int64_t begun = clock_ms();
 	bool asking = customer_is_asking(customer);
+	conversation->asked |= asking;
 	wait_for_mail(conversation);
 	ssize_t n = stream_read(conversation->result->stream, to, room,
 	    &conversation->deadline, &err);
@@ -403,8 +405,10 @@ call_run(struct call *call, const char *domains, struct call_result *result)
 	}
 	name_ourselves(call->options.config, result);
 	talk(&conversation, nonce, domains);
+	bool listened =
+	    result->held || (call->options.holds && conversation.asked);
 	result->let_go =
-	    result->held && result->outcome.result == CUSTOMER_FAILED &&
+	    listened && result->outcome.result == CUSTOMER_FAILED &&
 	    result->outcome.reply.code == 0 &&
 	    (stop_requested() || deadline_left(&conversation.deadline) > 0);
 	say_quit(result);

@@ -159,7 +159,8 @@ def test_lock_after_a_kill(t):
     gate.arrived()
     os.killpg(first.pid, signal.SIGKILL)
     t.finish(first, killed=True)
-    t.fetch("office")
+    # The session was killed with it, and is gone a moment later.
+    until(lambda: t.run("fetch", "office").status == 0, what="the lock")
 
 
 # Several accounts
