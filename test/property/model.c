@@ -11,10 +11,11 @@ tell(const struct world *w, int message, const char *format, ...)
 {
 	va_list args;
 
-	if (!w->verbose)
+	if (!w->verbose || (w->only != ALL_MESSAGES && message != w->only &&
+			       message != NO_MESSAGE))
 		return;
 	printf("%12.3f ", (double)w->now / 1000);
-	if (message != NO_MESSAGE)
+	if (message >= 0)
 		printf("[%d] ", message);
 	va_start(args, format);
 	vprintf(format, args);
@@ -42,12 +43,30 @@ number_of(const struct world *w, const struct message *m)
 	return (int)(m - w->messages);
 }
 
+/* Answers that are not written yet, on connections that may be dead. */
+static unsigned
+held_back(const struct world *w, int message, unsigned box)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < w->config.deliveries_count; i++)
+		for (size_t k = 0; k < CONNS; k++) {
+			const struct conn *c = &w->services[i].conns[k];
+			if (c->answering)
+				continue;
+			for (unsigned n = 0; n < c->given_count; n++)
+				count += c->given[n].message == message &&
+					 c->given[n].box == box &&
+					 c->given[n].end > c->written;
+		}
+	return count;
+}
+
 /* Copies whose answer may have got lost. */
 static unsigned
 unheard(const struct world *w, int message, unsigned box)
 {
-	return w->messages[message].unheard[box] +
-	       services_hold_back(w, message, box);
+	return w->messages[message].unheard[box] + held_back(w, message, box);
 }
 
 void

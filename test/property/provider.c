@@ -11,16 +11,16 @@
 
 #include "world.h"
 
-static void
-expect(struct provider *p, enum expected what)
+void
+provider_expect(struct provider *p, enum expected what)
 {
 	if (p->expected_count == EXPECTED)
 		abort();
 	p->expected[p->expected_count++] = what;
 }
 
-static int
-number(const struct world *w)
+int
+provider_message(const struct world *w)
 {
 	const struct message *m = w->provider.message;
 
@@ -37,9 +37,9 @@ command(struct world *w, enum expected what, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(line, sizeof line, format, args);
 	va_end(args);
-	tell(w, number(w), "provider > %s", line);
+	tell(w, provider_message(w), "provider > %s", line);
 	say(&p->out, "%s\r\n", line);
-	expect(p, what);
+	provider_expect(p, what);
 }
 
 void
@@ -65,7 +65,7 @@ provider_connect(struct world *w, int fd)
 	p->hold = 0;
 	buf_init(&p->in, 1 << 20);
 	buf_init(&p->out, 1 << 23);
-	expect(p, EXPECT_GREETING);
+	provider_expect(p, EXPECT_GREETING);
 	tell(w, NO_MESSAGE, "the provider's connection %u%s%s%s", p->connection,
 	    p->pipelining ? ", pipelining" : "", p->bdat ? ", BDAT" : "",
 	    p->prdr ? ", PRDR" : "");
@@ -125,15 +125,18 @@ send_chunks(struct world *w)
 	p->text_sent = true;
 }
 
-static void
-send_text(struct world *w)
+void
+provider_text(struct world *w)
 {
 	struct provider *p = &w->provider;
 
 	send_dotted(p, &p->message->wire);
 	p->text_sent = true;
-	expect(p, EXPECT_END);
-	tell(w, number(w), "provider > the text and a dot");
+	provider_expect(p, EXPECT_END);
+	tell(w, provider_message(w), "provider > the text and a dot");
+	/* As Exim writes it. */
+	if (chance(w, 6) == 0)
+		command(w, EXPECT_QUIT, "QUIT");
 }
 
 static void
@@ -161,6 +164,7 @@ begin(struct world *w, struct message *m)
 	p->text_sent = false;
 	memset(p->at_rcpt, 0, sizeof p->at_rcpt);
 	memset(p->at_end, 0, sizeof p->at_end);
+	memset(p->doomed, 0, sizeof p->doomed);
 	for (unsigned i = 0; i < BOXES; i++)
 		if ((m->boxes >> i & 1) && m->fate[i] == FATE_PENDING &&
 		    !(regroup && p->count > 0 && chance(w, 2)))
@@ -192,8 +196,8 @@ is_pending(const struct message *m)
 	return false;
 }
 
-static bool
-any_accepted(const struct provider *p)
+bool
+provider_accepted(const struct provider *p)
 {
 	for (unsigned i = 0; i < p->count; i++)
 		if (p->at_rcpt[i] / 100 == 2)
@@ -219,7 +223,7 @@ go_on(struct world *w)
 		send_rcpt(w);
 		return;
 	}
-	if (p->message != NULL && !p->text_sent && any_accepted(p)) {
+	if (p->message != NULL && !p->text_sent && provider_accepted(p)) {
 		if (p->bdat)
 			send_chunks(w);
 		else
@@ -243,201 +247,6 @@ go_on(struct world *w)
 	command(w, EXPECT_QUIT, "QUIT");
 }
 
-/* The fate of one name; those of one mailbox fare alike. */
-static void
-settle(struct world *w, unsigned name, int code)
-{
-	struct provider *p = &w->provider;
-	struct message *m = p->message;
-	unsigned box = p->names[name];
-
-	for (unsigned i = 0; i < name; i++)
-		if (p->names[i] == box) {
-			int other =
-			    p->at_end[i] != 0 ? p->at_end[i] : p->at_rcpt[i];
-			/* One may be deferred as the session ends. */
-			if (other / 100 + code / 100 == 7)
-				blame(w, number(w), "%s is told %d and %d",
-				    w->boxes[box].user, other, code);
-			return;
-		}
-	if (code / 100 == 4 && !p->impatient)
-		m->next_try = w->now + 60000 * (5 + (int64_t)chance(w, 85));
-	model_told(w, m, box, code);
-}
-
-static void
-count_told(struct provider *p, int code)
-{
-	p->told_2xx += code / 100 == 2;
-	p->told_4xx += code / 100 == 4;
-	p->told_5xx += code / 100 == 5;
-}
-
-/* Exim bounces who was told 452 at RCPT with a 5xx at the end; and worse: with
- * him whoever was told 4.5.3. Nothing of ours may depend on it. */
-static void
-settle_doomed(struct world *w, int code)
-{
-	struct provider *p = &w->provider;
-
-	for (unsigned i = 0; code / 100 == 5 && i < p->count; i++)
-		if (p->at_rcpt[i] == 452) {
-			p->at_end[i] = code;
-			settle(w, i, code);
-		}
-}
-
-static void
-note_download(struct world *w, bool final)
-{
-	struct message *m = w->provider.message;
-
-	m->fruitless += !final && m->changes == m->seen_changes;
-	m->seen_changes = m->changes;
-	if (m->fruitless > 6 && m->sized && w->calm)
-		blame(
-		    w, number(w), "downloaded %u times in vain", m->fruitless);
-}
-
-/* One answer for all that were accepted. */
-static void
-settle_all(struct world *w, int code)
-{
-	struct provider *p = &w->provider;
-
-	for (unsigned i = 0; i < p->count; i++) {
-		if (p->at_rcpt[i] / 100 != 2)
-			continue;
-		p->at_end[i] = code;
-		count_told(p, code);
-		settle(w, i, code);
-	}
-	p->texts += code / 100 == 2;
-	note_download(w, code / 100 != 4);
-	settle_doomed(w, code);
-	p->message = NULL;
-}
-
-static void
-settle_each(struct world *w, int overall)
-{
-	struct provider *p = &w->provider;
-	bool any = false;
-
-	for (unsigned i = 0; i < p->count; i++) {
-		if (p->at_rcpt[i] / 100 != 2)
-			continue;
-		int code = p->at_end[i];
-		count_told(p, code);
-		any |= code / 100 == 2;
-		if (overall / 100 == 5 ||
-		    (overall / 100 == 4 && code / 100 == 2))
-			code = overall;
-		p->at_end[i] = code;
-		settle(w, i, code);
-	}
-	p->texts += any;
-	note_download(w, any);
-	settle_doomed(w, overall);
-	p->message = NULL;
-}
-
-static void
-begin_each(struct provider *p)
-{
-	for (unsigned i = 0; i < p->count; i++)
-		if (p->at_rcpt[i] / 100 == 2)
-			expect(p, EXPECT_EACH);
-	expect(p, EXPECT_OVERALL);
-	p->each = 0;
-}
-
-static void
-on_rcpt(struct world *w, int code)
-{
-	struct provider *p = &w->provider;
-	unsigned name = p->answered++;
-
-	p->at_rcpt[name] = code;
-	if (code / 100 == 2)
-		return;
-	count_told(p, code);
-	settle(w, name, code);
-}
-
-static void
-on_each(struct provider *p, int code)
-{
-	while (p->at_rcpt[p->each] / 100 != 2)
-		p->each++;
-	p->at_end[p->each++] = code;
-}
-
-static void
-on_end(struct world *w, int code)
-{
-	struct provider *p = &w->provider;
-
-	if (code == 353)
-		begin_each(p);
-	else if (any_accepted(p))
-		settle_all(w, code);
-	/* else nobody was, and go_on() resets */
-}
-
-static void
-on_reply(struct world *w, int code)
-{
-	struct provider *p = &w->provider;
-	enum expected what = p->expected[0];
-
-	if (p->expected_count == 0) { /* 421 without a question */
-		provider_close(w);
-		return;
-	}
-	/* The session ends: no word on a recipient, and not in the tally. */
-	p->lost |= code == 421;
-	memmove(p->expected, p->expected + 1,
-	    --p->expected_count * sizeof p->expected[0]);
-	if (code == 421 && what != EXPECT_RCPT && what != EXPECT_END) {
-		provider_close(w);
-		return;
-	}
-	switch (what) {
-	case EXPECT_MAIL:
-		if (code != 250)
-			blame(w, number(w), "MAIL is answered with %d", code);
-		break;
-	case EXPECT_RCPT:
-		on_rcpt(w, code);
-		break;
-	case EXPECT_DATA:
-		if (code == 354)
-			send_text(w);
-		else
-			p->text_sent = true;
-		break;
-	case EXPECT_END:
-		on_end(w, code);
-		break;
-	case EXPECT_EACH:
-		on_each(p, code);
-		break;
-	case EXPECT_OVERALL:
-		settle_each(w, code);
-		break;
-	case EXPECT_QUIT:
-		provider_close(w);
-		break;
-	case EXPECT_GREETING:
-	case EXPECT_HELLO:
-	case EXPECT_CHUNK:
-	case EXPECT_RSET:
-		break;
-	}
-}
-
 /* true: there was a whole reply. */
 static bool
 take_reply(struct world *w)
@@ -449,12 +258,15 @@ take_reply(struct world *w)
 
 	if (lf == NULL)
 		return false;
-	tell(w, number(w), "provider < %.*s", (int)(lf - line - 1), line);
+	tell(w, provider_message(w), "provider < %.*s", (int)(lf - line - 1),
+	    line);
 	int code = (line[0] - '0') * 100 + (line[1] - '0') * 10 + line[2] - '0';
 	bool last = line[3] != '-';
+	/* No local service here says that. */
+	bool kept_out = memmem(line, (size_t)(lf - line), " 4.5.3 ", 7) != NULL;
 	buf_consume(&p->in, (size_t)(lf - line) + 1);
 	if (last)
-		on_reply(w, code);
+		provider_reply(w, code, kept_out);
 	return true;
 }
 
@@ -474,7 +286,7 @@ provider_write(struct world *w)
 	if (n >= 0)
 		p->sent += (uint64_t)n;
 	if (n < 0 || (p->cut_at > 0 && p->sent >= p->cut_at)) {
-		tell(w, number(w), "the connection is cut");
+		tell(w, provider_message(w), "the connection is cut");
 		p->lost = true;
 		provider_close(w);
 		return true;
@@ -497,7 +309,11 @@ provider_read(struct world *w)
 	/* Our answer is there, and the provider never reads it. */
 	if (p->cut_at_end && p->text_sent && p->expected_count > 0 &&
 	    p->expected[0] == EXPECT_END && buf_len(&p->out) == 0) {
-		tell(w, number(w), "the connection is cut before our answer");
+		tell(w, provider_message(w),
+		    "the connection is cut before our answer");
+		/* What was on its way already is no proof of anything. */
+		if (chance(w, 2))
+			(void)!send(p->fd, "QUIT\r\n", 6, MSG_NOSIGNAL);
 		p->lost = true;
 		provider_close(w);
 		return true;

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -39,7 +38,7 @@ reply(const struct service *s, struct conn *c, const char *format, ...)
 	put(&c->out, line, (size_t)len);
 	put(&c->out, end, strlen(end));
 	c->queued += (uint64_t)len + strlen(end);
-	tell(the_world, NO_MESSAGE, "delivery %zu < %s", s->index, line);
+	tell(the_world, OF_DELIVERIES, "delivery %zu < %s", s->index, line);
 }
 
 static void
@@ -54,22 +53,6 @@ conn_close(struct world *w, struct conn *c)
 	buf_clear(&c->in);
 	buf_clear(&c->out);
 	buf_clear(&c->text);
-}
-
-unsigned
-services_hold_back(const struct world *w, int message, unsigned box)
-{
-	unsigned count = 0;
-
-	for (size_t i = 0; i < w->config.deliveries_count; i++)
-		for (size_t k = 0; k < CONNS; k++) {
-			const struct conn *c = &w->services[i].conns[k];
-			for (unsigned n = 0; n < c->given_count; n++)
-				count += c->given[n].message == message &&
-					 c->given[n].box == box &&
-					 c->given[n].end > c->written;
-		}
-	return count;
 }
 
 void
@@ -157,10 +140,12 @@ answer_rcpt(
 	static const char *const of_client[] = {
 	    "554 5.7.1 <unknown[127.0.0.1]>: Client host rejected: Access denied",
 	    "530 5.7.0 Authentication required", "503 5.5.1 MAIL first",
-	    "554 5.7.1 <x>: Relay access denied", "421 4.3.0 going down"};
+	    "554 5.7.1 <x>: Relay access denied", "500 what?",
+	    "535 5.7.8 who are you?", "502 5.5.1 not here",
+	    "521 5.3.2 no mail here", "421 4.3.0 going down"};
 	static const char *const later[] = {"452 4.2.2 mailbox full",
 	    "450 4.2.0 greylisted", "451 4.3.0 out of order", "450 busy",
-	    "452 4.5.3 too many"};
+	    "452 4.3.1 no room"};
 	unsigned i = box_of(w, s, line), which;
 
 	if (i == BOXES) {
@@ -175,8 +160,8 @@ answer_rcpt(
 	} else if (is_in(w, box, POLICY_FULL_AT_RCPT)) {
 		reply(s, c, "%s", later[chance(w, 5)]);
 	} else if (is_in(w, box, POLICY_CLIENT_REFUSED)) {
-		which = chance(w, 5);
-		c->closing = which == 4;
+		which = chance(w, 9);
+		c->closing = which == 8;
 		reply(s, c, "%s", of_client[which]);
 	} else {
 		c->boxes[c->count++] = i;
@@ -284,28 +269,46 @@ take_text(struct world *w, const struct service *s, struct conn *c)
 		    s->index, c->sender, 60, buf_data(&c->text));
 		return;
 	}
+	c->answering = true;
 	for (unsigned i = 0; s->lmtp && i < c->count; i++)
 		answer_end(w, s, c, message, i, i + 1);
 	if (!s->lmtp)
 		answer_end(w, s, c, message, 0, c->count);
+	c->answering = false;
 	buf_reset(&c->text);
 	c->count = 0;
 }
 
+/* The dot is here, in what was not read yet, or will never be. */
+static bool
+dot_is_there(const struct conn *c)
+{
+	static char ahead[1 << 19];
+	size_t have = buf_len(&c->in); /* the beginning of a line */
+
+	memcpy(ahead, "\r\n", 2);
+	if (have > 0)
+		memcpy(ahead + 2, buf_data(&c->in), have);
+	have += 2;
+	ssize_t n = recv(c->fd, ahead + have, sizeof ahead - have, MSG_PEEK);
+	if (n == 0)
+		return true;
+	have += n > 0 ? (size_t)n : 0;
+	return memmem(ahead, have, "\r\n.\r\n", 5) != NULL;
+}
+
 /*
- * Says what it likes before the end; true: it did. Only where the agent cannot
- * have written the dot yet, and at once: what crosses the dot on the way cannot
- * be told from an answer.
+ * Says what it likes before the end; true: it did. Only where the agent has not
+ * written the dot yet, and at once: what crosses the dot on the way cannot be
+ * told from an answer.
  */
 static bool
 speaks_early(struct world *w, const struct service *s, struct conn *c)
 {
 	static const char *const words[] = {"250 2.0.0 saved", "554 5.3.0 bye",
 	    "421 4.3.2 going down", "451 4.3.0 no"};
-	int unread = 0;
 
-	if (c->early || !trouble(w, 60) ||
-	    ioctl(c->fd, FIONREAD, &unread) != 0 || unread > 0)
+	if (c->early || !trouble(w, 60) || dot_is_there(c))
 		return false;
 	unsigned which = chance(w, 4);
 	reply(s, c, "%s", words[which]);
@@ -345,7 +348,7 @@ take_line(struct world *w, const struct service *s, struct conn *c)
 	snprintf(
 	    command, sizeof command, "%.*s", (int)strcspn(line, "\r\n"), line);
 	buf_consume(&c->in, len);
-	tell(w, NO_MESSAGE, "delivery %zu > %s", s->index, command);
+	tell(w, OF_DELIVERIES, "delivery %zu > %s", s->index, command);
 	answer_command(w, s, c, command);
 	return true;
 }

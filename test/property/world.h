@@ -27,7 +27,12 @@ enum {
 	RESULTS = 64,
 	PATH_SIZE = 64, /* Unix sockets have short names */
 	NO_MESSAGE = -1,
+	OF_DELIVERIES = -2, /* and the log: lines of the story in full */
+	ALL_MESSAGES = -3,
+	MINUTE = 60 * 1000, /* ms */
 };
+
+struct history;
 
 /* What becomes of a recipient, as the provider knows it. */
 enum fate { FATE_PENDING, FATE_TAKEN, FATE_BOUNCED };
@@ -78,7 +83,8 @@ struct conn {
 	int fd; /* -1: none */
 	struct buf in, out, text;
 	uint64_t written, queued; /* octets of replies */
-	bool greeted, in_text, closing, early;
+	bool in_text, closing, early;
+	bool answering; /* the text that is whole now */
 	char sender[64];
 	unsigned boxes[NAMES], count;
 	int64_t hold; /* nothing moves before */
@@ -119,6 +125,7 @@ struct provider {
 	struct message *message; /* NULL: none */
 	unsigned names[NAMES], count, asked, answered;
 	int at_rcpt[NAMES], at_end[NAMES];
+	bool doomed[NAMES];
 	unsigned each;
 	bool text_sent, again;
 	/* the cut */
@@ -132,6 +139,7 @@ struct provider {
 struct world {
 	uint64_t seed, random;
 	bool verbose;
+	int only; /* the message whose story is told */
 	int64_t now; /* ms of simulated time */
 	bool calm; /* no more troubles */
 	char folder[PATH_SIZE / 2];
@@ -182,12 +190,31 @@ int text_find(
 bool provider_step(struct world *w, int64_t *timer);
 void provider_connect(struct world *w, int fd);
 void provider_close(struct world *w);
+void provider_expect(struct provider *p, enum expected what);
+/* The text of DATA. */
+void provider_text(struct world *w);
+/* Number of the message under way. */
+int provider_message(const struct world *w);
+/* Somebody was accepted at RCPT. */
+bool provider_accepted(const struct provider *p);
+/* The next reply; kept_out: it is the ledger's to a recipient. */
+void provider_reply(struct world *w, int code, bool kept_out);
 bool services_step(struct world *w, int64_t *timer);
-/* Answers that are not written yet, on connections that may be dead. */
-unsigned services_hold_back(const struct world *w, int message, unsigned box);
 void service_open(struct world *w, struct service *service);
 void service_close(struct world *w, struct service *service);
 
+/* The whole content of a file, nothing where there is none. */
+void read_file(const char *path, struct buf *into);
+void remove_tree(const char *path);
+/* In a folder of its own below top. */
+void world_init(struct world *w, const char *top, uint64_t seed);
+void world_clear(struct world *w);
+/* One session, of up to some calls; history has what deliveries proved. */
+void session_run(struct world *w, struct history *history);
+
+/* Counts what is new in all; dead: the agent was killed before, and nothing of
+ * it ever came. */
+void maildirs_look(struct world *w, bool dead);
 /* Counts what is new in a mailbox, if it is a Maildir. */
 void maildir_look(struct world *w, unsigned box);
 
