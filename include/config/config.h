@@ -237,6 +237,9 @@ char *config_message_format(const char *path,
 /* NULL where there is none of that name. */
 const struct config_account *config_find_account(
     const struct config *config, const char *name);
+/* Mail of the account may go to the delivery of that number. */
+bool config_reaches(const struct config *config,
+    const struct config_account *account, size_t delivery);
 
 /*
  * The password of the account, from the configuration, its file or its

@@ -86,19 +86,6 @@ probe_delivery(struct check *check, size_t i)
 	destinations_free(destinations);
 }
 
-/* Mail of this account may go to the delivery. */
-static bool
-reaches(const struct config *config, const struct config_account *account,
-    size_t delivery)
-{
-	if (account->delivery != CONFIG_BY_ROUTES)
-		return account->delivery == delivery;
-	for (size_t i = 0; i < config->routes_count; i++)
-		if (config->routes[i].delivery == delivery)
-			return true;
-	return false;
-}
-
 static void
 probe_deliveries(struct check *check,
     const struct config_account *const *accounts, size_t count)
@@ -106,7 +93,7 @@ probe_deliveries(struct check *check,
 	for (size_t i = 0; i < check->config->deliveries_count; i++) {
 		bool used = false;
 		for (size_t k = 0; k < count && !used; k++)
-			used = reaches(check->config, accounts[k], i);
+			used = config_reaches(check->config, accounts[k], i);
 		if (used && !stop_requested())
 			probe_delivery(check, i);
 	}

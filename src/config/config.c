@@ -149,3 +149,15 @@ config_find_account(const struct config *config, const char *name)
 		sizeof(*config->by_name), compare_name);
 	return found != NULL ? *found : NULL;
 }
+
+bool
+config_reaches(const struct config *config,
+    const struct config_account *account, size_t delivery)
+{
+	if (account->delivery != CONFIG_BY_ROUTES)
+		return account->delivery == delivery;
+	for (size_t i = 0; i < config->routes_count; i++)
+		if (config->routes[i].delivery == delivery)
+			return true;
+	return false;
+}

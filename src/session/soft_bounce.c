@@ -20,18 +20,6 @@ struct soft_bounce {
 	size_t count;
 };
 
-static bool
-is_reached(const struct config *config, const struct config_account *account,
-    size_t delivery)
-{
-	if (account->delivery != CONFIG_BY_ROUTES)
-		return account->delivery == delivery;
-	for (size_t i = 0; i < config->routes_count; i++)
-		if (config->routes[i].delivery == delivery)
-			return true;
-	return false;
-}
-
 struct soft_bounce *
 soft_bounce_new(const struct config *config,
     const struct config_account *account, const struct history *history)
@@ -41,7 +29,7 @@ soft_bounce_new(const struct config *config,
 	soft->mode = account->soft_bounce;
 	soft->places = xcalloc(config->deliveries_count, sizeof *soft->places);
 	for (size_t i = 0; i < config->deliveries_count; i++) {
-		if (!is_reached(config, account, i))
+		if (!config_reaches(config, account, i))
 			continue;
 		struct place *place = &soft->places[soft->count++];
 		place->delivery = &config->deliveries[i];
