@@ -137,7 +137,9 @@ class ProviderHost:
     # A customer
 
     def account(self, name="office", **keys):
-        """An account of the agent that calls here."""
+        """An account of the agent that calls here; held for as long as the
+        agent's default lets it be."""
+        keys.setdefault("provider_timeout", "10m")
         return self.t.account(
             "127.0.0.1:%d" % self.port, user=name, tls="starttls",
             tls_pins=self.pin, domains=self.accounts[name], **keys)

@@ -145,6 +145,7 @@ class Cutter:
         self.port = port
         self.after = None
         self.cuts = 0
+        self.passed = 0  # octets, in both directions
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
@@ -165,6 +166,7 @@ class Cutter:
         try:
             while True:
                 data = source.recv(65536)
+                self.passed += len(data)
                 if left[0] is not None:
                     data = data[:left[0]]
                     left[0] -= len(data)
@@ -194,18 +196,26 @@ def test_cuts_at_any_octet(t):
     t.configure(accounts={"office": account})
     chance = random.Random(t.folder)
     texts = []
-    for n in range(15):
-        texts.append(mail.message("cut %d" % n, b"line\r\n" * (n * 7)))
+
+    def send():
+        texts.append(mail.message("cut %d" % len(texts), b"line\r\n" * 80))
         host.send([USER], texts[-1])
-        cutter.after = chance.randrange(1, 14000)
+    send()
+    until(lambda: t.run("fetch", "office") and t.mail(USER), 60, "a message")
+    whole = cutter.passed  # octets of the calls for one message
+    for _ in range(40):
+        send()
+        cutter.after = chance.randrange(1, whole)
         t.run("fetch", "office")
+        if cutter.cuts >= 12:
+            break
     cutter.after = None
 
     def all_there():
         t.run("fetch", "office")
         return not host.postfix.queue()
     until(all_there, 120, "an empty queue")
-    assert cutter.cuts > 5, cutter.cuts
+    assert cutter.cuts >= 12, cutter.cuts
     t.assert_mail(USER, *texts)
 
 

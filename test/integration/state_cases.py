@@ -84,6 +84,7 @@ def test_full(t):
     os.unlink("/proc/%d/root%s" % (service.pid, t.path("state/ballast")))
     service.signal(signal.SIGUSR1)
     until(lambda: t.mail(USER), what="the message")
+    service.logged("result=mail")
     service.stop()
 
 
