@@ -52,6 +52,8 @@ const char *json_get_text(
     const struct json_value *object, const char *key, const char *fallback);
 int64_t json_get_number(
     const struct json_value *object, const char *key, int64_t fallback);
+/* 0 for one that is missing, negative or otherwise. */
+uint64_t json_get_count(const struct json_value *object, const char *key);
 bool json_get_bool(
     const struct json_value *object, const char *key, bool fallback);
 /* Seconds with up to three decimals, as ms. */

@@ -26,6 +26,8 @@ void json_close(struct json_writer *json, char bracket);
 /* text NULL is null. */
 void json_text(struct json_writer *json, const char *key, const char *text);
 void json_number(struct json_writer *json, const char *key, int64_t value);
+/* What exceeds INT64_MAX, which is read back, is written as that. */
+void json_count(struct json_writer *json, const char *key, uint64_t count);
 /* ms as seconds: 812 becomes 0.812. */
 void json_seconds(struct json_writer *json, const char *key, int64_t ms);
 void json_bool(struct json_writer *json, const char *key, bool value);

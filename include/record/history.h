@@ -14,6 +14,7 @@
 
 #include "config/config.h"
 #include "record/asking_memory.h"
+#include "record/history_days.h"
 #include "record/history_deferrals.h"
 #include "record/result.h"
 
@@ -28,7 +29,6 @@ enum {
 	HISTORY_UNTIDY_MS = 24 * 3600 * 1000,
 	HISTORY_AUTH_SIZE = 32, /* the longest mechanism name has 20 octets */
 	HISTORY_HOST_SIZE = 256, /* a domain, RFC 5321 4.5.3.1.2 */
-	HISTORY_DATE_SIZE = 16,
 };
 
 struct history_total {
@@ -77,8 +77,7 @@ struct history {
 	uint64_t *proven; /* deliveries that have accepted a message */
 	size_t proven_count, proven_room;
 
-	char today[HISTORY_DATE_SIZE]; /* local date of today_messages */
-	uint64_t today_messages;
+	struct history_days days;
 	struct history_total total;
 };
 

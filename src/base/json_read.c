@@ -394,6 +394,14 @@ json_get_number(
 	return errno == 0 && *end == '\0' ? number : fallback;
 }
 
+uint64_t
+json_get_count(const struct json_value *object, const char *key)
+{
+	int64_t count = json_get_number(object, key, 0);
+
+	return count > 0 ? (uint64_t)count : 0;
+}
+
 int64_t
 json_get_seconds(
     const struct json_value *object, const char *key, int64_t fallback)

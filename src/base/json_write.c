@@ -139,6 +139,12 @@ json_number(struct json_writer *json, const char *key, int64_t value)
 }
 
 void
+json_count(struct json_writer *json, const char *key, uint64_t count)
+{
+	json_number(json, key, count > INT64_MAX ? INT64_MAX : (int64_t)count);
+}
+
+void
 json_seconds(struct json_writer *json, const char *key, int64_t ms)
 {
 	char out[32];

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <time.h>
 
 #include "base/array.h"
 #include "base/clock.h"
@@ -46,32 +45,36 @@ history_outcome_name(enum session_outcome outcome)
 	return "failed";
 }
 
-static void
-local_date(char out[static HISTORY_DATE_SIZE], int64_t ms)
-{
-	time_t seconds = (time_t)(ms / 1000);
-	struct tm tm;
-
-	if (localtime_r(&seconds, &tm) == NULL ||
-	    strftime(out, HISTORY_DATE_SIZE, "%Y-%m-%d", &tm) == 0)
-		out[0] = '\0';
-}
-
 uint64_t
 history_messages_today(const struct history *history, int64_t now)
 {
-	char date[HISTORY_DATE_SIZE];
+	const struct history_day *today =
+	    history_days_find(&history->days, history_days_date(now));
 
-	local_date(date, now);
-	return strcmp(date, history->today) == 0 ? history->today_messages : 0;
+	return today != NULL ? today->messages : 0;
 }
 
 static void
-add_totals(struct history *history, const struct session_result *result)
+add_day(struct history_days *days, const struct session_result *result)
 {
-	struct history_total *total = &history->total;
-	uint64_t today = history_messages_today(history, result->ended);
+	struct history_day counts = {
+	    .day = history_days_date(result->ended),
+	    .sessions = 1,
+	    .failed = result->outcome == SESSION_FAILED &&
+		      result->error.class != ERROR_STOPPED,
+	    .messages = result->messages,
+	    .recipients = result->recipients,
+	    .bytes = result->bytes,
+	    .deferred = result->deferred,
+	    .refused = result->refused,
+	};
 
+	history_days_add(days, &counts);
+}
+
+static void
+add_totals(struct history_total *total, const struct session_result *result)
+{
 	total->sessions[result->outcome]++;
 	total->messages += result->messages;
 	total->recipients += result->recipients;
@@ -79,8 +82,6 @@ add_totals(struct history *history, const struct session_result *result)
 	total->deferred += result->deferred;
 	total->refused += result->refused;
 	total->elapsed += result->elapsed;
-	local_date(history->today, result->ended);
-	history->today_messages = today + result->messages;
 }
 
 /* The provider sent mail after it had ended sessions untidily for at least
@@ -192,7 +193,8 @@ history_add(struct history *history, struct session_result *result)
 		add_failure(history, result);
 	else
 		add_success(history, result);
-	add_totals(history, result);
+	add_totals(&history->total, result);
+	add_day(&history->days, result);
 	history->last = *result;
 	history->listening = 0;
 	if (history->since == 0)
@@ -224,6 +226,7 @@ history_settle_times(struct history *history, int64_t now)
 		settle(&history->deferrals.list[i].since, now);
 		settle(&history->deferrals.list[i].last, now);
 	}
+	history_days_settle(&history->days, now);
 	asking_memory_settle_times(&history->asking, now);
 	if (history->alarmed > now)
 		history->alarmed = 0;

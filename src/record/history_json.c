@@ -11,6 +11,7 @@
 #include "base/json_write.h"
 #include "record/asking_json.h"
 #include "record/history.h"
+#include "record/history_days_json.h"
 
 enum { ID_SIZE = 17 }; /* 64 bits in hexadecimal */
 
@@ -75,12 +76,6 @@ write_text_member(struct json_writer *json, const char *key, const char *text)
 }
 
 static void
-write_count(struct json_writer *json, const char *key, uint64_t count)
-{
-	json_number(json, key, count > INT64_MAX ? INT64_MAX : (int64_t)count);
-}
-
-static void
 write_last(struct json_writer *json, const struct session_result *last)
 {
 	json_text(json, "result", history_outcome_name(last->outcome));
@@ -90,12 +85,12 @@ write_last(struct json_writer *json, const struct session_result *last)
 	json_time(json, "started", last->started);
 	json_time(json, "ended", last->ended);
 	json_seconds(json, "seconds", last->elapsed);
-	write_count(json, "calls", last->calls);
-	write_count(json, "messages", last->messages);
-	write_count(json, "recipients", last->recipients);
-	write_count(json, "bytes", last->bytes);
-	write_count(json, "deferred", last->deferred);
-	write_count(json, "refused", last->refused);
+	json_count(json, "calls", last->calls);
+	json_count(json, "messages", last->messages);
+	json_count(json, "recipients", last->recipients);
+	json_count(json, "bytes", last->bytes);
+	json_count(json, "deferred", last->deferred);
+	json_count(json, "refused", last->refused);
 	json_bool(json, "more", last->more);
 	json_bool(json, "mail_seen", last->mail_seen);
 	json_bool(json, "untidy", last->untidy);
@@ -154,14 +149,14 @@ write_total(struct json_writer *json, const struct history_total *total)
 	json_open(json, "total", '{');
 	json_open(json, "sessions", '{');
 	for (int i = 0; i < HISTORY_OUTCOMES; i++)
-		write_count(json, history_outcome_name((enum session_outcome)i),
+		json_count(json, history_outcome_name((enum session_outcome)i),
 		    total->sessions[i]);
 	json_close(json, '}');
-	write_count(json, "messages", total->messages);
-	write_count(json, "recipients", total->recipients);
-	write_count(json, "bytes", total->bytes);
-	write_count(json, "deferred", total->deferred);
-	write_count(json, "refused", total->refused);
+	json_count(json, "messages", total->messages);
+	json_count(json, "recipients", total->recipients);
+	json_count(json, "bytes", total->bytes);
+	json_count(json, "deferred", total->deferred);
+	json_count(json, "refused", total->refused);
 	json_seconds(json, "seconds", total->elapsed);
 	json_close(json, '}');
 }
@@ -179,13 +174,13 @@ history_json_format(
 	if (history->any)
 		write_last(&json, &history->last);
 	json_time(&json, "since", history->since);
-	write_count(&json, "failures_in_a_row", history->failures_in_a_row);
-	write_count(&json, "untidy_in_a_row", history->untidy_in_a_row);
+	json_count(&json, "failures_in_a_row", history->failures_in_a_row);
+	json_count(&json, "untidy_in_a_row", history->untidy_in_a_row);
 	json_time(&json, "untidy_since", history->untidy_since);
 	json_seconds(&json, "untidy_proven", history->untidy_proven);
 	json_bool(&json, "holds", history->holds);
 	json_time(&json, "listening_since", history->listening);
-	write_count(&json, "holds_in_a_row", history->holds_in_a_row);
+	json_count(&json, "holds_in_a_row", history->holds_in_a_row);
 	json_time(&json, "last_success", history->last_success);
 	json_time(&json, "last_mail", history->last_mail);
 	json_time(&json, "last_failure", history->last_failure);
@@ -194,31 +189,22 @@ history_json_format(
 	json_time(&json, "next", history->next);
 	write_deferrals(&json, &history->deferrals);
 	json_time(&json, "alarmed", history->alarmed);
-	write_count(&json, "ledger_entries", history->ledger_entries);
-	write_count(&json, "ledger_due", history->ledger_due);
+	json_count(&json, "ledger_entries", history->ledger_entries);
+	json_count(&json, "ledger_due", history->ledger_due);
 	write_text_member(&json, "auth_best", history->auth_best);
 	write_text_member(&json, "auth_host", history->auth_host);
 	asking_json_write(&json, &history->asking);
 	write_proven(&json, history);
-	write_text_member(&json, "today", history->today);
-	write_count(&json, "today_messages", history->today_messages);
+	history_days_json_write(&json, &history->days);
 	write_total(&json, &history->total);
 	json_close(&json, '}');
 	return !json.cut;
 }
 
-static uint64_t
-read_count(const struct json_value *object, const char *key)
-{
-	int64_t count = json_get_number(object, key, 0);
-
-	return count > 0 ? (uint64_t)count : 0;
-}
-
 static unsigned
 read_unsigned(const struct json_value *object, const char *key)
 {
-	uint64_t count = read_count(object, key);
+	uint64_t count = json_get_count(object, key);
 
 	return count > UINT_MAX ? UINT_MAX : (unsigned)count;
 }
@@ -268,11 +254,11 @@ read_last(const struct json_value *root, struct history *history)
 	last->ended = json_get_time(root, "ended");
 	last->elapsed = json_get_seconds(root, "seconds", 0);
 	last->calls = read_unsigned(root, "calls");
-	last->messages = read_count(root, "messages");
-	last->recipients = read_count(root, "recipients");
-	last->bytes = read_count(root, "bytes");
-	last->deferred = read_count(root, "deferred");
-	last->refused = read_count(root, "refused");
+	last->messages = json_get_count(root, "messages");
+	last->recipients = json_get_count(root, "recipients");
+	last->bytes = json_get_count(root, "bytes");
+	last->deferred = json_get_count(root, "deferred");
+	last->refused = json_get_count(root, "refused");
 	last->more = json_get_bool(root, "more", false);
 	last->mail_seen = json_get_bool(root, "mail_seen", false);
 	last->untidy = json_get_bool(root, "untidy", false);
@@ -334,13 +320,13 @@ read_total(const struct json_value *root, struct history_total *total)
 	const struct json_value *sessions = json_member(object, "sessions");
 
 	for (int i = 0; i < HISTORY_OUTCOMES; i++)
-		total->sessions[i] = read_count(
+		total->sessions[i] = json_get_count(
 		    sessions, history_outcome_name((enum session_outcome)i));
-	total->messages = read_count(object, "messages");
-	total->recipients = read_count(object, "recipients");
-	total->bytes = read_count(object, "bytes");
-	total->deferred = read_count(object, "deferred");
-	total->refused = read_count(object, "refused");
+	total->messages = json_get_count(object, "messages");
+	total->recipients = json_get_count(object, "recipients");
+	total->bytes = json_get_count(object, "bytes");
+	total->deferred = json_get_count(object, "deferred");
+	total->refused = json_get_count(object, "refused");
 	total->elapsed = json_get_seconds(object, "seconds", 0);
 }
 
@@ -365,16 +351,15 @@ read_members(const struct json_value *root, struct history *history)
 	history->next = json_get_time(root, "next");
 	read_deferrals(root, &history->deferrals);
 	history->alarmed = json_get_time(root, "alarmed");
-	history->ledger_entries = read_count(root, "ledger_entries");
-	history->ledger_due = read_count(root, "ledger_due");
+	history->ledger_entries = json_get_count(root, "ledger_entries");
+	history->ledger_due = json_get_count(root, "ledger_due");
 	read_text(
 	    root, "auth_best", history->auth_best, sizeof history->auth_best);
 	read_text(
 	    root, "auth_host", history->auth_host, sizeof history->auth_host);
 	asking_json_read(root, &history->asking);
 	read_proven(root, history);
-	read_text(root, "today", history->today, sizeof history->today);
-	history->today_messages = read_count(root, "today_messages");
+	history_days_json_read(root, &history->days);
 	read_total(root, &history->total);
 	return true;
 }

@@ -166,6 +166,27 @@ make_deferrals(struct history_deferrals *deferrals)
 	}
 }
 
+/* As a settled list has them; the file has years of four digits. */
+static void
+make_days(struct history_days *days)
+{
+	int64_t day = 20000;
+
+	for (size_t i = chance(HISTORY_DAYS_MAX + 3); i > 0; i--) {
+		struct history_day made = {
+		    .day = day += 1 + (int64_t)chance(1000),
+		    .sessions = make_count(),
+		    .failed = make_count(),
+		    .messages = make_count(),
+		    .recipients = make_count(),
+		    .bytes = make_count(),
+		    .deferred = make_count(),
+		    .refused = make_count(),
+		};
+		history_days_add(days, &made);
+	}
+}
+
 static void
 make_history(struct history *history)
 {
@@ -198,8 +219,7 @@ make_history(struct history *history)
 	make_asking(&history->asking);
 	for (size_t i = chance(4); i > 0; i--)
 		history_add_proven(history, chance(UINT64_MAX));
-	make_text(history->today, sizeof history->today);
-	history->today_messages = make_count();
+	make_days(&history->days);
 	for (int i = 0; i < HISTORY_OUTCOMES; i++)
 		history->total.sessions[i] = make_count();
 	history->total.messages = make_count();
@@ -279,6 +299,22 @@ assert_same_deferrals(
 }
 
 static void
+assert_same_days(const struct history_days *a, const struct history_days *b)
+{
+	SAME(count);
+	for (size_t i = 0; i < a->count; i++) {
+		SAME(list[i].day);
+		SAME(list[i].sessions);
+		SAME(list[i].failed);
+		SAME(list[i].messages);
+		SAME(list[i].recipients);
+		SAME(list[i].bytes);
+		SAME(list[i].deferred);
+		SAME(list[i].refused);
+	}
+}
+
+static void
 assert_same(const struct history *a, const struct history *b)
 {
 	SAME(any);
@@ -309,8 +345,7 @@ assert_same(const struct history *a, const struct history *b)
 	SAME(proven_count);
 	for (size_t i = 0; i < a->proven_count; i++)
 		SAME(proven[i]);
-	SAME_TEXT(today);
-	SAME(today_messages);
+	assert_same_days(&a->days, &b->days);
 	for (int i = 0; i < HISTORY_OUTCOMES; i++)
 		SAME(total.sessions[i]);
 	SAME(total.messages);
@@ -413,6 +448,56 @@ the_largest_history_is_written_and_read_back(void **state)
 	history_clear(&third);
 }
 
+/* Gives the days that the members of a status file lead to. */
+static struct history_days
+read_days(const char *members)
+{
+	struct history_days days;
+	struct history history;
+	char text[2000];
+
+	snprintf(text, sizeof text, "{\"version\":1,\"account\":\"office\"%s}",
+	    members);
+	assert_true(history_json_parse("office", text, strlen(text), &history));
+	days = history.days;
+	history_clear(&history);
+	return days;
+}
+
+static void
+a_file_from_before_the_days_keeps_what_it_knows(void **state)
+{
+	struct history_days days =
+	    read_days(",\"today\":\"2026-11-23\",\"today_messages\":7");
+
+	(void)state;
+	assert_int_equal(days.count, 1);
+	assert_int_equal(days.list[0].day, 20780);
+	assert_int_equal(days.list[0].messages, 7);
+	assert_int_equal(read_days("").count, 0);
+	assert_int_equal(read_days(",\"today\":\"yesterday\"").count, 0);
+}
+
+static void
+days_that_cannot_be_are_left_out(void **state)
+{
+	struct history_days days =
+	    read_days(",\"days\":[{\"date\":\"2026-11-22\",\"messages\":-5},"
+		      "{\"date\":\"2026-11-31\",\"messages\":1},7,null,"
+		      "{\"date\":\"2026-11-22\",\"messages\":2},"
+		      "{\"date\":\"2026-11-21\",\"messages\":3},{},"
+		      "{\"date\":\"2026-11-23\",\"messages\":4,\"new\":true}],"
+		      "\"today\":\"2026-11-30\"");
+
+	(void)state;
+	assert_int_equal(days.count, 2);
+	assert_int_equal(days.list[0].day, 20779);
+	assert_int_equal(days.list[0].messages, 0);
+	assert_int_equal(days.list[1].day, 20780);
+	assert_int_equal(days.list[1].messages, 4);
+	assert_int_equal(read_days(",\"days\":\"none\"").count, 0);
+}
+
 int
 main(void)
 {
@@ -420,6 +505,8 @@ main(void)
 	    cmocka_unit_test(any_history_that_is_written_is_read_back),
 	    cmocka_unit_test(commas_in_replies_are_no_values),
 	    cmocka_unit_test(the_largest_history_is_written_and_read_back),
+	    cmocka_unit_test(a_file_from_before_the_days_keeps_what_it_knows),
+	    cmocka_unit_test(days_that_cannot_be_are_left_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -143,8 +143,9 @@ no_line_is_longer_than_the_table(void **state)
 	long_name.name = "an.account.with.a.name.of.thirty.octets";
 	history.last.messages = UINT64_MAX;
 	history.total.messages = UINT64_MAX;
-	history.today_messages = 123456;
-	snprintf(history.today, sizeof history.today, "2026-11-23");
+	history_days_add(
+	    &history.days, &(struct history_day){.day = history_days_date(now),
+			       .messages = 123456});
 	history.failures_in_a_row = 12345;
 	memset(history.last_error, 'x', 300);
 	memset(history.last_error + 300, ' ', 3);
