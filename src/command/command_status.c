@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: ISC */
+#include <langinfo.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -39,6 +42,31 @@ wants_colour(void)
 	return isatty(STDOUT_FILENO) && term != NULL &&
 	       strcmp(term, "dumb") != 0 &&
 	       (no_colour == NULL || no_colour[0] == '\0');
+}
+
+/* By LC_ALL, LC_CTYPE and LANG; the program itself stays in the C locale. */
+static bool
+speaks_utf8(void)
+{
+	locale_t locale = newlocale(LC_CTYPE_MASK, "", (locale_t)0);
+
+	if (locale == (locale_t)0)
+		return false;
+	bool utf8 = strcmp(nl_langinfo_l(CODESET, locale), "UTF-8") == 0;
+	freelocale(locale);
+	return utf8;
+}
+
+/* Of a terminal that shows UTF-8; 0: it is none, or has no width. */
+static unsigned
+terminal_columns(void)
+{
+	struct winsize size;
+
+	if (!isatty(STDOUT_FILENO) || !speaks_utf8() ||
+	    ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0)
+		return 0;
+	return size.ws_col;
 }
 
 static void
@@ -104,7 +132,7 @@ command_status(struct command_context *context, int argc, char **argv)
 	buf_init(&view.out, TEXT_MAX);
 	if (!view.json)
 		overview_begin(&view.table, &view.out, longest_name(&args),
-		    wants_colour(), view.now);
+		    wants_colour(), terminal_columns(), view.now);
 	for (size_t i = 0; i < args.count; i++)
 		show_account(&view, args.accounts[i]);
 	flush(&view);

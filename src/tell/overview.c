@@ -10,6 +10,7 @@
 #include "base/timestamp.h"
 #include "config/config.h"
 #include "record/history.h"
+#include "tell/plot.h"
 #include "tell/summary.h"
 
 enum {
@@ -46,19 +47,24 @@ add_cell(struct overview *overview, const char *format, ...)
 
 void
 overview_begin(struct overview *overview, struct buf *out, size_t longest,
-    bool colour, int64_t now)
+    bool colour, unsigned columns, int64_t now)
 {
 	int width = longest > NAME_MAX_WIDTH ? NAME_MAX_WIDTH : (int)longest;
 
+	if (width < NAME_MIN)
+		width = NAME_MIN;
 	*overview = (struct overview){
 	    .out = out,
-	    .name_width = width < NAME_MIN ? NAME_MIN : width,
+	    .name_width = width,
 	    .colour = colour,
+	    .plot = (int)columns >=
+		    OVERVIEW_COLUMNS - NAME_MAX_WIDTH + width + 1 + PLOT_DAYS,
 	    .now = now,
 	};
-	add_cell(overview, "%-*s %-*s %-*s %*s %*s %*s\n", overview->name_width,
-	    "ACCOUNT", LAST_WIDTH, "LAST SESSION", NEXT_WIDTH, "NEXT",
-	    TODAY_WIDTH, "TODAY", TOTAL_WIDTH, "TOTAL", FAILED_WIDTH, "FAIL");
+	add_cell(overview, "%-*s %-*s %-*s %*s %*s %*s%s\n", width, "ACCOUNT",
+	    LAST_WIDTH, "LAST SESSION", NEXT_WIDTH, "NEXT", TODAY_WIDTH,
+	    "TODAY", TOTAL_WIDTH, "TOTAL", FAILED_WIDTH, "FAIL",
+	    overview->plot ? " 14 DAYS" : "");
 }
 
 static void
@@ -224,16 +230,21 @@ overview_add(struct overview *overview, const struct config_account *account,
 	char last[CELL_SIZE], next[CELL_SIZE];
 	char today[CELL_SIZE], total[CELL_SIZE], failed[CELL_SIZE];
 	const char *colour = overview->colour ? colour_of(history) : "";
+	char plot[PLOT_SIZE] = "";
 
+	if (overview->plot)
+		plot_days(
+		    plot, &history->days, history_days_date(overview->now));
 	format_last(last, history, overview->now);
 	format_next(next, account, history, overview->now);
 	format_count(
 	    today, TODAY_WIDTH, history_messages_today(history, overview->now));
 	format_count(total, TOTAL_WIDTH, history->total.messages);
 	format_count(failed, FAILED_WIDTH, history->failures_in_a_row);
-	add_cell(overview, "%-*.*s %s%-*.*s%s %-*.*s %s %s %s\n",
+	add_cell(overview, "%-*.*s %s%-*.*s%s %-*.*s %s %s %s%s%s\n",
 	    overview->name_width, overview->name_width, account->name, colour,
 	    LAST_WIDTH, LAST_WIDTH, last, colour[0] != '\0' ? "\033[0m" : "",
-	    NEXT_WIDTH, NEXT_WIDTH, next, today, total, failed);
+	    NEXT_WIDTH, NEXT_WIDTH, next, today, total, failed,
+	    overview->plot ? " " : "", plot);
 	add_reasons(overview, account, history, alarm);
 }

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "config/config.h"
 #include "record/history.h"
+#include "tell/plot.h"
 
 #define MINUTE INT64_C(60000)
 #define HOUR   (60 * MINUTE)
@@ -58,7 +59,7 @@ assert_table(const struct config_account *one, const struct history *history,
 	struct buf out;
 
 	buf_init(&out, 100000);
-	overview_begin(&overview, &out, strlen(one->name), colour, now);
+	overview_begin(&overview, &out, strlen(one->name), colour, 0, now);
 	overview_add(&overview, one, history, alarm_of(one, history, now));
 	assert_true(buf_append(&out, "", 1));
 	assert_string_equal(strchr(buf_data(&out), '\n') + 1, expected);
@@ -153,7 +154,7 @@ no_line_is_longer_than_the_table(void **state)
 	    "these are words that are broken between them, at the end of the "
 	    "line, wherever that may be");
 	buf_init(&out, 100000);
-	overview_begin(&overview, &out, strlen(long_name.name), false, now);
+	overview_begin(&overview, &out, strlen(long_name.name), false, 0, now);
 	overview_add(&overview, &long_name, &history, ALARM_NONE);
 	assert_true(buf_append(&out, "", 1));
 	for (const char *line = buf_data(&out); *line != '\0';) {
@@ -193,6 +194,67 @@ alarms_count_due_time(void **state)
 	assert_int_equal(alarm_of(&office, &history, now), ALARM_NONE);
 }
 
+/* As wide as its columns: a bar of UTF-8 is one. */
+static void
+the_plot_is_shown_where_there_is_room(void **state)
+{
+	static const char head[] = " 14 DAYS\n";
+	static const struct {
+		const char *name;
+		unsigned columns;
+		bool shown;
+	} rows[] = {
+	    {"office", 0, false},
+	    {"office", 81, false},
+	    {"office", 82, true},
+	    {"office", 200, true},
+	    {"a.name.of.more.than.20", 94, false},
+	    {"a.name.of.more.than.20", 95, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct overview overview;
+		struct buf out;
+		buf_init(&out, 1000);
+		overview_begin(&overview, &out, strlen(rows[i].name), false,
+		    rows[i].columns, now);
+		assert_true(buf_append(&out, "", 1));
+		assert_int_equal(
+		    strstr(buf_data(&out), head) != NULL, rows[i].shown);
+		assert_in_range(strlen(buf_data(&out)), 0, 95 - 14 + 8);
+		buf_clear(&out);
+	}
+}
+
+static void
+the_plot_has_a_column_for_each_day(void **state)
+{
+	static const struct {
+		int ago;
+		uint64_t sessions, failed, messages;
+	} counts[] = {{20, 1, 0, 1000}, {13, 9, 0, 1}, {12, 9, 2, 0},
+	    {11, 3, 3, 0}, {9, 9, 0, 8}, {8, 9, 0, 7}, {2, 9, 9, 4},
+	    {0, 9, 0, 4}};
+	int64_t today = history_days_date(now);
+	struct history_days days = {.count = 0};
+	char plot[PLOT_SIZE];
+
+	(void)state;
+	assert_string_equal(plot_days(plot, &days, today), "              ");
+	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+		history_days_add(
+		    &days, &(struct history_day){.day = today - counts[i].ago,
+			       .sessions = counts[i].sessions,
+			       .failed = counts[i].failed,
+			       .messages = counts[i].messages});
+	assert_string_equal(plot_days(plot, &days, today),
+	    "\u2581.x \u2588\u2587     \u2584 \u2584");
+	days.list[days.count - 1].messages = UINT64_MAX;
+	assert_string_equal(plot_days(plot, &days, today),
+	    "\u2581.x \u2581\u2581     \u2581 \u2588");
+}
+
 int
 main(void)
 {
@@ -201,6 +263,8 @@ main(void)
 	    cmocka_unit_test(what_is_wrong_stands_below),
 	    cmocka_unit_test(no_line_is_longer_than_the_table),
 	    cmocka_unit_test(alarms_count_due_time),
+	    cmocka_unit_test(the_plot_is_shown_where_there_is_room),
+	    cmocka_unit_test(the_plot_has_a_column_for_each_day),
 	};
 
 	return cmocka_run_group_tests(tests, set_zone, NULL);
