@@ -17,9 +17,10 @@ struct account_args {
 	size_t count;
 	bool named;
 	bool json; /* --json */
+	bool html; /* --html, which only status has */
 };
 
-/* argv holds names and --json, in any order. false: one is unknown, which was
+/* argv holds names and options, in any order. false: one is unknown, which was
  * said on standard error; there is nothing to clear then. */
 bool account_args_read(struct account_args *args, const struct config *config,
     const char *command, int argc, char **argv)

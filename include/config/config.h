@@ -197,6 +197,7 @@ struct config {
 	int64_t ledger_keep; /* ms */
 	bool ledger_sync;
 	const char *metrics_file;
+	const char *status_page;
 	enum config_log log;
 	enum config_log_format log_format;
 	enum config_log_level log_level;

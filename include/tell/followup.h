@@ -1,5 +1,6 @@
 /*
- * followup - what happens around a session: pings, commands, alarms, metrics.
+ * followup - what happens around a session: pings, commands, alarms, metrics and
+ * the status page.
  *
  * In the process of the session, once its result was told, so that nothing of
  * it delays or fails a session. What fails here is logged, and no more.

@@ -17,14 +17,26 @@ add_account(struct account_args *args, const struct config_account *account)
 	args->accounts[args->count++] = account;
 }
 
+/* One that contradicts another is none. */
+static bool
+read_format(struct account_args *args, const char *command, const char *word)
+{
+	bool html = strcmp(word, "--html") == 0;
+
+	if ((!html && strcmp(word, "--json") != 0) ||
+	    (html && strcmp(command, "status") != 0))
+		return false;
+	args->html |= html;
+	args->json |= !html;
+	return !(args->html && args->json);
+}
+
 static bool
 read_word(struct account_args *args, const struct config *config,
     const char *command, const char *word)
 {
-	if (strcmp(word, "--json") == 0) {
-		args->json = true;
+	if (read_format(args, command, word))
 		return true;
-	}
 	const struct config_account *account =
 	    config_find_account(config, word);
 	if (account != NULL) {
@@ -32,7 +44,11 @@ read_word(struct account_args *args, const struct config *config,
 		add_account(args, account);
 		return true;
 	}
-	if (word[0] == '-')
+	if (args->html && args->json)
+		fprintf(stderr,
+		    "odmr-agent: %s has either --html or --json, not both\n",
+		    command);
+	else if (word[0] == '-')
 		fprintf(
 		    stderr, "odmr-agent: %s has no option %s\n", command, word);
 	else

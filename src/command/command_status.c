@@ -20,6 +20,7 @@
 #include "tell/alarm.h"
 #include "tell/log.h"
 #include "tell/overview.h"
+#include "tell/page.h"
 #include "tell/summary.h"
 
 /* Of one account; its lines are written before the next one is read. */
@@ -29,7 +30,8 @@ struct view {
 	const struct config *config;
 	struct buf out;
 	struct overview table;
-	bool json;
+	struct page page;
+	bool json, html;
 	int64_t now;
 	int status;
 };
@@ -98,7 +100,9 @@ show_account(struct view *view, const struct config_account *account)
 			       : ALARM_NONE;
 	if (alarm != ALARM_NONE)
 		view->status = summary_worse_status(view->status, EX_TEMPFAIL);
-	if (!view->json)
+	if (view->html)
+		page_add(&view->page, account, &history, alarm);
+	else if (!view->json)
 		overview_add(&view->table, account, &history, alarm);
 	else if (history_json_format(account->name, &history, &view->out))
 		(void)!buf_append(&view->out, "\n", 1);
@@ -129,12 +133,19 @@ command_status(struct command_context *context, int argc, char **argv)
 	if (!account_args_read(&args, context->config, "status", argc, argv))
 		return EX_USAGE;
 	view.json = args.json;
+	view.html = args.html;
 	buf_init(&view.out, TEXT_MAX);
-	if (!view.json)
+	if (view.html)
+		page_begin(
+		    &view.page, &view.out, context->config->hostname, view.now);
+	else if (!view.json)
 		overview_begin(&view.table, &view.out, longest_name(&args),
 		    wants_colour(), terminal_columns(), view.now);
 	for (size_t i = 0; i < args.count; i++)
 		show_account(&view, args.accounts[i]);
+	/* It is flushed after each account, and so nothing can be cut. */
+	if (view.html && !page_end(&view.page))
+		view.status = EX_SOFTWARE;
 	flush(&view);
 	buf_clear(&view.out);
 	account_args_clear(&args);

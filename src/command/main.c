@@ -45,7 +45,7 @@ static const struct {
 	"fetch each account on its schedule, until SIGTERM; SIGHUP reads the\n"
 	"        configuration again, SIGUSR1 fetches everything now",
 	FILE_GOOD, command_run},
-    {"status", "[--json] [ACCOUNT...]",
+    {"status", "[--html | --json] [ACCOUNT...]",
 	"the last session and the next one of each account; exits with 75\n"
 	"        when one of them needs somebody to look at it",
 	FILE_GOOD_QUIETLY, command_status},

@@ -23,6 +23,7 @@ static const struct config_key top_keys[] = {
     {TOP(ledger_keep), DURATION(SECOND, 365 * DAY), .value = "14d"},
     {TOP(ledger_sync), YES_NO, .value = "no"},
     {TOP(metrics_file), TEXT(config_to_path)},
+    {TOP(status_page), TEXT(config_to_path)},
     {TOP(log), ONE_OF("auto", "stderr", "syslog"), .value = "auto"},
     {TOP(log_format), ONE_OF("text", "json"), .value = "text"},
     {TOP(log_level), ONE_OF("error", "warning", "info", "debug"),

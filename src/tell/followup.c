@@ -21,6 +21,7 @@
 #include "tell/log.h"
 #include "tell/metrics.h"
 #include "tell/ping.h"
+#include "tell/status_page.h"
 #include "tell/summary.h"
 
 enum {
@@ -206,5 +207,8 @@ followup_session(const struct config *config,
 		raise_alarm(config, account);
 	if (!metrics_write(config, &err))
 		log_say(CONFIG_LOG_WARNING, account->name, "metrics", "%s",
+		    err.text);
+	if (!status_page_write(config, &err))
+		log_say(CONFIG_LOG_WARNING, account->name, "status-page", "%s",
 		    err.text);
 }

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: ISC */
+#include "tell/standing.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/timestamp.h"
+#include "config/config.h"
+#include "record/history.h"
+
+const char *
+standing_word(enum standing_grade grade)
+{
+	switch (grade) {
+	case STANDING_GOOD:
+		return "OK";
+	case STANDING_WATCH:
+		return "Watch";
+	case STANDING_ACT:
+		return "Act";
+	case STANDING_OFF:
+		return "Off";
+	}
+	return "";
+}
+
+static void judge(struct standing *standing, enum standing_grade grade,
+    const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static void
+judge(struct standing *standing, enum standing_grade grade, const char *format,
+    ...)
+{
+	va_list args;
+
+	standing->grade = grade;
+	va_start(args, format);
+	vsnprintf(standing->sentence, STANDING_TEXT_SIZE, format, args);
+	va_end(args);
+}
+
+static void note(struct standing *standing, const char *advice,
+    const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static void
+note(struct standing *standing, const char *advice, const char *format, ...)
+{
+	struct standing_note *new = &standing->notes[standing->notes_count];
+	va_list args;
+
+	if (standing->notes_count == STANDING_NOTES_MAX)
+		return;
+	standing->notes_count++;
+	snprintf(new->advice, sizeof new->advice, "%s", advice);
+	va_start(args, format);
+	vsnprintf(new->what, sizeof new->what, format, args);
+	va_end(args);
+}
+
+static size_t
+refused_domains(const struct history *history)
+{
+	size_t refused = 0;
+
+	for (size_t i = 0; i < history->asking.domains_count; i++)
+		refused += history->asking.domains[i].asked != 0;
+	return refused;
+}
+
+/* Mail comes in; whether all of it does. */
+static void
+judge_mail(struct standing *standing, const struct history *history)
+{
+	if (history->last.outcome == SESSION_DEFERRED ||
+	    history->deferrals.count > 0)
+		judge(standing, STANDING_WATCH,
+		    "Mail is fetched, but some of it is deferred.");
+	else if (history->last.outcome == SESSION_REFUSED)
+		judge(standing, STANDING_WATCH,
+		    "Mail is fetched, but the last of it was refused.");
+	else if (refused_domains(history) > 0)
+		judge(standing, STANDING_WATCH,
+		    "Mail is fetched, but not for every domain.");
+	else if (history->untidy_in_a_row > 0)
+		judge(standing, STANDING_WATCH,
+		    "The provider ends each connection without a word.");
+	else if (history->holds)
+		judge(standing, STANDING_GOOD,
+		    "Mail comes as soon as the provider has it.");
+	else
+		judge(standing, STANDING_GOOD, "Mail is fetched.");
+}
+
+static void
+judge_account(struct standing *standing, const struct config_account *account,
+    const struct history *history, enum alarm alarm, int64_t now)
+{
+	char words[ALARM_TEXT_SIZE], plain[SUMMARY_SIZE];
+	char clock[TIMESTAMP_WORDS_SIZE];
+
+	if (!account->enabled)
+		judge(standing, STANDING_OFF,
+		    "The account is disabled: no mail is fetched.");
+	else if (!history->any)
+		judge(standing, STANDING_OFF, "There was no session yet.");
+	else if (alarm != ALARM_NONE)
+		judge(standing, STANDING_ACT, "Alarm: %s.",
+		    summary_plain(
+			plain, alarm_format(words, alarm, history, now)));
+	else if (history_hold_left(history, now) > 0)
+		judge(standing, STANDING_ACT,
+		    "On hold: no mail is fetched until %s.",
+		    timestamp_format_clock(clock, history->hold_until, now));
+	else if (history->failures_in_a_row > 0)
+		judge(standing, STANDING_WATCH,
+		    "The last session failed; it is tried again.");
+	else
+		judge_mail(standing, history);
+}
+
+static const char *
+advice_for_alarm(enum alarm alarm)
+{
+	switch (alarm) {
+	case ALARM_NONE:
+		break;
+	case ALARM_FAILING:
+		return "follow the error below, see the log, and run"
+		       " odmr-agent check --connect: the provider drops mail"
+		       " that it has kept for some days.";
+	case ALARM_DOMAIN:
+		return "ask the provider, or remove the domain from the"
+		       " configuration.";
+	case ALARM_DEFERRED:
+		return "run odmr-agent ledger to see who is deferred; the log"
+		       " has the reason (event deferred).";
+	}
+	return "";
+}
+
+static const char *advice_for_hold(enum error_class class)
+{
+	if (class == ERROR_AUTH)
+		return "Correct user and password, or ask the provider. The"
+		       " hold ends when one of them is changed;"
+		       " odmr-agent fetch ACCOUNT tries at once.";
+	return "Correct what the error says, or ask the provider;"
+	       " odmr-agent fetch ACCOUNT tries at once.";
+}
+
+static void
+note_trouble(struct standing *standing, const struct config_account *account,
+    const struct history *history, enum alarm alarm, int64_t now)
+{
+	char text[SUMMARY_SIZE];
+
+	if (alarm != ALARM_NONE)
+		note(standing, advice_for_alarm(alarm), "To end the alarm:");
+	if (account->enabled && history_hold_left(history, now) > 0)
+		note(standing, advice_for_hold(history->hold_class),
+		    "The account is %s", summary_hold(text, history, now));
+	else if (history->failures_in_a_row > 0)
+		note(standing,
+		    "It is tried again by itself; where that does not help, run"
+		    " odmr-agent check --connect.",
+		    "%u failed session%s: %s", history->failures_in_a_row,
+		    history->failures_in_a_row == 1 ? "" : "s in a row",
+		    summary_plain(text, history->last_error));
+}
+
+static void
+note_mail(struct standing *standing, const struct history *history, int64_t now)
+{
+	const struct history_deferral *longest =
+	    history_deferrals_longest(&history->deferrals);
+	char clock[TIMESTAMP_WORDS_SIZE];
+
+	if (longest != NULL)
+		note(standing,
+		    "The provider sends it again; odmr-agent ledger shows who"
+		    " is deferred, and the log why.",
+		    "Mail for %zu recipient%s is deferred; %s since %s.",
+		    history->deferrals.count,
+		    history->deferrals.count == 1 ? "" : "s",
+		    history->deferrals.count == 1 ? "it waits"
+						  : "the first of it waits",
+		    timestamp_format_clock(clock, longest->since, now));
+	if (history->ledger_due > 0)
+		note(standing, "",
+		    "The ledger owes an answer to %" PRIu64 " message%s: the"
+		    " provider sends %s again, and whoever has %s already gets"
+		    " no copy.",
+		    history->ledger_due, history->ledger_due == 1 ? "" : "s",
+		    history->ledger_due == 1 ? "it" : "them",
+		    history->ledger_due == 1 ? "it" : "them");
+}
+
+static void
+note_domains(struct standing *standing, const struct history *history)
+{
+	size_t refused = refused_domains(history), shown = 0;
+	char text[SUMMARY_SIZE], reply[SUMMARY_SIZE];
+
+	for (size_t i = 0;
+	     i < history->asking.domains_count && shown < STANDING_DOMAINS_MAX;
+	     i++) {
+		const struct asking_domain *domain =
+		    &history->asking.domains[i];
+		if (domain->asked == 0)
+			continue;
+		shown++;
+		note(standing, "Ask the provider, or remove the domain.",
+		    "%s is refused: %s", summary_plain(text, domain->name),
+		    summary_plain(reply, domain->reply));
+	}
+	if (refused > shown)
+		note(standing, "odmr-agent status names all of them.",
+		    "%zu more domains are refused.", refused - shown);
+}
+
+void
+standing_of(struct standing *standing, const struct config_account *account,
+    const struct history *history, enum alarm alarm, int64_t now)
+{
+	standing->notes_count = 0;
+	judge_account(standing, account, history, alarm, now);
+	note_trouble(standing, account, history, alarm, now);
+	note_mail(standing, history, now);
+	note_domains(standing, history);
+}
