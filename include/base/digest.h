@@ -8,7 +8,9 @@
 #ifndef ODMR_BASE_DIGEST_H
 #define ODMR_BASE_DIGEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum { DIGEST_SIZE = 32 };
 
@@ -16,5 +18,12 @@ void digest_octets(
     unsigned char out[DIGEST_SIZE], const void *data, size_t len);
 /* In lower case, with a NUL; out has 2 * count + 1 octets; returns out. */
 char *digest_hex(char *out, const unsigned char *octets, size_t count);
+/*
+ * Whether text begins with so many hexadecimal digits of either case, 16 at
+ * most; *number is what they are. Reads no further than the first octet that is
+ * none.
+ */
+bool digest_hex_number(const char *text, size_t digits, uint64_t *number)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -24,3 +24,23 @@ digest_hex(char *out, const unsigned char *octets, size_t count)
 	out[2 * count] = '\0';
 	return out;
 }
+
+bool
+digest_hex_number(const char *text, size_t digits, uint64_t *number)
+{
+	*number = 0;
+	for (size_t i = 0; i < digits; i++) {
+		char c = text[i];
+		uint64_t digit;
+		if (c >= '0' && c <= '9')
+			digit = (uint64_t)(c - '0');
+		else if (c >= 'a' && c <= 'f')
+			digit = (uint64_t)(c - 'a') + 10;
+		else if (c >= 'A' && c <= 'F')
+			digit = (uint64_t)(c - 'A') + 10;
+		else
+			return false;
+		*number = *number << 4 | digit;
+	}
+	return true;
+}

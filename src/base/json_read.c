@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 #include "base/json_read.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/decimal.h"
+#include "base/digest.h"
 #include "base/mem.h"
 #include "base/timestamp.h"
 
@@ -74,22 +74,13 @@ take_word(struct parser *parser, const char *word)
 static bool
 take_hex4(struct parser *parser, uint32_t *unit)
 {
-	*unit = 0;
-	if (parser->end - parser->at < 4)
+	uint64_t number;
+
+	if (parser->end - parser->at < 4 ||
+	    !digest_hex_number(parser->at, 4, &number))
 		return false;
-	for (int i = 0; i < 4; i++) {
-		char c = *parser->at++;
-		uint32_t digit;
-		if (c >= '0' && c <= '9')
-			digit = (uint32_t)(c - '0');
-		else if (c >= 'a' && c <= 'f')
-			digit = (uint32_t)(c - 'a') + 10;
-		else if (c >= 'A' && c <= 'F')
-			digit = (uint32_t)(c - 'A') + 10;
-		else
-			return false;
-		*unit = *unit << 4 | digit;
-	}
+	*unit = (uint32_t)number;
+	parser->at += 4;
 	return true;
 }
 
@@ -367,31 +358,29 @@ json_get_bool(const struct json_value *object, const char *key, bool fallback)
 	return value->type == JSON_FALSE ? false : fallback;
 }
 
-/* The number's text as a string of at most size - 1 octets. */
-static bool
-number_text(
-    const struct json_value *object, const char *key, char *out, size_t size)
+/* What stands behind the digits of a whole number; NULL: it is none. */
+static const char *
+whole_number(const struct json_value *value, uint64_t max, int64_t *number)
 {
-	const struct json_value *value = json_member(object, key);
+	uint64_t read;
 
-	if (value == NULL || value->type != JSON_NUMBER || value->len >= size)
-		return false;
-	memcpy(out, value->text, value->len);
-	out[value->len] = '\0';
-	return true;
+	if (value == NULL || value->type != JSON_NUMBER)
+		return NULL;
+	size_t digits = decimal_digits(value->text, value->len, &read);
+	*number = (int64_t)read;
+	return digits > 0 && read <= max ? value->text + digits : NULL;
 }
 
 int64_t
 json_get_number(
     const struct json_value *object, const char *key, int64_t fallback)
 {
-	char text[24], *end;
+	int64_t number;
+	const struct json_value *value = json_member(object, key);
+	const char *rest = whole_number(value, INT64_MAX, &number);
 
-	if (!number_text(object, key, text, sizeof text))
-		return fallback;
-	errno = 0;
-	int64_t number = strtoimax(text, &end, 10);
-	return errno == 0 && *end == '\0' ? number : fallback;
+	return rest != NULL && rest == value->text + value->len ? number
+								: fallback;
 }
 
 uint64_t
@@ -406,20 +395,20 @@ int64_t
 json_get_seconds(
     const struct json_value *object, const char *key, int64_t fallback)
 {
-	char text[32], *end;
+	int64_t ms;
+	const struct json_value *value = json_member(object, key);
+	const char *rest = whole_number(value, INT64_MAX / 1000 - 1, &ms);
 
-	if (!number_text(object, key, text, sizeof text))
+	if (rest == NULL)
 		return fallback;
-	errno = 0;
-	int64_t ms = strtoimax(text, &end, 10);
-	if (errno != 0 || ms < 0 || ms > INT64_MAX / 1000 - 1)
-		return fallback;
+	const char *end = value->text + value->len;
 	ms *= 1000;
-	if (*end == '.')
-		end++;
-	for (int64_t unit = 100; *end >= '0' && *end <= '9'; end++, unit /= 10)
-		ms += (*end - '0') * unit;
-	return *end == '\0' ? ms : fallback;
+	if (rest < end && *rest == '.')
+		rest++;
+	for (int64_t unit = 100; rest < end && *rest >= '0' && *rest <= '9';
+	     rest++, unit /= 10)
+		ms += (*rest - '0') * unit;
+	return rest == end ? ms : fallback;
 }
 
 int64_t

@@ -24,41 +24,17 @@ timestamp_format_utc(char *out, int64_t ms)
 	return out;
 }
 
-/* Reads the digits that stand where form has a digit of `which`. */
-static int
-field(const char *text, const char *form, char which)
-{
-	int value = 0;
-
-	for (size_t i = 0; form[i] != '\0'; i++)
-		if (form[i] == which)
-			value = value * 10 + (text[i] - '0');
-	return value;
-}
-
 bool
 timestamp_parse_utc(const char *text, int64_t *ms)
 {
-	static const char form[] = "yyyy-mm-ddThh:MM:ssZ";
 	char again[TIMESTAMP_UTC_SIZE];
+	struct tm tm = {.tm_isdst = 0};
 
-	if (strlen(text) != sizeof form - 1)
+	if (strlen(text) != strlen("yyyy-mm-ddThh:MM:ssZ") ||
+	    strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm) == NULL)
 		return false;
-	for (size_t i = 0; form[i] != '\0'; i++) {
-		bool fixed = strchr("-T:Z", form[i]) != NULL;
-		if (fixed ? text[i] != form[i] : text[i] < '0' || text[i] > '9')
-			return false;
-	}
-	struct tm tm = {
-	    .tm_year = field(text, form, 'y') - 1900,
-	    .tm_mon = field(text, form, 'm') - 1,
-	    .tm_mday = field(text, form, 'd'),
-	    .tm_hour = field(text, form, 'h'),
-	    .tm_min = field(text, form, 'M'),
-	    .tm_sec = field(text, form, 's'),
-	};
 	*ms = (int64_t)timegm(&tm) * 1000;
-	/* timegm() takes a 31st of April for a 1st of May. */
+	/* It is lenient, and timegm() takes a 31st of April for a 1st of May. */
 	return strcmp(timestamp_format_utc(again, *ms), text) == 0;
 }
 

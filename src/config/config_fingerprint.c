@@ -4,10 +4,10 @@
 #include <assert.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/digest.h"
 #include "base/mem.h"
 
 /* Each piece with its length in front, so that none runs into the next. */
@@ -99,7 +99,6 @@ config_fingerprint(const struct config_account *account,
     const struct secret *secret, const void *key, size_t key_len,
     char out[static CONFIG_FINGERPRINT_SIZE])
 {
-	static const char hex[] = "0123456789abcdef";
 	const struct config_table *table = &config_account_table;
 	unsigned char inner[EVP_MAX_MD_SIZE], outer[EVP_MAX_MD_SIZE];
 	EVP_MD_CTX *digest = EVP_MD_CTX_new();
@@ -119,11 +118,7 @@ config_fingerprint(const struct config_account *account,
 		mem_exhausted();
 	EVP_MD_CTX_free(digest);
 	assert(2 * len + 1 == CONFIG_FINGERPRINT_SIZE);
-	for (unsigned i = 0; i < len; i++) {
-		out[2 * i] = hex[outer[i] >> 4];
-		out[2 * i + 1] = hex[outer[i] & 0xf];
-	}
-	out[2 * len] = '\0';
+	digest_hex(out, outer, len);
 	OPENSSL_cleanse(inner, sizeof inner);
 }
 

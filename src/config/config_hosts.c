@@ -5,11 +5,11 @@
 #include <ctype.h>
 #include <netinet/in.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/un.h>
 
+#include "base/decimal.h"
 #include "net/dial.h"
 #include "net/tls.h"
 #include "protocol/address.h"
@@ -80,11 +80,11 @@ config_split_address(char *text, char **host, unsigned long *port)
 	if (colon == NULL)
 		return true;
 	*colon = '\0';
-	size_t digits = strspn(colon + 1, "0123456789");
-	if (digits == 0 || digits > 5 || colon[1 + digits] != '\0')
+	uint64_t number;
+	if (!decimal_read(colon + 1, UINT16_MAX, &number) || number == 0)
 		return false;
-	*port = strtoul(colon + 1, NULL, 10);
-	return *port > 0 && *port <= UINT16_MAX;
+	*port = number;
+	return true;
 }
 
 /* port is used where the text has none; PORT_NONE: it must have one. */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "base/decimal.h"
+
 enum { DAYS = 7, EVERY_DAY = 0x7f, DAY_MINUTES = 24 * 60 };
 
 /* As tm_wday; -1: none. */
@@ -58,18 +60,13 @@ config_read_days(
 static int
 parse_schedule_time(const char *text)
 {
-	int digit[5] = {0};
+	uint64_t hours, minutes;
 
-	for (int i = 0; i < 5; i++) {
-		if (i == 2 ? text[i] != ':' : text[i] < '0' || text[i] > '9')
-			return -1;
-		digit[i] = text[i] - '0';
-	}
-	int hours = digit[0] * 10 + digit[1];
-	int minutes = digit[3] * 10 + digit[4];
-	if (minutes > 59 || hours * 60 + minutes > DAY_MINUTES)
+	if (decimal_digits(text, 2, &hours) < 2 || text[2] != ':' ||
+	    decimal_digits(text + 3, 2, &minutes) < 2 || minutes > 59 ||
+	    hours * 60 + minutes > DAY_MINUTES)
 		return -1;
-	return hours * 60 + minutes;
+	return (int)(hours * 60 + minutes);
 }
 
 /* The two times of "08:00-18:00", kept in from and to of a window. */

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/decimal.h"
+
 static const uint64_t second = 1000, minute = 60 * 1000, hour = 3600 * 1000,
 		      day = 24 * 3600 * 1000;
 
@@ -67,32 +69,16 @@ config_to_choice(struct config_loader *loader,
 	return config_refuse_value(loader, scalar, key, wanted);
 }
 
-/* Digits at *text, which is moved behind them; false: none, or too many. */
-static bool
-take_number(const char **text, uint64_t *number)
-{
-	const char *from = *text;
-
-	*number = 0;
-	for (; **text >= '0' && **text <= '9'; (*text)++) {
-		if (*number > (UINT64_MAX - 9) / 10)
-			return false;
-		*number = *number * 10 + (uint64_t)(**text - '0');
-	}
-	return *text != from;
-}
-
 bool
 config_to_number(struct config_loader *loader,
     const struct config_scalar *scalar, const struct config_key *key,
     void *field)
 {
-	const char *text = scalar->text;
 	char wanted[CONFIG_EXCERPT_SIZE];
 	uint64_t number;
 
-	if (!take_number(&text, &number) || *text != '\0' ||
-	    number < key->min || number > key->max) {
+	if (!decimal_read(scalar->text, key->max, &number) ||
+	    number < key->min) {
 		snprintf(wanted, sizeof wanted,
 		    "a number from %" PRIu64 " to %" PRIu64, key->min,
 		    key->max);
@@ -112,9 +98,11 @@ config_to_size(struct config_loader *loader, const struct config_scalar *scalar,
 	uint64_t number;
 	unsigned bits = 0;
 
-	if (!take_number(&text, &number))
+	size_t digits = decimal_digits(text, scalar->len, &number);
+	if (digits == 0)
 		return config_refuse_value(
 		    loader, scalar, key, "a size like 500K or 100M");
+	text += digits;
 	if (*text != '\0') {
 		unit = strchr(units, *text & ~0x20);
 		if (unit == NULL || *unit == '\0' || text[1] != '\0')
@@ -156,8 +144,10 @@ parse_duration(const char *text, uint64_t *ms)
 	if (strcmp(text, "0") == 0)
 		return true;
 	do {
-		if (!take_number(&text, &number))
+		size_t digits = decimal_digits(text, SIZE_MAX, &number);
+		if (digits == 0)
 			return false;
+		text += digits;
 		uint64_t unit = unit_ms(*text);
 		if (unit == 0 || number > 1000 * day / unit)
 			return false;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/digest.h"
 #include "base/mem.h"
 #include "ledger/ledger_file.h"
 #include "ledger_private.h"
@@ -43,11 +44,13 @@ parse_boot_id(const char *text)
 {
 	char digits[17] = "";
 	size_t len = 0;
+	uint64_t number;
 
 	for (; *text != '\0' && len < sizeof digits - 1; text++)
 		if (isxdigit((unsigned char)*text))
 			digits[len++] = *text;
-	return strtoull(digits, NULL, 16);
+	return digest_hex_number(digits, sizeof digits - 1, &number) ? number
+								     : 0;
 }
 
 static uint64_t

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 #include "ledger/ledger_record.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/decimal.h"
 #include "base/digest.h"
 
 /* "xxxxxxxx " in front of each line */
@@ -158,43 +157,30 @@ scan_word(struct scan *scan)
 }
 
 static uint64_t
-scan_number(struct scan *scan, int base)
+scan_number(struct scan *scan)
 {
-	const char *word = scan_word(scan);
-	char *end;
+	uint64_t number;
 
-	errno = 0;
-	uint64_t number = strtoull(word, &end, base);
-	scan->ok &= errno == 0 && *end == '\0' && *word != '-' && *word != '+';
+	scan->ok &= decimal_read(scan_word(scan), UINT64_MAX, &number);
 	return number;
 }
 
 static int64_t
 scan_time(struct scan *scan)
 {
-	uint64_t number = scan_number(scan, 10);
+	uint64_t number = scan_number(scan);
 
 	scan->ok &= number <= INT64_MAX / 2; /* sums of two do not overflow */
 	return scan->ok ? (int64_t)number : 0;
-}
-
-static int
-hex_digit(char c)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *at = c != '\0' ? strchr(digits, c) : NULL;
-
-	return at != NULL ? (int)(at - digits) : -1;
 }
 
 /* The octet of two digits; -1 where they are not. */
 static int
 hex_octet(const char *text)
 {
-	int high = hex_digit(text[0]);
-	int low = high >= 0 ? hex_digit(text[1]) : -1;
+	uint64_t octet;
 
-	return low >= 0 ? high << 4 | low : -1;
+	return digest_hex_number(text, 2, &octet) ? (int)octet : -1;
 }
 
 static void
@@ -234,7 +220,7 @@ scan_ledger_mailbox(struct scan *scan, char mailbox[ADDRESS_MAX + 1])
 static void
 scan_reply(struct scan *scan, struct status *reply)
 {
-	uint64_t code = scan_number(scan, 10);
+	uint64_t code = scan_number(scan);
 	const char *enhanced = scan_word(scan);
 
 	scan->ok &= code >= 200 && code <= 599 &&
@@ -253,17 +239,29 @@ scan_ids(struct scan *scan, struct ledger_record *record)
 		scan->ok &= record->ids_len < LEDGER_IDS_MAX;
 		if (!scan->ok)
 			return;
-		record->ids[record->ids_len++] = scan_number(scan, 10);
+		record->ids[record->ids_len++] = scan_number(scan);
 	} while (*scan->rest != '\0');
+}
+
+static uint64_t
+scan_boot(struct scan *scan)
+{
+	const char *word = scan_word(scan);
+	size_t digits = strlen(word);
+	uint64_t boot = 0;
+
+	scan->ok &=
+	    digits <= sizeof boot * 2 && digest_hex_number(word, digits, &boot);
+	return boot;
 }
 
 static void
 scan_outcome(struct scan *scan, struct ledger_record *record)
 {
-	record->id = scan_number(scan, 10);
+	record->id = scan_number(scan);
 	record->time = scan_time(scan);
-	record->boot = scan_number(scan, 16);
-	record->size = scan_number(scan, 10);
+	record->boot = scan_boot(scan);
+	record->size = scan_number(scan);
 	scan_digest(scan, record->digest);
 	scan_ledger_mailbox(scan, record->sender);
 	scan_ledger_mailbox(scan, record->rcpt);
@@ -273,8 +271,8 @@ static void
 scan_deferred(struct scan *scan, struct ledger_record *record)
 {
 	record->time = scan_time(scan);
-	record->times = scan_number(scan, 10);
-	record->size = scan_number(scan, 10);
+	record->times = scan_number(scan);
+	record->size = scan_number(scan);
 	scan_ledger_mailbox(scan, record->sender);
 	scan_ledger_mailbox(scan, record->rcpt);
 	scan_reply(scan, &record->reply);
@@ -285,7 +283,7 @@ scan_fields(struct scan *scan, struct ledger_record *record)
 {
 	switch (record->type) {
 	case LEDGER_BEGIN:
-		record->version = (unsigned)scan_number(scan, 10);
+		record->version = (unsigned)scan_number(scan);
 		/* What else a later version says there is its own business. */
 		scan->rest += strlen(scan->rest);
 		return;
@@ -313,17 +311,11 @@ scan_fields(struct scan *scan, struct ledger_record *record)
 static bool
 checksum_holds(const char *line, size_t len)
 {
-	uint32_t given = 0;
+	uint64_t given;
 
-	if (len <= PREFIX_LEN || line[CHECKSUM_LEN] != ' ')
-		return false;
-	for (size_t i = 0; i < CHECKSUM_LEN; i++) {
-		int digit = hex_digit(line[i]);
-		if (digit < 0)
-			return false;
-		given = given << 4 | (uint32_t)digit;
-	}
-	return given == checksum(line + PREFIX_LEN, len - PREFIX_LEN);
+	return len > PREFIX_LEN && line[CHECKSUM_LEN] == ' ' &&
+	       digest_hex_number(line, CHECKSUM_LEN, &given) &&
+	       given == checksum(line + PREFIX_LEN, len - PREFIX_LEN);
 }
 
 bool

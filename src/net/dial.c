@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "base/deadline.h"
+#include "base/decimal.h"
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/mem.h"
@@ -157,10 +158,11 @@ look_up_proxy(const struct dial_options *options, const char *address,
     struct error *err)
 {
 	const char *colon = strrchr(address, ':');
-	unsigned long port =
-	    colon == NULL ? PROXY_PORT : strtoul(colon + 1, NULL, 10);
+	uint64_t port = PROXY_PORT;
 
-	if (address[0] == '[' || port == 0 || port > UINT16_MAX)
+	if (address[0] == '[' ||
+	    (colon != NULL && !decimal_read(colon + 1, UINT16_MAX, &port)) ||
+	    port == 0)
 		return true;
 	char *host = colon == NULL
 			 ? xstrdup(address)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 #include "net/proxy.h"
 
-#include <ctype.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "base/digest.h"
 #include "base/mem.h"
 
 /* The octets of the scheme and its "://"; 0: it is none of ours. */
@@ -24,30 +24,19 @@ scheme_len(const char *text)
 	return 0;
 }
 
-static int
-percent_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return tolower((unsigned char)c) - 'a' + 10;
-}
-
 /* In place; false: not percent-encoded as it must be, or with a NUL. */
 static bool
 decode_percent(struct secret *secret)
 {
 	char *out = secret->text;
+	uint64_t octet;
 
 	for (const char *at = secret->text; *at != '\0'; at++) {
 		if (*at != '%') {
 			*out++ = *at;
 			continue;
 		}
-		if (!isxdigit((unsigned char)at[1]) ||
-		    !isxdigit((unsigned char)at[2]))
-			return false;
-		int octet = percent_digit(at[1]) << 4 | percent_digit(at[2]);
-		if (octet == 0)
+		if (!digest_hex_number(at + 1, 2, &octet) || octet == 0)
 			return false;
 		*out++ = (char)octet;
 		at += 2;

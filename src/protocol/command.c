@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/decimal.h"
 #include "protocol/limits.h"
 
 /* What is left of a line. */
@@ -55,17 +56,8 @@ next_word(struct scan *scan)
 static bool
 parse_number(struct word word, uint64_t *number)
 {
-	*number = 0;
-	for (size_t i = 0; i < word.len; i++) {
-		if (word.text[i] < '0' || word.text[i] > '9')
-			return false;
-		uint64_t digit = (uint64_t)(word.text[i] - '0');
-		if (*number > (UINT64_MAX - digit) / 10)
-			*number = UINT64_MAX;
-		else
-			*number = *number * 10 + digit;
-	}
-	return word.len > 0;
+	return word.len > 0 &&
+	       decimal_digits(word.text, word.len, number) == word.len;
 }
 
 static bool

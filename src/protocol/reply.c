@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "base/escape.h"
 #include "base/secret.h"
 #include "base/transcript.h"
@@ -112,12 +113,14 @@ finish_reply(struct reply *reply)
 static int
 parse_code(const char *line, size_t len)
 {
+	uint64_t code;
+
 	if (len < CODE_LEN || line[0] < '2' || line[0] > '5' ||
-	    !is_digit(line[1]) || !is_digit(line[2]))
+	    decimal_digits(line, CODE_LEN, &code) < CODE_LEN)
 		return 0;
 	if (len > CODE_LEN && line[CODE_LEN] != ' ' && line[CODE_LEN] != '-')
 		return 0;
-	return (line[0] - '0') * 100 + (line[1] - '0') * 10 + line[2] - '0';
+	return (int)code;
 }
 
 /* Keeps the text of a line as a string without control characters; a tab

@@ -2,6 +2,7 @@
 #include "protocol/scram.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 
 #include "base/base64.h"
 #include "base/buf.h"
+#include "base/decimal.h"
 #include "base/escape.h"
 #include "base/mem.h"
 #include "base/secret.h"
@@ -115,18 +117,11 @@ server_failed(struct error *err, const char *text)
 static bool
 parse_iterations(const char *text, int *iterations)
 {
-	long count = 0;
+	uint64_t count;
+	bool read = decimal_read(text, UINT64_MAX, &count);
 
-	if (*text == '\0')
-		return false;
-	for (; *text != '\0'; text++) {
-		if (*text < '0' || *text > '9')
-			return false;
-		if (count <= SCRAM_ITERATIONS_MAX)
-			count = count * 10 + (*text - '0');
-	}
-	*iterations = (int)count;
-	return true;
+	*iterations = (int)(count > INT_MAX ? INT_MAX : count);
+	return read;
 }
 
 static bool

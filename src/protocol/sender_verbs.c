@@ -4,10 +4,10 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "base/decimal.h"
 #include "base/transcript.h"
 
 static void __attribute__((format(printf, 2, 3)))
@@ -106,6 +106,7 @@ note_keyword(struct sender *sender, const char *line)
 {
 	size_t len = strcspn(line, " ");
 	const char *value = line + len + strspn(line + len, " ");
+	uint64_t size;
 
 	if (len == 10 && strncasecmp(line, "PIPELINING", len) == 0)
 		sender->pipelining = true;
@@ -113,9 +114,8 @@ note_keyword(struct sender *sender, const char *line)
 		sender->takes_eightbit = true;
 	else if (len == 4 && strncasecmp(line, "SIZE", len) == 0) {
 		sender->takes_size = true;
-		/* strtoull() gives its maximum for more digits. */
-		if (*value >= '0' && *value <= '9')
-			sender->size_max = strtoull(value, NULL, 10);
+		if (decimal_digits(value, SIZE_MAX, &size) > 0)
+			sender->size_max = size;
 	}
 }
 

@@ -10,6 +10,7 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/deadline.h"
+#include "base/decimal.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "net/local.h"
@@ -224,6 +225,7 @@ await_reply(struct dovecot *dovecot, struct buf *out, struct error *err)
 {
 	struct deadline deadline = within(dovecot, ANSWER_MS);
 	char line[LINE_MAX_SIZE];
+	uint64_t number;
 
 	for (;;) {
 		char *fields = read_dovecot_line(dovecot, line, &deadline, err);
@@ -231,7 +233,8 @@ await_reply(struct dovecot *dovecot, struct buf *out, struct error *err)
 			return DOVECOT_LATER;
 		const char *word = strsep(&fields, "\t");
 		const char *id = fields != NULL ? strsep(&fields, "\t") : "0";
-		if (strtoul(id, NULL, 10) != dovecot->id)
+		if (!decimal_read(id, UINT64_MAX, &number) ||
+		    number != dovecot->id)
 			continue;
 		if (strcmp(word, "CONT") == 0)
 			return take_continue(fields, out, err);

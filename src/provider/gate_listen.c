@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/decimal.h"
 #include "provider/inner.h"
 #include "provider/provider_config.h"
 #include "tell/log.h"
@@ -103,11 +105,13 @@ take_all_passed(struct gate *gate)
 {
 	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
 
+	uint64_t number, count;
+
 	if (pid == NULL || fds == NULL ||
-	    strtol(pid, NULL, 10) != (long)getpid())
+	    !decimal_read(pid, INT_MAX, &number) || (pid_t)number != getpid() ||
+	    !decimal_read(fds, INT_MAX - FIRST_PASSED, &count))
 		return;
-	long count = strtol(fds, NULL, 10);
-	for (int fd = FIRST_PASSED; fd < FIRST_PASSED + count; fd++)
+	for (int fd = FIRST_PASSED; fd < FIRST_PASSED + (int)count; fd++)
 		take_passed(gate, fd);
 }
 

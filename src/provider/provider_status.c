@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/decimal.h"
 #include "base/json_read.h"
 #include "base/json_write.h"
 #include "base/mem.h"
@@ -63,14 +64,16 @@ count_message(const struct provider_config *config, struct waiting *waiting,
 	static const char time_key[] = "\"arrival_time\": ";
 	static const char address_key[] = "\"address\": \"";
 	const char *at = strstr(line, time_key);
-	int64_t arrived =
-	    at != NULL ? strtoll(at + sizeof time_key - 1, NULL, 10) : 0;
+	uint64_t arrived = 0;
 
+	if (at != NULL)
+		(void)decimal_digits(
+		    at + sizeof time_key - 1, SIZE_MAX, &arrived);
 	at = line;
 	while ((at = strstr(at, address_key)) != NULL) {
 		at += sizeof address_key - 1;
 		char *address = xstrndup(at, strcspn(at, "\""));
-		count_recipient(config, waiting, address, arrived);
+		count_recipient(config, waiting, address, (int64_t)arrived);
 		free(address);
 	}
 }

@@ -4,7 +4,6 @@
 #include <crypt.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +19,7 @@
 
 #include "base/base64.h"
 #include "base/buf.h"
+#include "base/decimal.h"
 #include "base/mem.h"
 #include "base/whole_file.h"
 
@@ -130,17 +130,19 @@ decode_hash(const char *text, unsigned char *out, size_t max, size_t *len)
 static bool
 parse_keys(char *text, struct scram_keys *keys)
 {
-	char *rest = text, *end;
+	char *rest = text;
 	size_t stored, server;
+	uint64_t iterations;
 	const char *count = strsep(&rest, ":");
 	const char *salt = rest != NULL ? strsep(&rest, "$") : NULL;
 	const char *stored_text = rest != NULL ? strsep(&rest, ":") : NULL;
 
 	if (rest == NULL || stored_text == NULL || salt == NULL)
 		return false;
-	long iterations = strtol(count, &end, 10);
+	if (!decimal_read(count, ITERATIONS_MAX, &iterations))
+		return false;
 	keys->iterations = (int)iterations;
-	return *end == '\0' && iterations > 0 && iterations <= ITERATIONS_MAX &&
+	return iterations > 0 &&
 	       decode_hash(salt, keys->salt, SCRAM_SALT_MAX, &keys->salt_len) &&
 	       decode_hash(stored_text, keys->stored, SCRAM_KEY, &stored) &&
 	       decode_hash(rest, keys->server, SCRAM_KEY, &server) &&

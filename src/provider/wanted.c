@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/decimal.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "provider/postfix.h"
@@ -63,12 +64,12 @@ parse_wanted_time(const char *text)
 		int64_t seconds;
 	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', DAY_S},
 	    {'w', 7 * DAY_S}, {'\0', DAY_S}};
-	char *end;
-	int64_t number = strtoll(text, &end, 10);
+	uint64_t number;
+	char unit = text[decimal_digits(text, SIZE_MAX, &number)];
 
 	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
-		if (*end == units[i].unit)
-			return number * units[i].seconds;
+		if (unit == units[i].unit && number < INT32_MAX)
+			return (int64_t)number * units[i].seconds;
 	return 0;
 }
 

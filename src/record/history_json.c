@@ -4,9 +4,9 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/digest.h"
 #include "base/json_read.h"
 #include "base/json_write.h"
 #include "record/asking_json.h"
@@ -279,6 +279,13 @@ read_hold(const struct json_value *root, struct history *history)
 	    json_get_text(root, "hold_class", "none"), &history->hold_class);
 }
 
+static bool
+read_id(const char *text, uint64_t *id)
+{
+	return strlen(text) == ID_SIZE - 1 &&
+	       digest_hex_number(text, ID_SIZE - 1, id);
+}
+
 static void
 read_deferrals(
     const struct json_value *root, struct history_deferrals *deferrals)
@@ -290,11 +297,10 @@ read_deferrals(
 	for (const struct json_value *v = list->child; v != NULL; v = v->next) {
 		const char *id = json_get_text(v, "id", "");
 		struct history_deferral deferral = {
-		    .id = strtoull(id, NULL, 16),
 		    .since = json_get_time(v, "since"),
 		    .last = json_get_time(v, "last"),
 		};
-		if (strlen(id) == ID_SIZE - 1 && deferral.since != 0 &&
+		if (read_id(id, &deferral.id) && deferral.since != 0 &&
 		    deferral.last != 0)
 			history_deferrals_restore(deferrals, &deferral);
 	}
@@ -304,13 +310,13 @@ static void
 read_proven(const struct json_value *root, struct history *history)
 {
 	const struct json_value *list = json_member(root, "proven_deliveries");
+	uint64_t id;
 
 	if (list == NULL || list->type != JSON_ARRAY)
 		return;
 	for (const struct json_value *v = list->child; v != NULL; v = v->next)
-		if (v->type == JSON_TEXT && strlen(v->text) == ID_SIZE - 1)
-			history_add_proven(
-			    history, strtoull(v->text, NULL, 16));
+		if (v->type == JSON_TEXT && read_id(v->text, &id))
+			history_add_proven(history, id);
 }
 
 static void

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "tell/notify.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -11,6 +10,8 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "base/decimal.h"
 
 enum { STATE_MAX = 512 };
 
@@ -77,13 +78,11 @@ static int64_t
 watchdog_number(const char *name)
 {
 	const char *text = getenv(name);
-	char *end;
+	uint64_t number;
 
-	if (text == NULL)
-		return 0;
-	errno = 0;
-	int64_t number = strtoimax(text, &end, 10);
-	return errno == 0 && *end == '\0' && number > 0 ? number : 0;
+	return text != NULL && decimal_read(text, INT64_MAX, &number)
+		   ? (int64_t)number
+		   : 0;
 }
 
 int64_t

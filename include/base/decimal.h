@@ -1,0 +1,25 @@
+/*
+ * decimal - numbers as they are written in decimal digits.
+ *
+ * The one reader of the program: no sign, no blanks before it, no locale. What
+ * is too great is UINT64_MAX, and so beyond every limit of a caller.
+ */
+#ifndef ODMR_BASE_DECIMAL_H
+#define ODMR_BASE_DECIMAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * How many octets of text are digits, from its start on, of at most len; it
+ * need not end with NUL where len says its length. *number is what they are; 0
+ * for none.
+ */
+size_t decimal_digits(const char *text, size_t len, uint64_t *number);
+/* Whether text, a string, is digits only, and their number at most max. *number
+ * is not to be used where it is not. */
+bool decimal_read(const char *text, uint64_t max, uint64_t *number)
+    __attribute__((warn_unused_result));
+
+#endif
