@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/descriptor.h"
 #include "base/mem.h"
 
 enum { READ_AT_ONCE = 16384 };
@@ -86,21 +87,6 @@ whole_file_read(
 	return read ? WHOLE_FILE_READ : WHOLE_FILE_FAILED;
 }
 
-static bool
-write_all(int fd, const char *data, size_t len)
-{
-	while (len > 0) {
-		ssize_t written = write(fd, data, len);
-		if (written < 0 && errno != EINTR)
-			return false;
-		if (written > 0) {
-			data += written;
-			len -= (size_t)written;
-		}
-	}
-	return true;
-}
-
 /* Creates it anew, whatever a process that died left there. */
 static int
 create_temporary(int folder, const char *name)
@@ -127,7 +113,8 @@ whole_file_write(int folder, const char *name, mode_t mode, const void *data,
 		    err, ERROR_SYSTEM, errno, "cannot create %s", new);
 		return false;
 	}
-	bool written = write_all(fd, data, len) && fchmod(fd, mode) == 0;
+	bool written =
+	    descriptor_write(fd, data, len) == len && fchmod(fd, mode) == 0;
 	int errnum = errno;
 	if (close(fd) != 0 && written) {
 		written = false;

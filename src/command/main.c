@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +7,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/mem.h"
 #include "base/privilege.h"
 #include "command/command.h"
@@ -124,19 +124,6 @@ show_version(void)
 {
 	printf("odmr-agent %s\n", ODMR_VERSION);
 	return EX_OK;
-}
-
-/* Descriptors 0 to 2 must be taken, or a socket becomes standard error. */
-static void
-take_standard_descriptors(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd >= 0)
-		close(fd);
 }
 
 static bool
@@ -305,7 +292,7 @@ main(int argc, char **argv)
 	struct words words = {.count = 0};
 	int status = EX_USAGE;
 
-	take_standard_descriptors();
+	descriptor_fill_standard();
 	if (privilege_is_foreign()) {
 		fputs(
 		    "odmr-agent: it must not be set-uid or set-gid: whoever"

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/mem.h"
 #include "protocol/status.h"
 
@@ -25,28 +26,12 @@ writer_clear(struct writer *writer)
 	writer_init(writer, -1, writer->lines);
 }
 
-/* 0, or errno. */
-static int
-write_whole(int fd, const char *data, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, data, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? errno : ENOSPC;
-		data += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 static void
 write_out(struct writer *writer)
 {
-	if (writer->errnum == 0)
-		writer->errnum =
-		    write_whole(writer->fd, writer->data, writer->used);
+	if (writer->errnum == 0 && descriptor_write(writer->fd, writer->data,
+				       writer->used) < writer->used)
+		writer->errnum = errno;
 	writer->used = 0;
 }
 
@@ -124,12 +109,10 @@ writer_copy(int from, off_t octets, int to)
 
 	while (
 	    errnum == 0 && (n = pread(from, data, WRITER_PIECE, offset)) != 0) {
-		if (n < 0) {
-			errnum = errno == EINTR ? 0 : errno;
-			continue;
-		}
-		errnum = write_whole(to, data, (size_t)n);
-		offset += n;
+		if (n > 0 && descriptor_write(to, data, (size_t)n) == (size_t)n)
+			offset += n;
+		else if (errno != EINTR)
+			errnum = errno;
 	}
 	free(data);
 	errno = errnum;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/descriptor.h"
 #include "base/mem.h"
 #include "ledger/ledger_book.h"
 #include "ledger/ledger_reading.h"
@@ -126,15 +127,8 @@ static bool
 append_record(
     struct ledger_file *file, const char *lines, size_t len, struct error *err)
 {
-	size_t done = 0;
+	size_t done = descriptor_write(file->fd, lines, len);
 
-	while (done < len) {
-		ssize_t n = write(file->fd, lines + done, len - done);
-		if (n < 0 && errno != EINTR)
-			break;
-		if (n > 0)
-			done += (size_t)n;
-	}
 	if (done < len) {
 		(void)fail_file(err, file, "write to");
 		/* A line without its end would spoil the next one. */

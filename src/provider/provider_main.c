@@ -3,15 +3,14 @@
  * odmr-provider: makes a server with Postfix a provider of On-Demand Mail
  * Relay.
  */
-#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sysexits.h>
-#include <unistd.h>
 
+#include "base/descriptor.h"
 #include "provider/gate.h"
 #include "provider/provider_command.h"
 #include "provider/provider_config.h"
@@ -52,19 +51,6 @@ show_help(void)
 	       "Manual: odmr-provider(8), odmr-provider.yaml(5)\n",
 	    ODMR_SYSCONFDIR);
 	return EX_OK;
-}
-
-/* Descriptors 0 to 2 must be there, or a socket becomes standard error. */
-static void
-fill_standard_descriptors(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd >= 0)
-		close(fd);
 }
 
 int
@@ -121,7 +107,7 @@ main(int argc, char **argv)
 	    .config_path = ODMR_SYSCONFDIR "/odmr-agent/odmr-provider.yaml"};
 	int option;
 
-	fill_standard_descriptors();
+	descriptor_fill_standard();
 	/* In order with what goes to standard error, also in a file. */
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	signal(SIGCHLD, SIG_DFL);
