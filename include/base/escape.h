@@ -4,8 +4,12 @@
 #ifndef ODMR_BASE_ESCAPE_H
 #define ODMR_BASE_ESCAPE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
+/* Whether an octet is printable ASCII, blanks included: all that goes where we
+ * do not know who reads it. */
+bool escape_is_printable(char octet);
 /*
  * Copies len octets of text to out (size octets, NUL included), with \ as \\,
  * and each octet outside printable ASCII as \xHH; what does not fit is cut and

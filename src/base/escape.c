@@ -8,6 +8,12 @@
 static const char dots[] = "...";
 enum { ESCAPE_LONGEST = 4 }; /* \xHH */
 
+bool
+escape_is_printable(char octet)
+{
+	return octet >= ' ' && octet <= '~';
+}
+
 static char *
 escape(
     char *out, size_t size, const char *text, size_t len, const char *backslash)
@@ -17,13 +23,13 @@ escape(
 
 	assert(size >= sizeof dots + ESCAPE_LONGEST);
 	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
-		char one[ESCAPE_LONGEST + 1] = {(char)c};
+		char one[ESCAPE_LONGEST + 1] = {text[i]};
 
-		if (c == '\\')
+		if (text[i] == '\\')
 			snprintf(one, sizeof one, "%s", backslash);
-		else if (c < 0x20 || c > 0x7e)
-			snprintf(one, sizeof one, "\\x%02x", c);
+		else if (!escape_is_printable(text[i]))
+			snprintf(
+			    one, sizeof one, "\\x%02x", (unsigned char)text[i]);
 		size_t more = strlen(one);
 		if (used + more + 1 > size) {
 			memcpy(out + cut, dots, sizeof dots);

@@ -6,6 +6,7 @@
 
 #include "base/decimal.h"
 #include "base/digest.h"
+#include "base/escape.h"
 #include "base/mem.h"
 #include "base/timestamp.h"
 
@@ -152,7 +153,7 @@ take_text(struct parser *parser)
 			*out = '\0';
 			return start;
 		}
-		if (c < 0x20 || c > 0x7e)
+		if (!escape_is_printable(c))
 			return NULL;
 		if (c != '\\')
 			*out++ = c;

@@ -190,7 +190,8 @@ static bool
 is_token(const struct secret *token)
 {
 	for (size_t i = 0; i < token->len; i++)
-		if (token->text[i] <= ' ' || token->text[i] > '~')
+		if (!escape_is_printable(token->text[i]) ||
+		    token->text[i] == ' ')
 			return false;
 	return true;
 }

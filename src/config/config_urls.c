@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/escape.h"
 #include "base/mem.h"
 #include "net/proxy.h"
 
@@ -67,7 +68,8 @@ is_url(const char *text)
 	if (scheme == 0 || text[scheme] == '\0')
 		return false;
 	for (; *text != '\0'; text++)
-		if (*text <= ' ' || *text > '~' || *text == '\\')
+		if (!escape_is_printable(*text) || *text == ' ' ||
+		    *text == '\\')
 			return false;
 	return true;
 }

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/decimal.h"
 #include "base/digest.h"
+#include "base/escape.h"
 
 /* "xxxxxxxx " in front of each line */
 enum { CHECKSUM_LEN = 8, PREFIX_LEN = CHECKSUM_LEN + 1 };
@@ -52,7 +53,7 @@ write_mailbox(struct buf *buf, const char *mailbox)
 	bool ok = buf_printf(buf, " <");
 
 	for (const char *c = mailbox; ok && *c != '\0'; c++)
-		if (*c <= ' ' || *c > '~' || *c == '%' || *c == '>')
+		if (!escape_is_printable(*c) || strchr(" %>", *c) != NULL)
 			ok = buf_printf(buf, "%%%02x", (unsigned char)*c);
 		else
 			ok = buf_append(buf, c, 1);

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/escape.h"
+
 /* What is left of a path, and where the result goes. */
 struct scan {
 	const char *at, *end;
@@ -101,7 +103,7 @@ scan_quoted_string(struct scan *scan)
 	while (peek(scan) != '"') {
 		if (peek(scan) == '\\' && !keep(scan))
 			return false;
-		if (peek(scan) < ' ' || peek(scan) > '~')
+		if (!escape_is_printable(peek(scan)))
 			return fail_address(scan, PATH_SYNTAX);
 		if (!keep(scan))
 			return false;

@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "base/base64.h"
+#include "base/escape.h"
 #include "base/transcript.h"
 
 typedef void run_command(struct provider *p, char *argument);
@@ -25,7 +26,7 @@ run_ehlo(struct provider *p, char *argument)
 	}
 	snprintf(p->peer_name, sizeof p->peer_name, "%s", argument);
 	for (char *c = p->peer_name; *c != '\0'; c++)
-		if (*c <= ' ' || *c > '~')
+		if (!escape_is_printable(*c) || *c == ' ')
 			*c = '?';
 	p->greeted = true;
 	snprintf(line, sizeof line, "250-%s", p->options.hostname);

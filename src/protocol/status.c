@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/escape.h"
+
 void
 status_set(struct status *status, int code, const char *enhanced,
     const char *format, ...)
@@ -20,7 +22,7 @@ status_set(struct status *status, int code, const char *enhanced,
 	for (char *c = made.text; *c != '\0'; c++)
 		if (*c == '\t')
 			*c = ' ';
-		else if (*c < ' ' || *c > '~')
+		else if (!escape_is_printable(*c))
 			*c = '?';
 	*status = made;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "base/escape.h"
 #include "base/timestamp.h"
 #include "record/history.h"
 
@@ -40,7 +41,7 @@ append_sentence(char out[static SUMMARY_SIZE], const char *text)
 	size_t used = strlen(out);
 
 	for (; *text != '\0' && used + 1 < SUMMARY_SIZE; text++)
-		out[used++] = *text >= 0x20 && *text < 0x7f ? *text : '?';
+		out[used++] = escape_is_printable(*text) ? *text : '?';
 	out[used] = '\0';
 }
 
