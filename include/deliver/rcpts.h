@@ -10,7 +10,7 @@
 /* Embedded; all zero is empty, rcpts_clear() frees. */
 struct rcpts {
 	size_t *items;
-	size_t count, size;
+	size_t count;
 	size_t next; /* what rcpts_next() gives next */
 };
 

@@ -75,7 +75,7 @@ struct history {
 	struct asking_memory asking;
 
 	uint64_t *proven; /* deliveries that have accepted a message */
-	size_t proven_count, proven_room;
+	size_t proven_count;
 
 	struct history_days days;
 	struct history_total total;

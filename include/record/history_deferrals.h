@@ -29,7 +29,7 @@ struct history_deferral {
 /* Begins zeroed. */
 struct history_deferrals {
 	struct history_deferral *list;
-	size_t count, room;
+	size_t count;
 };
 
 void history_deferrals_clear(struct history_deferrals *deferrals);

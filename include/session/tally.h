@@ -62,7 +62,7 @@ struct tally {
 	struct tally_lines lines[TALLY_LINES];
 	/* The rest is internal. */
 	struct tally_deferred *deferred;
-	size_t deferred_len, deferred_size;
+	size_t deferred_len;
 	uint64_t deferred_now;
 	struct tally_seen seen[TALLY_SEEN_MAX]; /* by the hash */
 };

@@ -20,10 +20,19 @@ array_room(void *items, size_t *room, size_t count, size_t each)
 }
 
 void *
+array_more(void *items, size_t count, size_t each)
+{
+	if (count == 0)
+		return xreallocarray(items, ARRAY_FIRST, each);
+	if (count < ARRAY_FIRST || (count & (count - 1)) != 0)
+		return items;
+	return xreallocarray(items, 2 * count, each);
+}
+
+void *
 array_add(struct array *array)
 {
-	array->items = array_room(
-	    array->items, &array->room, array->count + 1, array->each);
+	array->items = array_more(array->items, array->count, array->each);
 	void *item = (char *)array->items + array->count++ * array->each;
 	memset(item, 0, array->each);
 	return item;

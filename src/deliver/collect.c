@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/mem.h"
 #include "deliver/delivery.h"
 #include "deliver/rcpts.h"
@@ -35,7 +36,7 @@ struct collect {
 	int spool_errnum; /* the message could not be kept */
 	bool begun; /* the inner delivery has the transaction */
 	struct refusal *refusals;
-	size_t refusals_count, refusals_size, refusals_told;
+	size_t refusals_count, refusals_told;
 };
 
 static struct collect *
@@ -107,11 +108,8 @@ collect_body(struct delivery *delivery, const char *text, size_t len)
 static void
 note_refusal(struct collect *collect, size_t rcpt, const struct status *status)
 {
-	if (collect->refusals_count == collect->refusals_size) {
-		collect->refusals_size += collect->refusals_size / 2 + 8;
-		collect->refusals = xreallocarray(collect->refusals,
-		    collect->refusals_size, sizeof *collect->refusals);
-	}
+	collect->refusals = array_more(collect->refusals,
+	    collect->refusals_count, sizeof *collect->refusals);
 	collect->refusals[collect->refusals_count++] =
 	    (struct refusal){.rcpt = rcpt, .status = *status};
 }

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "base/mem.h"
+#include "base/array.h"
 
 void
 rcpts_clear(struct rcpts *rcpts)
@@ -21,11 +21,7 @@ rcpts_reset(struct rcpts *rcpts)
 void
 rcpts_add(struct rcpts *rcpts, size_t rcpt)
 {
-	if (rcpts->count == rcpts->size) {
-		rcpts->size += rcpts->size / 2 + 16;
-		rcpts->items =
-		    xreallocarray(rcpts->items, rcpts->size, sizeof rcpt);
-	}
+	rcpts->items = array_more(rcpts->items, rcpts->count, sizeof rcpt);
 	rcpts->items[rcpts->count++] = rcpt;
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/mem.h"
 #include "deliver/delivery.h"
 #include "deliver/rcpts.h"
@@ -20,7 +21,6 @@ struct leg {
 	bool queued; /* recipients that were not sent */
 	struct envelope envelope; /* of its own recipients */
 	const struct path **paths; /* the envelope's array */
-	size_t paths_size;
 	struct rcpts rcpts; /* its recipients, as the route knows them */
 	size_t accepted; /* how many of them it accepted */
 };
@@ -153,13 +153,9 @@ add_to_leg(struct leg *leg, size_t rcpt, const struct path *path)
 {
 	size_t index = leg->rcpts.count;
 
-	if (index == leg->paths_size) {
-		leg->paths_size += leg->paths_size / 2 + 16;
-		leg->paths = xreallocarray(
-		    leg->paths, leg->paths_size, sizeof(struct path *));
-		leg->envelope.rcpt = leg->paths;
-	}
+	leg->paths = array_more(leg->paths, index, sizeof(struct path *));
 	leg->paths[index] = path;
+	leg->envelope.rcpt = leg->paths;
 	leg->envelope.rcpts = index + 1;
 	rcpts_add(&leg->rcpts, rcpt);
 	leg->queued = true;

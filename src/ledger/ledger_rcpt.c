@@ -8,6 +8,7 @@
 #include <openssl/evp.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/mem.h"
 #include "ledger_private.h"
 
@@ -129,11 +130,13 @@ static struct ledger_rcpt *
 add_rcpt(struct ledger_transaction *mail, size_t rcpt)
 {
 	assert(rcpt >= mail->rcpts);
-	mail->rcpt = xreallocarray(mail->rcpt, rcpt + 1, sizeof *mail->rcpt);
 	/* Those between were refused without us. */
-	while (mail->rcpts <= rcpt)
+	while (mail->rcpts <= rcpt) {
+		mail->rcpt =
+		    array_more(mail->rcpt, mail->rcpts, sizeof *mail->rcpt);
 		mail->rcpt[mail->rcpts++] =
 		    (struct ledger_rcpt){.same_as = LEDGER_ITSELF};
+	}
 	return &mail->rcpt[rcpt];
 }
 

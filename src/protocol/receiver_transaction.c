@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/mem.h"
 #include "base/transcript.h"
 
@@ -121,8 +122,8 @@ receiver_transaction_add(struct transaction *t, const struct path *path)
 {
 	size_t n = t->envelope.rcpts;
 
-	t->rcpts = xreallocarray(t->rcpts, n + 1, sizeof(struct path *));
-	t->accepted = xreallocarray(t->accepted, n + 1, sizeof(bool));
+	t->rcpts = array_more(t->rcpts, n, sizeof(struct path *));
+	t->accepted = array_more(t->accepted, n, sizeof(bool));
 	t->rcpts[n] = xmalloc(sizeof(struct path));
 	*t->rcpts[n] = *path;
 	t->accepted[n] = false;

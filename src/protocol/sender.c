@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/mem.h"
 #include "sender_private.h"
 
@@ -81,7 +82,6 @@ begin_transaction(struct sender *sender)
 
 	*now = (struct transaction){
 	    .accepted = now->accepted,
-	    .accepted_size = now->accepted_size,
 	    .dots.line_start = true,
 	};
 }
@@ -233,11 +233,8 @@ take_answer(struct sender *sender, struct status *status)
 static void
 note_accepted(struct transaction *now, size_t rcpt)
 {
-	if (now->accepted_count == now->accepted_size) {
-		now->accepted_size += now->accepted_size / 2 + 16;
-		now->accepted = xreallocarray(
-		    now->accepted, now->accepted_size, sizeof rcpt);
-	}
+	now->accepted =
+	    array_more(now->accepted, now->accepted_count, sizeof rcpt);
 	now->accepted[now->accepted_count++] = rcpt;
 }
 

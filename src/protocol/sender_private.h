@@ -51,7 +51,7 @@ struct transaction {
 	struct status refusal; /* of MAIL; code 0: not refused */
 	struct status outcome; /* of all that were accepted; code 0: none */
 	size_t *accepted; /* in the order of their RCPTs (RFC 2033 4.2) */
-	size_t accepted_count, accepted_size;
+	size_t accepted_count;
 	size_t told; /* of the accepted ones, those with a result */
 };
 
@@ -59,7 +59,7 @@ struct sender {
 	struct sender_options options;
 
 	struct step *steps;
-	size_t steps_count, steps_size;
+	size_t steps_count;
 	size_t first; /* the oldest that is not answered */
 	size_t sent; /* the first that did not go out; not below first */
 

@@ -3,18 +3,15 @@
 
 #include <stdio.h>
 
-#include "base/mem.h"
+#include "base/array.h"
 
 void
 sender_push_step(struct sender *sender, struct step step)
 {
 	if (sender->first == sender->steps_count)
 		sender->first = sender->sent = sender->steps_count = 0;
-	if (sender->steps_count == sender->steps_size) {
-		sender->steps_size += sender->steps_size / 2 + 16;
-		sender->steps = xreallocarray(
-		    sender->steps, sender->steps_size, sizeof step);
-	}
+	sender->steps =
+	    array_more(sender->steps, sender->steps_count, sizeof step);
 	sender->steps[sender->steps_count++] = step;
 }
 

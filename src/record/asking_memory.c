@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/mem.h"
 
 #define DAY (INT64_C(24) * ASKING_HOUR)
@@ -40,8 +41,8 @@ asking_memory_add(struct asking_memory *memory, const char *name, int64_t now)
 
 	if (known != NULL || memory->domains_count == ASKING_DOMAINS_MAX)
 		return known;
-	memory->domains = xreallocarray(memory->domains,
-	    memory->domains_count + 1, sizeof *memory->domains);
+	memory->domains = array_more(
+	    memory->domains, memory->domains_count, sizeof *memory->domains);
 	known = &memory->domains[memory->domains_count++];
 	*known = (struct asking_domain){.name = xstrdup(name), .since = now};
 	return known;

@@ -8,7 +8,6 @@
 
 #include "base/array.h"
 #include "base/clock.h"
-#include "base/mem.h"
 #include "protocol/sasl.h"
 #include "schedule/retry.h"
 
@@ -255,8 +254,8 @@ history_add_proven(struct history *history, uint64_t delivery)
 	if (history->proven_count == HISTORY_PROVEN_MAX ||
 	    history_is_proven(history, delivery))
 		return;
-	history->proven = array_room(history->proven, &history->proven_room,
-	    history->proven_count + 1, sizeof *history->proven);
+	history->proven = array_more(
+	    history->proven, history->proven_count, sizeof *history->proven);
 	history->proven[history->proven_count++] = delivery;
 }
 

@@ -33,8 +33,8 @@ history_deferrals_restore(struct history_deferrals *deferrals,
 	if (find_deferral(deferrals, deferral->id) != NULL ||
 	    deferrals->count == HISTORY_DEFERRALS_MAX)
 		return;
-	deferrals->list = array_room(deferrals->list, &deferrals->room,
-	    deferrals->count + 1, sizeof *deferrals->list);
+	deferrals->list = array_more(
+	    deferrals->list, deferrals->count, sizeof *deferrals->list);
 	deferrals->list[deferrals->count++] = *deferral;
 }
 

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/mem.h"
+#include "base/array.h"
 #include "base/privilege.h"
 #include "base/timestamp.h"
 #include "config/config.h"
@@ -39,8 +39,8 @@ add_task(struct scheduler *scheduler, const struct config_account *account)
 	struct task *task =
 	    task_new(scheduler_state_dir(scheduler), account, &now);
 
-	scheduler->tasks = xreallocarray(
-	    scheduler->tasks, scheduler->count + 1, sizeof(struct task *));
+	scheduler->tasks = array_more(
+	    scheduler->tasks, scheduler->count, sizeof(struct task *));
 	scheduler->tasks[scheduler->count++] = task;
 	task_plan(task, &now);
 	task_publish(task, scheduler_state_dir(scheduler), &now);

@@ -49,8 +49,8 @@ workers_set_max(struct workers *pool, size_t max)
 static void
 add_process(struct workers *pool, const struct process *process)
 {
-	pool->processes = array_room(pool->processes, &pool->size,
-	    pool->count + 1, sizeof *pool->processes);
+	pool->processes =
+	    array_more(pool->processes, pool->count, sizeof *pool->processes);
 	pool->processes[pool->count++] = *process;
 	pool->fds = array_room(pool->fds, &pool->fds_size,
 	    pool->count + WORKERS_FDS_MAX, sizeof *pool->fds);

@@ -44,8 +44,7 @@ struct process {
 struct workers {
 	worker_function *run;
 	size_t max, count;
-	struct process *processes; /* size of them */
-	size_t size; /* of processes */
+	struct process *processes; /* count of them */
 	struct pollfd *fds;
 	size_t fds_size;
 	int private[WORKERS_PRIVATE_MAX];

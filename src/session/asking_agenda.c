@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/mem.h"
 #include "protocol/customer.h"
 #include "record/asking_memory.h"
@@ -13,8 +14,8 @@
 static struct asking_group *
 add_group(struct asking_agenda *agenda, const struct asking_group *group)
 {
-	agenda->groups = xreallocarray(
-	    agenda->groups, agenda->count + 1, sizeof *agenda->groups);
+	agenda->groups =
+	    array_more(agenda->groups, agenda->count, sizeof *agenda->groups);
 	agenda->groups[agenda->count] = *group;
 	return &agenda->groups[agenda->count++];
 }
@@ -23,8 +24,8 @@ static void
 add_member(struct asking_group *group, const struct asking_options *options,
     size_t member)
 {
-	group->members = xreallocarray(
-	    group->members, group->count + 1, sizeof *group->members);
+	group->members =
+	    array_more(group->members, group->count, sizeof *group->members);
 	group->members[group->count++] = member;
 	group->length += strlen(options->names[member]) + (group->count > 1);
 }

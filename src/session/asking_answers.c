@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "asking_private.h"
 
+#include "base/array.h"
 #include "base/mem.h"
 #include "record/asking_gap.h"
 #include "record/asking_memory.h"
@@ -21,8 +22,8 @@ note_refused(
 	asking_memory_refuse(asking_memory_of(asking), name, now, reply);
 	if (!new)
 		return;
-	asking->refused = xreallocarray(asking->refused,
-	    asking->refused_count + 1, sizeof *asking->refused);
+	asking->refused = array_more(
+	    asking->refused, asking->refused_count, sizeof *asking->refused);
 	asking->refused[asking->refused_count++] = name;
 }
 
@@ -65,8 +66,8 @@ count_pending(struct asking *asking, int64_t now)
 static void
 note_pending(struct asking *asking)
 {
-	asking->pending = xreallocarray(asking->pending,
-	    asking->pending_count + 1, sizeof *asking->pending);
+	asking->pending = array_more(
+	    asking->pending, asking->pending_count, sizeof *asking->pending);
 	asking->pending[asking->pending_count++] = asking->current;
 }
 

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "config/config.h"
@@ -115,8 +116,8 @@ static void
 add_rule(
     struct destinations *destinations, const char *pattern, size_t delivery)
 {
-	destinations->rules = xreallocarray(destinations->rules,
-	    destinations->rule_count + 1, sizeof *destinations->rules);
+	destinations->rules = array_more(destinations->rules,
+	    destinations->rule_count, sizeof *destinations->rules);
 	destinations->rules[destinations->rule_count++] = (struct route_rule){
 	    .pattern = pattern, .leg = find_leg_of(destinations, delivery)};
 }

@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <strings.h>
 
-#include "base/mem.h"
+#include "base/array.h"
 #include "config/config.h"
 #include "deliver/delivery.h"
 #include "ledger/ledger.h"
@@ -122,11 +122,8 @@ serve_rcpt(struct serve *s, size_t rcpt)
 {
 	struct status status;
 
-	if (rcpt >= s->replies_size) {
-		s->replies_size = s->replies_size > 0 ? 2 * s->replies_size : 8;
-		s->replies = xreallocarray(
-		    s->replies, s->replies_size, sizeof *s->replies);
-	}
+	s->replies = array_room(
+	    s->replies, &s->replies_size, rcpt + 1, sizeof *s->replies);
 	s->replies[rcpt] = (struct status){.code = 0};
 	switch (admit(s, rcpt, &status)) {
 	case LEDGER_ASK:

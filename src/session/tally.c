@@ -4,14 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/clock.h"
-#include "base/mem.h"
 #include "protocol/address.h"
 #include "protocol/envelope.h"
 #include "protocol/status.h"
 #include "record/history_deferrals.h"
-
-enum { TALLY_FIRST = 64 };
 
 /* draft-eastlake-fnv */
 #define FNV_PRIME  UINT64_C(1099511628211)
@@ -62,13 +60,8 @@ new_deferred(struct tally *tally, uint64_t hash)
 {
 	if (tally->deferred_len == TALLY_DEFERRED_MAX)
 		return NULL;
-	if (tally->deferred_len == tally->deferred_size) {
-		tally->deferred_size = tally->deferred_size > 0
-					   ? tally->deferred_size * 2
-					   : TALLY_FIRST;
-		tally->deferred = xreallocarray(tally->deferred,
-		    tally->deferred_size, sizeof *tally->deferred);
-	}
+	tally->deferred = array_more(
+	    tally->deferred, tally->deferred_len, sizeof *tally->deferred);
 	struct tally_deferred *made = &tally->deferred[tally->deferred_len++];
 	*made = (struct tally_deferred){.hash = hash};
 	return made;
