@@ -38,7 +38,9 @@ enum receiver_event_type {
 	RECEIVER_DONE, /* its end; each accepted recipient wants an answer */
 	/* A MAIL or RCPT that the engine refused itself; for the log. */
 	RECEIVER_REFUSAL,
-	RECEIVER_ABORT, /* the transaction ended and must leave no trace */
+	/* The transaction ended and must leave no trace. Where the next MAIL
+	 * did that, receiver_envelope() is of the next already. */
+	RECEIVER_ABORT,
 	RECEIVER_CLOSE, /* write the output, then close */
 };
 

@@ -64,17 +64,20 @@ step_command(struct receiver *r)
 	const char *end = find_line_end(line + 1, r->in + r->in_end);
 	size_t len = end != NULL ? (size_t)(end - line) : input_len(r);
 	/* Without its end, the last octet may be the CR. */
-	if (len + (end != NULL ? 2 : 1) > LIMIT_COMMAND) {
-		r->skipping = true;
-		return skip_line(r, over);
-	}
-	if (end == NULL && !over)
+	bool too_long = len + (end != NULL ? 2 : 1) > LIMIT_COMMAND;
+	if (end == NULL && !over && !too_long)
 		return false;
+	enum command_verb verb = command_verb(line, len);
 	/* Only RCPT may overtake answers to RCPT (RFC 2920 3.2). */
-	if (r->slots_due > 0 &&
-	    (r->slot_count >= LIMIT_RCPTS || r->stop.code != 0 ||
-		command_verb(line, len) != COMMAND_RCPT))
+	if (r->slots_due > 0 && (r->slot_count >= LIMIT_RCPTS ||
+				    r->stop.code != 0 || verb != COMMAND_RCPT))
 		return false;
+	if (too_long) {
+		if (verb == COMMAND_MAIL)
+			receiver_mail_comes(r);
+		r->skipping = true;
+		return true;
+	}
 	/* The lone LF that ended it, if any, stays in it and is its fault. */
 	r->in_start += len + (end != NULL ? 2 : 0);
 	r->line_over = false;

@@ -38,11 +38,8 @@ proceed_mail(struct receiver *r, const struct command *command)
 	uint64_t max = r->options.size_max;
 	struct status status;
 
-	r->mail_refused = true;
 	if (r->peer_name[0] == '\0') {
 		receiver_complain_order(r, "EHLO first");
-	} else if (r->transaction.open) {
-		receiver_complain_order(r, "A transaction is open already");
 	} else if (max != 0 && command->size > max) {
 		receiver_size_status(r, &status);
 		receiver_tell_refusal(r, &status);
@@ -251,8 +248,10 @@ receiver_run_command(struct receiver *r, const char *line, size_t len)
 	r->line = line;
 	r->line_len = len;
 	bool good = command_parse(&command, line, len, &fault);
-	if (!follows_mail(command.verb))
-		r->mail_refused = command.verb == COMMAND_MAIL && !good;
+	if (command.verb == COMMAND_MAIL)
+		receiver_mail_comes(r);
+	else if (!follows_mail(command.verb))
+		r->mail_refused = false;
 	if (r->stop.code != 0 && !may_end(r, command.verb)) {
 		receiver_transaction_abort(r);
 		receiver_say(r, &r->stop);

@@ -111,6 +111,14 @@ void receiver_tell_refusal(struct receiver *r, const struct status *status);
 void receiver_transaction_clear(struct transaction *t);
 /* It ends without a message; whoever saw it begin is told. */
 void receiver_transaction_abort(struct receiver *r);
+/*
+ * Whatever MAIL is answered, it clears what is open (RFC 5321 4.1.1.2), and is
+ * refused until it begins a transaction. The RCPTs pipelined behind it are not
+ * those of the transaction before: 503 to it would have them join that one, and
+ * the next text would go to the wrong people; 503 to them as well would bounce
+ * mail for a RSET that is missing.
+ */
+void receiver_mail_comes(struct receiver *r);
 void receiver_transaction_begin(
     struct receiver *r, const struct command *command);
 void receiver_transaction_add(struct transaction *t, const struct path *path);

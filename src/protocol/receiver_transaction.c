@@ -101,6 +101,13 @@ receiver_transaction_abort(struct receiver *r)
 }
 
 void
+receiver_mail_comes(struct receiver *r)
+{
+	receiver_transaction_abort(r);
+	r->mail_refused = true;
+}
+
+void
 receiver_transaction_begin(struct receiver *r, const struct command *command)
 {
 	struct transaction *t = &r->transaction;

@@ -66,7 +66,7 @@ def test_address_literal_for_a_short_name(t):
     ("null sender", [("MAIL FROM:<>", 250), (RCPT, 250)]),
     ("rcpt first", [(RCPT, "503 5.5.1"), ("DATA", "503 5.5.1")]),
     ("data first", [(MAIL, 250), ("DATA", "5")]),
-    ("second mail", [(MAIL, 250), (MAIL, "503 5.5.1"), (RCPT, 250)]),
+    ("second mail", [(MAIL, 250), (MAIL, 250), (RCPT, 250)]),
     ("ehlo resets", [(MAIL, 250), ("EHLO x.example", 250), (RCPT, "503 5.5.1")]),
     ("mail syntax", [("MAIL a@b.example", "501 5.5."), ("MAIL FROM:<a b>", "501 5.")]),
     ("senders without a domain", [("MAIL FROM:<root>", 250), ("RSET", 250),
@@ -265,6 +265,40 @@ def test_1001_recipients(t):
     t.check_provider()
     assert run.status in (0, 75), run
     assert len(local.messages[0][1]) == 1000
+
+
+@rows(
+    ("another", "MAIL FROM:<second@remote.example>", "250 2.1.0", "250 2.1.5", 354),
+    ("malformed", "MAIL FROM:<second@>", "501 5.1.7", "503 5.5.1", 503),
+    ("too big", "MAIL FROM:<second@remote.example> SIZE=999999999999", "552 5.3.4",
+     "503 5.5.1", 503),
+    ("too long", "MAIL FROM:<%s@remote.example>" % ("x" * 5000), "500 5.5.2",
+     "503 5.5.1", 503))
+def test_mail_inside_a_transaction(t, second, mail_reply, rcpt_reply, data_reply):
+    """What follows a MAIL is for its own recipients, never for those of a
+    transaction that was given up without RSET."""
+    def script(line):
+        hello(line)
+        line.command(MAIL, 250)
+        line.command(RCPT, 250)
+        line.send((second + "\r\nRCPT TO:<other@example.org>\r\nDATA\r\n").encode())
+        line.expect(mail_reply)
+        line.expect(rcpt_reply)
+        line.expect(data_reply)
+        if data_reply == 354:
+            line.send(dotted(TEXT))
+            line.expect(250)
+        goodbye(line)
+
+    t.configure(t.provider(script))
+    t.run("fetch", "office")
+    t.check_provider()
+    assert t.mail("user@example.org") == []
+    if data_reply == 354:
+        t.assert_mail("other@example.org", TEXT)
+        assert b"Return-Path: <second@remote.example>" in t.mail("other@example.org")[0]
+    else:
+        assert t.mail("other@example.org") == []
 
 
 def test_long_command(t):

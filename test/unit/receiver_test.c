@@ -317,10 +317,36 @@ static const struct dialogue dialogues[] = {
 	"MAIL FROM:<s@x>\r\nRCPT TO:<a@y>\r\nDATA\r\nEHLO p\r\nRCPT TO:<a@y>\r\n"
 	"MAIL FROM:<s@x>\r\nMAIL FROM:<t@x>\r\nRSET\r\nDATA\r\nQUIT\r\n",
 	"503 5.5.1 EHLO first\r\n503 5.5.1 MAIL first\r\n"
-	"503 5.5.1 MAIL first\r\n" HELLO "503 5.5.1 MAIL first\r\n" MAIL_OK
-	"503 5.5.1 A transaction is open already\r\n" RSET_OK
+	"503 5.5.1 MAIL first\r\n" HELLO
+	"503 5.5.1 MAIL first\r\n" MAIL_OK MAIL_OK RSET_OK
 	"503 5.5.1 MAIL first\r\n" BYE,
-	"MAIL <s@x>\nABORT\n" QUITS},
+	"MAIL <s@x>\nABORT\nMAIL <t@x>\nABORT\n" QUITS},
+    {"MAIL inside a transaction begins another",
+	START OPEN
+	"MAIL FROM:<t@x>\r\nRCPT TO:<a2@y>\r\nDATA\r\nt\r\n.\r\nQUIT\r\n",
+	HELLO OPENED MAIL_OK RCPT_OK GO_ON OK BYE,
+	SEEN "ABORT\nMAIL <t@x>\nRCPT <a2@y>\nTEXT t\r\nDONE\n" QUITS},
+    {"MAIL after DATA without a valid recipient begins another",
+	START "MAIL FROM:<s@x>\r\nRCPT TO:<b1@y>\r\nDATA\r\n" OPEN "QUIT\r\n",
+	HELLO MAIL_OK
+	"550 5.1.1 no\r\n503 5.5.1 No valid recipients\r\n" OPENED BYE,
+	"MAIL <s@x>\nRCPT <b1@y>\nABORT\n" SEEN "ABORT\n" QUITS},
+    {"MAIL amid the chunks of a message begins another",
+	START OPEN "BDAT 1\r\nxMAIL FROM:<t@x>\r\nRCPT TO:<a2@y>\r\n"
+		   "BDAT 1 LAST\r\ntQUIT\r\n",
+	HELLO OPENED "250 2.0.0 1 octets received\r\n" MAIL_OK RCPT_OK OK BYE,
+	SEEN "TEXT xABORT\nMAIL <t@x>\nRCPT <a2@y>\nTEXT t\r\nDONE\n" QUITS},
+    {"no RCPT behind a malformed MAIL joins the transaction before",
+	START OPEN "MAIL FROM:<t@>\r\nRCPT TO:<a2@y>\r\nDATA\r\nQUIT\r\n",
+	HELLO OPENED "501 5.1.7 Bad address syntax\r\n"
+		     "503 5.5.1 MAIL first\r\n503 5.5.1 MAIL first\r\n" BYE,
+	SEEN "ABORT\n" QUITS},
+    {"no RCPT behind a MAIL that is too big joins the transaction before",
+	START OPEN "MAIL FROM:<t@x> SIZE=99999\r\nRCPT TO:<a2@y>\r\nDATA\r\n"
+		   "QUIT\r\n",
+	HELLO OPENED "552 5.3.4 Message too big\r\n"
+		     "503 5.5.1 MAIL first\r\n503 5.5.1 MAIL first\r\n" BYE,
+	SEEN "ABORT\n" QUITS},
     {"BDAT and DATA do not mix",
 	START OPEN "BDAT 1\r\nxDATA\r\nRCPT TO:<a2@y>\r\nRSET\r\nQUIT\r\n",
 	HELLO OPENED "250 2.0.0 1 octets received\r\n"
@@ -540,6 +566,31 @@ test_a_long_line_is_skipped_once(void **state)
 	}
 }
 
+/* Whatever is wrong with a MAIL, nothing behind it joins the transaction before. */
+static void
+test_no_rcpt_behind_a_long_mail_joins_the_transaction_before(void **state)
+{
+	char in[10000];
+	struct driver d;
+	static const char head[] = START OPEN "MAIL FROM:<",
+			  tail[] = "@x>\r\nRCPT TO:<a2@y>\r\nDATA\r\nQUIT\r\n";
+
+	(void)state;
+	for (size_t step = 1; step < 9000; step = step * 3 + 1) {
+		memset(in, 'x', sizeof in);
+		memcpy(in, head, strlen(head));
+		memcpy(in + 9000, tail, strlen(tail));
+		driver_open(&d, 5000, false);
+		feed(&d, in, 9000 + strlen(tail), step);
+		expect("long MAIL", "said", &d.said,
+		    GREETING HELLO OPENED
+		    "500 5.5.2 Line too long\r\n503 5.5.1 MAIL first\r\n"
+		    "503 5.5.1 MAIL first\r\n" BYE);
+		expect("long MAIL", "seen", &d.seen, SEEN "ABORT\n" QUITS);
+		driver_close(&d);
+	}
+}
+
 /* What a provider waits for a reply to is answered; what comes behind a lone LF
  * is part of its line, whatever the pieces. */
 static void
@@ -672,7 +723,7 @@ static const struct {
     {"words behind a malformed MAIL", "MAIL FROM:<a@>\r\n", "XYZZY\r\n", 20,
 	true},
     {"MAILs inside a transaction", "MAIL FROM:<s@x>\r\n", "MAIL FROM:<s@x>\r\n",
-	20, true},
+	1000, false},
     {"a flood of malformed RCPTs", "MAIL FROM:<s@x>\r\n", "RCPT TO:<a@>\r\n",
 	10020, true},
     {"a flood of malformed MAILs", "", "MAIL FROM:<a@>\r\n", 10020, true},
@@ -871,6 +922,8 @@ main(void)
 	    cmocka_unit_test(test_dialogues_at_every_chunk_size),
 	    cmocka_unit_test(test_cut_at_every_octet),
 	    cmocka_unit_test(test_a_long_line_is_skipped_once),
+	    cmocka_unit_test(
+		test_no_rcpt_behind_a_long_mail_joins_the_transaction_before),
 	    cmocka_unit_test(test_a_command_that_ends_in_lf_is_answered),
 	    cmocka_unit_test(test_a_long_line_that_ends_in_lf_is_answered),
 	    cmocka_unit_test(test_the_longest_line_is_taken),
