@@ -29,6 +29,8 @@ static const struct {
 	"mail for the customers' domains is refused"},
     {WANTED_IN_LIST, "transport_maps", NULL,
 	"mail for the customers' domains goes elsewhere"},
+    {WANTED_IN_LIST, "fast_flush_domains", NULL,
+	"Postfix cannot be asked to send what waits for a customer"},
     {WANTED_VALUE, "odmr_destination_concurrency_limit", "1",
 	"a customer has one connection, and the second one is refused"},
     {WANTED_VALUE, "odmr_destination_concurrency_failed_cohort_limit", "0",
@@ -117,9 +119,29 @@ look_at_list(const struct provider_config *config, struct wanted *wanted,
 
 	if (means == NULL)
 		return false;
-	if (means[strspn(means, " ,\t")] == '\0')
+	if (means[strspn(means, " ,\t")] == '\0' &&
+	    !postfix_list_has(wanted->now, "$relay_domains"))
 		wanted->now[0] = '\0';
-	wanted->there = postfix_list_has(means, wanted->value);
+	/* What refers to relay_domains has the table with it. */
+	wanted->there = postfix_list_has(means, wanted->value) ||
+			postfix_list_has(wanted->now, "$relay_domains");
+	free(means);
+	return true;
+}
+
+/* What it comes to counts, be it "$default_..." or "$maximal_...". */
+static bool
+look_at_value(const struct provider_config *config, struct wanted *wanted,
+    struct error *err)
+{
+	char *means = postfix_parameter(config, wanted->name, true, err);
+
+	if (means == NULL)
+		return false;
+	wanted->there =
+	    wanted->kind == WANTED_VALUE
+		? strcmp(means, wanted->value) == 0
+		: parse_wanted_time(means) >= parse_wanted_time(wanted->value);
 	free(means);
 	return true;
 }
@@ -149,12 +171,7 @@ look(const struct provider_config *config, struct wanted *wanted,
 		return false;
 	if (wanted->kind == WANTED_IN_LIST)
 		return look_at_list(config, wanted, err);
-	if (wanted->kind == WANTED_VALUE)
-		wanted->there = strcmp(wanted->now, wanted->value) == 0;
-	else
-		wanted->there = parse_wanted_time(wanted->now) >=
-				parse_wanted_time(wanted->value);
-	return true;
+	return look_at_value(config, wanted, err);
 }
 
 bool

@@ -158,6 +158,26 @@ def test_check_names_what_loses_mail(t):
     assert said.count("master.cf") == 1 and "no way to the customers" in said, said
 
 
+def test_postfix_keeps_no_list_to_flush(t):
+    """Then nobody can be served: the customer is told to come later, the
+    administrator what to do."""
+    host = ProviderHost(t, hold="0s")
+    host.postconf("fast_flush_domains=")
+    one = host.customer()
+    one.login()
+    one.ask("ATRN", 451)
+    one.close()
+    host.logged("flush", "postqueue")
+    said = host.run("check", status=78).out
+    assert "fast_flush_domains = texthash:" in said, said
+    host.run("setup", "postfix", "--apply")
+    host.run("check")
+    two = host.customer()
+    two.login()
+    two.ask("ATRN", 453)
+    two.close()
+
+
 def test_status_of_a_provider_that_died(t):
     host = ProviderHost(t)
     host.run("status")
