@@ -161,6 +161,42 @@ userdb static {{
 }}
 """
 
+# The auth service by itself, for odmr-provider.
+AUTH = """\
+protocols =
+ssl = no
+auth_mechanisms = plain login scram-sha-256
+service auth {{
+  unix_listener {folder}/client {{
+    mode = 0666
+  }}
+}}
+"""
+
+AUTH_23 = EVERY_23 + AUTH + """\
+passdb {{
+  driver = passwd-file
+  args = {folder}/users
+}}
+userdb {{
+  driver = static
+  args = uid=65534 gid=65534 home=/
+}}
+"""
+
+AUTH_24 = EVERY_24 + AUTH + """\
+passdb passwd-file {{
+  passwd_file_path = {folder}/users
+}}
+userdb static {{
+  fields {{
+    uid = 65534
+    gid = 65534
+    home = /
+  }}
+}}
+"""
+
 # A file of its own in 2.3 only.
 OAUTH2_23 = """\
 introspection_mode = local
@@ -186,3 +222,7 @@ def login(binary, **values):
 
 def oauth2(**values):
     return OAUTH2_23.format(**values)
+
+
+def auth(binary, **values):
+    return (AUTH_23 if _is_old(binary) else AUTH_24).format(**values)

@@ -3,7 +3,6 @@
 odmr-provider from end to end: a real Postfix in front of it, the agent and a
 real Dovecot behind it, and what networks, services and strangers do to them.
 """
-import base64
 import os
 import random
 import shutil
@@ -271,91 +270,3 @@ def test_a_stranger_who_never_pauses(t):
         threading.Thread(target=run, args=job, daemon=True).start()
     until(lambda: len(done) == 2, 90, "both to be sent away")
     assert min(done.values()) > 55, done
-
-
-def test_ways_to_log_in(t):
-    """The agent's, each against the file of users."""
-    host = ProviderHost(t, hold="0s", settle="1s")
-    for mechanism in ("SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"):
-        customer = host.customer()
-        lines = customer.start_tls()
-        assert any(mechanism in line.split() for line in lines)
-        customer.close()
-    t.configure(accounts={"office": host.account()})
-    t.expect(t.fetch("office", "--trace"), 0, "SCRAM-SHA-256-PLUS")
-    for mechanism in ("SCRAM-SHA-256", "PLAIN"):
-        t.configure(accounts={"office": host.account(auth=mechanism)})
-        t.expect(t.fetch("office", "--trace"), 0, "AUTH " + mechanism)
-    account = host.account()
-    account.update(provider="127.0.0.1:%d" % host.tls_port, tls="implicit")
-    t.configure(accounts={"office": account})
-    t.expect(t.fetch("office"), 0, "no mail")
-
-
-def test_dovecot_knows_the_passwords(t):
-    """SCRAM and PLAIN through Dovecot's auth service, and its restart."""
-    binary = shutil.which("dovecot", path="/usr/sbin:/usr/bin")
-    if not binary:
-        raise Skip("dovecot is not installed")
-    version = subprocess.run([binary, "--version"], stdout=subprocess.PIPE,
-                             check=True).stdout.decode()
-    if not version.startswith("2.3"):
-        raise Skip("the configuration here is one of Dovecot 2.3")
-    folder = t.sub("auth")
-    path = os.path.join(folder, "client")
-    with open(os.path.join(folder, "users"), "w", encoding="ascii") as file:
-        file.write("office:{PLAIN}geheim-7Kq/wort\nguest:{PLAIN}x\n")
-    config = t.write("auth/dovecot.conf", """\
-base_dir = %(f)s/run
-state_dir = %(f)s/state
-log_path = %(f)s/log
-protocols =
-ssl = no
-auth_mechanisms = plain login scram-sha-256
-passdb {
-  driver = passwd-file
-  args = %(f)s/users
-}
-userdb {
-  driver = static
-  args = uid=65534 gid=65534 home=/
-}
-service auth {
-  unix_listener %(f)s/client {
-    mode = 0666
-  }
-}
-service stats {
-  unix_listener stats-writer {
-    mode = 0666
-  }
-}
-""" % {"f": folder})
-
-    def start():
-        server = Process([binary, "-F", "-c", config], t.path("auth", "out"))
-        until(lambda: os.path.exists(path), what="Dovecot's auth service")
-        return server
-    dovecot = start()
-    t.at_end(lambda: dovecot.end())
-    host = ProviderHost(t, hold="0s", settle="1s", users_file=None,
-                        dovecot_auth=path)
-    for keys in ({}, {"auth": "PLAIN"}):
-        t.configure(accounts={"office": host.account(**keys)})
-        t.expect(t.fetch("office", "--trace"), 0,
-                 "AUTH PLAIN" if keys else "AUTH SCRAM-SHA-256")
-    guest = host.customer()
-    guest.start_tls()
-    guest.ask("AUTH PLAIN " + base64.b64encode(b"\0guest\0x").decode(), 535)
-    guest.close()
-    dovecot.end()
-    away = host.customer()
-    away.reply()
-    away.ask("EHLO office.example", 250)
-    away.ask("STARTTLS", 220)
-    away.secure()
-    assert away.reply()[-1].startswith("421"), "nobody can log in now"
-    if os.path.exists(path):
-        os.unlink(path)
-    dovecot = start()
-    t.expect(t.fetch("office"), 0, "no mail")
