@@ -157,6 +157,30 @@ def test_provider_stops_cleanly(place):
         assert b"not running" in said.stderr, said
 
 
+def test_provider_in_syslog(place):
+    """Each of its processes logs under its own name."""
+    with Host(place) as host:
+        host.system.write(CONFIG, YAML % "example.org" + "log: syslog\n")
+        host.start()
+        host.fetches("while it logs to syslog")
+        host.shell("bash -c 'exec 3<>/dev/tcp/127.0.0.1/366'")
+        host.system.systemctl("reload", SERVICE)
+
+        def lines():
+            host.system.run("journalctl", "--sync")
+            return host.system.run(
+                "journalctl", "-o", "short", "--after-cursor", host.begun,
+                "SYSLOG_FACILITY=2",  # mail
+                "_SYSTEMD_UNIT=" + SERVICE).stdout.decode().split("\n")
+        until(lambda: any("read again" in line for line in lines()),
+              what="the reload in the journal")
+        for event in ("office: login user=office", "office: turn-end",
+                      "reload: the configuration was read again"):
+            found = [line for line in lines() if event in line]
+            assert found, (event, lines())
+            assert all(" odmr-provider[" in line for line in found), found
+
+
 def test_provider_is_started_by_its_socket(place):
     with Host(place) as host:
         host.system.systemctl("start", SOCKET)
