@@ -12,9 +12,10 @@ INSTALLED := \
 	$(foreach example,odmr-agent.yaml.example odmr-provider.yaml.example, \
 		data:$(example):$(sysconfdir)/odmr-agent/$(example)) \
 	$(foreach unit,odmr-agent.service odmr-agent-fetch.service \
-		odmr-provider.service, \
+		odmr-agent-online.path odmr-provider.service, \
 		data:$(OUT)/$(unit):$(systemdunitdir)/$(unit)) \
-	$(foreach unit,odmr-agent-fetch.timer odmr-provider.socket, \
+	$(foreach unit,odmr-agent-fetch.timer odmr-agent-online.service \
+		odmr-provider.socket, \
 		data:systemd/$(unit):$(systemdunitdir)/$(unit)) \
 	$(foreach half,agent provider, \
 		data:$(OUT)/odmr-$(half).sysusers:$(sysusersdir)/odmr-$(half).conf) \

@@ -48,6 +48,10 @@ struct call_options {
 	 * or at once where holds says so. May be NULL. */
 	void (*held)(void *context);
 	void *held_context;
+	/* Called once in a call, when the provider has accepted our login and
+	 * before it is asked for mail. May be NULL. */
+	void (*reached)(void *context);
+	void *reached_context;
 	struct transcript *transcript;
 };
 

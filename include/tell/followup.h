@@ -1,5 +1,5 @@
 /*
- * followup - what happens around a session: pings, commands, alarms, metrics and
+ * followup - what happens after a session: pings, commands, alarms, metrics and
  * the status page.
  *
  * In the process of the session, once its result was told, so that nothing of

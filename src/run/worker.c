@@ -12,6 +12,7 @@
 #include "base/stop.h"
 #include "config/config.h"
 #include "tell/followup.h"
+#include "tell/online.h"
 #include "tell/ping.h"
 
 enum {
@@ -30,6 +31,7 @@ struct reporter {
 	int64_t reported; /* clock_ms() of the last record */
 	uint64_t outcomes; /* as they stood then */
 	int64_t listening; /* likewise */
+	struct online online;
 };
 
 void
@@ -79,6 +81,8 @@ summary_progress(void *context, const struct session_result *so_far)
 	int64_t due =
 	    reporter->reported + (reporter->live ? LIVE_MS : ALIVE_MS);
 
+	if (so_far->reached)
+		online_start(&reporter->online);
 	if (now < due && so_far->listening == reporter->listening &&
 	    !(reporter->live && outcomes != reporter->outcomes))
 		return;
@@ -136,9 +140,11 @@ worker_main(const struct worker_job *job)
 		_exit(EX_OK);
 	}
 	pid_t ping = ping_send_aside(job->account, PING_START, job->pipe);
+	online_prepare(&reporter.online, job->account, job->pipe);
 	job->run(job->config, job->account, &options, &result);
 	report_end(job->pipe, &result);
 	ping_wait(ping);
 	followup_session(job->config, job->account, &result);
+	online_wait(&reporter.online);
 	_exit(EX_OK);
 }

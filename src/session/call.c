@@ -41,6 +41,7 @@ struct conversation {
 	struct customer *customer;
 	struct deadline deadline; /* of the reply that is waited for */
 	bool asked; /* ATRN was said */
+	bool reached; /* the login was accepted, and told of */
 };
 
 /* A signal ends the wait at once: nothing is under way that could be lost. */
@@ -144,6 +145,19 @@ start_tls(struct conversation *conversation)
 	return true;
 }
 
+static void
+tell_login(struct conversation *conversation)
+{
+	const struct call_options *options = &conversation->call->options;
+
+	if (conversation->reached ||
+	    !customer_outcome(conversation->customer)->logged_in)
+		return;
+	conversation->reached = true;
+	if (options->reached != NULL)
+		options->reached(options->reached_context);
+}
+
 /* false: there is no way on. */
 static bool
 take_events(struct conversation *conversation)
@@ -167,6 +181,7 @@ take_events(struct conversation *conversation)
 		}
 	}
 	transcript_flush(transcript);
+	tell_login(conversation);
 	return conversation->result->outcome.result != CUSTOMER_TURNED;
 }
 

@@ -85,6 +85,8 @@ prepare_call(struct session *s, struct error *err)
 	    .holds = s->history.holds,
 	    .held = session_listen,
 	    .held_context = s,
+	    .reached = session_reach,
+	    .reached_context = s,
 	};
 
 	privilege_regain();

@@ -296,6 +296,15 @@ failed_call(struct session *s, const struct customer_outcome *outcome,
 }
 
 void
+session_reach(void *context)
+{
+	struct session *s = context;
+
+	s->result->reached = true;
+	session_tell_progress(s);
+}
+
+void
 session_listen(void *context)
 {
 	struct session *s = context;
@@ -335,7 +344,6 @@ call_provider(struct session *s, const char *domains, bool first)
 	s->result->calls++;
 	call_run(s->call, domains[0] != '\0' ? domains : NULL, &call);
 	transcript_flush(&s->transcript);
-	s->result->reached |= call.outcome.logged_in;
 	session_log_call(s, &call);
 	enum asking_answer answer = answer_of(&call.outcome);
 	note_answer(s, &call.outcome, answer);

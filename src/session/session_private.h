@@ -64,6 +64,8 @@ void session_ask(struct session *s);
 void session_fail(struct session *s, const struct error *err);
 /* For call_options: the provider holds its reply; s is a struct session. */
 void session_listen(void *s);
+/* Likewise: the provider has accepted our login. */
+void session_reach(void *s);
 /* Brings the numbers of the result up to date. */
 void session_count(struct session *s);
 void session_tell_progress(struct session *s);

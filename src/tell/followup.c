@@ -5,12 +5,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/deadline.h"
 #include "base/mem.h"
 #include "base/privilege.h"
-#include "base/spawn.h"
 #include "base/timestamp.h"
 #include "config/config.h"
 #include "record/history.h"
@@ -18,6 +16,7 @@
 #include "record/result.h"
 #include "record/status_file.h"
 #include "tell/alarm.h"
+#include "tell/hook.h"
 #include "tell/log.h"
 #include "tell/metrics.h"
 #include "tell/ping.h"
@@ -25,90 +24,25 @@
 #include "tell/summary.h"
 
 enum {
-	/* Well below FINISH_MS of run/workers, which ends all of this. */
-	COMMAND_MS = 60 * 1000,
-	OUTPUT_MAX = 512, /* of what it complains of; one line is told */
-	ENV_MAX = 8, /* more than any command gets, and a NULL */
 	/* Whoever only looks is done by then; a session comes here itself. */
 	LOCK_MS = 5 * 1000,
 	ALARM_EVERY_MS = 24 * 3600 * 1000, /* more would not be read */
 };
 
-/* The environment of a command; strings are freed with it. */
-struct environment {
-	char *list[ENV_MAX];
-	size_t count;
-};
-
 static void
-env_add(struct environment *env, const char *name, const char *value)
-{
-	/* The last place stays NULL. */
-	if (env->count < ENV_MAX - 1)
-		env->list[env->count++] = xasprintf("%s=%s", name, value);
-}
-
-static void
-env_begin(struct environment *env, const char *account)
-{
-	*env = (struct environment){.count = 0};
-	env_add(env, "PATH",
-	    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-	env_add(env, "ODMR_ACCOUNT", account);
-}
-
-static void
-env_clear(struct environment *env)
-{
-	for (size_t i = 0; i < env->count; i++)
-		free(env->list[i]);
-}
-
-/* Runs it and says what became of it where that was no success. */
-static void
-run_command(const char *account, const char *key, const char *const *argv,
-    const struct environment *env)
-{
-	struct deadline deadline = deadline_in(COMMAND_MS, 0);
-	char how[SPAWN_DESCRIPTION_MAX];
-	struct spawn_result result;
-	struct buf errors;
-
-	buf_init(&errors, OUTPUT_MAX);
-	struct spawn_options options = {.argv = argv,
-	    .env = (const char *const *)env->list,
-	    .input = -1,
-	    .output = &errors,
-	    .errors = &errors};
-	spawn_run(&options, &deadline, &result);
-	if (result.end != SPAWN_EXITED || result.code != 0) {
-		size_t line = 0;
-		while (
-		    line < buf_len(&errors) && buf_data(&errors)[line] != '\n')
-			line++;
-		log_say(CONFIG_LOG_WARNING, account, "command", "%s %s%s%.*s",
-		    key, spawn_describe(&result, how), line > 0 ? ": " : "",
-		    (int)line, buf_data(&errors));
-	}
-	buf_clear(&errors);
-}
-
-static void
-run_commands(
+run_after_mail_command(
     const struct config_account *account, const struct session_result *result)
 {
-	struct environment env;
-	char *messages = xasprintf("%" PRIu64, result->messages);
+	struct hook_env env;
 
-	env_begin(&env, account->name);
-	env_add(&env, "ODMR_MESSAGES", messages);
-	if (account->online_command.count > 0 && result->reached)
-		run_command(account->name, "online_command",
-		    account->online_command.items, &env);
-	if (account->after_mail_command.count > 0 && result->messages > 0)
-		run_command(account->name, "after_mail_command",
-		    account->after_mail_command.items, &env);
-	env_clear(&env);
+	if (account->after_mail_command.count == 0 || result->messages == 0)
+		return;
+	char *messages = xasprintf("%" PRIu64, result->messages);
+	hook_env_begin(&env, account->name);
+	hook_env_add(&env, "ODMR_MESSAGES", messages);
+	hook_run(account->name, "after_mail_command",
+	    account->after_mail_command.items, &env);
+	hook_env_clear(&env);
 	free(messages);
 }
 
@@ -119,18 +53,18 @@ run_alarm_command(const struct config_account *account,
 	const char *const argv[] = {
 	    "/bin/sh", "-c", account->alarm_command, NULL};
 	char success[TIMESTAMP_UTC_SIZE] = "";
-	struct environment env;
+	struct hook_env env;
 
 	if (account->alarm_command == NULL)
 		return;
 	if (history->last_success != 0)
 		timestamp_format_utc(success, history->last_success);
-	env_begin(&env, account->name);
-	env_add(&env, "ODMR_ALARM", why);
-	env_add(&env, "ODMR_LAST_SUCCESS", success);
-	env_add(&env, "ODMR_LAST_ERROR", last_error);
-	run_command(account->name, "alarm_command", argv, &env);
-	env_clear(&env);
+	hook_env_begin(&env, account->name);
+	hook_env_add(&env, "ODMR_ALARM", why);
+	hook_env_add(&env, "ODMR_LAST_SUCCESS", success);
+	hook_env_add(&env, "ODMR_LAST_ERROR", last_error);
+	hook_run(account->name, "alarm_command", argv, &env);
+	hook_env_clear(&env);
 }
 
 /* Once a day; a clock that was set back does not silence it. */
@@ -202,7 +136,7 @@ followup_session(const struct config *config,
 		return;
 	ping_send(account,
 	    result->outcome == SESSION_FAILED ? PING_FAIL : PING_SUCCESS);
-	run_commands(account, result);
+	run_after_mail_command(account, result);
 	if (account->enabled)
 		raise_alarm(config, account);
 	if (!metrics_write(config, &err))

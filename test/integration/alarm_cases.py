@@ -252,10 +252,10 @@ def test_term_while_a_ping_hangs(t):
 
 # Commands
 
-@rows(("mail", True, None, ["online office 1", "mail office 1"]),
-      ("no mail", False, None, ["online office 0"]),
+@rows(("mail", True, None, ["mail office 1", "online office"]),
+      ("no mail", False, None, ["online office"]),
       ("refused", False, {"AUTH": b"535 5.7.8 Wrong"}, []),
-      ("ATRN refused", False, FAILING, ["online office 0"]))
+      ("ATRN refused", False, FAILING, ["online office"]))
 def test_commands(t, has_mail, replies, expected):
     """online_command once the provider took us, after_mail_command for mail."""
     def command(word):
@@ -266,7 +266,33 @@ def test_commands(t, has_mail, replies, expected):
                 online_command=command("online"), after_mail_command=command("mail"))
     t.run("fetch", "office")
     t.check_provider()
-    assert lines(t.path("ran")) == expected, lines(t.path("ran"))
+    # They run side by side, and are waited for.
+    assert sorted(lines(t.path("ran"))) == expected, lines(t.path("ran"))
+
+
+def test_online_command_runs_before_the_mail_is_fetched(t):
+    """What is to be sent is on its way while mail comes in: the provider sends
+    nothing before the command ran, and the command ends after the mail."""
+    def script(line):
+        until(lambda: lines(t.path("begun")), what="online_command")
+        one_message(TEXT)(line)
+
+    t.configure(t.provider(script), drain=False,
+                online_command=["/bin/sh", "-c", (
+                    "echo >>{0}/begun; while [ ! -e {0}/mailed ]; do sleep 0.1; done; "
+                    "echo >>{0}/ended").format(t.folder)],
+                after_mail_command=["/bin/sh", "-c", "echo >>%s" % t.path("mailed")])
+    t.fetch("office")
+    t.assert_mail(USER, TEXT)
+    assert lines(t.path("ended")) == [""], "the fetch waits for the command's end"
+
+
+def test_online_command_once_a_session(t):
+    """Though the provider is called again as long as it has mail."""
+    t.configure(t.provider(*[one_message(TEXT)] * 3), online_command=[
+        "/bin/sh", "-c", "echo >>%s" % t.path("ran")])
+    t.expect(t.fetch("office"), 0, "3 messages")
+    assert len(lines(t.path("ran"))) == 1
 
 
 def test_command_that_fails(t):
@@ -276,10 +302,12 @@ def test_command_that_fails(t):
              "after_mail_command .*3.*: no queue here", "online_command .*")
 
 
-def test_term_in_a_command(t):
+@rows(("after_mail_command", "after_mail_command", [one_message(TEXT)]),
+      ("online_command", "online_command", []))
+def test_term_in_a_command(t, key, scripts):
     """It does not outlive the service, nor hold up its end."""
-    t.configure(t.provider(one_message(TEXT)), after_mail_command=[
-        "/bin/sh", "-c", "echo $$ >%s; exec sleep 100" % t.path("pid")], **CERTAIN)
+    t.configure(t.provider(*scripts), **dict(CERTAIN, **{key: [
+        "/bin/sh", "-c", "echo $$ >%s; exec sleep 100" % t.path("pid")]}))
     service = Service(t)
     [pid] = until(lambda: lines(t.path("pid")), what="the command")
     patience = Patience(10)

@@ -50,6 +50,18 @@ def test_listening(t):
     assert t.status()["result"] == "no-mail", "a clean end"
 
 
+def test_online_command_while_mail_is_waited_for(t):
+    """It runs at the login, not hours later when there is mail."""
+    host = ProviderHost(t, hold="4m")
+    t.configure(accounts={"office": host.account(every="1s", online_command=[
+        "/bin/sh", "-c", "echo >>%s" % t.path("online")])})
+    service = Service(t)
+    until(host.is_held, what="the customer to be held")
+    until(lambda: os.path.exists(t.path("online")), what="online_command")
+    assert host.is_held()
+    service.stop()
+
+
 def test_listening_takes_up_what_is_new(t):
     """A reload, and a network that comes back, begin a new call at once."""
     host = ProviderHost(t, hold="4m")

@@ -22,6 +22,8 @@ MODES = {
     "/usr/local/lib/systemd/system/odmr-agent.service": 0o644,
     "/usr/local/lib/systemd/system/odmr-agent-fetch.service": 0o644,
     "/usr/local/lib/systemd/system/odmr-agent-fetch.timer": 0o644,
+    "/usr/local/lib/systemd/system/odmr-agent-online.path": 0o644,
+    "/usr/local/lib/systemd/system/odmr-agent-online.service": 0o644,
     "/usr/local/lib/sysusers.d/odmr-agent.conf": 0o644,
     "/usr/local/share/bash-completion/completions/odmr-agent": 0o644,
     "/usr/local/share/man/man5/odmr-agent.yaml.5": 0o644,

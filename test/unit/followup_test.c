@@ -21,10 +21,12 @@
 #include "base/clock.h"
 #include "base/deadline.h"
 #include "base/spawn.h"
+#include "base/stop.h"
 #include "config/config.h"
 #include "record/history.h"
 #include "record/status_file.h"
 #include "session/session.h"
+#include "tell/online.h"
 #include "tell/ping.h"
 
 enum { DAY_MS = 24 * 3600 * 1000 };
@@ -109,39 +111,68 @@ shell(const char *argv[static 4], const char *script)
 }
 
 static void
-commands_run_when_their_time_is(void **state)
+mail_is_followed_by_its_command(void **state)
 {
 	struct config_account account = {.name = "office", .enabled = true};
 	struct config config = {
 	    .state_dir = folder, .accounts = &account, .accounts_count = 1};
-	struct session_result result = {
-	    .outcome = SESSION_MAIL, .messages = 3, .reached = true};
-	const char *mail[4], *online[4];
-	char mail_script[256], online_script[256];
+	struct session_result result = {.outcome = SESSION_MAIL, .messages = 3};
+	const char *mail[4];
+	char script[256];
 
 	(void)state;
-	snprintf(mail_script, sizeof mail_script,
-	    "echo \"$ODMR_ACCOUNT $ODMR_MESSAGES\" >>%s/mail", folder);
-	snprintf(online_script, sizeof online_script,
-	    "echo on >>%s/online; echo 'it \033[31mbroke' >&2; exit 3", folder);
-	account.after_mail_command = shell(mail, mail_script);
-	account.online_command = shell(online, online_script);
+	snprintf(script, sizeof script,
+	    "echo \"$ODMR_ACCOUNT $ODMR_MESSAGES\" >>%s/mail;"
+	    " echo 'it \033[31mbroke' >&2; exit 3",
+	    folder);
+	account.after_mail_command = shell(mail, script);
 	followup_in_child(&config, &result);
 	assert_string_equal(read_text("mail"), "office 3\n");
-	assert_string_equal(read_text("online"), "on\n");
 	assert_non_null(strstr(read_text("log"),
-	    "online_command exited with status 3: it \\x1b[31mbroke"));
+	    "after_mail_command exited with status 3: it \\x1b[31mbroke"));
 
-	result = (struct session_result){
-	    .outcome = SESSION_NO_MAIL, .reached = true};
+	result = (struct session_result){.outcome = SESSION_NO_MAIL};
 	followup_in_child(&config, &result);
 	assert_string_equal(read_text("mail"), "office 3\n");
-	assert_string_equal(read_text("online"), "on\non\n");
+}
 
-	result = (struct session_result){.outcome = SESSION_FAILED};
-	error_set(&result.error, ERROR_AGAIN, "no connection");
-	followup_in_child(&config, &result);
-	assert_string_equal(read_text("online"), "on\non\n");
+/* One session in a process of its own, as online_prepare() wants it. */
+static void
+session_in_child(const struct config_account *account, bool reached)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct online online;
+		int private = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		stop_install();
+		online_prepare(&online, account, private);
+		for (int i = 0; reached && i < 2; i++)
+			online_start(&online);
+		online_wait(&online);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static void
+online_command_runs_once_where_the_provider_was_reached(void **state)
+{
+	struct config_account account = {.name = "office"};
+	const char *online[4];
+	char script[256];
+
+	(void)state;
+	session_in_child(&account, true); /* there is none */
+	snprintf(script, sizeof script,
+	    "echo \"$ODMR_ACCOUNT$ODMR_MESSAGES\" >>%s/online", folder);
+	account.online_command = shell(online, script);
+	session_in_child(&account, false);
+	assert_string_equal(read_text("online"), "");
+	session_in_child(&account, true);
+	assert_string_equal(read_text("online"), "office\n");
 }
 
 static void
@@ -335,7 +366,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    EACH(commands_run_when_their_time_is),
+	    EACH(mail_is_followed_by_its_command),
+	    EACH(online_command_runs_once_where_the_provider_was_reached),
 	    EACH(an_alarm_is_raised_once_a_day),
 	    EACH(metrics_are_as_prometheus_wants),
 	    EACH(pings_have_their_place_in_the_url),
