@@ -23,12 +23,13 @@ INSTALLED := \
 	data:contrib/bash-completion-provider:$(bashcompdir)/odmr-provider \
 	$(foreach page,$(DOCS),data:$(page):$(docdir)/$(notdir $(page))) \
 	data:systemd/sendmail.conf:$(docdir)/sendmail.conf \
-	$(foreach file,crontab fail2ban-filter.conf fail2ban-jail.conf, \
+	$(foreach file,crontab fail2ban-filter.conf fail2ban-jail.conf \
+		prometheus/odmr-agent.rules.yaml prometheus/grafana-dashboard.json, \
 		data:contrib/$(file):$(docdir)/contrib/$(file)) \
 	$(foreach script,ppp-ip-up networkmanager-dispatcher check_odmr_agent, \
 		script:contrib/$(script):$(docdir)/contrib/$(script))
 # Nobody else's; removed when they are empty.
-OWN_FOLDERS := $(docdir)/contrib $(docdir) $(sysconfdir)/odmr-agent
+OWN_FOLDERS := $(docdir)/contrib/prometheus $(docdir)/contrib $(docdir) $(sysconfdir)/odmr-agent
 
 mode_of   = $(word 1,$(subst :, ,$(1)))
 source_of = $(word 2,$(subst :, ,$(1)))

@@ -61,6 +61,7 @@ struct tls_info {
 	const char *group; /* IANA's name, as x25519; NULL: none */
 	bool resumed;
 	time_t not_after; /* end of the peer's certificate; -1: not known */
+	time_t own_not_after; /* of ours; -1: we have none */
 	char subject[TLS_SUBJECT_SIZE]; /* escaped */
 	char pin[TLS_PIN_SIZE]; /* the line for tls_pins */
 };

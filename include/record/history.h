@@ -72,6 +72,9 @@ struct history {
 	/* The strongest mechanism that this host ever offered; "": unknown. */
 	char auth_best[HISTORY_AUTH_SIZE];
 	char auth_host[HISTORY_HOST_SIZE];
+	/* Of the provider's certificate and of ours, as the last connection
+	 * with TLS had them; 0: there is none, or its end does not count. */
+	int64_t certificate_end, own_certificate_end;
 	struct asking_memory asking;
 
 	uint64_t *proven; /* deliveries that have accepted a message */

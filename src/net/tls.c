@@ -369,13 +369,16 @@ tls_info(const struct stream *stream, struct tls_info *info)
 {
 	SSL *ssl = stream_ssl(stream);
 
-	*info = (struct tls_info){.not_after = -1};
+	*info = (struct tls_info){.not_after = -1, .own_not_after = -1};
 	if (ssl == NULL)
 		return false;
 	info->version = SSL_get_version(ssl);
 	info->cipher = SSL_CIPHER_standard_name(SSL_get_current_cipher(ssl));
 	info->group = group_name(ssl);
 	info->resumed = SSL_session_reused(ssl) == 1;
+	X509 *own = SSL_get_certificate(ssl);
+	if (own != NULL)
+		info->own_not_after = certificate_not_after(own);
 	X509 *certificate = SSL_get0_peer_certificate(ssl);
 	if (certificate != NULL) {
 		info->not_after = certificate_not_after(certificate);

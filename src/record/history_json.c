@@ -193,6 +193,8 @@ history_json_format(
 	json_count(&json, "ledger_due", history->ledger_due);
 	write_text_member(&json, "auth_best", history->auth_best);
 	write_text_member(&json, "auth_host", history->auth_host);
+	json_time(&json, "certificate_end", history->certificate_end);
+	json_time(&json, "own_certificate_end", history->own_certificate_end);
 	asking_json_write(&json, &history->asking);
 	write_proven(&json, history);
 	history_days_json_write(&json, &history->days);
@@ -363,6 +365,9 @@ read_members(const struct json_value *root, struct history *history)
 	    root, "auth_best", history->auth_best, sizeof history->auth_best);
 	read_text(
 	    root, "auth_host", history->auth_host, sizeof history->auth_host);
+	history->certificate_end = json_get_time(root, "certificate_end");
+	history->own_certificate_end =
+	    json_get_time(root, "own_certificate_end");
 	asking_json_read(root, &history->asking);
 	read_proven(root, history);
 	history_days_json_read(root, &history->days);

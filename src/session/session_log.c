@@ -12,6 +12,28 @@
 
 enum { EXPIRY_WARNING = 14 * 24 * 3600 /* seconds */ };
 
+static int64_t
+end_in_ms(time_t end)
+{
+	return end > 0 ? (int64_t)end * 1000 : 0;
+}
+
+/* For alerts. A resumed session may not say how long the provider's is good. */
+static void
+remember_certificates(struct session *s, const struct call_result *call)
+{
+	const struct config_account *account = s->account;
+
+	if (!call->secured && account->tls != CONFIG_TLS_OFF)
+		return;
+	s->history.own_certificate_end =
+	    call->secured ? end_in_ms(call->tls.own_not_after) : 0;
+	if (!call->secured || account->tls_pins.count > 0)
+		s->history.certificate_end = 0; /* only the pin decides */
+	else if (call->tls.not_after != -1)
+		s->history.certificate_end = end_in_ms(call->tls.not_after);
+}
+
 static void
 watch_certificate(struct session *s, const struct call_result *call)
 {
@@ -50,6 +72,7 @@ session_log_call(struct session *s, const struct call_result *call)
 	struct log_line line;
 	const struct customer_outcome *outcome = &call->outcome;
 
+	remember_certificates(s, call);
 	watch_certificate(s, call);
 	watch_mechanism(s, outcome);
 	if (!log_is_on(CONFIG_LOG_DEBUG))

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/whole_file.h"
 #include "config/config.h"
+#include "record/expected.h"
 #include "record/history.h"
 #include "record/lock.h"
 #include "record/status_file.h"
@@ -30,7 +31,10 @@ static const char lock_name[] = "metrics:";
 struct sample {
 	const char *account;
 	int64_t last_success, last_attempt, last_mail; /* ms; 0: never */
-	bool alarm;
+	int64_t hold_until, next, deferral; /* ms; 0: none */
+	int64_t certificate_end, own_certificate_end; /* likewise */
+	uint64_t failures, deferred, ledger_due;
+	bool enabled, alarm;
 	struct history_total total;
 };
 
@@ -56,6 +60,48 @@ static int64_t
 get_alarm(const struct sample *sample)
 {
 	return sample->alarm;
+}
+
+static int64_t
+get_enabled(const struct sample *sample)
+{
+	return sample->enabled;
+}
+
+static int64_t
+get_failures(const struct sample *sample)
+{
+	return (int64_t)sample->failures;
+}
+
+static int64_t
+get_hold_until(const struct sample *sample)
+{
+	return sample->hold_until / 1000;
+}
+
+static int64_t
+get_next(const struct sample *sample)
+{
+	return sample->next / 1000;
+}
+
+static int64_t
+get_waiting(const struct sample *sample)
+{
+	return (int64_t)sample->deferred;
+}
+
+static int64_t
+get_deferral(const struct sample *sample)
+{
+	return sample->deferral / 1000;
+}
+
+static int64_t
+get_ledger_due(const struct sample *sample)
+{
+	return (int64_t)sample->ledger_due;
 }
 
 static int64_t
@@ -101,6 +147,21 @@ static const struct {
 	"End of the last session that brought mail; 0: none.", get_last_mail},
     {"alarm", "gauge",
 	"1 where no mail came through for longer than alarm_after.", get_alarm},
+    {"enabled", "gauge", "0 where the account is disabled.", get_enabled},
+    {"failures_in_a_row", "gauge",
+	"Sessions that failed since the last success.", get_failures},
+    {"hold_until_timestamp_seconds", "gauge", "End of the hold; 0: none.",
+	get_hold_until},
+    {"next_session_timestamp_seconds", "gauge",
+	"When the next session should begin; 0: the agent does not plan it.",
+	get_next},
+    {"deferred_recipients", "gauge",
+	"Recipients of messages that wait for a final answer.", get_waiting},
+    {"deferral_seconds", "gauge",
+	"Longest time between the first deferral of a message and its last.",
+	get_deferral},
+    {"ledger_due_messages", "gauge",
+	"Messages that the provider will send again.", get_ledger_due},
     {"messages_total", "counter", "Messages delivered.", get_messages},
     {"message_bytes_total", "counter", "Octets of messages delivered.",
 	get_bytes},
@@ -116,6 +177,30 @@ add_head(struct buf *out, const char *name, const char *type, const char *help)
 	return buf_printf(out,
 	    "# HELP odmr_agent_%s %s\n# TYPE odmr_agent_%s %s\n", name, help,
 	    name, type);
+}
+
+/* Those that are there, and whose end counts. */
+static bool
+add_certificates(struct buf *out, const struct sample *samples, size_t count)
+{
+	static const char name[] = "certificate_end_timestamp_seconds";
+	bool fits =
+	    add_head(out, name, "gauge", "Until when a certificate is valid.");
+
+	for (size_t i = 0; i < 2 * count; i++) {
+		const struct sample *sample = &samples[i / 2];
+		bool own = i % 2 == 1;
+		int64_t end =
+		    own ? sample->own_certificate_end : sample->certificate_end;
+		if (end != 0)
+			fits =
+			    fits && buf_printf(out,
+					"odmr_agent_%s{account=\"%s\","
+					"certificate=\"%s\"} %" PRId64 "\n",
+					name, sample->account,
+					own ? "own" : "provider", end / 1000);
+	}
+	return fits;
 }
 
 static bool
@@ -154,7 +239,8 @@ format_sample(struct buf *out, const struct sample *samples, size_t count)
 				families[f].name, samples[i].account,
 				families[f].get(&samples[i]));
 	}
-	return fits && add_sessions(out, samples, count);
+	return fits && add_certificates(out, samples, count) &&
+	       add_sessions(out, samples, count);
 }
 
 static void
@@ -166,11 +252,23 @@ take_sample(struct sample *sample, const struct config *config,
 
 	(void)!status_file_read(
 	    config->state_dir, account->name, &history, &ignored);
+	const struct history_deferral *longest =
+	    history_deferrals_longest(&history.deferrals);
 	*sample = (struct sample){
 	    .account = account->name,
 	    .last_success = history.last_success,
 	    .last_attempt = history.last.started,
 	    .last_mail = history.last_mail,
+	    .hold_until =
+		history_hold_left(&history, now) > 0 ? history.hold_until : 0,
+	    .next = expected_next(account, &history, now),
+	    .deferral = longest != NULL ? longest->last - longest->since : 0,
+	    .certificate_end = history.certificate_end,
+	    .own_certificate_end = history.own_certificate_end,
+	    .failures = history.failures_in_a_row,
+	    .deferred = history.deferrals.count,
+	    .ledger_due = history.ledger_due,
+	    .enabled = account->enabled,
 	    .alarm = account->enabled &&
 		     alarm_of(account, &history, now) != ALARM_NONE,
 	    .total = history.total,

@@ -34,6 +34,8 @@ MODES = {
     DOC + "/contrib/check_odmr_agent": 0o755,
     DOC + "/contrib/networkmanager-dispatcher": 0o755,
     DOC + "/contrib/ppp-ip-up": 0o755,
+    DOC + "/contrib/prometheus/odmr-agent.rules.yaml": 0o644,
+    DOC + "/contrib/prometheus/grafana-dashboard.json": 0o644,
 }
 
 

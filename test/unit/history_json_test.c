@@ -216,6 +216,8 @@ make_history(struct history *history)
 	history->ledger_due = make_count();
 	make_text(history->auth_best, sizeof history->auth_best);
 	make_text(history->auth_host, sizeof history->auth_host);
+	history->certificate_end = make_time();
+	history->own_certificate_end = make_time();
 	make_asking(&history->asking);
 	for (size_t i = chance(4); i > 0; i--)
 		history_add_proven(history, chance(UINT64_MAX));
@@ -341,6 +343,8 @@ assert_same(const struct history *a, const struct history *b)
 	SAME(ledger_due);
 	SAME_TEXT(auth_best);
 	SAME_TEXT(auth_host);
+	SAME(certificate_end);
+	SAME(own_certificate_end);
 	assert_same_asking(&a->asking, &b->asking);
 	SAME(proven_count);
 	for (size_t i = 0; i < a->proven_count; i++)
