@@ -66,7 +66,9 @@ PKG_LIBS   := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
 
 # Assertions stay in release builds: a broken invariant must end the session,
 # which loses nothing, and never go on.
-ALL_CPPFLAGS := -Iinclude -D_GNU_SOURCE -DODMR_VERSION='"$(VERSION)"' \
+# 32 bits: times after 2038, files over 2 GiB (src/base/timestamp.c asks for it).
+ALL_CPPFLAGS := -Iinclude -D_GNU_SOURCE -D_TIME_BITS=64 -D_FILE_OFFSET_BITS=64 \
+	-DODMR_VERSION='"$(VERSION)"' \
 	-DODMR_SYSCONFDIR='"$(sysconfdir)"' \
 	-DODMR_LOCALSTATEDIR='"$(localstatedir)"' $(PKG_CFLAGS) $(CPPFLAGS)
 ALL_CFLAGS := -std=c11 -g $(WARNINGS) $(HARDENING_$(PROFILE)) -fPIE $(CFLAGS)

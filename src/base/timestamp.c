@@ -4,7 +4,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/types.h>
 #include <time.h>
+
+_Static_assert(sizeof(time_t) == 8, "a time after 2038 has to fit");
+_Static_assert(sizeof(off_t) == 8, "a file over 2 GiB has to fit");
 
 static time_t
 whole_seconds(int64_t ms)

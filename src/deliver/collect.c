@@ -42,7 +42,7 @@ struct collect {
 static struct collect *
 collect_of(struct delivery *delivery)
 {
-	return (struct collect *)delivery;
+	return (struct collect *)(void *)delivery;
 }
 
 static bool
@@ -231,7 +231,7 @@ collect_abort(struct delivery *delivery)
 static bool
 collect_gone(const struct delivery *delivery)
 {
-	const struct collect *collect = (const struct collect *)delivery;
+	const struct collect *collect = (const void *)delivery;
 
 	return writer_full(collect->spool_errnum) ||
 	       collect->inner->ops->gone(collect->inner);

@@ -55,7 +55,7 @@ struct mailer {
 static struct mailer *
 mailer_of(struct delivery *delivery)
 {
-	return (struct mailer *)delivery;
+	return (struct mailer *)(void *)delivery;
 }
 
 static struct deadline
@@ -350,7 +350,7 @@ mailer_abort(struct delivery *delivery)
 static bool
 mailer_gone(const struct delivery *delivery)
 {
-	const struct mailer *mailer = (const struct mailer *)delivery;
+	const struct mailer *mailer = (const void *)delivery;
 
 	return mailer->gone || is_estranged(mailer);
 }

@@ -88,7 +88,7 @@ route_find(
 static struct route *
 route_of(struct delivery *delivery)
 {
-	return (struct route *)delivery;
+	return (struct route *)(void *)delivery;
 }
 
 /* NULL: no rule takes the recipient. */

@@ -226,7 +226,7 @@ rewrite(
 static struct ledger_file *
 of_store(struct ledger_store *store)
 {
-	return (struct ledger_file *)store; /* it is the first member */
+	return (struct ledger_file *)(void *)store; /* it is the first member */
 }
 
 static bool

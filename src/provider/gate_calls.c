@@ -228,11 +228,11 @@ on_logged_in(struct gate *gate, long call, uint32_t account)
 	if (gate->calls[call].account != NOBODY ||
 	    account >= gate->config->accounts_count)
 		return;
-	gate->calls[call].account = account;
+	gate->calls[call].account = (long)account;
 	gate->strangers--;
 	gate->totals.logins++;
 	gate_set_state(gate, call, PLACE_READY);
-	limit_calls_of(gate, account);
+	limit_calls_of(gate, (long)account);
 }
 
 bool

@@ -38,6 +38,12 @@ chance(uint64_t below)
 	return x % below;
 }
 
+static size_t
+count_by_chance(size_t below)
+{
+	return (size_t)chance(below);
+}
+
 /* What JSON, its reader or a terminal could stumble over. */
 static const char *const pieces[] = {",", ",,,,,,,,", "[", "{", "}", "]", ":",
     "\"", "\\", "\\\\\"", "\\u0041", "/", "a", "0", " ", "\t", "\r\n", "\x01",
@@ -49,7 +55,7 @@ enum { PIECES = sizeof pieces / sizeof *pieces };
 static void
 make_text(char *out, size_t size)
 {
-	size_t wanted = chance(3) == 0 ? size - 1 : chance(size);
+	size_t wanted = chance(3) == 0 ? size - 1 : count_by_chance(size);
 	const char *only = chance(4) == 0 ? pieces[chance(PIECES)] : NULL;
 
 	out[0] = '\0';
@@ -111,9 +117,9 @@ static void
 make_domains(struct asking_memory *asking)
 {
 	size_t count = chance(DOMAINS_SELDOM) == 0
-			   ? ASKING_DOMAINS_MAX - chance(3)
-			   : chance(5);
-	size_t refused = chance(count + 1);
+			   ? ASKING_DOMAINS_MAX - count_by_chance(3)
+			   : count_by_chance(5);
+	size_t refused = count_by_chance(count + 1);
 
 	for (size_t i = 0; i < count; i++) {
 		char begin[HISTORY_HOST_SIZE - 8], name[HISTORY_HOST_SIZE];
@@ -156,7 +162,8 @@ make_asking(struct asking_memory *asking)
 static void
 make_deferrals(struct history_deferrals *deferrals)
 {
-	size_t count = chance(10) == 0 ? HISTORY_DEFERRALS_MAX : chance(5);
+	size_t count =
+	    chance(10) == 0 ? HISTORY_DEFERRALS_MAX : count_by_chance(5);
 
 	for (size_t i = 0; i < count; i++) {
 		struct history_deferral made = {.id = chance(UINT64_MAX),
@@ -219,7 +226,7 @@ make_history(struct history *history)
 	history->certificate_end = make_time();
 	history->own_certificate_end = make_time();
 	make_asking(&history->asking);
-	for (size_t i = chance(4); i > 0; i--)
+	for (size_t i = count_by_chance(4); i > 0; i--)
 		history_add_proven(history, chance(UINT64_MAX));
 	make_days(&history->days);
 	for (int i = 0; i < HISTORY_OUTCOMES; i++)

@@ -32,7 +32,7 @@ struct double_delivery {
 static struct double_delivery *
 double_of(struct delivery *delivery)
 {
-	return (struct double_delivery *)delivery;
+	return (struct double_delivery *)(void *)delivery;
 }
 
 static void
@@ -157,7 +157,9 @@ double_abort(struct delivery *delivery)
 static bool
 double_gone(const struct delivery *delivery)
 {
-	return ((const struct double_delivery *)delivery)->gone;
+	const struct double_delivery *one = (const void *)delivery;
+
+	return one->gone;
 }
 
 static const struct delivery_ops double_ops = {
