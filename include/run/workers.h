@@ -80,7 +80,10 @@ enum workers_wait_result workers_wait(struct workers *pool, int64_t until,
     const int *fds, size_t count, struct workers_event *event);
 /* SIGTERM to every session; each ends in an event still. */
 void workers_stop(struct workers *pool);
-/* The same to those that only wait for new mail: they begin anew. */
+/*
+ * The same to those that only wait for new mail, or will: they begin anew. A
+ * session that is under way goes on until it only waits.
+ */
 void workers_stop_listening(struct workers *pool);
 
 #endif

@@ -238,6 +238,21 @@ hear(struct process *process, bool told)
 		process->ends = now + process->patience;
 }
 
+static void
+stop_one(struct process *process)
+{
+	int64_t latest = clock_ms() + STOP_MS;
+
+	if (process->pid < 0)
+		return;
+	kill(process->pid, SIGTERM);
+	process->stopping = true;
+	if (process->latest > latest)
+		process->latest = latest;
+	if (process->ends > latest)
+		process->ends = latest;
+}
+
 /* true: there was a record. */
 static bool
 read_record(struct process *process, struct workers_event *event, bool *gone)
@@ -256,6 +271,8 @@ read_record(struct process *process, struct workers_event *event, bool *gone)
 	}
 	hear(process, record.ended);
 	process->listening = !record.ended && record.result.listening != 0;
+	if (process->listening && process->outdated)
+		stop_one(process);
 	*event = (struct workers_event){.tag = process->tag,
 	    .ended = record.ended,
 	    .result = record.result};
@@ -357,21 +374,6 @@ workers_wait(struct workers *pool, int64_t until, const int *fds, size_t count,
 	}
 }
 
-static void
-stop_one(struct process *process)
-{
-	int64_t latest = clock_ms() + STOP_MS;
-
-	if (process->pid < 0)
-		return;
-	kill(process->pid, SIGTERM);
-	process->stopping = true;
-	if (process->latest > latest)
-		process->latest = latest;
-	if (process->ends > latest)
-		process->ends = latest;
-}
-
 void
 workers_stop(struct workers *pool)
 {
@@ -382,8 +384,10 @@ workers_stop(struct workers *pool)
 void
 workers_stop_listening(struct workers *pool)
 {
-	for (size_t i = 0; i < pool->count; i++)
-		if (pool->processes[i].listening &&
-		    !pool->processes[i].stopping)
-			stop_one(&pool->processes[i]);
+	for (size_t i = 0; i < pool->count; i++) {
+		struct process *process = &pool->processes[i];
+		process->outdated = true;
+		if (process->listening && !process->stopping)
+			stop_one(process);
+	}
 }

@@ -36,6 +36,7 @@ struct process {
 	bool stopping;
 	bool told; /* its session's end */
 	bool listening; /* it waits for new mail, and takes no place */
+	bool outdated; /* it is stopped as soon as it listens */
 	bool hung;
 	bool garbled; /* it wrote what no session writes */
 	struct error *refused; /* with pid -1 */

@@ -158,6 +158,15 @@ wait_for_stop(const struct config *cfg, const struct config_account *account,
 		bring_mail(cfg, account, options, result);
 }
 
+static void
+listen_until_stopped(const struct config *cfg,
+    const struct config_account *account, const struct session_options *options,
+    struct session_result *result)
+{
+	result->listening = 1;
+	wait_for_stop(cfg, account, options, result);
+}
+
 /* How the process stands; told as counts. */
 static void
 look_around(const struct config *cfg, const struct config_account *account,
@@ -375,6 +384,22 @@ a_child_keeps_its_secrets(void **state)
 	secret_clear(&accounts[1].password);
 }
 
+/* The wish comes before the parent knows that the session listens. */
+static void
+a_wish_to_begin_anew_waits_for_listeners(void **state)
+{
+	struct workers *pool = workers_new(1, listen_until_stopped);
+
+	(void)state;
+	start(pool, &accounts[0], NULL);
+	workers_stop_listening(pool);
+	assert_false(next_event(pool).ended);
+	struct workers_event event = next_event(pool);
+	assert_true(event.ended);
+	assert_int_equal(event.result.outcome, SESSION_MAIL);
+	end_pool(pool);
+}
+
 static void
 the_callers_descriptors_wake(void **state)
 {
@@ -405,6 +430,7 @@ main(void)
 	    cmocka_unit_test(others_do_not_notice),
 	    cmocka_unit_test(what_cannot_start_is_told),
 	    cmocka_unit_test(a_child_keeps_its_secrets),
+	    cmocka_unit_test(a_wish_to_begin_anew_waits_for_listeners),
 	    cmocka_unit_test(the_callers_descriptors_wake),
 	};
 
