@@ -35,6 +35,14 @@ def said_yes(reply):
     return reply.code // 100 == 2
 
 
+def write_whole(path, envelope):
+    """Whoever looks meanwhile sees no half of it."""
+    temporary = path + ".new"
+    with open(temporary, "w", encoding="utf-8") as file:
+        json.dump(envelope, file, indent=1)
+    os.rename(temporary, path)
+
+
 class Held:
     """A message of a folder: NAME.eml and, beside it, NAME.json with "sender",
     "recipients", and later what became of each: "outcome"."""
@@ -60,19 +68,17 @@ class Held:
 
     def settle(self, rcpt, reply):
         self.outcome[rcpt] = reply.text
-        temporary = self.path + ".new"
-        with open(temporary, "w", encoding="utf-8") as file:
-            json.dump(self.envelope, file, indent=1)
-        os.rename(temporary, self.path)
+        write_whole(self.path, self.envelope)
 
 
 def hold(folder, name, sender, recipients, text):
-    """Puts a message into a folder. text: octets, lines end with LF or CRLF."""
+    """Puts a message into a folder, from which a provider may be serving. text:
+    octets, lines end with LF or CRLF."""
     os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, name + ".eml"), "wb") as file:
         file.write(text)
-    with open(os.path.join(folder, name + ".json"), "w", encoding="utf-8") as file:
-        json.dump({"sender": sender, "recipients": list(recipients)}, file)
+    write_whole(os.path.join(folder, name + ".json"),
+                {"sender": sender, "recipients": list(recipients)})
 
 
 class Folder:

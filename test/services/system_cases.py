@@ -110,10 +110,7 @@ class Setting:
         # Of a size of its own: the ledger knows a deferred message by that.
         text = mail.message("number %d" % self.sent,
                             body=b"A line.\r\n" * (lines + self.sent))
-        hold(self.system.shared("held"), "new", "friend@remote.example", [USER], text)
-        for part in (".eml", ".json"):
-            os.rename(self.system.shared("held", "new" + part),
-                      self.system.shared("held", name + part))
+        hold(self.system.shared("held"), name, "friend@remote.example", [USER], text)
         return text
 
     def arrived(self, count):
