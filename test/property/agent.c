@@ -255,7 +255,8 @@ calls(struct world *w, struct agent *agent)
 	}
 	w->provider.told_2xx = w->provider.told_4xx = 0;
 	w->provider.told_5xx = w->provider.texts = 0;
-	bool more = true;
+	/* It may have died while it probed. */
+	bool more = !w->killed;
 	while (more) {
 		more = call(w, agent, &fruitless);
 		whole &= !w->provider.lost;
