@@ -11,6 +11,13 @@
 
 #include "deliver/writer.h"
 
+/*
+ * A disk that is not mounted or a folder that cannot be written to is a fault
+ * of the host (RFC 3463 3.4), mended at any minute: the next session asks again.
+ * 4.2.x would be a word on the mailbox, and the ledger would wait.
+ */
+#define HOST_FAULT "4.3.0"
+
 void
 box_clear(struct box *box)
 {
@@ -40,7 +47,7 @@ set_bare(const struct box_place *place, struct status *status)
 	char text[STATUS_TEXT_MAX];
 
 	folder_explain_bare(&place->folders, text, sizeof text);
-	status_set(status, 451, "4.2.1", "%s: %s", place->name, text);
+	status_set(status, 451, HOST_FAULT, "%s: %s", place->name, text);
 }
 
 /* false: status says why there is none. */
@@ -62,13 +69,13 @@ open_box_folder(struct box_place *place, const char *name,
 		place->gone = true;
 		break;
 	case FOLDER_EMPTY:
-		status_set(status, 451, "4.2.1",
+		status_set(status, 451, HOST_FAULT,
 		    "%s: the folder of the mailbox is empty: is its disk "
 		    "mounted?",
 		    place->name);
 		break;
 	case FOLDER_NO_BASE:
-		status_set(status, 451, "4.2.1", "%s: %s: %s", place->name,
+		status_set(status, 451, HOST_FAULT, "%s: %s: %s", place->name,
 		    place->folders.base, strerror(errnum));
 		place->gone = true;
 		break;
@@ -76,7 +83,7 @@ open_box_folder(struct box_place *place, const char *name,
 		if (writer_full(errnum))
 			box_failed(place, status, errnum);
 		else
-			status_set(status, 451, "4.2.1",
+			status_set(status, 451, HOST_FAULT,
 			    "%s: cannot write to the mailbox: %s", place->name,
 			    strerror(errnum));
 		break;

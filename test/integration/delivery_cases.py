@@ -1086,10 +1086,43 @@ def test_maildir_base_vanishes(t):
         hello(line)
         os.rename(t.path("mail"), t.path("mail.away"))
         line.command("MAIL FROM:<s@r.example>", 250)
-        line.command("RCPT TO:<user@example.org>", "451 4.2.1")
+        line.command("RCPT TO:<user@example.org>", "451 4.3.0")
         line.command("QUIT", 221, 421)
     t.configure(t.provider(script), t.maildir(create=False), drain=False)
     t.fetch("office", status=75)
+
+
+@rows(("unmounted", "mail"), ("no folder for new mail", "mail/example.org/user/new"))
+def test_host_fault_at_the_end_of_a_text(t, folder):
+    """A fault of the host is no word on a mailbox: once it is mended the next
+    session delivers, and waits for no time of the ledger."""
+    make_maildir(t, USER)
+
+    def begin(line):
+        hello(line)
+        line.command("MAIL FROM:<s@r.example> SIZE=%d" % len(TEXT), 250)
+        line.command("RCPT TO:<%s>" % USER, 250)
+        line.command("DATA", 354)
+
+    def harmed(line):
+        begin(line)
+        os.rename(t.path(folder), t.path("away"))
+        line.send(dotted(TEXT))
+        line.expect("451 4.3.0")
+        line.command("QUIT", 221, 421)
+
+    def mended(line):
+        begin(line)
+        line.send(dotted(TEXT))
+        line.expect(250)
+        goodbye(line)
+
+    t.configure(t.provider(harmed, mended), t.maildir(create=False), drain=False)
+    assert t.run("fetch").status == 75
+    os.rename(t.path("away"), t.path(folder))
+    assert t.run("fetch").status == 0
+    t.check_provider()
+    t.assert_mail(USER, TEXT)
 
 
 # Before the turn
