@@ -4,6 +4,7 @@ A real Exim as the provider: that no mail stays with it, and that it bounces
 nobody by mistake.
 """
 import itertools
+import smtplib
 
 import mail
 from exim_provider import ASKS_QUEUE, TURNS_ALWAYS, EximProvider
@@ -131,3 +132,21 @@ def test_nothing_stays(t, tls):
         t.expect(t.fetch("office"), 0, "3 messages")
         assert not exim.waiting(), exim.log()
     t.assert_mail(USER, *texts)
+
+
+def test_one_domain_in_a_message(t):
+    """As the guide has it: Exim would drop, or send to the wrong customer, who
+    is in a domain that is not asked for. The sender gives him a message of his
+    own."""
+    exim = EximProvider(t)
+    text = mail.message("for two domains")
+    with smtplib.SMTP("127.0.0.1", exim.port, timeout=60) as client:
+        late = client.sendmail("sender@remote.example", [USER, OTHER], text)
+        assert list(late) == [OTHER] and late[OTHER][0] == 452, late
+        client.sendmail("sender@remote.example", [OTHER], text)
+    for domain, left in (("example.org", [OTHER]), ("example.com", [])):
+        exim.configure(domains=[domain])
+        t.expect(t.fetch("office"), 0, "1 message")
+        assert exim.waiting() == left and not exim.fates("**"), exim.log()
+    for user in (USER, OTHER):
+        t.assert_mail(user, text)

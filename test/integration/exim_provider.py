@@ -33,10 +33,17 @@ queue_only = true
 never_users =
 qualify_domain = exim.example
 message_size_limit = 50M
+acl_smtp_rcpt = check_rcpt
 acl_smtp_atrn = check_atrn
 begin acl
+check_rcpt:
+  defer condition = ${{if and{{{{def:acl_m_domain}}{{!eq{{$acl_m_domain}}{{$domain}}}}}}}}
+        message = 452 4.5.3 One domain in a message
+  accept domains = <, {domains}
+         set acl_m_domain = $domain
 check_atrn:
-  warn set acl_m_own = {domains}
+  deny !authenticated = *
+  warn set acl_m_own = ${{lookup{{$authenticated_id}}lsearch{{{folder}/customers}}}}
   deny condition = ${{if def:smtp_command_argument}}
        set acl_m_asked = ${{map{{<, $smtp_command_argument}}\
 {{${{if inlist{{$item}}{{<, $acl_m_own}}{{$value}}}}}}}}
@@ -106,6 +113,9 @@ class EximProvider:
             os.mkdir(os.path.join(self.folder, part))
             os.chown(os.path.join(self.folder, part), owner.pw_uid, owner.pw_gid)
         self.port, self.tls_port = free_port(), free_port()
+        customers = write(os.path.join(self.folder, "customers"),
+                          "office: %s\n" % ",".join(DOMAINS))
+        os.chmod(customers, 0o644)
         config = write(os.path.join(self.folder, "exim.conf"), CONF.format(
             folder=self.folder, port=self.port, tls_port=self.tls_port,
             domains=",".join(DOMAINS), password=PASSWORD, wait=wait,
