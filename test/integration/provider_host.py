@@ -22,13 +22,16 @@ PATIENT = ["minimal_backoff_time=300s", "queue_run_delay=300s",
 
 
 class ProviderHost:
-    """accounts: name to domains. keys: of odmr-provider.yaml."""
+    """accounts: name to domains. address: where customers call. keys: of
+    odmr-provider.yaml."""
 
-    def __init__(self, t, accounts=None, start=True, **keys):
+    def __init__(self, t, accounts=None, start=True, address="127.0.0.1",
+                 **keys):
         self.t = t
         self.program = os.path.join(os.path.dirname(t.binary), "odmr-provider")
         if os.geteuid() != 0:
             raise Skip("only root can start Postfix")
+        self.address = address
         self.accounts = accounts or {"office": ["example.org", "example.com"]}
         self.folder = t.sub("host")
         self.postfix = t.postfix(name="host-postfix")
@@ -37,8 +40,8 @@ class ProviderHost:
         self.config_file = os.path.join(self.folder, "odmr-provider.yaml")
         self.config = {
             "hostname": "mx.example.net",
-            "listen": "127.0.0.1:%d" % self.port,
-            "listen_tls": "127.0.0.1:%d" % self.tls_port,
+            "listen": "%s:%d" % (address, self.port),
+            "listen_tls": "%s:%d" % (address, self.tls_port),
             "tls_cert_file": os.path.join(self.folder, "cert.pem"),
             "tls_key_file": os.path.join(self.folder, "key.pem"),
             "users_file": os.path.join(self.folder, "users"),
@@ -93,7 +96,7 @@ class ProviderHost:
     def listens(self):
         assert self.child.poll() is None, self.log()
         try:
-            socket.create_connection(("127.0.0.1", self.port), 1).close()
+            socket.create_connection((self.address, self.port), 1).close()
             return True
         except OSError:
             return False
@@ -141,7 +144,7 @@ class ProviderHost:
         agent's default lets it be."""
         keys.setdefault("provider_timeout", "10m")
         return self.t.account(
-            "127.0.0.1:%d" % self.port, user=name, tls="starttls",
+            "%s:%d" % (self.address, self.port), user=name, tls="starttls",
             tls_pins=self.pin, domains=self.accounts[name], **keys)
 
     def customer(self, implicit=False):
