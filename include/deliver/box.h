@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "deliver/folder.h"
+#include "deliver/rcpts.h"
 #include "protocol/status.h"
 
 /* Where the boxes of one delivery are. What it points to is borrowed. */
@@ -24,6 +25,7 @@ struct box_place {
 struct box {
 	char *folder; /* below the base */
 	char *file; /* in its tmp; NULL: there is none, or it is in new */
+	struct rcpts rcpts; /* whose mailbox it is */
 	struct status outcome; /* code 0: not known yet */
 };
 

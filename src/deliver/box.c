@@ -21,6 +21,7 @@
 void
 box_clear(struct box *box)
 {
+	rcpts_clear(&box->rcpts);
 	free(box->folder);
 	free(box->file);
 	*box = (struct box){.folder = NULL};

@@ -13,14 +13,9 @@
 #include "deliver/box.h"
 #include "deliver/delivery.h"
 #include "deliver/folder.h"
+#include "deliver/rcpts.h"
 #include "deliver/writer.h"
 #include "protocol/address.h"
-
-struct maildir_rcpt {
-	size_t index; /* in the envelope */
-	bool accepted;
-	size_t box; /* its number, where it is accepted */
-};
 
 struct maildir {
 	struct delivery delivery; /* first, as delivery.h asks */
@@ -28,11 +23,9 @@ struct maildir {
 	char *base;
 	struct box_place place;
 	const struct envelope *envelope;
-	struct maildir_rcpt *rcpts; /* as queued */
-	size_t rcpts_len, rcpts_size;
-	size_t answered, told; /* how many of rcpts have been dealt with */
+	struct rcpts queue; /* to be answered; accepted, they are a box's */
 	struct box *boxes; /* the first has the file that the text goes to */
-	size_t boxes_len, boxes_size;
+	size_t boxes_len, boxes_told;
 	struct writer writer;
 	uint64_t fields; /* octets on top of the text in that file */
 	struct status failure; /* code 0: all went well so far */
@@ -80,8 +73,8 @@ forget_copies(struct maildir *maildir)
 	if (maildir->writer.fd >= 0)
 		close(maildir->writer.fd);
 	writer_clear(&maildir->writer);
-	maildir->rcpts_len = maildir->answered = maildir->told = 0;
-	maildir->boxes_len = 0;
+	rcpts_reset(&maildir->queue);
+	maildir->boxes_len = maildir->boxes_told = 0;
 	maildir->failure = (struct status){0};
 }
 
@@ -98,12 +91,7 @@ maildir_begin(struct delivery *delivery, const struct envelope *envelope)
 static void
 maildir_rcpt(struct delivery *delivery, size_t rcpt)
 {
-	struct maildir *maildir = maildir_of(delivery);
-
-	maildir->rcpts = array_room(maildir->rcpts, &maildir->rcpts_size,
-	    maildir->rcpts_len + 1, sizeof *maildir->rcpts);
-	maildir->rcpts[maildir->rcpts_len++] =
-	    (struct maildir_rcpt){.index = rcpt};
+	rcpts_add(&maildir_of(delivery)->queue, rcpt);
 }
 
 static void
@@ -112,9 +100,9 @@ maildir_send(struct delivery *delivery, bool text_waits)
 	(void)delivery, (void)text_waits; /* answer() does all */
 }
 
-/* The number of the box of a folder; a mailbox gets a message once, by however
- * many addresses. */
-static size_t
+/* The box of a folder; a mailbox gets a message once, by however many
+ * addresses. */
+static struct box *
 find_box(struct maildir *maildir, const char *folder)
 {
 	size_t box = 0;
@@ -123,12 +111,12 @@ find_box(struct maildir *maildir, const char *folder)
 	       strcmp(maildir->boxes[box].folder, folder) != 0)
 		box++;
 	if (box == maildir->boxes_len) {
-		maildir->boxes = array_room(maildir->boxes,
-		    &maildir->boxes_size, box + 1, sizeof *maildir->boxes);
+		maildir->boxes =
+		    array_more(maildir->boxes, box, sizeof *maildir->boxes);
 		maildir->boxes[maildir->boxes_len++] =
 		    (struct box){.folder = xstrdup(folder)};
 	}
-	return box;
+	return &maildir->boxes[box];
 }
 
 static bool
@@ -138,20 +126,17 @@ maildir_answer(struct delivery *delivery, size_t *rcpt, struct status *status,
 	struct maildir *maildir = maildir_of(delivery);
 
 	(void)deadline;
-	if (maildir->answered == maildir->rcpts_len)
+	if (!rcpts_next(&maildir->queue, rcpt))
 		return false;
-	struct maildir_rcpt *next = &maildir->rcpts[maildir->answered++];
-	*rcpt = next->index;
-	char *folder = folder_name(
-	    maildir->template, maildir->envelope->rcpt[next->index]);
+	char *folder =
+	    folder_name(maildir->template, maildir->envelope->rcpt[*rcpt]);
 	if (folder == NULL) {
 		status_set(status, 553, "5.1.3",
 		    "This address cannot be the name of a mailbox");
 		status->cause = CAUSE_ADDRESS;
 	} else if (box_exists(&maildir->place, folder, status)) {
 		status_set(status, 250, "2.1.5", "ok");
-		next->accepted = true;
-		next->box = find_box(maildir, folder);
+		rcpts_add(&find_box(maildir, folder)->rcpts, *rcpt);
 	}
 	free(folder);
 	return true;
@@ -170,17 +155,14 @@ write_field(struct writer *writer, const char *begin, const char *mailbox,
  * which the header need not say. */
 static void
 write_maildir_fields(
-    const struct maildir *maildir, struct writer *writer, size_t box)
+    const struct maildir *maildir, struct writer *writer, const struct box *box)
 {
 	const struct envelope *envelope = maildir->envelope;
 
 	write_field(writer, "Return-Path: <", envelope->sender->mailbox, ">\n");
-	for (size_t i = 0; i < maildir->rcpts_len; i++) {
-		const struct maildir_rcpt *rcpt = &maildir->rcpts[i];
-		if (rcpt->accepted && rcpt->box == box)
-			write_field(writer, "Delivered-To: ",
-			    envelope->rcpt[rcpt->index]->mailbox, "\n");
-	}
+	for (size_t i = 0; i < box->rcpts.count; i++)
+		write_field(writer, "Delivered-To: ",
+		    envelope->rcpt[box->rcpts.items[i]]->mailbox, "\n");
 }
 
 /* The text goes to the file of the first box. */
@@ -192,7 +174,7 @@ open_first(struct maildir *maildir)
 	    box_create(&maildir->place, &maildir->boxes[0], &maildir->failure);
 	if (maildir->writer.fd < 0)
 		return;
-	write_maildir_fields(maildir, &maildir->writer, 0);
+	write_maildir_fields(maildir, &maildir->writer, &maildir->boxes[0]);
 	maildir->fields = maildir->writer.size;
 }
 
@@ -209,7 +191,7 @@ maildir_body(struct delivery *delivery, const char *text, size_t len)
 
 /* 0, or errno. */
 static int
-write_copy(const struct maildir *maildir, size_t box, int fd)
+write_copy(const struct maildir *maildir, const struct box *box, int fd)
 {
 	struct writer fields;
 	int errnum = 0;
@@ -227,10 +209,9 @@ write_copy(const struct maildir *maildir, size_t box, int fd)
 /* A copy and not a link: whoever changes owner or mode of one user's mail must
  * not change that of another. */
 static bool
-copy_file(struct maildir *maildir, size_t box)
+copy_file(struct maildir *maildir, struct box *box)
 {
-	int fd = box_create(
-	    &maildir->place, &maildir->boxes[box], &maildir->failure);
+	int fd = box_create(&maildir->place, box, &maildir->failure);
 
 	if (fd < 0)
 		return false;
@@ -254,7 +235,7 @@ complete_files(struct maildir *maildir)
 		return false;
 	}
 	for (size_t i = 1; i < maildir->boxes_len; i++)
-		if (!copy_file(maildir, i))
+		if (!copy_file(maildir, &maildir->boxes[i]))
 			return false;
 	int fd = writer->fd;
 	writer->fd = -1;
@@ -289,17 +270,15 @@ maildir_result(struct delivery *delivery, size_t *rcpt, struct status *status,
 	struct maildir *maildir = maildir_of(delivery);
 
 	(void)deadline;
-	while (maildir->told < maildir->rcpts_len) {
-		const struct maildir_rcpt *next =
-		    &maildir->rcpts[maildir->told++];
-		if (!next->accepted)
+	for (; maildir->boxes_told < maildir->boxes_len;
+	     maildir->boxes_told++) {
+		struct box *box = &maildir->boxes[maildir->boxes_told];
+		if (!rcpts_next(&box->rcpts, rcpt))
 			continue;
-		struct box *box = &maildir->boxes[next->box];
 		if (maildir->failure.code != 0)
 			box->outcome = maildir->failure;
 		else if (box->outcome.code == 0)
 			box_move(&maildir->place, box);
-		*rcpt = next->index;
 		*status = box->outcome;
 		return true;
 	}
@@ -327,7 +306,7 @@ maildir_free(struct delivery *delivery)
 		return;
 	struct maildir *maildir = maildir_of(delivery);
 	forget_copies(maildir);
-	free(maildir->rcpts);
+	rcpts_clear(&maildir->queue);
 	free(maildir->boxes);
 	free(maildir->base);
 	free(maildir);

@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/array.h"
 #include "base/mem.h"
 #include "deliver/delivery.h"
+#include "deliver/rcpts.h"
 #include "deliver/sendmail_run.h"
 #include "deliver/spool.h"
 #include "protocol/address.h"
@@ -33,19 +33,12 @@ enum sendmail_step {
 	SENDMAIL_ENDED, /* outcome is that of every recipient */
 };
 
-struct sendmail_rcpt {
-	size_t index; /* in the envelope */
-	bool accepted;
-};
-
 struct sendmail {
 	struct delivery delivery; /* first, as delivery.h asks */
 	struct sendmail_options options;
 	const struct envelope *envelope;
-	struct sendmail_rcpt *rcpts; /* as queued */
-	size_t rcpts_len, rcpts_size;
-	size_t answered, told; /* how many of rcpts have been dealt with */
-	size_t accepted; /* how many of those that were not told */
+	struct rcpts queue; /* to be answered */
+	struct rcpts accepted; /* and not told of */
 	size_t arguments; /* octets of the accepted ones */
 	struct spool spool;
 	struct sendmail_run run;
@@ -89,8 +82,9 @@ static void
 forget_run(struct sendmail *sendmail)
 {
 	spool_clear(&sendmail->spool);
-	sendmail->rcpts_len = sendmail->answered = sendmail->told = 0;
-	sendmail->accepted = sendmail->arguments = 0;
+	rcpts_reset(&sendmail->queue);
+	rcpts_reset(&sendmail->accepted);
+	sendmail->arguments = 0;
 	sendmail->step = SENDMAIL_COLLECTS;
 	sendmail->outcome = (struct status){0};
 }
@@ -108,12 +102,7 @@ sendmail_begin(struct delivery *delivery, const struct envelope *envelope)
 static void
 sendmail_rcpt(struct delivery *delivery, size_t rcpt)
 {
-	struct sendmail *sendmail = sendmail_of(delivery);
-
-	sendmail->rcpts = array_room(sendmail->rcpts, &sendmail->rcpts_size,
-	    sendmail->rcpts_len + 1, sizeof *sendmail->rcpts);
-	sendmail->rcpts[sendmail->rcpts_len++] =
-	    (struct sendmail_rcpt){.index = rcpt};
+	rcpts_add(&sendmail_of(delivery)->queue, rcpt);
 }
 
 static void
@@ -149,12 +138,10 @@ sendmail_answer(struct delivery *delivery, size_t *rcpt, struct status *status,
 	struct sendmail *sendmail = sendmail_of(delivery);
 
 	(void)deadline;
-	if (sendmail->answered == sendmail->rcpts_len)
+	if (!rcpts_next(&sendmail->queue, rcpt))
 		return false;
-	struct sendmail_rcpt *next = &sendmail->rcpts[sendmail->answered++];
-	const struct path *path = sendmail->envelope->rcpt[next->index];
+	const struct path *path = sendmail->envelope->rcpt[*rcpt];
 	size_t argument = strlen(path->mailbox) + 1;
-	*rcpt = next->index;
 	if (sendmail->misreads)
 		set_misreads(sendmail, status);
 	else if (!path_is_plain(path))
@@ -165,8 +152,7 @@ sendmail_answer(struct delivery *delivery, size_t *rcpt, struct status *status,
 		    "Too many recipients");
 	else {
 		status_set(status, 250, "2.1.5", "ok");
-		next->accepted = true;
-		sendmail->accepted++;
+		rcpts_add(&sendmail->accepted, *rcpt);
 		sendmail->arguments += argument;
 	}
 	return true;
@@ -198,22 +184,16 @@ sendmail_ready(struct delivery *delivery, const struct deadline *deadline)
 	return false;
 }
 
-/* For one recipient, or for all that are accepted (NULL). */
+/* For these recipients. */
 static void
-start_run(struct sendmail *sendmail, const struct sendmail_rcpt *only,
+start_run(struct sendmail *sendmail, const size_t *rcpts, size_t count,
     const struct deadline *until)
 {
 	const struct envelope *envelope = sendmail->envelope;
-	const char **mailboxes =
-	    xcalloc(sendmail->rcpts_len, sizeof *mailboxes);
-	size_t count = 0;
+	const char **mailboxes = xcalloc(count, sizeof *mailboxes);
 
-	for (size_t i = 0; i < sendmail->rcpts_len; i++) {
-		const struct sendmail_rcpt *rcpt = &sendmail->rcpts[i];
-		if (rcpt->accepted && (only == NULL || only == rcpt))
-			mailboxes[count++] =
-			    envelope->rcpt[rcpt->index]->mailbox;
-	}
+	for (size_t i = 0; i < count; i++)
+		mailboxes[i] = envelope->rcpt[rcpts[i]]->mailbox;
 	sendmail_run_start(
 	    &sendmail->run, envelope->sender->mailbox, mailboxes, count, until);
 	free(mailboxes);
@@ -235,7 +215,8 @@ sendmail_finish(struct delivery *delivery, const struct deadline *deadline)
 	(void)deadline; /* it bounds the wait, in result */
 	sendmail->run.input = sendmail->spool.fd;
 	sendmail->run.size = spool_size(&sendmail->spool);
-	start_run(sendmail, NULL, &until);
+	start_run(sendmail, sendmail->accepted.items, sendmail->accepted.count,
+	    &until);
 	sendmail->step = SENDMAIL_RUNS;
 }
 
@@ -259,7 +240,7 @@ end_run_for_all(struct sendmail *sendmail, const struct deadline *deadline)
 	enum sendmail_run_end end = end_run(sendmail, deadline);
 
 	sendmail->step = SENDMAIL_ENDED;
-	if (end != SENDMAIL_RUN_FAILED || sendmail->accepted == 1)
+	if (end != SENDMAIL_RUN_FAILED || sendmail->accepted.count == 1)
 		return;
 	sendmail->step = SENDMAIL_APART;
 	sendmail->apart_until =
@@ -269,11 +250,13 @@ end_run_for_all(struct sendmail *sendmail, const struct deadline *deadline)
 /* Each gets its share of the time that is left, so that one at whom the program
  * hangs does not keep it from running for the others. */
 static void
-run_for_one(struct sendmail *sendmail, const struct sendmail_rcpt *rcpt,
-    const struct deadline *deadline)
+run_for_one(
+    struct sendmail *sendmail, size_t rcpt, const struct deadline *deadline)
 {
+	const struct rcpts *accepted = &sendmail->accepted;
+	size_t waiting = accepted->count - accepted->next + 1; /* and this */
 	int64_t share =
-	    deadline_left(&sendmail->apart_until) / (int64_t)sendmail->accepted;
+	    deadline_left(&sendmail->apart_until) / (int64_t)waiting;
 
 	if (sendmail->misreads) {
 		set_misreads(sendmail, &sendmail->outcome);
@@ -291,7 +274,7 @@ run_for_one(struct sendmail *sendmail, const struct sendmail_rcpt *rcpt,
 		return;
 	}
 	struct deadline one = deadline_in(share, SENDMAIL_STOP_MS);
-	start_run(sendmail, rcpt, &one);
+	start_run(sendmail, &rcpt, 1, &one);
 	(void)end_run(sendmail, deadline);
 	close(sendmail->run.input);
 }
@@ -305,20 +288,14 @@ sendmail_result(struct delivery *delivery, size_t *rcpt, struct status *status,
 	assert(sendmail->step != SENDMAIL_COLLECTS);
 	if (sendmail->step == SENDMAIL_RUNS)
 		end_run_for_all(sendmail, deadline);
-	while (sendmail->told < sendmail->rcpts_len) {
-		const struct sendmail_rcpt *next =
-		    &sendmail->rcpts[sendmail->told++];
-		if (!next->accepted)
-			continue;
-		if (sendmail->step == SENDMAIL_APART)
-			run_for_one(sendmail, next, deadline);
-		sendmail->accepted--;
-		*rcpt = next->index;
-		*status = sendmail->outcome;
-		return true;
+	if (!rcpts_next(&sendmail->accepted, rcpt)) {
+		spool_clear(&sendmail->spool);
+		return false;
 	}
-	spool_clear(&sendmail->spool);
-	return false;
+	if (sendmail->step == SENDMAIL_APART)
+		run_for_one(sendmail, *rcpt, deadline);
+	*status = sendmail->outcome;
+	return true;
 }
 
 static void
@@ -360,7 +337,8 @@ sendmail_free(struct delivery *delivery)
 	struct sendmail *sendmail = sendmail_of(delivery);
 	sendmail_abort(delivery);
 	sendmail_run_clear(&sendmail->run);
-	free(sendmail->rcpts);
+	rcpts_clear(&sendmail->queue);
+	rcpts_clear(&sendmail->accepted);
 	free(sendmail);
 }
 
