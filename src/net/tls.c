@@ -15,6 +15,7 @@
 #include "net/certificate.h"
 #include "net/dial.h"
 #include "net/stream.h"
+#include "net/tls_policy.h"
 
 struct tls_context {
 	SSL_CTX *ctx;
@@ -117,43 +118,13 @@ keep_session(SSL *ssl, SSL_SESSION *session)
 	return 0;
 }
 
-/* Nobody is there to type a pass phrase; OpenSSL would ask the terminal. */
-static int
-no_pass_phrase(char *out, int size, int writing, void *argument)
-{
-	(void)out;
-	(void)size;
-	(void)writing;
-	(void)argument;
-	return -1;
-}
-
-/*
- * The system's openssl.cnf has been applied: its demands are only raised,
- * and what would hide a cut or take the records from us is taken back.
- */
 static void
-set_policy(struct tls_context *context)
+set_client_policy(struct tls_context *context)
 {
 	SSL_CTX *ctx = context->ctx;
 
-	if (SSL_CTX_get_min_proto_version(ctx) < TLS1_2_VERSION)
-		SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION);
-	SSL_CTX_clear_options(
-	    ctx, SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_ENABLE_KTLS);
-	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
-				  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	/*
-	 * SSL_read must come back after a record that is no data, else a flood
-	 * of session tickets would know no deadline. And nothing may then lie
-	 * unseen in OpenSSL's buffer while we poll the descriptor.
-	 */
-	SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
-	SSL_CTX_set_read_ahead(ctx, 0);
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_cert_verify_callback(ctx, verify, context);
-	SSL_CTX_set_default_passwd_cb(ctx, no_pass_phrase);
 	SSL_CTX_set_app_data(ctx, context);
 	SSL_CTX_set_session_cache_mode(
 	    ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
@@ -209,14 +180,6 @@ trust_system(SSL_CTX *ctx)
 }
 
 static bool
-trust_file_is_bad(const char *key, const char *path, struct error *err)
-{
-	error_set(
-	    err, ERROR_CONFIG, "%s %s: %s", key, path, stream_tls_reason());
-	return false;
-}
-
-static bool
 load_trust(struct tls_context *context, struct error *err)
 {
 	const char *file = context->options.ca_file;
@@ -230,7 +193,7 @@ load_trust(struct tls_context *context, struct error *err)
 		X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context->ctx),
 		    X509_V_FLAG_PARTIAL_CHAIN);
 		return SSL_CTX_load_verify_file(context->ctx, file) == 1 ||
-		       trust_file_is_bad("tls_ca_file", file, err);
+		       tls_policy_bad_file("tls_ca_file", file, err);
 	}
 	if (trust_system(context->ctx))
 		return true;
@@ -238,26 +201,6 @@ load_trust(struct tls_context *context, struct error *err)
 	    "the system has no certificates of authorities: install its "
 	    "ca-certificates, or set tls_ca_file or tls_pins");
 	return false;
-}
-
-static bool
-load_identity(struct tls_context *context, struct error *err)
-{
-	const struct tls_options *options = &context->options;
-
-	ERR_clear_error();
-	if (options->cert_file == NULL)
-		return true;
-	if (SSL_CTX_use_certificate_chain_file(
-		context->ctx, options->cert_file) != 1)
-		return trust_file_is_bad(
-		    "tls_cert_file", options->cert_file, err);
-	/* It sees to it that the key is the certificate's. */
-	if (SSL_CTX_use_PrivateKey_file(
-		context->ctx, options->key_file, SSL_FILETYPE_PEM) != 1)
-		return trust_file_is_bad(
-		    "tls_key_file", options->key_file, err);
-	return true;
 }
 
 struct tls_context *
@@ -275,16 +218,15 @@ tls_context_new(const struct tls_options *options, struct error *err)
 	context->options = *options;
 	context->server_name = xstrdup(options->server_name);
 	context->by_address = is_ip_address(options->server_name);
-	context->ctx = SSL_CTX_new(TLS_client_method());
-	if (context->ctx == NULL) {
-		error_set(err, ERROR_SYSTEM, "TLS cannot be set up: %s",
-		    stream_tls_reason());
-		goto fail;
+	context->ctx = tls_policy_new(TLS_client_method(), err);
+	if (context->ctx != NULL) {
+		set_client_policy(context);
+		if (load_trust(context, err) &&
+		    (options->cert_file == NULL ||
+			tls_policy_load_identity(context->ctx,
+			    options->cert_file, options->key_file, err)))
+			return context;
 	}
-	set_policy(context);
-	if (load_trust(context, err) && load_identity(context, err))
-		return context;
-fail:
 	tls_context_free(context);
 	return NULL;
 }
