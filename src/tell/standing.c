@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "tell/standing.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -41,21 +42,36 @@ judge(struct standing *standing, enum standing_grade grade, const char *format,
 	va_end(args);
 }
 
-static void note(struct standing *standing, const char *advice,
-    const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void note(struct standing *standing, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 static void
-note(struct standing *standing, const char *advice, const char *format, ...)
+note(struct standing *standing, const char *format, ...)
 {
 	struct standing_note *new = &standing->notes[standing->notes_count];
 	va_list args;
 
-	if (standing->notes_count == STANDING_NOTES_MAX)
-		return;
+	assert(standing->notes_count < STANDING_NOTES_MAX);
 	standing->notes_count++;
-	snprintf(new->advice, sizeof new->advice, "%s", advice);
+	new->advice[0] = '\0';
 	va_start(args, format);
 	vsnprintf(new->what, sizeof new->what, format, args);
+	va_end(args);
+}
+
+static void advise(struct standing *standing, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Of the last note. */
+static void
+advise(struct standing *standing, const char *format, ...)
+{
+	struct standing_note *last =
+	    &standing->notes[standing->notes_count - 1];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(last->advice, sizeof last->advice, format, args);
 	va_end(args);
 }
 
@@ -120,81 +136,90 @@ judge_account(struct standing *standing, const struct config_account *account,
 		judge_mail(standing, history);
 }
 
-static const char *
-advice_for_alarm(enum alarm alarm)
+static void
+note_raised(struct standing *standing, const char *name, enum alarm alarm)
 {
 	switch (alarm) {
 	case ALARM_NONE:
-		break;
+		return;
 	case ALARM_FAILING:
-		return "follow the error below, see the log, and run"
-		       " odmr-agent check --connect: the provider drops mail"
-		       " that it has kept for some days.";
+		note(standing, "The provider drops mail that it has kept for"
+			       " some days.");
+		advise(standing,
+		    "See the last error and the log, and run odmr-agent check"
+		    " --connect %s.",
+		    name);
+		return;
 	case ALARM_DOMAIN:
-		return "ask the provider, or remove the domain from the"
-		       " configuration.";
+		note(standing, "Mail for that domain does not come.");
+		advise(standing, "Ask the provider, or remove the domain from"
+				 " the configuration.");
+		return;
 	case ALARM_DEFERRED:
-		return "run odmr-agent ledger to see who is deferred; the log"
-		       " has the reason (event deferred).";
+		note(standing, "In the end the provider returns such mail to"
+			       " its sender.");
+		advise(standing,
+		    "Run odmr-agent ledger %s to see who is deferred; the log"
+		    " has the reason (event deferred).",
+		    name);
+		return;
 	}
-	return "";
-}
-
-static const char *advice_for_hold(enum error_class class)
-{
-	if (class == ERROR_AUTH)
-		return "Correct user and password, or ask the provider. The"
-		       " hold ends when one of them is changed;"
-		       " odmr-agent fetch ACCOUNT tries at once.";
-	return "Correct what the error says, or ask the provider;"
-	       " odmr-agent fetch ACCOUNT tries at once.";
 }
 
 static void
-note_trouble(struct standing *standing, const struct config_account *account,
-    const struct history *history, enum alarm alarm, int64_t now)
+note_failure(struct standing *standing, const struct config_account *account,
+    const struct history *history, int64_t now)
 {
 	char text[SUMMARY_SIZE];
 
-	if (alarm != ALARM_NONE)
-		note(standing, advice_for_alarm(alarm), "To end the alarm:");
-	if (account->enabled && history_hold_left(history, now) > 0)
-		note(standing, advice_for_hold(history->hold_class),
-		    "The account is %s", summary_hold(text, history, now));
-	else if (history->failures_in_a_row > 0)
-		note(standing,
-		    "It is tried again by itself; where that does not help, run"
-		    " odmr-agent check --connect.",
-		    "%u failed session%s: %s", history->failures_in_a_row,
+	if (account->enabled && history_hold_left(history, now) > 0) {
+		note(standing, "The account is %s",
+		    summary_hold(text, history, now));
+		advise(standing, "%s; then odmr-agent fetch %s tries at once.",
+		    history->hold_class == ERROR_AUTH
+			? "Correct user and password, or ask the provider"
+			: "Correct what the error says, or ask the provider",
+		    account->name);
+	} else if (history->failures_in_a_row > 0) {
+		note(standing, "%u failed session%s: %s",
+		    history->failures_in_a_row,
 		    history->failures_in_a_row == 1 ? "" : "s in a row",
 		    summary_plain(text, history->last_error));
+		advise(standing,
+		    "It is tried again by itself; where that does not help, run"
+		    " odmr-agent check --connect %s.",
+		    account->name);
+	}
 }
 
 static void
-note_mail(struct standing *standing, const struct history *history, int64_t now)
+note_mail(struct standing *standing, const char *name,
+    const struct history *history, int64_t now)
 {
 	const struct history_deferral *longest =
 	    history_deferrals_longest(&history->deferrals);
+	bool one = history->deferrals.count == 1;
 	char clock[TIMESTAMP_WORDS_SIZE];
 
-	if (longest != NULL)
+	if (longest != NULL) {
 		note(standing,
-		    "The provider sends it again; odmr-agent ledger shows who"
-		    " is deferred, and the log why.",
 		    "Mail for %zu recipient%s is deferred; %s since %s.",
-		    history->deferrals.count,
-		    history->deferrals.count == 1 ? "" : "s",
-		    history->deferrals.count == 1 ? "it waits"
-						  : "the first of it waits",
+		    history->deferrals.count, one ? "" : "s",
+		    one ? "it waits" : "the first of it waits",
 		    timestamp_format_clock(clock, longest->since, now));
+		advise(standing,
+		    "The provider sends it again; odmr-agent ledger %s shows"
+		    " who is deferred, and the log why.",
+		    name);
+	}
+	one = history->ledger_due == 1;
 	if (history->ledger_due > 0)
-		note(standing, "",
+		note(standing,
 		    "The ledger owes an answer to %" PRIu64 " message%s: the"
 		    " provider sends %s again, and whoever has %s already gets"
 		    " no copy.",
-		    history->ledger_due, history->ledger_due == 1 ? "" : "s",
-		    history->ledger_due == 1 ? "it" : "them",
-		    history->ledger_due == 1 ? "it" : "them");
+		    history->ledger_due, one ? "" : "s", one ? "it" : "them",
+		    one ? "it" : "them");
 }
 
 static void
@@ -211,13 +236,16 @@ note_domains(struct standing *standing, const struct history *history)
 		if (domain->asked == 0)
 			continue;
 		shown++;
-		note(standing, "Ask the provider, or remove the domain.",
-		    "%s is refused: %s", summary_plain(text, domain->name),
+		note(standing, "%s is refused: %s",
+		    summary_plain(text, domain->name),
 		    summary_plain(reply, domain->reply));
+		advise(standing, "Ask the provider, or remove the domain.");
 	}
-	if (refused > shown)
-		note(standing, "odmr-agent status names all of them.",
-		    "%zu more domains are refused.", refused - shown);
+	if (refused > shown) {
+		note(
+		    standing, "%zu more domains are refused.", refused - shown);
+		advise(standing, "odmr-agent status names all of them.");
+	}
 }
 
 void
@@ -226,7 +254,8 @@ standing_of(struct standing *standing, const struct config_account *account,
 {
 	standing->notes_count = 0;
 	judge_account(standing, account, history, alarm, now);
-	note_trouble(standing, account, history, alarm, now);
-	note_mail(standing, history, now);
+	note_raised(standing, account->name, alarm);
+	note_failure(standing, account, history, now);
+	note_mail(standing, account->name, history, now);
 	note_domains(standing, history);
 }
