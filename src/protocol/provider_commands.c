@@ -151,6 +151,16 @@ is_domain(const char *name)
 	return dot && before != '.' && before != '-';
 }
 
+/* Twice in a list, it would be asked for twice. */
+static bool
+has_domain(const struct provider *p, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(p->domains[i], name) == 0)
+			return true;
+	return false;
+}
+
 /* Cuts names at its commas. false: something in it is no domain. */
 static bool
 parse_domains(struct provider *p, const char *list, size_t *count)
@@ -167,7 +177,8 @@ parse_domains(struct provider *p, const char *list, size_t *count)
 		name[strcspn(name, " \t")] = '\0';
 		if (!is_domain(name) || *count == DOMAINS_MAX)
 			return false;
-		p->domains[(*count)++] = name;
+		if (!has_domain(p, *count, name))
+			p->domains[(*count)++] = name;
 	}
 	return true;
 }

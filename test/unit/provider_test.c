@@ -156,6 +156,10 @@ static const struct dialogue dialogues[] = {
 	    {"AUTH PLAIN YmFk\r\n", BAD, "AUTH:PLAIN(bad) CLOSE(refused) "}}},
 
     /* ATRN. */
+    {"a domain twice",
+	.steps = {IN,
+	    {"ATRN example.org,example.com,EXAMPLE.org\r\n",
+		"250 2.0.0 turned\n", "ATRN(example.org,example.com) "}}},
     {"domains that are none",
 	.steps = {IN,
 	    {"ATRN localhost\r\n", "501 5.5.4 Syntax: ATRN domain,domain\n",
