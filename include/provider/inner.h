@@ -18,7 +18,7 @@ struct error;
 /* The address of an account, made from its name: always the same, and another
  * one for another name, but for a chance in four millions. */
 struct in_addr inner_address(const char *account);
-/* "[127.81.2.3]:10366", as Postfix wants a destination. */
+/* "[127.81.2.3]:336", as Postfix wants a destination. */
 enum { INNER_DESTINATION_SIZE = 32 };
 void inner_format(char out[static INNER_DESTINATION_SIZE],
     struct in_addr address, uint16_t port);

@@ -4,11 +4,13 @@
  */
 #include <errno.h>
 #include <grp.h>
+#include <netinet/in.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -29,6 +31,7 @@ enum {
 	TABLE_MAX = 16 << 20,
 	MECHANISMS_SIZE = 512,
 	GROUPS_MAX = 64,
+	OTHERS_MAY = 027, /* of the mode of a key or of passwords */
 };
 
 /* What was found; the worst decides the exit status. */
@@ -53,6 +56,42 @@ found(struct findings *findings, bool fault, const char *format, ...)
 	vprintf(format, args);
 	va_end(args);
 	putchar('\n');
+}
+
+/* Whoever reads the key is us; whoever writes the users is anybody. */
+static void
+check_is_private(const struct provider_config *config, const char *path,
+    struct findings *findings)
+{
+	const struct passwd *user = getpwnam(config->user);
+	struct stat st;
+
+	/* What cannot be read is reported by whoever needs it. */
+	if (path == NULL || stat(path, &st) != 0)
+		return;
+	if ((st.st_mode & OTHERS_MAY) != 0)
+		found(findings, false,
+		    "%s: other users can read or change it (mode %04o); run"
+		    " `chmod 640 %s`",
+		    path, (unsigned)st.st_mode & 07777, path);
+	if (st.st_uid != 0 && (user == NULL || st.st_uid != user->pw_uid))
+		found(findings, false,
+		    "%s: it belongs to another user (uid %lu), who can change"
+		    " it; run `chown root %s`",
+		    path, (unsigned long)st.st_uid, path);
+}
+
+/* A port that anybody may bind is anybody's while we are not there. */
+static void
+check_inner_port(
+    const struct provider_config *config, struct findings *findings)
+{
+	if (config->inner_port >= IPPORT_RESERVED)
+		found(findings, false,
+		    "inner_port %llu: while the service is stopped, any user of"
+		    " this host can listen there, and Postfix hands him the"
+		    " customers' mail; choose a port below %d",
+		    (unsigned long long)config->inner_port, IPPORT_RESERVED);
 }
 
 static void
@@ -318,6 +357,9 @@ provider_command_check(struct provider_context *context, int argc, char **argv)
 	}
 	for (size_t i = 0; i < config->messages_count; i++)
 		findings.warnings += config->messages[i].warning;
+	check_is_private(config, config->tls_key_file, &findings);
+	check_is_private(config, config->users_file, &findings);
+	check_inner_port(config, &findings);
 	check_as_service(config, &findings);
 	check_group(config, &findings);
 	check_postfix(config, &findings);

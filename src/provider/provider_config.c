@@ -57,7 +57,7 @@ static const struct config_key top_keys[] = {
     {TOP(postfix_user), TEXT(config_to_text), .value = "postfix"},
     {TOP(postfix_programs), TEXT(to_folder), .value = "/usr/sbin"},
     {TOP(postfix_config), TEXT(to_folder), .value = "/etc/postfix"},
-    {TOP(inner_port), PLAIN(config_to_number), .value = "10366", .min = 1,
+    {TOP(inner_port), PLAIN(config_to_number), .value = "336", .min = 1,
 	.max = 65535},
     {TOP(log), ONE_OF("auto", "stderr", "syslog"), .value = "auto"},
     {TOP(log_format), ONE_OF("text", "json"), .value = "text"},

@@ -158,6 +158,25 @@ def test_check_names_what_loses_mail(t):
     assert said.count("master.cf") == 1 and "no way to the customers" in said, said
 
 
+def test_check_names_who_else_could_come_in(t):
+    """A key or passwords that others can read or change, and a port that is
+    anybody's while the service is stopped."""
+    host = ProviderHost(t, start=False)
+    users, key = (host.config[name] for name in ("users_file", "tls_key_file"))
+    quiet = host.run("check").out
+    assert users not in quiet and key not in quiet, quiet
+    assert "inner_port %d: while" % host.inner_port in quiet, quiet
+    os.chmod(users, 0o644)
+    os.chown(key, pwd.getpwnam("nobody").pw_uid, -1)
+    host.config["inner_port"] = 1023
+    host.write_config()
+    host.run("setup", "postfix", "--apply")
+    said = host.run("check").out
+    assert "%s: other users can read or change it (mode 0644)" % users in said, said
+    assert "%s: it belongs to another user" % key in said, said
+    assert "inner_port" not in said, said
+
+
 def test_postfix_keeps_no_list_to_flush(t):
     """Then nobody can be served: the customer is told to come later, the
     administrator what to do."""
