@@ -28,5 +28,7 @@ command_function command_fetch;
 command_function command_ledger;
 command_function command_run;
 command_function command_status;
+/* --version: no command of its own. */
+command_function command_version;
 
 #endif

@@ -119,13 +119,6 @@ command_help(struct command_context *context, int argc, char **argv)
 	return EX_OK;
 }
 
-static int
-show_version(void)
-{
-	printf("odmr-agent %s\n", ODMR_VERSION);
-	return EX_OK;
-}
-
 static bool
 is_option(const char *word, const char *brief, const char *long_name)
 {
@@ -263,7 +256,7 @@ static int
 run_words(struct command_context *context, const struct words *words)
 {
 	if (words->version)
-		return show_version();
+		return command_version(context, 0, NULL);
 	if (words->count == 0 && words->help)
 		return command_help(context, 0, NULL);
 	if (words->count == 0) {

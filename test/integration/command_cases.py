@@ -39,7 +39,11 @@ def test_usage(t, args, status):
 
 def test_version(t):
     run = t.finish(t.start(command=[t.binary, "--version"]))
-    assert re.match(r"odmr-agent \d+\.\d+", run.out), run
+    assert re.match(
+        r"odmr-agent \d+\.\d+\.\d+\n"
+        r"Libraries: OpenSSL 3\.\S+, libcurl \d\S+, libyaml \d\S+\n"
+        r"AUTH: .*\bSCRAM-SHA-256-PLUS\b.*\n"
+        r"Deliveries: lmtp smtp sendmail maildir\n$", run.out), run
 
 
 def test_unknown_account(t):

@@ -142,3 +142,46 @@ def test_dist_is_what_is_committed(place):
         packed = [m.name for m in archive.getmembers() if not m.isdir()]
     base = name[:-len(".tar.gz")]
     assert sorted(packed) == sorted("%s/%s" % (base, f) for f in listed.split("\n") if f)
+
+
+def release_tree(place, name, heading="## %s (2026-01-02)", check="exit 0"):
+    """A clone whose tests are done already, and its version."""
+    tree = place.sub(name)
+    place.run("git", "clone", "-q", "--no-hardlinks", place.top, tree)
+    for what in ("name", "email"):
+        place.run("git", "-C", tree, "config", "user." + what, "maintainer")
+    with open(tree + "/Makefile", encoding="utf-8") as file:
+        version = file.read().split("VERSION     := ")[1].split("\n")[0]
+    with open(tree + "/CHANGES.md", "w", encoding="utf-8") as file:
+        file.write("# Changes\n\n" + (heading.replace("%s", version)) +
+                   "\n\n- What is new.\n\n## 0.0.1\n\n- What was.\n")
+    with open(tree + "/.ci/run", "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\n%s\n" % check)
+    place.run("git", "-C", tree, "commit", "-qam", "release")
+    return tree, version
+
+
+def test_a_release_stops_where_something_is_off(place):
+    if not os.path.exists(os.path.join(place.top, ".git")):
+        return
+    tree, _ = release_tree(place, "unreleased", "## %s (unreleased)")
+    assert "(YYYY-MM-DD)" in place.run(tree + "/contrib/release", status=1)
+    tree, _ = release_tree(place, "failing", check="exit 1")
+    assert "the tests fail" in place.run(tree + "/contrib/release", status=1)
+    assert not place.run("git", "-C", tree, "tag", "--points-at", "HEAD")
+    with open(tree + "/README.md", "a", encoding="utf-8") as file:
+        file.write("more\n")
+    assert "not all is committed" in place.run(tree + "/contrib/release", status=1)
+
+
+def test_a_release_is_one_command(place):
+    if not os.path.exists(os.path.join(place.top, ".git")):
+        return
+    tree, version = release_tree(place, "release")
+    out = place.run(tree + "/contrib/release")
+    assert place.run("git", "-C", tree, "describe").strip() == "v" + version, out
+    name = "odmr-agent-%s" % version
+    place.run("sh", "-c", "cd %s/build && sha256sum -c %s.tar.gz.sha256" % (tree, name))
+    with open("%s/build/%s.changes.md" % (tree, name), encoding="utf-8") as file:
+        assert file.read().strip() == "- What is new."
+    assert "there is a tag" in place.run(tree + "/contrib/release", status=1)
