@@ -2,8 +2,9 @@
  * error - why an operation failed: a class and one sentence.
  *
  * A function that can fail takes a struct error and returns false (or NULL, or
- * -1) after filling it in. Each caller may put context in front. It is logged
- * once, in agent/. The class decides exit status and next try (run/workers).
+ * -1) after filling it in; the comment above its declaration says behind
+ * "Errors:" which classes it can be. Each caller may put context in front. It
+ * is logged once, in tell/log. The class decides exit status and next try.
  */
 #ifndef ODMR_BASE_ERROR_H
 #define ODMR_BASE_ERROR_H

@@ -29,7 +29,7 @@ bool privilege_is_foreign(void);
 /*
  * Acts as the owner of path, which is decided by the first call: afterwards the
  * same user, whoever owns the folder then. Where it is missing root stays root.
- * false: ERROR_SYSTEM.
+ * Errors: ERROR_SYSTEM.
  */
 bool privilege_assume(const char *path, struct error *err)
     __attribute__((warn_unused_result));
@@ -38,8 +38,8 @@ void privilege_regain(void);
 /* The user of privilege_assume() again. Where that cannot be the program ends
  * (71), rather than go on as root. */
 void privilege_resume(void);
-/* That user for good; there is no way back. false: ERROR_SYSTEM, and it acts as
- * that user as far as can be. */
+/* That user for good; there is no way back. false: it acts as that user as far
+ * as can be. Errors: ERROR_SYSTEM. */
 bool privilege_drop(struct error *err) __attribute__((warn_unused_result));
 
 #endif

@@ -22,17 +22,21 @@ enum whole_file_result {
 	WHOLE_FILE_FAILED, /* err is set: not a plain file, too large, ... */
 };
 
-/* A folder, -1 on error. With create it is made, 0750, when it is missing. */
+/* A folder, -1 on error. With create it is made, 0750, when it is missing.
+ * Errors: ERROR_SYSTEM. */
 int whole_file_open_folder(
     int parent, const char *name, bool create, struct error *err);
-/* Appends the content to out, up to the maximum of that buffer. */
+/* Appends the content to out, up to the maximum of that buffer. Errors:
+ * ERROR_SYSTEM. */
 enum whole_file_result whole_file_read(
     int folder, const char *name, struct buf *out, struct error *err);
-/* NAME.new is written and renamed to NAME; on failure it is taken away. */
+/* NAME.new is written and renamed to NAME; on failure it is taken away. Errors:
+ * ERROR_SYSTEM. */
 bool whole_file_write(int folder, const char *name, mode_t mode,
     const void *data, size_t len, struct error *err)
     __attribute__((warn_unused_result));
-/* The same by an absolute path, whose folder must be there. */
+/* The same by an absolute path, whose folder must be there. Errors:
+ * ERROR_SYSTEM. */
 bool whole_file_write_path(const char *path, mode_t mode, const void *data,
     size_t len, struct error *err) __attribute__((warn_unused_result));
 

@@ -243,14 +243,15 @@ bool config_reaches(const struct config *config,
     const struct config_account *account, size_t delivery);
 
 /*
- * The password of the account, from the configuration, its file or its
- * command; empty where it has none. Runs for 30 s at most. false: class
- * ERROR_SECRET, or ERROR_STOPPED.
+ * The password of the account, from the configuration, its file or its command;
+ * empty where it has none. Runs for 30 s at most. Errors: ERROR_SECRET,
+ * ERROR_STOPPED.
  */
 bool config_read_secret(const struct config_account *account,
     struct secret *secret, const struct deadline *deadline, struct error *err)
     __attribute__((warn_unused_result));
-/* The token of the account, from its command; otherwise the same. */
+/* The token of the account, from its command; otherwise the same. Errors:
+ * ERROR_SECRET, ERROR_STOPPED. */
 bool config_read_token(const struct config_account *account,
     struct secret *token, const struct deadline *deadline, struct error *err)
     __attribute__((warn_unused_result));

@@ -32,10 +32,8 @@ struct delivery_can {
 };
 
 struct delivery_ops {
-	/*
-	 * Before ATRN: is it there? LMTP and SMTP connect and greet, and keep
-	 * the connection. false and err (class ERROR_LOCAL) where it is not.
-	 */
+	/* Before ATRN: is it there? LMTP and SMTP connect and greet, and keep
+	 * the connection. false where it is not. Errors: ERROR_LOCAL. */
 	bool (*probe)(struct delivery *, struct delivery_can *,
 	    const struct deadline *, struct error *);
 	/* A new message; only noted. The envelope is borrowed. */
@@ -81,8 +79,8 @@ struct delivery_ops {
 	bool (*gone)(const struct delivery *);
 	/*
 	 * What somebody should mend on the local side, one sentence for the
-	 * log, each once: true, and class ERROR_LOCAL. To be asked after each
-	 * message. NULL: this kind has nothing to say.
+	 * log, each once: true. To be asked after each message. NULL: this kind
+	 * has nothing to say. Errors: ERROR_LOCAL.
 	 */
 	bool (*complains)(struct delivery *, struct error *);
 	void (*free)(struct delivery *);

@@ -46,7 +46,7 @@ void sendmail_run_start(struct sendmail_run *run, const char *sender,
  * recipients; *gone: the program could not be started. */
 enum sendmail_run_end sendmail_run_wait(struct sendmail_run *run,
     const struct deadline *deadline, struct status *outcome, bool *gone);
-/* After SENDMAIL_RUN_UNREAD: what to mend, for the log. */
+/* After SENDMAIL_RUN_UNREAD: what to mend, for the log. Errors: ERROR_LOCAL. */
 void sendmail_run_explain(const struct sendmail_run *run, struct error *err);
 
 #endif

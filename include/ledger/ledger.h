@@ -59,10 +59,10 @@ struct ledger_options {
 
 /*
  * Opens, or begins, STATE_DIR/ledger/ACCOUNT, leaves out what expired and
- * compacts the file where that is worth it. NULL and err (ERROR_LOCAL: 75,
- * before ATRN) where it cannot be read or written. What was dropped of a
- * damaged file, and a file of an unknown version that was kept aside, is told
- * by ledger_note().
+ * compacts the file where that is worth it. NULL where it cannot be read or
+ * written: 75, before ATRN. What was dropped of a damaged file, and a file of
+ * an unknown version that was kept aside, is told by ledger_note(). Errors:
+ * ERROR_LOCAL.
  */
 struct ledger *ledger_open(const char *state_dir, const char *account,
     const struct ledger_options *options, struct error *err)
@@ -173,8 +173,8 @@ void ledger_defer(struct ledger *ledger, const struct status *reply);
 void ledger_synchronised(struct ledger *ledger);
 void ledger_arrived(struct ledger *ledger);
 
-/* true and err (ERROR_LOCAL) once the file could not be written: answer what
- * is under way, then 421, and the session ends with 75. */
+/* true once the file could not be written: answer what is under way, then 421,
+ * and the session ends with 75. Errors: ERROR_LOCAL. */
 bool ledger_failed(const struct ledger *ledger, struct error *err);
 
 /* Outcomes that were recorded, and those of which the provider has shown since

@@ -29,15 +29,18 @@ enum {
 
 /* Where records go; a test has one in memory. */
 struct ledger_store {
-	/* Appends whole lines. false and err: nothing of them is there. */
+	/* Appends whole lines. false: nothing of them is there. Errors:
+	 * ERROR_LOCAL. */
 	bool (*append)(struct ledger_store *, const char *lines, size_t len,
 	    struct error *);
-	/* After append: writes it anew where it has grown, from a book that
-	 * has all that was appended. false and err: it cannot be, and is
-	 * larger than it may get. */
+	/*
+	 * After append: writes it anew where it has grown, from a book that has
+	 * all that was appended. false: it cannot be, and is larger than it may
+	 * get. Errors: ERROR_LOCAL.
+	 */
 	bool (*tidy)(
 	    struct ledger_store *, const struct ledger_book *, struct error *);
-	/* On disk, by fdatasync(2). */
+	/* On disk, by fdatasync(2). Errors: ERROR_LOCAL. */
 	bool (*sync)(struct ledger_store *, struct error *);
 	void (*close)(struct ledger_store *);
 };
@@ -52,16 +55,16 @@ struct ledger_damage {
 
 /*
  * Reads the file into the book, forgets what is older than keep seconds, and
- * makes sure that the file can be appended to. NULL and err (ERROR_LOCAL) where
- * it cannot be read or written.
+ * makes sure that the file can be appended to. NULL where it cannot be read or
+ * written. Errors: ERROR_LOCAL.
  */
 struct ledger_store *ledger_file_open(const char *state_dir,
     const char *account, struct ledger_book *book, int64_t now, int64_t keep,
     struct ledger_damage *damage, struct error *err)
     __attribute__((warn_unused_result));
 
-/* Reads the file into the book and changes nothing, for those who only look;
- * no file is an empty book. */
+/* Reads the file into the book and changes nothing, for those who only look; no
+ * file is an empty book. Errors: ERROR_LOCAL. */
 bool ledger_file_read(const char *state_dir, const char *account,
     struct ledger_book *book, struct error *err)
     __attribute__((warn_unused_result));

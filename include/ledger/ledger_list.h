@@ -15,9 +15,9 @@
 
 /*
  * Prints "ACCOUNT: N entries, N due", a line for each entry and one for each of
- * its recipients, the oldest first, then the recipients that are put off.
- * What is older than keep seconds is left out. false and err (ERROR_LOCAL)
- * where the file cannot be read.
+ * its recipients, the oldest first, then the recipients that are put off. What
+ * is older than keep seconds is left out. false: the file cannot be read.
+ * Errors: ERROR_LOCAL.
  */
 bool ledger_list_print(FILE *out, const char *state_dir, const char *account,
     int64_t now, int64_t keep, struct error *err)

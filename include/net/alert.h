@@ -15,7 +15,8 @@ struct ssl_st;
 
 /*
  * The first error in OpenSSL's queue is an alert about our certificate, or
- * about there being none: true, and err is ERROR_AUTH with the alert's name.
+ * about there being none: true, and err has the alert's name. Errors:
+ * ERROR_AUTH.
  */
 bool alert_refuses_us(struct ssl_st *ssl, struct error *err);
 

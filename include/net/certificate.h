@@ -19,10 +19,8 @@ bool certificate_pin(X509 *certificate, char pin[TLS_PIN_SIZE]);
 void certificate_subject(X509 *certificate, char *out, size_t size);
 /* -1 when it is not a time. */
 time_t certificate_not_after(const X509 *certificate);
-/*
- * Why X509_verify_cert() did not accept the certificate of server_name, and
- * what can be done, as ERROR_CERTIFICATE.
- */
+/* Why X509_verify_cert() did not accept the certificate of server_name, and
+ * what can be done. Errors: ERROR_CERTIFICATE. */
 void certificate_refused(
     X509_STORE_CTX *store, const char *server_name, struct error *err);
 

@@ -31,10 +31,11 @@ struct dial_options {
 };
 
 /*
- * A connected, non-blocking descriptor that the caller closes, or -1:
- * ERROR_AGAIN with host, port and reason, ERROR_STOPPED, or ERROR_CONFIG for
- * a host or proxy that cannot be one. peer, unless NULL, gets the address of
- * the other end as text; through a proxy nobody knows it and it is empty.
+ * A connected, non-blocking descriptor that the caller closes, or -1. peer,
+ * unless NULL, gets the address of the other end as text; through a proxy
+ * nobody knows it and it is empty. Errors: ERROR_AGAIN with host, port and
+ * reason; ERROR_CONFIG, a host or proxy that cannot be one; ERROR_STOPPED,
+ * ERROR_SYSTEM.
  */
 int dial_open(const struct dial_options *options,
     const struct deadline *deadline, char peer[DIAL_PEER_SIZE],

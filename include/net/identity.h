@@ -14,11 +14,11 @@
 struct error;
 
 /* Makes both files; one that is there already is an error. The key has mode
- * 0640 without what the umask forbids. */
+ * 0640 without what the umask forbids. Errors: ERROR_SYSTEM. */
 bool identity_make(const char *hostname, const char *cert_file,
     const char *key_file, struct error *err)
     __attribute__((warn_unused_result));
-/* The pin of the first certificate of a file in PEM. */
+/* The pin of the first certificate of a file in PEM. Errors: ERROR_CONFIG. */
 bool identity_pin(const char *cert_file, char pin[static TLS_PIN_SIZE],
     struct error *err) __attribute__((warn_unused_result));
 

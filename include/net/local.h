@@ -12,7 +12,7 @@ struct error;
 /*
  * place is the path of a Unix socket where it begins with '/' (port does not
  * count), else a host name or address. A connected, non-blocking descriptor
- * that the caller closes, or -1: ERROR_LOCAL with place and reason, or
+ * that the caller closes, or -1. Errors: ERROR_LOCAL with place and reason,
  * ERROR_STOPPED.
  */
 int local_open(const char *place, uint16_t port,

@@ -26,9 +26,9 @@ struct resolve_addresses {
 };
 
 /*
- * family is AF_UNSPEC, AF_INET or AF_INET6. false: ERROR_AGAIN where there is
- * no address or no answer in time, ERROR_STOPPED, ERROR_SYSTEM. Link-local
- * addresses are left out: they mean nothing without an interface.
+ * family is AF_UNSPEC, AF_INET or AF_INET6. Link-local addresses are left out:
+ * they mean nothing without an interface. Errors: ERROR_AGAIN, no address or no
+ * answer in time; ERROR_STOPPED, ERROR_SYSTEM.
  */
 bool resolve_name(const char *host, int family, const struct deadline *deadline,
     struct resolve_addresses *addresses, struct error *err)

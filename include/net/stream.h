@@ -32,16 +32,15 @@ int stream_fd(const struct stream *stream);
 
 /*
  * Waits for octets and gives what is there, at most size of them. 0: the peer
- * ended the stream in order; -1: failed. TLS that ends without close_notify
- * was cut, by anyone on the way, and is a failure (ERROR_AGAIN), never an end.
+ * ended the stream in order; -1: failed. TLS that ends without close_notify was
+ * cut, by anyone on the way, and is a failure, never an end. Errors: those
+ * above.
  */
 ssize_t stream_read(struct stream *stream, char *data, size_t size,
     const struct deadline *deadline, struct error *err)
     __attribute__((warn_unused_result));
-/*
- * Writes all of it. Once it failed the peer may have half of it, so that every
- * later write fails, too.
- */
+/* Writes all of it. Once it failed the peer may have half of it, so that every
+ * later write fails, too. Errors: those above. */
 bool stream_write(struct stream *stream, const char *data, size_t len,
     const struct deadline *deadline, struct error *err)
     __attribute__((warn_unused_result));
@@ -57,10 +56,10 @@ struct stream_exchange {
 	bool ended; /* the peer ended the stream in order */
 };
 /*
- * Writes and reads without waiting for the one while the other can go on, for
- * a peer that stops reading while nobody reads its replies. Comes back as soon
- * as anything was written, read or ended. What was offered in out and not yet
- * written must come first in the next call that writes.
+ * Writes and reads without waiting for the one while the other can go on, for a
+ * peer that stops reading while nobody reads its replies. Comes back as soon as
+ * anything was written, read or ended. What was offered in out and not yet
+ * written must come first in the next call that writes. Errors: those above.
  */
 bool stream_exchange(struct stream *stream, struct stream_exchange *exchange,
     const struct deadline *deadline, struct error *err)
@@ -69,7 +68,7 @@ bool stream_exchange(struct stream *stream, struct stream_exchange *exchange,
 /*
  * The same without a wait, for whoever waits for several streams at once. Where
  * nothing could be moved, *events gets what to poll(2) for; it is only added
- * to.
+ * to. Errors: those above but ERROR_STOPPED.
  */
 bool stream_try(struct stream *stream, struct stream_exchange *exchange,
     short *events, struct error *err) __attribute__((warn_unused_result));
@@ -84,8 +83,9 @@ bool stream_pending(struct stream *stream);
 void stream_finish(struct stream *stream, const struct deadline *deadline);
 
 /*
- * For net/tls: takes the session, also when it fails, ties it to the stream
- * and shakes hands, as the side that the session was made for.
+ * For net/tls: takes the session, also when it fails, ties it to the stream and
+ * shakes hands, as the side that the session was made for. Errors: those above,
+ * and ERROR_INTERNAL.
  */
 bool stream_handshake(struct stream *stream, struct ssl_st *take,
     const struct deadline *deadline, struct error *err)

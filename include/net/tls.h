@@ -34,8 +34,9 @@ struct tls_options {
 };
 
 /*
- * Reads the files. NULL: one of them is no good (ERROR_CONFIG). A key that
- * wants a pass phrase is refused, since nobody is there to type it.
+ * Reads the files. A key that wants a pass phrase is refused, since nobody is
+ * there to type it. Errors: ERROR_CONFIG, a name or a file is no good;
+ * ERROR_SYSTEM.
  */
 struct tls_context *tls_context_new(const struct tls_options *options,
     struct error *err) __attribute__((warn_unused_result));
@@ -46,9 +47,10 @@ bool tls_pin_is_valid(const char *text);
 
 /*
  * Starts TLS on a stream that is in the clear; the caller saw to it that no
- * octet of the peer is left from before (RFC 3207 4.2). The error tells a
- * certificate that is not accepted (ERROR_CERTIFICATE: why, and what to do)
- * from TLS that failed otherwise (ERROR_PROTOCOL; ERROR_AGAIN for the line).
+ * octet of the peer is left from before (RFC 3207 4.2). Errors:
+ * ERROR_CERTIFICATE, why it was not accepted and what to do; ERROR_AUTH, ours
+ * was not; ERROR_PROTOCOL, TLS failed otherwise; ERROR_AGAIN, the connection;
+ * ERROR_STOPPED, ERROR_SYSTEM, ERROR_INTERNAL.
  */
 bool tls_start(struct tls_context *context, struct stream *stream,
     const struct deadline *deadline, struct error *err)

@@ -17,8 +17,8 @@ struct error;
 struct stream;
 struct tls_server;
 
-/* Reads the files (PEM, the chain in cert_file). NULL: one of them is no good
- * (ERROR_CONFIG). */
+/* Reads the files (PEM, the chain in cert_file). Errors: ERROR_CONFIG, a file
+ * is no good; ERROR_SYSTEM. */
 struct tls_server *tls_server_new(const char *cert_file, const char *key_file,
     bool ask_for_certificate, struct error *err)
     __attribute__((warn_unused_result));
@@ -26,8 +26,9 @@ void tls_server_free(struct tls_server *server);
 
 /*
  * Starts TLS on a stream that is in the clear; no octet of the customer may be
- * left from before (RFC 3207 4.2). ERROR_PROTOCOL where TLS failed,
- * ERROR_AGAIN for the connection, ERROR_STOPPED.
+ * left from before (RFC 3207 4.2). Errors: ERROR_PROTOCOL, TLS failed;
+ * ERROR_AGAIN, the connection; ERROR_AUTH, ERROR_STOPPED, ERROR_SYSTEM,
+ * ERROR_INTERNAL.
  */
 bool tls_server_start(struct tls_server *server, struct stream *stream,
     const struct deadline *deadline, struct error *err)

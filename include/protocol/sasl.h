@@ -87,15 +87,17 @@ bool sasl_reads_challenge(const struct sasl *sasl);
 /* The server passed over our first message: it comes again, as it was. */
 void sasl_restart(struct sasl *sasl);
 /*
- * Answers a challenge: adds the response, without base64, to out, whose
- * content is the caller's to wipe. false and err where the server does wrong
- * or shows itself to be somebody else: the exchange is to be cancelled.
+ * Answers a challenge: adds the response, without base64, to out, whose content
+ * is the caller's to wipe. false: the exchange is to be cancelled. Errors:
+ * ERROR_PROTOCOL, the server does wrong; ERROR_AUTH, it ended the login or is
+ * somebody else; ERROR_CONFIG, what does not fit a line; ERROR_INTERNAL.
  */
 bool sasl_step(struct sasl *sasl, const void *challenge, size_t len,
     struct buf *out, struct error *err) __attribute__((warn_unused_result));
 /*
- * The server said 235. false and err where it may not yet: SCRAM without a
- * proven signature of the server means that anybody could have said so.
+ * The server said 235. false where it may not yet: SCRAM without a proven
+ * signature of the server means that anybody could have said so. Errors:
+ * ERROR_AUTH, ERROR_PROTOCOL.
  */
 bool sasl_finish(struct sasl *sasl, struct error *err)
     __attribute__((warn_unused_result));

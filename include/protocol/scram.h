@@ -33,12 +33,17 @@ struct scram {
 	size_t signature_len;
 };
 
-/* Each adds its message to out, or says what the server did wrong. */
+/*
+ * Each adds its message to out. Errors: ERROR_PROTOCOL, what the server did
+ * wrong; ERROR_AUTH, it ended the login; ERROR_CONFIG, what does not fit a
+ * line; ERROR_INTERNAL.
+ */
 bool scram_first(struct scram *scram, struct buf *out, struct error *err)
     __attribute__((warn_unused_result));
 bool scram_final(struct scram *scram, const char *challenge, size_t len,
     struct buf *out, struct error *err) __attribute__((warn_unused_result));
-/* The server's last message: true only if it has the right signature. */
+/* The server's last message: true only if it has the right signature. Errors:
+ * ERROR_AUTH. */
 bool scram_verify(const struct scram *scram, const char *challenge, size_t len,
     struct error *err) __attribute__((warn_unused_result));
 

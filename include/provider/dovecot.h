@@ -16,8 +16,10 @@ struct deadline;
 struct dovecot;
 struct error;
 
-/* Connects and reads what the service offers, within seconds. NULL and err
- * (ERROR_LOCAL): it is not there, or is something else. */
+/*
+ * Connects and reads what the service offers, within seconds. NULL: it is not
+ * there, or is something else. Errors: ERROR_LOCAL, ERROR_AGAIN, ERROR_STOPPED.
+ */
 struct dovecot *dovecot_open(const char *path, struct error *err)
     __attribute__((warn_unused_result));
 void dovecot_free(struct dovecot *dovecot);
@@ -41,6 +43,8 @@ enum dovecot_reply {
 	DOVECOT_LATER, /* a failure of the service; err says which */
 };
 
+/* The request, and each response to a challenge. Errors: ERROR_LOCAL,
+ * ERROR_AGAIN, ERROR_STOPPED. */
 enum dovecot_reply dovecot_begin(struct dovecot *dovecot,
     const struct dovecot_request *request, struct buf *out, struct error *err);
 enum dovecot_reply dovecot_respond(struct dovecot *dovecot,

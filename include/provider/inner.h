@@ -23,7 +23,7 @@ enum { INNER_DESTINATION_SIZE = 32 };
 void inner_format(char out[static INNER_DESTINATION_SIZE],
     struct in_addr address, uint16_t port);
 
-/* Close-on-exec, not blocking. -1 and err. */
+/* Close-on-exec, not blocking. -1 where it cannot be. Errors: ERROR_SYSTEM. */
 int inner_listen(uint16_t port, struct error *err)
     __attribute__((warn_unused_result));
 /*

@@ -21,8 +21,9 @@ enum {
 
 /*
  * Runs PROGRAM -c FOLDER with these words (NULL at the end). Its output is
- * added to out, which may be NULL. false and err (ERROR_LOCAL): it could not be
- * run or ended with another status than 0; err has what it said.
+ * added to out, which may be NULL. false: it could not be run or ended with
+ * another status than 0; err has what it said. Errors: ERROR_LOCAL,
+ * ERROR_STOPPED.
  */
 bool postfix_run(const struct provider_config *config, const char *program,
     const char *const *words, struct buf *out, struct error *err)
@@ -30,15 +31,17 @@ bool postfix_run(const struct provider_config *config, const char *program,
 /*
  * Has Postfix send what it holds for a domain, now (`postqueue -s`). Says
  * nothing of whether there is mail: Postfix' connection does. Takes seconds at
- * most; ERROR_STOPPED where a stop request ended it.
+ * most. Errors: ERROR_LOCAL, ERROR_STOPPED.
  */
 bool postfix_flush(const struct provider_config *config, const char *domain,
     struct error *err) __attribute__((warn_unused_result));
 /* Its master process is there. Only root can tell. */
 bool postfix_is_running(const struct provider_config *config);
-/* The value of a parameter of main.cf, as it is written or with what it refers
- * to, without its line end; owned by the caller. NULL and err: it could not be
- * read. */
+/*
+ * The value of a parameter of main.cf, as it is written or with what it refers
+ * to, without its line end; owned by the caller. NULL: it could not be read.
+ * Errors: ERROR_LOCAL, ERROR_STOPPED.
+ */
 char *postfix_parameter(const struct provider_config *config, const char *name,
     bool expanded, struct error *err) __attribute__((warn_unused_result));
 /*

@@ -15,8 +15,8 @@
 struct error;
 struct provider_config;
 
-/* For good, with the groups of the user. false and err: there is no such user,
- * or the kernel refuses it. */
+/* For good, with the groups of the user. Errors: ERROR_CONFIG, there is no such
+ * user; ERROR_SYSTEM. */
 bool service_user_become(const struct provider_config *config,
     struct error *err) __attribute__((warn_unused_result));
 /* Makes run_dir, where it is missing, for that user; systemd does it for its

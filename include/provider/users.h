@@ -34,9 +34,11 @@ enum users_result {
 	USERS_FAILED, /* err: the file cannot be read, or the line is wrong */
 };
 
+/* Looks for the line of a user. Errors: ERROR_CONFIG, ERROR_SYSTEM. */
 enum users_result users_find(const char *path, const char *user,
     struct users_secret *secret, struct error *err)
     __attribute__((warn_unused_result));
+
 enum users_verdict {
 	USERS_RIGHT, /* the password is the user's */
 	USERS_WRONG,
@@ -45,7 +47,7 @@ enum users_verdict {
 	USERS_UNSURE,
 };
 
-/* Takes as long for any secret of its kind. */
+/* Takes as long for any secret of its kind. Errors: ERROR_CONFIG. */
 enum users_verdict users_check(const struct users_secret *secret,
     const char *password, size_t len, struct error *err)
     __attribute__((warn_unused_result));
@@ -56,8 +58,8 @@ void users_prepare(void);
 void users_invent(struct scram_keys *keys, const char *user);
 /*
  * Sets, or with password NULL removes, the user's line; all others stay as they
- * are. The file is written whole and renamed, mode 0640. false and err: nothing
- * was changed.
+ * are. The file is written whole and renamed, mode 0640. false: nothing was
+ * changed. Errors: ERROR_CONFIG, ERROR_SYSTEM.
  */
 bool users_set(const char *path, const char *user, const char *password,
     size_t len, struct error *err) __attribute__((warn_unused_result));

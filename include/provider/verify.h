@@ -38,10 +38,8 @@ struct verify_options {
 /* One for a connection; nothing is asked yet. */
 struct verify *verify_new(const struct verify_options *options);
 void verify_free(struct verify *verify);
-/*
- * The mechanisms for the list of EHLO, by blanks. Dovecot is asked once. false
- * and err: it is away, and nobody can log in now.
- */
+/* The mechanisms for the list of EHLO, by blanks. Dovecot is asked once. false:
+ * it is away, and nobody can log in now. Errors: those of dovecot_open(). */
 bool verify_mechanisms(struct verify *verify,
     char out[static VERIFY_MECHANISMS_SIZE], struct error *err)
     __attribute__((warn_unused_result));
@@ -52,7 +50,8 @@ enum verify_result {
 };
 /*
  * The first response (response NULL: none was sent), and each one after it.
- * Where LATER is the login's end, err says why.
+ * Where LATER is the login's end, err says why. Errors: those of users_find(),
+ * users_check() and dovecot_open().
  */
 enum verify_result verify_begin(struct verify *verify, const char *mechanism,
     const char *response, size_t len, struct buf *out,

@@ -37,8 +37,8 @@ struct wanted_list {
 	size_t count;
 };
 
-/* Compares with Postfix. false and err: it cannot be asked. Either way the list
- * is to be cleared. */
+/* Compares with Postfix. false: it cannot be asked. Either way the list is to
+ * be cleared. Errors: ERROR_LOCAL, ERROR_STOPPED. */
 bool wanted_find(const struct provider_config *config, struct wanted_list *list,
     struct error *err) __attribute__((warn_unused_result));
 void wanted_clear(struct wanted_list *list);
@@ -47,7 +47,7 @@ const char *wanted_file(const struct wanted *wanted);
 /* The line of that file that makes it so, owned by the caller:
  * "relay_domains = ...", "odmr unix ...", "  -o NAME=VALUE". */
 char *wanted_line(const struct wanted *wanted);
-/* Has postconf make it so. */
+/* Has postconf make it so. Errors: ERROR_LOCAL, ERROR_STOPPED. */
 bool wanted_apply(const struct provider_config *config,
     const struct wanted *wanted, struct error *err)
     __attribute__((warn_unused_result));

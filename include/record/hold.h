@@ -18,8 +18,8 @@ struct error;
 
 /*
  * The digest of what the account is made of and of its secret, which does not
- * count where it comes out of a command, since none is run just to compare.
- * The key is made where it is missing. false: no key.
+ * count where it comes out of a command, since none is run just to compare. The
+ * key is made where it is missing. false: no key. Errors: ERROR_SYSTEM.
  */
 bool hold_fingerprint(const char *state_dir,
     const struct config_account *account, const struct secret *secret,

@@ -17,8 +17,8 @@ enum { LOCK_NAME_MAX = 220 };
 
 /*
  * Takes the lock; closing the descriptor gives it back. deadline NULL does not
- * wait. -1: ERROR_BUSY when another holds it, ERROR_STOPPED, or ERROR_LOCAL
- * where the folder cannot be used.
+ * wait. Errors: ERROR_BUSY, another holds it; ERROR_LOCAL, the folder cannot be
+ * used; ERROR_STOPPED.
  */
 int lock_take(const char *state_dir, const char *name,
     const struct deadline *deadline, struct error *err)

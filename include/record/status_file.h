@@ -25,20 +25,21 @@ enum {
 /*
  * Fills history, which history_clear() ends. No file is an empty history; its
  * times are settled (history_settle_times()), and so they are written back.
- * false: the file cannot be used; err says why in one sentence, for a warning.
+ * false: the file cannot be used, which is worth a warning. Errors:
+ * ERROR_SYSTEM.
  */
 bool status_file_read(const char *state_dir, const char *account,
     struct history *history, struct error *err)
     __attribute__((warn_unused_result));
 /* Not synced: after a power cut an empty history costs nothing but memory of
- * holds and totals. */
+ * holds and totals. Errors: ERROR_SYSTEM, ERROR_INTERNAL. */
 bool status_file_write(const char *state_dir, const char *account,
     const struct history *history, struct error *err)
     __attribute__((warn_unused_result));
 /*
  * What a session does at its end, with the lock held: history_add(), then
  * status_file_write(). fingerprint is what hold_fingerprint() told when the
- * session read its secret, or "".
+ * session read its secret, or "". Errors: ERROR_SYSTEM, ERROR_INTERNAL.
  */
 bool status_file_record(const char *state_dir, const char *account,
     struct history *history, struct session_result *result,

@@ -26,7 +26,7 @@ struct wake_reasons {
 	bool clock; /* the wall clock was set, or a suspend ended */
 };
 
-/* SIGHUP and SIGUSR1 are blocked from now on. false: ERROR_SYSTEM. */
+/* SIGHUP and SIGUSR1 are blocked from now on. Errors: ERROR_SYSTEM. */
 bool wake_open(struct wake *wake, struct error *err)
     __attribute__((warn_unused_result));
 void wake_close(struct wake *wake);

@@ -75,7 +75,8 @@ struct call_result {
 	struct tls_info tls; /* secured */
 };
 
-/* NULL and err: certificates or keys of the configuration cannot be read. */
+/* NULL: certificates or keys of the configuration cannot be read. Errors:
+ * ERROR_CONFIG, ERROR_SYSTEM. */
 struct call *call_new(const struct call_options *options, struct error *err)
     __attribute__((warn_unused_result));
 void call_free(struct call *call);

@@ -23,9 +23,10 @@ void destinations_free(struct destinations *destinations);
 struct delivery *destinations_delivery(const struct destinations *destinations);
 /*
  * Tries each; true when at least one is there. One that is not is told to warn,
- * with the reason. *size_max is the largest that any of them accepts, in octets,
- * 0 where one sets no limit or is not there to say: a recipient is not refused
- * by the limit of another's delivery, and each refuses by its own.
+ * with the reason. *size_max is the largest that any of them accepts, in
+ * octets, 0 where one sets no limit or is not there to say: a recipient is not
+ * refused by the limit of another's delivery, and each refuses by its own.
+ * Errors: ERROR_LOCAL.
  */
 bool destinations_probe(struct destinations *destinations, uint64_t *size_max,
     const struct deadline *deadline, struct error *err)
@@ -33,7 +34,8 @@ bool destinations_probe(struct destinations *destinations, uint64_t *size_max,
 /*
  * To be asked after each message: tells what a delivery complains of, and gives
  * one that went away up for this session, so that its trouble is its own.
- * false: none is left, the session should end, and err (ERROR_LOCAL) says why.
+ * false: none is left, the session should end, and err says why. Errors:
+ * ERROR_LOCAL.
  */
 bool destinations_watch(struct destinations *destinations, struct error *err)
     __attribute__((warn_unused_result));

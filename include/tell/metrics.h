@@ -12,7 +12,8 @@ struct config;
 
 /*
  * Writes metrics_file from the status files, whole and renamed; one process at
- * a time. Nothing where it is not set.
+ * a time. Nothing where it is not set. Errors: those of lock_take(),
+ * ERROR_SYSTEM, ERROR_INTERNAL.
  */
 bool metrics_write(const struct config *config, struct error *err)
     __attribute__((warn_unused_result));

@@ -12,7 +12,8 @@ struct config;
 
 /*
  * Writes status_page from the status files, whole and renamed; one process at a
- * time. Nothing where it is not set.
+ * time. Nothing where it is not set. Errors: those of lock_take(),
+ * ERROR_SYSTEM, ERROR_INTERNAL.
  */
 bool status_page_write(const struct config *config, struct error *err)
     __attribute__((warn_unused_result));

@@ -83,7 +83,8 @@ struct gate {
 	int64_t status_next; /* clock_ms() before which it is not written */
 };
 
-/* Binds all of them; those that systemd hands over are taken. */
+/* Binds all of them; those that systemd hands over are taken. Errors:
+ * ERROR_SYSTEM. */
 bool gate_listen(struct gate *gate, struct error *err)
     __attribute__((warn_unused_result));
 /* Whether a line may be logged now; others: how many were not before. */

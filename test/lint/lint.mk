@@ -49,6 +49,7 @@ lint-tree:
 	@test/lint/text
 	@test/lint/shape
 	@test/lint/words
+	@test/lint/errors
 	@test/lint/mutants
 
 lint-pure: $(OUT)/libprotocol.a
