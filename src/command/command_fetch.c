@@ -56,7 +56,7 @@ static void
 hide_live_line(struct fetch *fetch)
 {
 	if (fetch->line_shown)
-		fputs("\r\033[K", stdout);
+		fputs("\033[K", stdout);
 	fetch->line_shown = false;
 }
 
@@ -91,6 +91,8 @@ show_live_line(struct fetch *fetch)
 		printf("%s: %s", one->account->name, text);
 	else
 		printf("%zu sessions: %s", running, text);
+	/* A line of a session's log begins where the live one does. */
+	putchar('\r');
 	fetch->line_shown = true;
 	fflush(stdout);
 }
@@ -341,6 +343,16 @@ is_terminal(void)
 	       strcmp(term, "dumb") != 0;
 }
 
+/* Where the log goes to the same terminal, the live line and the summary say
+ * what came, once; what went wrong is still told. */
+static void
+limit_log(const struct config *config)
+{
+	if (isatty(STDERR_FILENO) && config->log != CONFIG_LOG_SYSLOG &&
+	    !log_is_on(CONFIG_LOG_DEBUG))
+		log_open(config->log, config->log_format, CONFIG_LOG_WARNING);
+}
+
 int
 command_fetch(struct command_context *context, int argc, char **argv)
 {
@@ -353,6 +365,8 @@ command_fetch(struct command_context *context, int argc, char **argv)
 	add_jobs(&fetch, &args);
 	account_args_clear(&args);
 	fetch.live = is_terminal() && !fetch.json && !context->quiet;
+	if (fetch.live)
+		limit_log(context->config);
 	stop_install();
 	fetch.pool =
 	    workers_new((size_t)context->config->max_sessions, session_run);

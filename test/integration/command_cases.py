@@ -4,6 +4,7 @@ The command line: commands, options, check and status.
 """
 import json
 import os
+import pty
 import pwd
 import re
 import subprocess
@@ -44,6 +45,39 @@ def test_version(t):
         r"Libraries: OpenSSL 3\.\S+, libcurl \d\S+, libyaml \d\S+\n"
         r"AUTH: .*\bSCRAM-SHA-256-PLUS\b.*\n"
         r"Deliveries: lmtp smtp sendmail maildir\n$", run.out), run
+
+
+def on_terminal(t, *words):
+    """What a terminal shows at the end: each line as it was left there."""
+    ours, theirs = pty.openpty()
+    child = t.start(*words, env={"TERM": "xterm"}, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    seen = b""
+    try:
+        while part := os.read(ours, 65536):
+            seen += part
+    except OSError:  # as Linux tells the end
+        pass
+    os.close(ours)
+    child.wait(60)
+    lines = []
+    for line in seen.decode().split("\r\n"):
+        shown = ""
+        for piece in line.replace("\033[K", "\r\033").split("\r"):
+            shown = piece[1:] if piece[:1] == "\033" else piece + shown[len(piece):]
+        lines.append(shown)
+    return lines
+
+
+@rows(("mail", one_message(TEXT), [r"office: 1 message, .* s"]),
+      ("a failure", None,
+       [r"\S+ warning office: end: .*", r"office: failed: .*"]))
+def test_a_terminal_shows_what_came_once(t, script, expected):
+    t.configure(t.provider(script) if script else "127.0.0.1:1", drain=False)
+    lines = [line for line in on_terminal(t, "fetch") if line]
+    assert len(lines) == len(expected), lines
+    for line, pattern in zip(lines, expected):
+        assert re.fullmatch(pattern, line), lines
 
 
 def test_unknown_account(t):
