@@ -55,7 +55,8 @@ def dashboard():
 
 
 class Prometheus:
-    """Reads one folder each second, by the rules of contrib."""
+    """Reads one folder each second, by the rules of contrib. It wants text/plain,
+    and so a name with .txt."""
 
     def __init__(self, t, folder):
         port = free_port()
@@ -64,7 +65,7 @@ class Prometheus:
         t.write("prometheus.yml", json.dumps({
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
             "rule_files": [RULES],
-            "scrape_configs": [{"job_name": "odmr", "metrics_path": "/odmr.prom",
+            "scrape_configs": [{"job_name": "odmr", "metrics_path": "/odmr.txt",
                                 "static_configs": [{"targets": [host]}]}]}))
         log = open(t.path("prometheus.log"), "wb")
         self.process = subprocess.Popen(
@@ -109,11 +110,11 @@ def test_dashboard(t):
         "office": t.account(provider, every="1s", jitter="0s"),
         "branch": t.account(t.provider(replies={"AUTH": b"535 5.7.8 Wrong"}),
                             domains=["b.example"])},
-                top={"metrics_file": os.path.join(web, "odmr.prom")})
+                top={"metrics_file": os.path.join(web, "odmr.txt")})
     folder = Folder(web)
     t.at_end(folder.close)
     service = Service(t)
-    until(lambda: os.path.exists(os.path.join(web, "odmr.prom")), what="metrics")
+    until(lambda: os.path.exists(os.path.join(web, "odmr.txt")), what="metrics")
     prometheus = Prometheus(t, folder)
     until(lambda: len(prometheus.query('odmr_agent_enabled[1m]') or ()) == 2 and
           prometheus.query("odmr_agent_next_session_timestamp_seconds > 0"),
