@@ -8,6 +8,7 @@
 #ifndef ODMR_LEDGER_LEDGER_DEFERRALS_H
 #define ODMR_LEDGER_LEDGER_DEFERRALS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,9 +22,11 @@ struct ledger_deferral {
 	uint64_t size;
 	uint64_t times; /* in a row */
 	int64_t until; /* it gets reply at RCPT; Unix seconds */
-	/* Of the running program alone: it gets reply on every connection
-	 * behind this one; 0: on none. */
-	uint64_t behind;
+	/* Of the running program alone: the connection that it was deferred on,
+	 * 0: on none. Whoever looks like it there is another message. */
+	uint64_t connection;
+	bool all_session; /* it gets reply until the session ends */
+	bool lets_in; /* in this session, whoever looks like it */
 	struct status reply;
 	char *sender, *rcpt;
 };

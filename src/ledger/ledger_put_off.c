@@ -12,9 +12,10 @@
 enum {
 	/* After a day or so of waits: somebody should look at the mailbox. */
 	DEFERRED_TOO_OFTEN = 10,
-	/* Without a size, each so many-th session puts nobody off: a provider
-	 * that sends one message a call could else keep the others of a sender
-	 * behind one that is deferred each time, until all are too old. */
+	/* Each so many-th session puts off nobody who looks like this one: where
+	 * a provider sends one message a call, another of this sender and size
+	 * would else wait behind one that is deferred each time, until it is
+	 * too old. */
 	SESSION_LETS_IN = 4,
 };
 
@@ -33,13 +34,13 @@ ledger_put_off(const struct ledger *ledger, const struct ledger_rcpt *rcpt,
 {
 	const struct ledger_deferral *deferral = find_put_off(ledger, rcpt);
 
-	if (deferral == NULL)
+	if (deferral == NULL || deferral->lets_in ||
+	    deferral->connection == ledger->book->connection)
 		return false;
 	/* More than the longest: the clock was set back. */
 	int64_t left = deferral->until - ledger_now(ledger);
 	bool waits = left > 0 && left <= LEDGER_DEFER_LONGEST;
-	if (!waits && (deferral->behind == 0 ||
-			  deferral->behind >= ledger->book->connection))
+	if (!waits && !deferral->all_session)
 		return false;
 	*reply = deferral->reply;
 	reply->cause =
@@ -96,30 +97,46 @@ ledger_concerns_rcpt(const struct status *reply)
 	       strncmp(reply->enhanced, "4.4.", 4) != 0;
 }
 
+/*
+ * The times in a row, with this one. What no mailbox is guilty of must not
+ * prolong its later waits, nor may another message of the same connection.
+ */
+static uint64_t
+count_times(const struct ledger *ledger, const struct ledger_deferral *before,
+    bool counts)
+{
+	uint64_t times = before != NULL ? before->times : 0;
+	bool same_call =
+	    before != NULL && before->connection == ledger->book->connection;
+
+	return counts && (times == 0 || !same_call) ? times + 1 : times;
+}
+
 void
 ledger_remember_deferral(
     struct ledger *ledger, const struct ledger_rcpt *rcpt, bool lasts)
 {
 	const struct ledger_transaction *mail = &ledger->mail;
 	const struct ledger_deferral *before = find_put_off(ledger, rcpt);
-	bool sized = mail->size > 0;
+	uint64_t times_before = before != NULL ? before->times : 0;
+	bool sized = mail->size > 0, counts = lasts || !sized;
 	struct ledger_record made = {.type = LEDGER_DEFERRED,
 	    .time = ledger_now(ledger),
 	    .size = mail->size,
-	    .times = before != NULL ? before->times : 0,
+	    .times = count_times(ledger, before, counts),
 	    .reply = rcpt->outcome};
 
-	/* What no mailbox is guilty of must not prolong its later waits. */
-	if (lasts || !sized)
-		made.times++;
 	/* Without a size it may be any message of the sender. */
 	if (lasts && sized)
 		made.time += deferral_time(made.times);
 	memcpy(made.sender, mail->sender, sizeof made.sender);
 	memcpy(made.rcpt, rcpt->mailbox, strlen(rcpt->mailbox));
 	ledger_record(ledger, &made);
-	if (sized ? !lasts : made.times % SESSION_LETS_IN != 0)
-		find_put_off(ledger, rcpt)->behind = ledger->book->connection;
-	if (lasts && sized && made.times == DEFERRED_TOO_OFTEN + 1)
+	struct ledger_deferral *kept = find_put_off(ledger, rcpt);
+	kept->connection = ledger->book->connection;
+	kept->all_session = !lasts || !sized;
+	kept->lets_in = counts && made.times % SESSION_LETS_IN == 0;
+	if (lasts && sized && made.times > times_before &&
+	    made.times == DEFERRED_TOO_OFTEN + 1)
 		note_deferral(ledger, &made);
 }

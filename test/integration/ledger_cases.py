@@ -126,6 +126,10 @@ def test_put_off(t):
         begin(line, USER, options=size)
         line.send(dotted(TEXT))
         line.expect("452 4.2.2")
+        goodbye(line)
+
+    def again(line):
+        hello(line)
         line.command("MAIL FROM:<sender@remote.example>" + size, 250)
         line.command("RCPT TO:<%s>" % USER, "451 4.2.2")
         goodbye(line)
@@ -138,17 +142,42 @@ def test_put_off(t):
         goodbye(line)
 
     once = {"ATRN": [None, b"453 none"]}
-    t.configure(t.provider(deferred, replies=once), {"lmtp": local.address})
+    twice = {"ATRN": [None, None, b"453 none"]}
+    t.configure(t.provider(deferred, again, replies=twice),
+                {"lmtp": local.address})
     run = t.fetch("office", status=75)
-    [first, again] = [l for l in run.err.split("\n") if " deferred " in l]
+    [first, then] = [l for l in run.err.split("\n") if " deferred " in l]
     assert "cause=" not in first and 'reply="452 4.2.2 Full"' in first, first
     # Not an old reply that looks new.
-    assert "reply=" not in again and "cause=deferred-before" in again, again
-    assert re.search(r" until=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ", again), again
+    assert "reply=" not in then and "cause=deferred-before" in then, then
+    assert re.search(r" until=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ", then), then
     assert "  deferred from=" in t.run("ledger").out
     t.configure(t.provider(taken, replies=once), {"lmtp": local.address})
     t.fetch("office")
     assert len(local.messages) == 1
+
+
+def test_another_that_looks_like_a_deferred_one(t):
+    """Of one sender, size and recipient: what defers one message for ever keeps
+    no other away."""
+    other = TEXT.replace(b"Last", b"Next")
+    local = t.local(answers={"END": ["451 4.7.1 Not this one", None]})
+    size = " SIZE=%d" % len(TEXT)
+
+    def both(line):
+        hello(line)
+        begin(line, USER, options=size)
+        line.send(dotted(TEXT))
+        line.expect("451 4.7.1")
+        begin(line, USER, options=size)
+        line.send(dotted(other))
+        line.expect(250)
+        goodbye(line)
+
+    t.configure(t.provider(both, replies=NONE), {"lmtp": local.address})
+    t.run("fetch", "office")
+    t.check_provider()
+    assert len(local.messages) == 1, local.messages
 
 
 def test_put_off_without_a_size(t):

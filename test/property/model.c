@@ -144,6 +144,9 @@ model_is_done(struct world *w, bool blames)
 			if ((m->boxes >> box & 1) == 0 ||
 			    m->fate[box] != FATE_PENDING)
 				continue;
+			if (service_defers(w, (int)i, box) &&
+			    m->copies[box] == 0)
+				continue;
 			/* On its first day it may defer for ever. */
 			if (m->refused[box] && m->copies[box] == 0 &&
 			    w->account.soft_bounce != CONFIG_SOFT_BOUNCE_NO)

@@ -54,7 +54,9 @@ provider_connect(struct world *w, int fd)
 	p->pipelining = chance(w, 3) != 0;
 	p->bdat = chance(w, 3) == 0;
 	p->prdr = chance(w, 3) == 0;
-	p->impatient = chance(w, 3) == 0;
+	/* One that sends one message would send only the first for ever. */
+	p->impatient = chance(w, 3) == 0 && !w->one_a_call;
+	p->left = w->one_a_call ? 1 : MESSAGES;
 	p->hello = false;
 	p->lost = false;
 	p->early_quit = chance(w, 30) == 0;
@@ -172,6 +174,7 @@ begin(struct world *w, struct message *m)
 	if (chance(w, 6) == 0)
 		p->names[p->count++] = p->names[0];
 	m->connection = p->connection;
+	p->left--;
 	w->transactions++;
 	if (m->sized)
 		snprintf(size, sizeof size, " SIZE=%zu", buf_len(&m->wire));
@@ -236,7 +239,7 @@ go_on(struct world *w)
 		command(w, EXPECT_RSET, "RSET");
 		return;
 	}
-	for (size_t i = 0; i < w->message_count; i++) {
+	for (size_t i = 0; p->left > 0 && i < w->message_count; i++) {
 		struct message *m = &w->messages[i];
 		if (is_pending(m) && m->next_try <= w->now &&
 		    m->connection != p->connection) {

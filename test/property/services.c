@@ -133,6 +133,15 @@ box_of(const struct world *w, const struct service *s, const char *line)
 	return BOXES;
 }
 
+static bool
+has_mail(const struct world *w, unsigned box)
+{
+	for (size_t i = 0; i < w->message_count; i++)
+		if (w->messages[i].copies[box] > 0)
+			return true;
+	return false;
+}
+
 static void
 answer_rcpt(
     struct world *w, const struct service *s, struct conn *c, const char *line)
@@ -157,6 +166,9 @@ answer_rcpt(
 	if (is_in(w, box, POLICY_UNKNOWN)) {
 		model_refused(w, c->sender, i, NO_MESSAGE);
 		reply(s, c, "550 5.1.1 <%s>: no such user", box->user);
+	} else if (is_in(w, box, POLICY_FILLED) && has_mail(w, i)) {
+		model_refused(w, c->sender, i, NO_MESSAGE);
+		reply(s, c, "552 5.2.2 <%s>: over quota", box->user);
 	} else if (is_in(w, box, POLICY_FULL_AT_RCPT)) {
 		reply(s, c, "%s", later[chance(w, 5)]);
 	} else if (is_in(w, box, POLICY_CLIENT_REFUSED)) {
@@ -220,6 +232,31 @@ give(struct world *w, struct conn *c, int message, unsigned box)
 	    (struct given){.message = message, .box = box, .end = UINT64_MAX};
 }
 
+/* LMTP answers for each mailbox, SMTP for all as the first would. */
+static const struct box *
+judge_of(const struct world *w, const struct service *s, unsigned box)
+{
+	return &w->boxes[s->lmtp ? box : s->index];
+}
+
+/* Every second message, another one at each mailbox. */
+static bool
+is_marked(const struct service *s, int message, unsigned box)
+{
+	return (message + (s->lmtp ? (int)box : 0)) % 2 == 0;
+}
+
+bool
+service_defers(const struct world *w, int message, unsigned box)
+{
+	size_t to = w->boxes[box].delivery;
+	const struct service *s = &w->services[to];
+
+	return w->deliveries[to].kind != CONFIG_MAILDIR &&
+	       is_marked(s, message, box) &&
+	       is_in(w, judge_of(w, s, box), POLICY_DEFERS_TEXT);
+}
+
 static void
 answer_end(struct world *w, const struct service *s, struct conn *c,
     int message, unsigned first, unsigned last)
@@ -228,18 +265,18 @@ answer_end(struct world *w, const struct service *s, struct conn *c,
 	    "550 5.7.1 message refused", "552 5.3.4 too big for me", "554 no"};
 	static const char *const later[] = {"452 4.2.2 mailbox full",
 	    "451 4.3.0 out of order", "451 try later", "450 4.7.1 busy"};
-	const struct box *box = &w->boxes[c->boxes[first]];
-	bool by_box = s->lmtp;
+	unsigned box = c->boxes[first];
 	unsigned from = c->given_count;
 
-	if ((message + (by_box ? (int)c->boxes[first] : 0)) % 2 == 0 &&
-	    is_in(w, by_box ? box : &w->boxes[s->index], POLICY_REFUSES_TEXT)) {
+	if (is_marked(s, message, box) &&
+	    is_in(w, judge_of(w, s, box), POLICY_REFUSES_TEXT)) {
 		for (unsigned i = first; i < last; i++)
 			model_refused(w, c->sender, c->boxes[i], message);
 		reply(s, c, "%s", never[chance(w, 4)]);
 		return;
 	}
-	if (is_in(w, by_box ? box : &w->boxes[s->index], POLICY_FULL_AT_END) ||
+	if (service_defers(w, message, box) ||
+	    is_in(w, judge_of(w, s, box), POLICY_FULL_AT_END) ||
 	    trouble(w, 30)) {
 		reply(s, c, "%s", later[chance(w, 4)]);
 		return;

@@ -67,7 +67,7 @@ make_delivery(struct world *w, size_t i)
 	service->lf_only = chance(w, 5) == 0;
 	snprintf(service->path, sizeof service->path, "%s/s%u", w->folder,
 	    (unsigned)i);
-	snprintf(w->names[i], sizeof w->names[i], "d%zu", i);
+	snprintf(w->names[i], sizeof w->names[i], "d%u", (unsigned)i);
 	snprintf(w->paths[i], sizeof w->paths[i],
 	    kind == 4 ? "%s/m%zu/{user}" : "%s/s%zu", w->folder, i);
 	*delivery = (struct config_delivery){.name = w->names[i],
@@ -119,7 +119,7 @@ make_message(struct world *w, size_t i)
 {
 	struct message *m = &w->messages[i];
 
-	*m = (struct message){.sized = chance(w, 3) != 0,
+	*m = (struct message){.sized = chance(w, 4) != 0 && !w->no_sizes,
 	    .boxes = 1 + chance(w, (1 << BOXES) - 1)};
 	if (chance(w, 3) == 0)
 		m->boxes = 1u << chance(w, BOXES);
@@ -148,6 +148,8 @@ world_init(struct world *w, const char *top, uint64_t seed)
 	w->random = seed * 2654435761u + 1;
 	(void)chance(w, 2);
 	w->now = MINUTE;
+	w->one_a_call = chance(w, 4) == 0;
+	w->no_sizes = chance(w, 3) == 0;
 	w->provider.fd = -1;
 	w->guilty = NO_MESSAGE;
 	buf_init(&w->ledger, 1 << 24);

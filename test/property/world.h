@@ -61,6 +61,8 @@ enum policy {
 	POLICY_CLIENT_REFUSED, /* speaks of the client, not of the mailbox */
 	POLICY_UNKNOWN, /* for ever, as the next */
 	POLICY_REFUSES_TEXT, /* every second message */
+	POLICY_DEFERS_TEXT, /* the same, with a 4xx */
+	POLICY_FILLED, /* by the first message: 5xx at RCPT from then on */
 	POLICIES,
 };
 
@@ -120,6 +122,7 @@ struct provider {
 	enum expected expected[EXPECTED];
 	unsigned expected_count;
 	bool pipelining, bdat, prdr, hello, early_quit, impatient;
+	unsigned left; /* messages that this call may still bring */
 	unsigned connection; /* number of it */
 	/* the transaction */
 	struct message *message; /* NULL: none */
@@ -142,6 +145,8 @@ struct world {
 	int only; /* the message whose story is told */
 	int64_t now; /* ms of simulated time */
 	bool calm; /* no more troubles */
+	bool one_a_call; /* message, as Exim over TLS */
+	bool no_sizes; /* the provider never announces one */
 	char folder[PATH_SIZE / 2];
 	struct message messages[MESSAGES];
 	size_t message_count;
@@ -200,6 +205,8 @@ bool provider_accepted(const struct provider *p);
 /* The next reply; kept_out: it is the ledger's to a recipient. */
 void provider_reply(struct world *w, int code, bool kept_out);
 bool services_step(struct world *w, int64_t *timer);
+/* The mailbox defers this message at its end, as often as it comes. */
+bool service_defers(const struct world *w, int message, unsigned box);
 void service_open(struct world *w, struct service *service);
 void service_close(struct world *w, struct service *service);
 

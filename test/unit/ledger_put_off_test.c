@@ -14,6 +14,7 @@ test_a_deferred_recipient_is_put_off(void **state)
 	for (size_t i = 0; i < sizeof waits / sizeof *waits; i++) {
 		(void)kit_offer(f->ledger, &sized, &rcpt, 1);
 		assert_int_equal(rcpt.told, 452);
+		begin_session(f);
 		f->now += waits[i] * 60 - 1;
 		(void)kit_offer(f->ledger, &sized, &rcpt, 1);
 		assert_int_equal(rcpt.told_rcpt, 451);
@@ -118,6 +119,61 @@ test_others_without_a_size_are_not_kept_away(void **state)
 	assert_int_equal(rcpt.told, 250);
 }
 
+/* The same with a size: a night's reports may all be as long. */
+static void
+test_others_of_the_same_size_are_not_kept_away(void **state)
+{
+	struct fixture *f = *state;
+	struct offer first = {.sender = "s@y.example", .text = "one\r\n"};
+	struct offer second = {.sender = "s@y.example", .text = "two\r\n"};
+	struct offered held = {.mailbox = "a@x.example", .local = 450};
+	struct offered rcpt = {.mailbox = "a@x.example"};
+	int tries = 0;
+
+	/* On one connection they are two messages. */
+	first.size = second.size = 5;
+	(void)kit_offer(f->ledger, &first, &held, 1);
+	(void)kit_offer(f->ledger, &second, &rcpt, 1);
+	assert_int_equal(rcpt.told, 250);
+	/* One a call, and the deferred one first. */
+	second.text = "six\r\n";
+	do {
+		f->now += 4 * 3600;
+		begin_session(f);
+		(void)kit_offer(f->ledger, &first, &held, 1);
+		assert_int_equal(held.told, 450);
+		ledger_connection_begin(f->ledger);
+		(void)kit_offer(f->ledger, &second, &rcpt, 1);
+	} while (rcpt.told != 250 && ++tries < 10);
+	assert_true(tries < 4);
+}
+
+/* Many alike that are deferred on one connection are one time, or the mailbox
+ * would wait for hours after the first. */
+static void
+test_many_of_the_same_size_are_deferred_once(void **state)
+{
+	struct fixture *f = *state;
+	struct offer sized = plain;
+	struct offered rcpt = {.mailbox = "a@x.example", .local = 452};
+	bool error;
+
+	sized.size = 5;
+	for (int i = 0; i < 20; i++) {
+		(void)kit_offer(f->ledger, &sized, &rcpt, 1);
+		assert_int_equal(rcpt.told, 452);
+	}
+	assert_null(ledger_note(f->ledger, &error));
+	begin_session(f);
+	rcpt.local = 250;
+	f->now += 15 * 60 - 1;
+	(void)kit_offer(f->ledger, &sized, &rcpt, 1);
+	assert_int_equal(rcpt.told, 0);
+	f->now += 1;
+	(void)kit_offer(f->ledger, &sized, &rcpt, 1);
+	assert_int_equal(rcpt.told, 250);
+}
+
 /* A text that the engine defers at its end: the same at every download. */
 static void
 test_a_loop_is_put_off(void **state)
@@ -157,6 +213,7 @@ test_a_mailbox_with_room_again_begins_anew(void **state)
 	sized.size = 5;
 	for (int i = 0; i < 3; i++) {
 		(void)kit_offer(f->ledger, &sized, &rcpt, 1);
+		begin_session(f);
 		f->now += 4 * 3600;
 	}
 	rcpt.local = 250;
@@ -202,6 +259,7 @@ test_too_many_deferrals_are_named_once(void **state)
 
 	sized.size = 77;
 	for (int i = 1; i <= 30; i++) {
+		begin_session(f);
 		(void)kit_offer(f->ledger, &sized, &rcpt, 1);
 		const char *note = ledger_note(f->ledger, &error);
 		if (note != NULL) {
@@ -226,6 +284,8 @@ main(void)
 	    WITH_LEDGER(test_an_outage_puts_nobody_off),
 	    WITH_LEDGER(test_without_a_size_the_session_remembers),
 	    WITH_LEDGER(test_others_without_a_size_are_not_kept_away),
+	    WITH_LEDGER(test_others_of_the_same_size_are_not_kept_away),
+	    WITH_LEDGER(test_many_of_the_same_size_are_deferred_once),
 	    WITH_LEDGER(test_a_loop_is_put_off),
 	    WITH_LEDGER(test_a_deferred_recipient_is_put_off),
 	    WITH_LEDGER(test_a_mailbox_with_room_again_begins_anew),
