@@ -25,6 +25,12 @@ struct stream;
  * 30 s that finds a dead peer within 60 s.
  */
 struct stream *stream_new(int fd);
+/*
+ * Over TCP: what was written and is not acknowledged for ms means that the peer
+ * is lost. Keep-alive does not see to that, and the system's own patience is a
+ * quarter of an hour. A peer that has no room for so long is lost as well.
+ */
+void stream_expect_acks(struct stream *stream, unsigned ms);
 /* Closes it as it is: no close_notify, no wait; see stream_finish(). */
 void stream_free(struct stream *stream);
 /* For another's poll(2); ask stream_pending() first. */

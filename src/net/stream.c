@@ -76,6 +76,13 @@ stream_new(int fd)
 }
 
 void
+stream_expect_acks(struct stream *stream, unsigned ms)
+{
+	(void)setsockopt(
+	    stream->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
+}
+
+void
 stream_free(struct stream *stream)
 {
 	if (stream == NULL)

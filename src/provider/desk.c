@@ -28,7 +28,7 @@ enum {
 	GRACE_MS = 3000, /* after SIGTERM */
 	/* A customer behind a NAT that forgot him is noticed by then, also
 	 * while something waits to be acknowledged. */
-	USER_TIMEOUT_MS = 120 * 1000,
+	ACKS_MS = 120 * 1000,
 	/* What the kernel may hold back of a turned connection, besides what is
 	 * under way: with megabytes there a slow customer would read for longer
 	 * than the silence that ends the connection. */
@@ -238,14 +238,13 @@ dialogue(struct desk *desk)
 }
 
 static void
-set_desk_tcp_options(int fd)
+set_desk_tcp_options(struct stream *stream)
 {
-	static const int user_timeout = USER_TIMEOUT_MS, unsent = UNSENT_MAX;
+	static const int unsent = UNSENT_MAX;
 
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout,
-	    sizeof user_timeout);
-	(void)setsockopt(
-	    fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+	stream_expect_acks(stream, ACKS_MS);
+	(void)setsockopt(stream_fd(stream), IPPROTO_TCP, TCP_NOTSENT_LOWAT,
+	    &unsent, sizeof unsent);
 }
 
 void
@@ -266,7 +265,7 @@ desk_run(const struct desk_options *options)
 	};
 	struct deadline finish = deadline_in(FINISH_MS, FINISH_MS);
 
-	set_desk_tcp_options(options->fd);
+	set_desk_tcp_options(desk.stream);
 	transcript_init(&desk.transcript, "customer", false);
 	desk.engine = provider_new(&engine);
 	if (options->implicit_tls && desk_start_tls(&desk))

@@ -26,6 +26,9 @@ enum {
 	/* For QUIT and its answer, when all that matters has been said. */
 	GOODBYE_MS = 3 * 1000,
 	RANDOM_OCTETS = 18, /* of a nonce; no two sessions have the same */
+	/* As long as keep-alive, which does not look while a reply of ours is
+	 * under way: a router that forgets must cost no more then. */
+	ACKS_MS = 60 * 1000,
 	EARLY_MAX = 65536, /* as much as the customer's input can hold */
 };
 
@@ -336,7 +339,11 @@ dial_provider(const struct config_account *account,
 	struct deadline deadline = limit(account->connect_timeout);
 	int fd = dial_open(&options, &deadline, address, err);
 
-	return fd < 0 ? NULL : stream_new(fd);
+	if (fd < 0)
+		return NULL;
+	struct stream *stream = stream_new(fd);
+	stream_expect_acks(stream, ACKS_MS);
+	return stream;
 }
 
 static bool

@@ -90,6 +90,32 @@ def test_nat_forgets_in_the_midst_of_a_message(t):
     t.assert_mail(USER, text)
 
 
+def test_nat_forgets_before_a_reply(t):
+    """Our 250 gets lost: the agent does not wait for minutes for what comes
+    next, and the message, sent again, is not delivered again."""
+    network = Network(t)
+    host = ProviderHost(t, address=Network.PROVIDER, hold="9m")
+
+    def forget(_server, _rcpt):
+        network.forget()
+    local = t.local(answers={"END": [forget]})
+    t.configure(deliver={"lmtp": local.address},
+                accounts={"office": host.account(every="1s")})
+    service = Service(t, command=network.command("run"))
+    until(host.is_held, what="the customer to be held")
+    host.send([USER], mail.message("delivered, and our word is lost"))
+    until(lambda: local.messages, what="the delivery")
+    before = logins(host)
+    begun = time.monotonic()
+    until(lambda: logins(host) > before, 2 * KEPT_ALIVE, "a new call")
+    took = time.monotonic() - begun
+    until(lambda: not host.postfix.queue(), 60, "an empty queue")
+    limit = KEPT_ALIVE + 10 * t.slowness()
+    service.stop()
+    assert took < limit, "it took %.1f s" % took
+    assert len(local.messages) == 1, "nothing comes twice"
+
+
 def test_address_changes(t):
     """The hook of a network that comes back, SIGUSR1, ends the dead wait."""
     network, host, service = office(t, every="5m")
