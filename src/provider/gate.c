@@ -29,8 +29,6 @@
 enum {
 	/* An old one that holds the place, a new one, some that are ending. */
 	CALLS_OF_AN_ACCOUNT = 3,
-	/* Sockets, standard descriptors, files that are read and written. */
-	OTHER_DESCRIPTORS = 64 + GATE_LISTENERS_MAX,
 	STOP_MS = 10 * 1000, /* for the desks to end after SIGTERM */
 	STATUS_EVERY_MS = 1000,
 };
@@ -97,20 +95,27 @@ take_signals(struct gate *gate, struct error *err)
 
 /* Each customer takes one descriptor here; 1024 is the usual limit. */
 static void
-raise_limit(const struct provider_config *config)
+raise_limit(struct gate *gate)
 {
-	rlim_t wanted = OTHER_DESCRIPTORS + config->max_connections +
+	const struct provider_config *config = gate->config;
+	rlim_t wanted = GATE_DESCRIPTORS + config->max_connections +
 			CALLS_OF_AN_ACCOUNT * config->accounts_count;
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+	gate->descriptors_max = RLIM_INFINITY;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
 		return;
-	limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-	(void)setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_cur < wanted) {
+		limit.rlim_cur =
+		    limit.rlim_max < wanted ? limit.rlim_max : wanted;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	gate->descriptors_max = limit.rlim_cur;
 	if (limit.rlim_cur < wanted)
 		log_say(CONFIG_LOG_WARNING, NULL, "limit",
 		    "no more than %llu descriptors may be open (RLIMIT_NOFILE),"
-		    " and %llu are needed when all customers are connected",
+		    " and %llu are needed when all customers are connected:"
+		    " raise LimitNOFILE= of the service",
 		    (unsigned long long)limit.rlim_cur,
 		    (unsigned long long)wanted);
 }
@@ -122,7 +127,7 @@ set_up(struct gate *gate, struct error *err)
 
 	prctl(PR_SET_DUMPABLE, 0);
 	users_prepare();
-	raise_limit(config);
+	raise_limit(gate);
 	/* For any configuration that a reload may bring: the places are shared
 	 * with the processes. The kernel gives what is used. */
 	gate->calls_room = PROVIDER_CONNECTIONS_MAX +
@@ -197,7 +202,7 @@ reload_gate(struct gate *gate)
 		gate->tls = tls;
 		gate->config = config;
 		move_calls(gate, before);
-		raise_limit(config);
+		raise_limit(gate);
 		free(seats);
 		provider_config_free(before);
 		log_say(CONFIG_LOG_INFO, NULL, "reload",

@@ -340,6 +340,7 @@ gate_start_call(struct gate *gate, int fd, bool implicit_tls,
 	pid_t parent = getpid();
 	int ends[2];
 
+	errno = ENOBUFS; /* where all places are in use */
 	if (call == NOBODY || !note_pair(ends)) {
 		gate_lacks(gate, "a process for a customer");
 		inner_refuse(fd, gate->config->hostname, "is busy");

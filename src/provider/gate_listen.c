@@ -204,6 +204,22 @@ gate_may_log(struct repeated *repeated, unsigned long *others)
 	return true;
 }
 
+/* What the administrator can do. */
+static const char *
+remedy(int errnum)
+{
+	switch (errnum) {
+	case EMFILE:
+		return "raise LimitNOFILE= of the service";
+	case ENFILE:
+		return "raise fs.file-max by sysctl";
+	case EAGAIN: /* of fork(2) */
+		return "raise TasksMax= of the service";
+	default:
+		return "the system is short of memory";
+	}
+}
+
 void
 gate_lacks(struct gate *gate, const char *what)
 {
@@ -212,8 +228,8 @@ gate_lacks(struct gate *gate, const char *what)
 
 	if (gate_may_log(&gate->short_of_means, &others))
 		log_say(CONFIG_LOG_ERROR, NULL, "start",
-		    "there is no room for %s: %s (%lu more before)", what,
-		    strerror(errnum), others);
+		    "there is no room for %s: %s; %s (%lu more before)", what,
+		    strerror(errnum), remedy(errnum), others);
 }
 
 /* Without descriptors or memory the connection waits, and would wake us at
@@ -229,6 +245,16 @@ on_accept_failed(struct gate *gate)
 }
 
 static void
+turn_away(const struct gate *gate, int fd, bool implicit_tls)
+{
+	/* Under implicit TLS nobody could read a 421. */
+	if (implicit_tls)
+		close(fd);
+	else
+		inner_refuse(fd, gate->config->hostname, "is busy");
+}
+
+static void
 refuse_crowd(struct gate *gate, int fd, bool implicit_tls, const char *peer)
 {
 	unsigned long others;
@@ -238,11 +264,19 @@ refuse_crowd(struct gate *gate, int fd, bool implicit_tls, const char *peer)
 		    "a connection from %s was refused: too many that are not"
 		    " logged in (%lu more before)",
 		    peer, others);
-	/* Under implicit TLS nobody could read a 421. */
-	if (implicit_tls)
-		close(fd);
-	else
-		inner_refuse(fd, gate->config->hostname, "is busy");
+	turn_away(gate, fd, implicit_tls);
+}
+
+/* The last descriptors are Postfix', or those who are held would have no mail
+ * where too many are. */
+static bool
+has_descriptors(const struct gate *gate)
+{
+	rlim_t used = GATE_DESCRIPTORS;
+
+	for (size_t i = 0; i < gate->calls_max; i++)
+		used += gate->calls[i].pid != 0;
+	return used < gate->descriptors_max;
 }
 
 /* One network of IPv6 is one customer's; of IPv4 an address is. */
@@ -292,6 +326,12 @@ gate_accept(struct gate *gate, const struct listener *listener)
 	read_end(&address, &here);
 	if (is_crowded(gate, &there.address)) {
 		refuse_crowd(gate, fd, listener->implicit_tls, there.text);
+		return;
+	}
+	if (!has_descriptors(gate)) {
+		errno = EMFILE;
+		gate_lacks(gate, "another customer");
+		turn_away(gate, fd, listener->implicit_tls);
 		return;
 	}
 	gate_start_call(gate, fd, listener->implicit_tls, &there.address,

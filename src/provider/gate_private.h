@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "base/error.h"
@@ -22,6 +23,8 @@
 enum {
 	/* What the configuration lists, and what systemd handed over. */
 	GATE_LISTENERS_MAX = 2 * PROVIDER_LISTEN_MAX,
+	/* Sockets, standard descriptors, files that are read and written. */
+	GATE_DESCRIPTORS = 64 + GATE_LISTENERS_MAX,
 	NOBODY = -1,
 };
 
@@ -73,6 +76,7 @@ struct gate {
 	struct place *places; /* one for each call */
 	size_t calls_room; /* of both, for any configuration */
 	size_t calls_max; /* those beyond were never used */
+	rlim_t descriptors_max; /* RLIMIT_NOFILE */
 	size_t strangers; /* calls that are not logged in */
 	struct seat *seats; /* one for each account */
 	struct totals totals;
@@ -89,7 +93,8 @@ bool gate_listen(struct gate *gate, struct error *err)
     __attribute__((warn_unused_result));
 /* Whether a line may be logged now; others: how many were not before. */
 bool gate_may_log(struct repeated *repeated, unsigned long *others);
-/* What could not be had (errno); logged now and then. */
+/* What could not be had (errno), and which limit to raise; logged now and
+ * then. */
 void gate_lacks(struct gate *gate, const char *what);
 /* A customer at that listener. */
 void gate_accept(struct gate *gate, const struct listener *listener);

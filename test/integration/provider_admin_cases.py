@@ -269,3 +269,28 @@ def test_metrics(t):
                                  input=file.read(), stdout=subprocess.PIPE,
                                  stderr=subprocess.STDOUT)
     assert (checked.returncode, checked.stdout) == (0, b""), checked.stdout
+
+
+def test_too_few_descriptors(t):
+    """The log says which limit to raise; customers who find no room are told
+    so; and those who are held still get their mail."""
+    names = ["c%d" % n for n in range(12)]
+    host = ProviderHost(t, accounts={n: ["%s.example" % n] for n in names},
+                        start=False, hold="9m")
+    host.start("prlimit", "--nofile=200:200", "--")
+    host.logged("limit", "RLIMIT_NOFILE", "LimitNOFILE=")
+    customers, refused = [], 0
+    for name in names:
+        customers.append(host.customer())
+        try:
+            customers[-1].login(name)
+            customers[-1].say("ATRN")
+            until(lambda: host.is_held(name), what=name + " to be held")
+        except AssertionError:
+            refused += 1
+    assert 0 < refused < len(names), refused
+    host.logged("start", "no room for", "LimitNOFILE=")
+    host.send(["user@c0.example"], mail.message("for the first"))
+    assert customers[0].reply()[-1].startswith("250")
+    for customer in customers:
+        customer.close()

@@ -59,12 +59,21 @@ class ProviderHost:
         self.err = os.path.join(self.folder, "err")
         t.at_end(self.stop)
         self.pin = self.run("setup", "tls").out.split('"')[1]
-        for name in self.accounts if "users_file" in self.config else ():
-            self.run("passwd", name, stdin=PASSWORD + "\n")
+        if "users_file" in self.config:
+            self.set_passwords()
         self.postconf(*PATIENT)
         self.run("setup", "postfix", "--apply")
         if start:
             self.start()
+
+    def set_passwords(self):
+        """One password for all, and its keys: they do not depend on a name."""
+        first, *others = self.accounts
+        self.run("passwd", first, stdin=PASSWORD + "\n")
+        with open(self.config["users_file"], "r+", encoding="ascii") as file:
+            line = file.read()
+            assert line.startswith(first + ":"), line
+            file.writelines(name + line[len(first):] for name in others)
 
     def write_config(self):
         with open(self.config_file, "w", encoding="utf-8") as file:
@@ -82,13 +91,17 @@ class ProviderHost:
     def postconf(self, *settings):
         subprocess.run(["/usr/sbin/postconf", "-c", self.postfix.folder, "-e"] +
                        list(settings), check=True)
+        self.reload_postfix()
+
+    def reload_postfix(self):
         subprocess.run(["/usr/sbin/postfix", "-c", self.postfix.folder, "reload"],
                        check=True, stderr=subprocess.DEVNULL)
 
-    def start(self):
+    def start(self, *before):
+        """before: words of a command that starts it."""
         with open(self.err, "ab") as err:
             self.child = subprocess.Popen(
-                [self.program, "-c", self.config_file, "run"],
+                list(before) + [self.program, "-c", self.config_file, "run"],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=err,
                 env=self.t.environment())
         until(self.listens, what="odmr-provider to listen")
