@@ -199,6 +199,7 @@ torture: $(PROGRAM) $(TORTURE_TOOLS)	## break everything at every point (an hour
 	@$(MAKE) PROFILE=asan property
 	@$(BUILD)/asan/test/property/property --seconds 1200
 	@test/torture/run --agent $(PROGRAM) --tools $(OUT)/test/torture --full
+	@ODMR_CUTS=100 test/integration/run --agent $(PROGRAM) cuts_at_any_octet
 
 # What a killed or dying agent ran is not counted: gcov writes at exit.
 coverage:		## which lines the tests run, by gcov

@@ -16,6 +16,7 @@ from provider_cases import USER, listening
 from provider_host import ProviderHost
 from servers import Process, Skip, answers, until
 from service import Service
+from stage import rows
 
 
 def smtp(port, sender, rcpts, text):
@@ -143,15 +144,15 @@ def test_three_thousand_messages(t):
 
 
 class Cutter:
-    """Passes octets on to a port, and cuts after so many of them."""
+    """Passes octets on to an address, and cuts after so many of them."""
 
-    def __init__(self, port):
-        self.port = port
+    def __init__(self, address, port):
+        self.to = (address, port)
         self.after = None
         self.cuts = 0
         self.passed = 0  # octets, in both directions
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
@@ -160,7 +161,7 @@ class Cutter:
                 one, _ = self.listener.accept()
             except OSError:
                 return
-            other = socket.create_connection(("127.0.0.1", self.port))
+            other = socket.create_connection(self.to)
             left = [self.after]
             for pair in ((one, other), (other, one)):
                 threading.Thread(target=self.move, args=(*pair, left),
@@ -190,13 +191,36 @@ class Cutter:
                 pass
 
 
-def test_cuts_at_any_octet(t):
-    """Nothing is lost, and nothing comes twice."""
-    host = ProviderHost(t, hold="0s", settle="1s")
-    cutter = Cutter(host.port)
-    t.at_end(cutter.listener.close)
+def cut_customer(host, account):
+    cutter = Cutter("127.0.0.1", host.port)
+    account["provider"] = "127.0.0.1:%d" % cutter.port
+    return cutter
+
+
+def cut_postfix(host, _account):
+    """The table leads to the cutter, which calls the inner port as root."""
+    table = os.path.join(host.postfix.folder, "odmr_domains")
+    with open(table, encoding="ascii") as file:
+        text = file.read()
+    address = text.split("odmr:[")[1].split("]")[0]
+    cutter = Cutter(address, host.inner_port)
+    with open(table, "w", encoding="ascii") as file:
+        file.write(text.replace("[%s]:%d" % (address, host.inner_port),
+                                "[127.0.0.1]:%d" % cutter.port))
+    host.reload_postfix()
+    return cutter
+
+
+@rows(("customer", cut_customer), ("Postfix", cut_postfix))
+def test_cuts_at_any_octet(t, cut):
+    """Nothing is lost, and nothing comes twice, whichever connection is cut.
+    ODMR_CUTS: how often."""
+    wanted = int(os.environ.get("ODMR_CUTS", "12"))
+    host = ProviderHost(t, hold="0s", settle="1s", postfix_user="root"
+                        if cut == cut_postfix else None)
     account = host.account(drain=False)
-    account["provider"] = cutter.address
+    cutter = cut(host, account)
+    t.at_end(cutter.listener.close)
     t.configure(accounts={"office": account})
     chance = random.Random(t.folder)
     texts = []
@@ -207,11 +231,11 @@ def test_cuts_at_any_octet(t):
     send()
     until(lambda: t.run("fetch", "office") and t.mail(USER), 60, "a message")
     whole = cutter.passed  # octets of the calls for one message
-    for _ in range(40):
+    for _ in range(4 * wanted):
         send()
         cutter.after = chance.randrange(1, whole)
         t.run("fetch", "office")
-        if cutter.cuts >= 12:
+        if cutter.cuts >= wanted:
             break
     cutter.after = None
 
@@ -219,7 +243,7 @@ def test_cuts_at_any_octet(t):
         t.run("fetch", "office")
         return not host.postfix.queue()
     until(all_there, 120, "an empty queue")
-    assert cutter.cuts >= 12, cutter.cuts
+    assert cutter.cuts >= wanted, cutter.cuts
     t.assert_mail(USER, *texts)
 
 
