@@ -7,8 +7,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/command_line.h"
 #include "base/descriptor.h"
-#include "base/mem.h"
 #include "base/privilege.h"
 #include "command/command.h"
 #include "config/config.h"
@@ -55,13 +55,6 @@ enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static const char usage_line[] =
     "usage: odmr-agent [-c FILE] [-v | -q] [--trace] COMMAND [ARG...]\n";
-
-/* What stands on the command line besides options. */
-struct words {
-	char **list;
-	int count;
-	bool help, version;
-};
 
 static int
 find_command(const char *name)
@@ -117,79 +110,6 @@ command_help(struct command_context *context, int argc, char **argv)
 	       "Manual: odmr-agent(8), odmr-agent.yaml(5)\n",
 	    ODMR_SYSCONFDIR);
 	return EX_OK;
-}
-
-static bool
-is_option(const char *word, const char *brief, const char *long_name)
-{
-	return strcmp(word, brief) == 0 || strcmp(word, long_name) == 0;
-}
-
-/* A file behind -c, in one of its three forms; *at moves on where it is the
- * next word. NULL: word is another option, or the file is missing. */
-static const char *
-option_file(char **argv, int *at)
-{
-	const char *word = argv[*at];
-	static const char assigned[] = "--config=";
-
-	if (strncmp(word, assigned, strlen(assigned)) == 0)
-		return word + strlen(assigned);
-	if (is_option(word, "-c", "--config"))
-		return argv[*at + 1] != NULL ? argv[++*at] : NULL;
-	return strncmp(word, "-c", 2) == 0 ? word + 2 : NULL;
-}
-
-/* One word that begins with '-'. false: it is none of the program's own. */
-static bool
-read_option(
-    struct command_context *context, struct words *words, char **argv, int *at)
-{
-	const char *word = argv[*at];
-	const char *file = option_file(argv, at);
-
-	if (file != NULL) {
-		context->config_path = file;
-	} else if (is_option(word, "-v", "--verbose")) {
-		log_override(CONFIG_LOG_DEBUG);
-	} else if (is_option(word, "-q", "--quiet")) {
-		context->quiet = true;
-		log_override(CONFIG_LOG_ERROR);
-	} else if (strcmp(word, "--trace") == 0) {
-		context->trace = true;
-	} else if (is_option(word, "-h", "--help")) {
-		words->help = true;
-	} else if (strcmp(word, "--version") == 0) {
-		words->version = true;
-	} else {
-		return false;
-	}
-	return true;
-}
-
-/*
- * Takes out the program's options, which may stand before and behind the
- * command; what is left are the command and its own words. false: one before
- * the command is unknown.
- */
-static bool
-read_words(
-    struct command_context *context, struct words *words, int argc, char **argv)
-{
-	words->list = xcalloc((size_t)argc + 1, sizeof *words->list);
-	for (int i = 1; i < argc; i++) {
-		bool option = argv[i][0] == '-' && argv[i][1] != '\0';
-		if (option && read_option(context, words, argv, &i))
-			continue;
-		if (option && (words->count == 0 ||
-				  is_option(argv[i], "-c", "--config"))) {
-			fprintf(stderr, "odmr-agent: bad option %s\n%s",
-			    argv[i], usage_line);
-			return false;
-		}
-		words->list[words->count++] = argv[i];
-	}
-	return true;
 }
 
 /* Warnings are logged, faults are shown; true: it can be used. */
@@ -252,24 +172,37 @@ run_with_config(
 	return status;
 }
 
-static int
-run_words(struct command_context *context, const struct words *words)
+static void
+apply_options(struct command_context *context, const struct command_line *line)
 {
-	if (words->version)
+	if (line->config != NULL)
+		context->config_path = line->config;
+	context->quiet = line->quiet;
+	context->trace = line->trace;
+	if (line->verbose)
+		log_override(CONFIG_LOG_DEBUG);
+	if (line->quiet)
+		log_override(CONFIG_LOG_ERROR);
+}
+
+static int
+run_line(struct command_context *context, const struct command_line *line)
+{
+	if (line->version)
 		return command_version(context, 0, NULL);
-	if (words->count == 0 && words->help)
+	if (line->count == 0 && line->help)
 		return command_help(context, 0, NULL);
-	if (words->count == 0) {
+	if (line->count == 0) {
 		fputs(usage_line, stderr);
 		return EX_USAGE;
 	}
-	if (words->help)
-		return command_help(context, words->count, words->list);
-	int command = find_command(words->list[0]);
+	if (line->help)
+		return command_help(context, line->count, line->words);
+	int command = find_command(line->words[0]);
 	if (command < 0)
-		return unknown_command(words->list[0]);
-	int argc = words->count - 1;
-	char **argv = words->list + 1;
+		return unknown_command(line->words[0]);
+	int argc = line->count - 1;
+	char **argv = line->words + 1;
 	if (commands[command].needs == NOTHING)
 		return commands[command].run(context, argc, argv);
 	return run_with_config(context, command, argc, argv);
@@ -281,8 +214,8 @@ main(int argc, char **argv)
 	struct command_context context = {
 	    .config_path = ODMR_SYSCONFDIR "/odmr-agent/odmr-agent.yaml",
 	};
-
-	struct words words = {.count = 0};
+	struct command_line line;
+	const char *bad;
 	int status = EX_USAGE;
 
 	descriptor_fill_standard();
@@ -301,8 +234,13 @@ main(int argc, char **argv)
 	privilege_guard();
 	/* libcurl makes that file, and OpenSSL can be built to fill it. */
 	unsetenv("SSLKEYLOGFILE");
-	if (read_words(&context, &words, argc, argv))
-		status = run_words(&context, &words);
-	free(words.list);
+	if (command_line_read(&line, argc, argv, &bad)) {
+		apply_options(&context, &line);
+		status = run_line(&context, &line);
+	} else {
+		fprintf(
+		    stderr, "odmr-agent: bad option %s\n%s", bad, usage_line);
+	}
+	command_line_clear(&line);
 	return status;
 }

@@ -3,13 +3,13 @@
  * odmr-provider: makes a server with Postfix a provider of On-Demand Mail
  * Relay.
  */
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sysexits.h>
 
+#include "base/command_line.h"
 #include "base/descriptor.h"
 #include "provider/gate.h"
 #include "provider/provider_command.h"
@@ -42,7 +42,7 @@ show_help(void)
 	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
 		printf("    %s %s\n        %s\n", commands[i].name,
 		    commands[i].arguments, commands[i].what);
-	printf("\nOptions, before the command:\n"
+	printf("\nOptions, before or after the command:\n"
 	       "    -c, --config FILE  the configuration, by default\n"
 	       "                       %s/odmr-agent/odmr-provider.yaml\n"
 	       "    -v, --verbose      log more\n"
@@ -92,20 +92,35 @@ run_provider_command(struct provider_context *context, int argc, char **argv)
 	return status;
 }
 
+static int
+run_provider_line(const struct command_line *line)
+{
+	struct provider_context context = {
+	    .config_path = ODMR_SYSCONFDIR "/odmr-agent/odmr-provider.yaml"};
+
+	if (line->config != NULL)
+		context.config_path = line->config;
+	if (line->verbose)
+		log_override(CONFIG_LOG_DEBUG);
+	if (line->quiet)
+		log_override(CONFIG_LOG_ERROR);
+	if (line->version)
+		return printf("odmr-provider %s\n", ODMR_VERSION) < 0;
+	if (line->help)
+		return show_help();
+	if (line->count == 0)
+		return fputs(usage_line, stderr), EX_USAGE;
+	if (strcmp(line->words[0], "help") == 0)
+		return show_help();
+	return run_provider_command(&context, line->count, line->words);
+}
+
 int
 main(int argc, char **argv)
 {
-	static const struct option options[] = {
-	    {"config", required_argument, NULL, 'c'},
-	    {"verbose", no_argument, NULL, 'v'},
-	    {"quiet", no_argument, NULL, 'q'},
-	    {"help", no_argument, NULL, 'h'},
-	    {"version", no_argument, NULL, 'V'},
-	    {NULL, 0, NULL, 0},
-	};
-	struct provider_context context = {
-	    .config_path = ODMR_SYSCONFDIR "/odmr-agent/odmr-provider.yaml"};
-	int option;
+	struct command_line line;
+	const char *bad;
+	int status = EX_USAGE;
 
 	descriptor_fill_standard();
 	/* In order with what goes to standard error, also in a file. */
@@ -118,24 +133,16 @@ main(int argc, char **argv)
 		    stderr);
 		return EX_NOPERM;
 	}
-	while (
-	    (option = getopt_long(argc, argv, "+c:vqh", options, NULL)) != -1) {
-		if (option == 'c')
-			context.config_path = optarg;
-		else if (option == 'v')
-			log_override(CONFIG_LOG_DEBUG);
-		else if (option == 'q')
-			log_override(CONFIG_LOG_ERROR);
-		else if (option == 'h')
-			return show_help();
-		else if (option == 'V')
-			return printf("odmr-provider %s\n", ODMR_VERSION) < 0;
-		else
-			return fputs(usage_line, stderr), EX_USAGE;
+	bool read = command_line_read(&line, argc, argv, &bad);
+	if (read && line.trace) {
+		bad = "--trace"; /* the agent's alone */
+		read = false;
 	}
-	if (optind == argc)
-		return fputs(usage_line, stderr), EX_USAGE;
-	if (strcmp(argv[optind], "help") == 0)
-		return show_help();
-	return run_provider_command(&context, argc - optind, argv + optind);
+	if (read)
+		status = run_provider_line(&line);
+	else
+		fprintf(stderr, "odmr-provider: bad option %s\n%s", bad,
+		    usage_line);
+	command_line_clear(&line);
+	return status;
 }
