@@ -97,13 +97,15 @@ next_user_line(const char **rest, const char *end, size_t *len)
 	return line;
 }
 
-/* The line is that of the user; what follows the colon begins at *len. */
+/* The line is that of the user; behind his name stands a colon. A name that a
+ * caller made up of a name and the begin of a secret is nobody's. */
 static bool
 is_line_of(const char *line, size_t len, const char *user)
 {
 	size_t name = strlen(user);
 
-	return len > name && memcmp(line, user, name) == 0 && line[name] == ':';
+	return users_name_is_valid(user) && len > name &&
+	       memcmp(line, user, name) == 0 && line[name] == ':';
 }
 
 /*

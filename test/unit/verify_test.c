@@ -87,6 +87,23 @@ forms_of_the_file(void **state)
 	}
 }
 
+/* Or a guesser would learn who there is, and be no guesser for fail2ban. */
+static void
+a_name_that_reaches_into_the_secret(void **state)
+{
+	static const char *const names[] = {"office:SCRAM-SHA-256$10000",
+	    "#old", "shop:", "shop:$5$x", ":", ""};
+	struct users_secret secret;
+
+	(void)state;
+	write_file("shop:$5$x:y\n#old:$5$x$y\n:$5$x$y\n");
+	set("office", "geheim");
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (find(names[i], &secret) != USERS_UNKNOWN)
+			fail_msg("%s", names[i]);
+	assert_int_equal(find("office", &secret), USERS_FOUND);
+}
+
 static void
 a_bad_line_is_named(void **state)
 {
@@ -345,6 +362,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(forms_of_the_file),
+	    cmocka_unit_test(a_name_that_reaches_into_the_secret),
 	    cmocka_unit_test(a_bad_line_is_named),
 	    cmocka_unit_test(setting_keeps_the_others),
 	    cmocka_unit_test(two_who_set_at_the_same_time),
