@@ -40,9 +40,9 @@ MODES = {
 
 
 def expected(place):
-    """With all pages at the top of the source tree."""
+    """With all pages at the top of the source tree and in doc."""
     modes = dict(MODES)
-    for name in os.listdir(place.top):
+    for name in os.listdir(place.top) + os.listdir(place.top + "/doc"):
         if name.endswith(".md"):
             modes["%s/%s" % (DOC, name)] = 0o644
     return modes
