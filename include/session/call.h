@@ -45,8 +45,9 @@ struct call_options {
 	/* The provider is known to hold its reply to ATRN until it has mail. */
 	bool holds;
 	/* Called once in a call that waits so for new mail: after CALL_HELD_MS,
-	 * or at once where holds says so. May be NULL. */
-	void (*held)(void *context);
+	 * or at once where holds says so. false: it is not to wait on, and the
+	 * call ends, let_go. May be NULL. */
+	bool (*held)(void *context);
 	void *held_context;
 	/* Called once in a call, when the provider has accepted our login and
 	 * before it is asked for mail. May be NULL. */

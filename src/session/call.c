@@ -213,8 +213,9 @@ write_dialogue(struct conversation *conversation)
 	return true;
 }
 
-/* A reply to ATRN that takes its time is told of, and waited for. */
-static void
+/* A reply to ATRN that takes its time is told of, and waited for. false: it is
+ * not waited for on this call. */
+static bool
 wait_for_mail(struct conversation *conversation)
 {
 	const struct call_options *options = &conversation->call->options;
@@ -224,15 +225,20 @@ wait_for_mail(struct conversation *conversation)
 
 	if (result->held || !customer_is_asking(conversation->customer) ||
 	    stream_pending(result->stream))
-		return;
+		return true;
 	soon = deadline_min(soon, conversation->deadline);
 	if (deadline_wait(&soon, stream_fd(result->stream), POLLIN) !=
 		DEADLINE_OVER ||
 	    deadline_left(&conversation->deadline) == 0)
-		return;
+		return true;
 	result->held = true;
-	if (options->held != NULL)
-		options->held(options->held_context);
+	if (options->held == NULL || options->held(options->held_context))
+		return true;
+	struct error err;
+	error_set(&err, ERROR_AGAIN,
+	    "the wait for new mail begins anew in a session of its own");
+	fail_call(conversation, &err);
+	return false;
 }
 
 static bool
@@ -246,7 +252,8 @@ read_dialogue(struct conversation *conversation)
 	int64_t begun = clock_ms();
 	bool asking = customer_is_asking(customer);
 	conversation->asked |= asking;
-	wait_for_mail(conversation);
+	if (!wait_for_mail(conversation))
+		return false;
 	ssize_t n = stream_read(conversation->result->stream, to, room,
 	    &conversation->deadline, &err);
 	if (asking)

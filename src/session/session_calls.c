@@ -304,7 +304,7 @@ session_reach(void *context)
 	session_tell_progress(s);
 }
 
-void
+bool
 session_listen(void *context)
 {
 	struct session *s = context;
@@ -320,6 +320,7 @@ session_listen(void *context)
 		log_say(CONFIG_LOG_WARNING, s->account->name, "status", "%s",
 		    err.text);
 	session_tell_progress(s);
+	return !brought_mail(s);
 }
 
 /* A provider that says "no mail" at once does not hold. */

@@ -62,8 +62,9 @@ struct session {
 void session_ask(struct session *s);
 /* The first failure is the one that is reported. */
 void session_fail(struct session *s, const struct error *err);
-/* For call_options: the provider holds its reply; s is a struct session. */
-void session_listen(void *s);
+/* For call_options: the provider holds its reply; s is a struct session. false:
+ * the session has brought mail, and what follows it must not wait for more. */
+bool session_listen(void *s);
 /* Likewise: the provider has accepted our login. */
 void session_reach(void *s);
 /* Brings the numbers of the result up to date. */

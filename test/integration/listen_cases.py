@@ -62,6 +62,22 @@ def test_online_command_while_mail_is_waited_for(t):
     service.stop()
 
 
+def test_mail_in_the_first_call(t):
+    """What follows a session follows this mail as well, and not the end of the
+    hold that is found after it."""
+    host = ProviderHost(t, hold="9m")
+    text = mail.message("it waited")
+    host.send([USER], text)
+    until(lambda: host.postfix.queue(), what="the queue")
+    listen(t, host)
+    until(lambda: t.status().get("result") == "mail", HELD + 30,
+          "the end of the session that brought it")
+    until(lambda: open(t.path("marks"), encoding="ascii").read() == "mail\n",
+          what="after_mail_command")
+    until(host.is_held, what="the next call")
+    t.assert_mail(USER, text)
+
+
 def test_listening_takes_up_what_is_new(t):
     """A reload, and a network that comes back, begin a new call at once."""
     host = ProviderHost(t, hold="4m")
