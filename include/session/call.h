@@ -27,6 +27,7 @@ enum {
 struct call;
 struct config;
 struct config_account;
+struct deadline;
 struct secret;
 struct stream;
 struct transcript;
@@ -38,9 +39,8 @@ struct call_options {
 	const struct secret *password; /* NULL or empty: there is none */
 	const struct secret *token; /* likewise */
 	/* The best mechanism ever offered, from the status file; NULL or "":
-	 * unknown. Where a weaker one may not be used: refuse_downgrade. */
+	 * unknown. */
 	const char *best_before;
-	bool refuse_downgrade;
 	bool check_only; /* QUIT in place of ATRN */
 	/* The provider is known to hold its reply to ATRN until it has mail. */
 	bool holds;
@@ -76,14 +76,25 @@ struct call_result {
 	struct tls_info tls; /* secured */
 };
 
-/* NULL: certificates or keys of the configuration cannot be read. Errors:
- * ERROR_CONFIG, ERROR_SYSTEM. */
+/*
+ * Reads the secrets of the account, for which password and token of the options
+ * are not set; the call owns them. It may be root for that, and is left so: the
+ * caller gives it up. NULL: a secret, a certificate or a key cannot be read.
+ * Errors: ERROR_SECRET, ERROR_CONFIG, ERROR_SYSTEM, ERROR_STOPPED.
+ */
+struct call *call_prepare(const struct call_options *options,
+    const struct deadline *deadline, struct error *err)
+    __attribute__((warn_unused_result));
+/* Of a call that was prepared. */
+const struct secret *call_password(const struct call *call);
+/* With the secrets of the options. NULL: certificates or keys of the
+ * configuration cannot be read. Errors: ERROR_CONFIG, ERROR_SYSTEM. */
 struct call *call_new(const struct call_options *options, struct error *err)
     __attribute__((warn_unused_result));
 void call_free(struct call *call);
 /*
- * Calls and asks for these domains (customer_join_domains(); NULL: no
- * parameter). Fills in the result, whatever happens.
+ * Calls and asks for these domains (by commas, at most CUSTOMER_DOMAINS_MAX
+ * octets; NULL: no parameter). Fills in the result, whatever happens.
  */
 void call_run(
     struct call *call, const char *domains, struct call_result *result);

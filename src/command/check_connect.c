@@ -235,22 +235,6 @@ tell_call(struct check *check, const struct config_account *account,
 		note_error(check, account->name, &result->outcome.error);
 }
 
-/* Secrets and keys may be root's to read; nothing else is done as root. */
-static struct call *
-prepare_check_call(const struct call_options *options, struct secret *password,
-    struct secret *token, struct error *err)
-{
-	struct deadline deadline = deadline_in(SETUP_MS, 0);
-	struct call *call = NULL;
-
-	privilege_regain();
-	if (config_read_secret(options->account, password, &deadline, err) &&
-	    config_read_token(options->account, token, &deadline, err))
-		call = call_new(options, err);
-	privilege_resume();
-	return call;
-}
-
 /* What a session would compare the offer with. */
 static void
 read_check_history(const struct check *check,
@@ -267,17 +251,13 @@ read_check_history(const struct check *check,
 static void
 check_call(struct check *check, const struct config_account *account)
 {
-	struct secret password = {NULL, 0}, token = {NULL, 0};
+	struct deadline deadline = deadline_in(SETUP_MS, 0);
 	struct history history;
 	struct transcript transcript;
 	struct call_options options = {
 	    .config = check->config,
 	    .account = account,
-	    .password = &password,
-	    .token = &token,
 	    .best_before = history.auth_best,
-	    .refuse_downgrade =
-		account->auth_downgrade == CONFIG_AUTH_DOWNGRADE_REFUSE,
 	    .check_only = true,
 	    .transcript = &transcript,
 	};
@@ -286,8 +266,8 @@ check_call(struct check *check, const struct config_account *account)
 
 	transcript_init(&transcript, "provider", check->trace);
 	read_check_history(check, account, &history);
-	struct call *call =
-	    prepare_check_call(&options, &password, &token, &err);
+	struct call *call = call_prepare(&options, &deadline, &err);
+	privilege_resume(); /* nothing else is done as root */
 	if (call == NULL)
 		note_error(check, account->name, &err);
 	else {
@@ -298,8 +278,6 @@ check_call(struct check *check, const struct config_account *account)
 	fflush(stdout);
 	call_free(call);
 	transcript_clear(&transcript);
-	secret_clear(&password);
-	secret_clear(&token);
 	history_clear(&history);
 }
 

@@ -6,16 +6,15 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/base64.h"
 #include "base/deadline.h"
-#include "base/mem.h"
 #include "base/stop.h"
 #include "base/transcript.h"
+#include "call_private.h"
 #include "config/config.h"
 #include "net/stream.h"
 #include "protocol/customer.h"
@@ -30,11 +29,6 @@ enum {
 	 * under way: a router that forgets must cost no more then. */
 	ACKS_MS = 60 * 1000,
 	EARLY_MAX = 65536, /* as much as the customer's input can hold */
-};
-
-struct call {
-	struct call_options options;
-	struct tls_context *tls; /* NULL: without TLS */
 };
 
 /* One call under way. */
@@ -52,40 +46,6 @@ static struct deadline
 limit(int64_t ms)
 {
 	return deadline_in(ms, 0);
-}
-
-struct call *
-call_new(const struct call_options *options, struct error *err)
-{
-	const struct config_account *account = options->account;
-	struct tls_options tls = {
-	    .server_name = account->tls_server_name,
-	    .ca_file = account->tls_ca_file,
-	    .pins = account->tls_pins.items,
-	    .pins_len = account->tls_pins.count,
-	    .cert_file = account->tls_cert_file,
-	    .key_file = account->tls_key_file,
-	};
-	struct tls_context *context = NULL;
-
-	if (account->tls != CONFIG_TLS_OFF) {
-		context = tls_context_new(&tls, err);
-		if (context == NULL)
-			return NULL;
-	}
-	struct call *call = xcalloc(1, sizeof *call);
-	call->options = *options;
-	call->tls = context;
-	return call;
-}
-
-void
-call_free(struct call *call)
-{
-	if (call == NULL)
-		return;
-	tls_context_free(call->tls);
-	free(call);
 }
 
 void
@@ -384,7 +344,8 @@ talk(struct conversation *conversation, const char *nonce, const char *domains)
 	    .mechanisms = account->auth.count > 0 ? account->auth.items : NULL,
 	    .random = nonce,
 	    .best_before = options->best_before,
-	    .refuse_downgrade = options->refuse_downgrade,
+	    .refuse_downgrade =
+		account->auth_downgrade == CONFIG_AUTH_DOWNGRADE_REFUSE,
 	    .domains = domains,
 	    .check_only = options->check_only,
 	    .transcript = options->transcript,

@@ -13,7 +13,6 @@
 #include "base/deadline.h"
 #include "base/digest.h"
 #include "base/privilege.h"
-#include "base/secret.h"
 #include "base/transcript.h"
 #include "config/config.h"
 #include "ledger/ledger.h"
@@ -76,11 +75,7 @@ prepare_call(struct session *s, struct error *err)
 	struct call_options options = {
 	    .config = s->config,
 	    .account = s->account,
-	    .password = &s->password,
-	    .token = &s->token,
 	    .best_before = s->history.auth_best,
-	    .refuse_downgrade =
-		s->account->auth_downgrade == CONFIG_AUTH_DOWNGRADE_REFUSE,
 	    .transcript = &s->transcript,
 	    .holds = s->history.holds,
 	    .held = session_listen,
@@ -89,10 +84,7 @@ prepare_call(struct session *s, struct error *err)
 	    .reached_context = s,
 	};
 
-	privilege_regain();
-	if (config_read_secret(s->account, &s->password, &deadline, err) &&
-	    config_read_token(s->account, &s->token, &deadline, err))
-		s->call = call_new(&options, err);
+	s->call = call_prepare(&options, &deadline, err);
 	struct error other;
 	if (!privilege_drop(&other)) {
 		*err = other;
@@ -100,8 +92,8 @@ prepare_call(struct session *s, struct error *err)
 	}
 	privilege_follow_parent();
 	if (s->call != NULL &&
-	    !hold_fingerprint(s->config->state_dir, s->account, &s->password,
-		s->fingerprint, &other))
+	    !hold_fingerprint(s->config->state_dir, s->account,
+		call_password(s->call), s->fingerprint, &other))
 		log_say(CONFIG_LOG_WARNING, s->account->name, "status", "%s",
 		    other.text);
 	return s->call != NULL;
@@ -210,8 +202,6 @@ finish_session(struct session *s)
 	if (s->ledger != NULL)
 		ledger_close(s->ledger);
 	call_free(s->call);
-	secret_clear(&s->password);
-	secret_clear(&s->token);
 	serve_log_left_out(&s->tally, s->account->name);
 	log_session(NULL);
 	tally_clear(&s->tally);

@@ -11,7 +11,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/secret.h"
 #include "base/transcript.h"
 #include "config/config.h"
 #include "record/history.h"
@@ -33,7 +32,6 @@ struct session {
 	const struct session_options *options;
 	struct session_result *result;
 	struct history history;
-	struct secret password, token;
 	char fingerprint[CONFIG_FINGERPRINT_SIZE];
 	struct transcript transcript;
 	struct call *call;
