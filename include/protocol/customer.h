@@ -89,12 +89,4 @@ void customer_written(struct customer *customer, size_t len);
 /* After CUSTOMER_TURNED: the octets behind the 250, for the receiver. */
 const char *customer_rest(const struct customer *customer, size_t *len);
 
-/*
- * Joins as many of the domains, from the first on, as one ATRN line takes, by
- * commas into out (CUSTOMER_DOMAINS_MAX + 1 octets). Returns how many: at
- * least one, unless count is 0.
- */
-size_t customer_join_domains(
-    char *out, const char *const *domains, size_t count);
-
 #endif

@@ -118,10 +118,7 @@ void provider_stop(struct provider *provider, const struct status *status);
 const char *provider_output(struct provider *provider, size_t *len);
 void provider_written(struct provider *provider, size_t len);
 
-bool provider_is_logged_in(const struct provider *provider);
 /* ATRN was answered with 250. */
 bool provider_is_turned(const struct provider *provider);
-/* The name of EHLO, printable; "" before. */
-const char *provider_peer_name(const struct provider *provider);
 
 #endif

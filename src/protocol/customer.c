@@ -210,23 +210,3 @@ customer_rest(const struct customer *customer, size_t *len)
 	*len = buf_len(&customer->in);
 	return buf_data(&customer->in);
 }
-
-size_t
-customer_join_domains(char *out, const char *const *domains, size_t count)
-{
-	size_t used = 0, i;
-
-	out[0] = '\0';
-	for (i = 0; i < count; i++) {
-		size_t len = strlen(domains[i]);
-		size_t comma = i > 0 ? 1 : 0;
-
-		if (used + comma + len > CUSTOMER_DOMAINS_MAX)
-			break;
-		if (comma > 0)
-			out[used++] = ',';
-		memcpy(out + used, domains[i], len + 1);
-		used += len;
-	}
-	return i;
-}

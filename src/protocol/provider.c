@@ -213,7 +213,6 @@ provider_tls_started(struct provider *p)
 	p->state = STATE_COMMAND;
 	p->secure = true;
 	p->greeted = false;
-	p->peer_name[0] = '\0';
 }
 
 void
@@ -298,19 +297,7 @@ provider_written(struct provider *p, size_t len)
 }
 
 bool
-provider_is_logged_in(const struct provider *p)
-{
-	return p->logged_in;
-}
-
-bool
 provider_is_turned(const struct provider *p)
 {
 	return p->state == STATE_TURNED;
-}
-
-const char *
-provider_peer_name(const struct provider *p)
-{
-	return p->peer_name;
 }

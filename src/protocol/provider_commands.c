@@ -10,7 +10,6 @@
 #include <strings.h>
 
 #include "base/base64.h"
-#include "base/escape.h"
 #include "base/transcript.h"
 
 typedef void run_command(struct provider *p, char *argument);
@@ -24,10 +23,6 @@ run_ehlo(struct provider *p, char *argument)
 		provider_complain(p, 501, "5.5.4", "A host name is needed");
 		return;
 	}
-	snprintf(p->peer_name, sizeof p->peer_name, "%s", argument);
-	for (char *c = p->peer_name; *c != '\0'; c++)
-		if (!escape_is_printable(*c) || *c == ' ')
-			*c = '?';
 	p->greeted = true;
 	snprintf(line, sizeof line, "250-%s", p->options.hostname);
 	provider_say(p, line);

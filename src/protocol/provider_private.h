@@ -42,7 +42,6 @@ struct provider {
 	enum provider_end end;
 	const char *reason;
 	unsigned errors, tries;
-	char peer_name[LIMIT_PEER_NAME + 1];
 	char mechanism[32]; /* the longest that there is has 20 octets */
 
 	struct provider_event events[EVENTS_MAX];

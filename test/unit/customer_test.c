@@ -1028,58 +1028,6 @@ test_transcript(void **state)
 	secret_clear(&secret);
 }
 
-/* 700 domains go out in lines that fit, none is lost and none said twice. */
-static void
-test_join_domains(void **state)
-{
-	enum { COUNT = 700 };
-	char names[COUNT][32];
-	const char *domains[COUNT];
-	char line[CUSTOMER_DOMAINS_MAX + 1];
-	size_t at = 0, total = 0;
-
-	(void)state;
-	for (size_t i = 0; i < COUNT; i++) {
-		snprintf(names[i], sizeof names[i], "%zu.example.org", i);
-		domains[i] = names[i];
-	}
-	while (at < COUNT) {
-		size_t taken =
-		    customer_join_domains(line, domains + at, COUNT - at);
-
-		assert_in_range(taken, 1, COUNT - at);
-		assert_in_range(strlen(line), 1, CUSTOMER_DOMAINS_MAX);
-		char *rest = line;
-		for (size_t i = 0; i < taken; i++)
-			assert_string_equal(strsep(&rest, ","), names[at + i]);
-		assert_null(rest);
-		at += taken;
-		total++;
-	}
-	assert_in_range(total, 20, 25);
-	assert_int_equal(customer_join_domains(line, domains, 0), 0);
-	assert_string_equal(line, "");
-}
-
-/* A list of exactly 505 octets fits, and the next one does not. */
-static void
-test_join_border(void **state)
-{
-	char first[250], second[256], line[CUSTOMER_DOMAINS_MAX + 1];
-	const char *domains[] = {first, second};
-
-	(void)state;
-	memset(first, 'a', sizeof first - 1);
-	first[sizeof first - 1] = '\0';
-	memset(second, 'b', sizeof second - 1);
-	second[sizeof second - 1] = '\0';
-	assert_int_equal(customer_join_domains(line, domains, 2), 2);
-	assert_int_equal(strlen(line), CUSTOMER_DOMAINS_MAX);
-	const char *longer[] = {second, second};
-	assert_int_equal(customer_join_domains(line, longer, 2), 1);
-	assert_string_equal(line, second);
-}
-
 int
 main(void)
 {
@@ -1090,8 +1038,6 @@ main(void)
 	    cmocka_unit_test(test_long_challenge),
 	    cmocka_unit_test(test_offer),
 	    cmocka_unit_test(test_transcript),
-	    cmocka_unit_test(test_join_domains),
-	    cmocka_unit_test(test_join_border),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
