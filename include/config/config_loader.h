@@ -265,6 +265,8 @@ config_convert_fn config_to_maildir;
 config_convert_fn config_to_pin;
 config_convert_fn config_to_mechanism;
 config_convert_fn config_to_domain;
+/* The same, or one with U-labels, as mail with SMTPUTF8 has it. */
+config_convert_fn config_to_mail_domain;
 config_convert_fn config_to_domain_or_any;
 config_convert_fn config_to_pattern;
 config_convert_fn config_to_hours;
@@ -304,6 +306,9 @@ size_t config_find_delivery_index(
     const struct config_section *section, const char *name);
 void config_check_account(
     const struct config_section *section, struct config_account *account);
+/* Warns where accept has a domain in one form of two, ASCII and UTF-8. */
+void config_check_labels(
+    const struct config_section *section, const struct config_account *account);
 /* What one key asks of another; all that needs the whole file. */
 void config_check(struct config_loader *loader);
 

@@ -20,6 +20,8 @@ void rcpts_reset(struct rcpts *rcpts);
 void rcpts_add(struct rcpts *rcpts, size_t rcpt);
 /* The next in the order of adding, each once; false: all were given. */
 bool rcpts_next(struct rcpts *rcpts, size_t *rcpt);
+/* Takes out what rcpts_next() gave last. */
+void rcpts_drop(struct rcpts *rcpts);
 bool rcpts_left(const struct rcpts *rcpts);
 
 #endif

@@ -4,7 +4,8 @@
  * The one parsed form is what the relay guard, the routes, the deliveries, the
  * ledger and the log use. Source routes are taken off (4.1.1.3), needless
  * quotes too, so that "abc"@x and abc@x are one mailbox, and a dot at the end
- * of the domain.
+ * of the domain. What may be beyond ASCII, protocol/international says; whether
+ * SMTPUTF8 was asked for, which that needs, is for the caller to look at.
  *
  * More is accepted than the RFC allows, as MTAs do, since a syntax error
  * bounces the message: local parts of any length (4.5.3.1.1 says 64; VERP and
@@ -45,6 +46,8 @@ enum path_result path_parse(
 const char *path_domain(const struct path *path);
 /* Gives a path without domain this one; NULL leaves it as it is. */
 void path_complete(struct path *path, const char *domain);
+/* No octet of it is beyond ASCII: no SMTPUTF8 is needed for it. */
+bool path_is_ascii(const struct path *path);
 /* The local part needs no quotes, has no '%' or '!', no '/' beside dots that a
  * dot-string of RFC 5321 4.1.2 does not have, and does not begin with '-', '/'
  * or '|': safe where an MTA may read more into it. */

@@ -36,6 +36,7 @@ struct command {
 	uint64_t size; /* MAIL SIZE=, 0 without; huge ones are UINT64_MAX */
 	bool eightbit; /* MAIL BODY=8BITMIME */
 	bool prdr; /* MAIL PRDR */
+	bool smtputf8; /* MAIL SMTPUTF8 */
 	uint64_t chunk; /* BDAT */
 	bool last; /* BDAT ... LAST */
 	const char *name; /* EHLO, HELO: into the line */
@@ -47,6 +48,10 @@ struct command {
  * command->verb is right even then.
  */
 bool command_parse(struct command *command, const char *line, size_t len,
+    struct status *fault) __attribute__((warn_unused_result));
+/* Whether its path may be beyond ASCII, which smtputf8 of the transaction says
+ * (RFC 6531 3.4); false: fault is the reply. MAIL is looked at already. */
+bool command_path_allowed(const struct command *command, bool smtputf8,
     struct status *fault) __attribute__((warn_unused_result));
 /* The verb that line begins with, as far as it is there. */
 enum command_verb command_verb(const char *line, size_t len);

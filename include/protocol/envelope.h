@@ -19,6 +19,9 @@ struct envelope {
 	uint64_t size; /* SIZE= of MAIL in octets, 0 where it had none */
 	bool prdr; /* the provider takes one reply per recipient */
 	bool eightbit; /* BODY=8BITMIME */
+	/* SMTPUTF8 of MAIL: header and paths may be beyond ASCII (RFC 6531);
+	 * without it the paths are not */
+	bool smtputf8;
 };
 
 #endif

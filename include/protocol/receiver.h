@@ -4,7 +4,7 @@
  * Bytes in, bytes and events out: no descriptor, no clock, no log. Nothing is
  * called back; the driver (session/serve) pulls. EOF is input as well: inside a
  * message it is RECEIVER_ABORT, always. RFC 5321, 1870, 2034, 2920, 3030, 6152,
- * and PRDR (draft-hall-prdr).
+ * 6531, and PRDR (draft-hall-prdr).
  */
 #ifndef ODMR_PROTOCOL_RECEIVER_H
 #define ODMR_PROTOCOL_RECEIVER_H

@@ -24,6 +24,7 @@
 #include "protocol/meaning.h"
 #include "protocol/status.h"
 
+struct envelope;
 struct sender;
 struct transcript;
 
@@ -71,10 +72,10 @@ void sender_written(struct sender *sender, size_t len);
 
 /*
  * One transaction: mail rcpt+ [data] text* dot, or abort before the dot. Paths
- * are borrowed up to their answer, or abort. size 0: not known.
+ * are borrowed up to their answer, or abort. Of the envelope MAIL goes out, with
+ * the parameters that the service lists; its recipients are the caller's.
  */
-void sender_mail(struct sender *sender, const struct path *from, uint64_t size,
-    bool eightbit);
+void sender_mail(struct sender *sender, const struct envelope *envelope);
 void sender_rcpt(struct sender *sender, const struct path *to, size_t rcpt);
 /* Asks to give the text, behind the recipients, or later; once is enough. */
 void sender_data(struct sender *sender);
@@ -123,6 +124,8 @@ bool sender_owes_results(const struct sender *sender);
 bool sender_takes_text(const struct sender *sender);
 /* The answer to DATA is awaited. */
 bool sender_awaits_go(const struct sender *sender);
+/* SMTPUTF8 is listed (RFC 6531): a path beyond ASCII may be given. */
+bool sender_takes_smtputf8(const struct sender *sender);
 /* The limit of SIZE, 0 where none is known (RFC 1870 4). */
 uint64_t sender_size_max(const struct sender *sender);
 

@@ -20,6 +20,7 @@ struct trace_field {
 	const char *rcpt; /* where there is one recipient, else NULL */
 	const char *date; /* RFC 5322 3.3 */
 	bool esmtp;
+	bool smtputf8; /* MAIL had it; only then rcpt may be beyond ASCII */
 };
 
 /* More than the longest field: two names, an address, all folded. */

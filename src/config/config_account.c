@@ -293,6 +293,7 @@ config_check_account(
 		    "domains: \"any\" needs \"accept\", the domains that may"
 		    " come");
 	check_accepted(section, account);
+	config_check_labels(section, account);
 	check_account_times(section, account);
 	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
 		config_check_access(section,

@@ -13,6 +13,7 @@
 #include "net/dial.h"
 #include "net/tls.h"
 #include "protocol/address.h"
+#include "protocol/international.h"
 #include "protocol/sasl.h"
 
 /* RFC 2645 5.1: ODMR has this port; SMTP has the other. */
@@ -180,8 +181,9 @@ config_to_pattern(struct config_loader *loader,
     const struct config_scalar *scalar, const struct config_key *key,
     void *field)
 {
-	if (!config_is_ascii(loader, scalar, key))
-		return false;
+	if (!international_is_sound(scalar->text))
+		return config_refuse_value(loader, scalar, key,
+		    "UTF-8 with characters that an address may have");
 	if (strpbrk(scalar->text, " <>,") != NULL)
 		return config_refuse_value(loader, scalar, key,
 		    "one pattern like *@example.org or example.org");

@@ -31,7 +31,7 @@ static const struct config_key account_keys[] = {
     {ACCOUNT(auth_downgrade), ONE_OF("warn", "refuse"), .value = "warn"},
     {ACCOUNT(domains), .field = CONFIG_FIELD_TEXTS, .read = config_read_domains,
 	.convert = config_to_domain_or_any, .required = true},
-    {ACCOUNT(accept), TEXTS(config_to_domain)},
+    {ACCOUNT(accept), TEXTS(config_to_mail_domain)},
     {ACCOUNT(deliver), TEXT(config_to_text)},
     {ACCOUNT(every), DURATION(SECOND, 7 * DAY), .value = "5m",
 	.group = GROUP_TIMES},

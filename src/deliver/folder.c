@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "deliver/mailboxes.h"
 #include "protocol/address.h"
+#include "protocol/international.h"
 
 /* A file name has 255 octets; the parts before the host take up to 80. */
 enum { FOLDER_HOST_MAX = 160 };
@@ -40,7 +41,18 @@ folder_base(const char *template)
 	return xstrndup(template, base_len(template));
 }
 
-/* Appends the value in lower case; false where it could lead elsewhere. */
+/* Beyond ASCII the parser of the address has left out what could lead
+ * elsewhere. */
+static bool
+is_folder_char(char c)
+{
+	static const char ascii[] = "abcdefghijklmnopqrstuvwxyz0123456789._+=-";
+
+	return international_octet(c) ||
+	       (c != '\0' && strchr(ascii, c) != NULL);
+}
+
+/* Appends the value in lower case (of ASCII); false where it could lead elsewhere. */
 static bool
 append_value(struct buf *name, const char *value, size_t len)
 {
@@ -50,11 +62,7 @@ append_value(struct buf *name, const char *value, size_t len)
 		char c = value[i];
 		if (c >= 'A' && c <= 'Z')
 			c = (char)(c - 'A' + 'a');
-		if (c == '\0' ||
-		    strchr("abcdefghijklmnopqrstuvwxyz0123456789._+=-", c) ==
-			NULL)
-			return false;
-		if (!buf_append(name, &c, 1))
+		if (!is_folder_char(c) || !buf_append(name, &c, 1))
 			return false;
 	}
 	return true;

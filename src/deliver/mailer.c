@@ -10,7 +10,7 @@
 #include "deliver/connection.h"
 #include "deliver/delivery.h"
 #include "deliver/rcpts.h"
-#include "protocol/address.h"
+#include "deliver/refuse.h"
 #include "protocol/envelope.h"
 #include "protocol/meaning.h"
 #include "protocol/sender.h"
@@ -137,18 +137,6 @@ mailer_begin(struct delivery *delivery, const struct envelope *envelope)
 	rcpts_reset(&mailer->refused);
 }
 
-/* What SMTP servers of the local side are known to read a relay into. */
-static bool
-refuses_relay(const struct path *rcpt, struct status *status)
-{
-	if (path_is_plain(rcpt))
-		return false;
-	status_set(status, 553, "5.1.3",
-	    "This kind of local part is not accepted here");
-	status->cause = CAUSE_ADDRESS;
-	return true;
-}
-
 static void
 mailer_rcpt(struct delivery *delivery, size_t rcpt)
 {
@@ -156,25 +144,41 @@ mailer_rcpt(struct delivery *delivery, size_t rcpt)
 	struct status ignored;
 
 	if (!mailer->lmtp &&
-	    refuses_relay(mailer->envelope->rcpt[rcpt], &ignored))
+	    refuse_relay(mailer->envelope->rcpt[rcpt], &ignored))
 		rcpts_add(&mailer->refused, rcpt);
 	else
 		rcpts_add(&mailer->queue, rcpt);
 }
 
+/* Gives one to the sender, or refuses it. */
+static void
+give_rcpt(struct mailer *mailer, size_t rcpt)
+{
+	const struct envelope *envelope = mailer->envelope;
+	struct sender *sender = mailer->connection.sender;
+
+	if (sender_is_open(sender) && !sender_takes_smtputf8(sender) &&
+	    refuse_needs_smtputf8(envelope, rcpt)) {
+		/* For good: it is not given to another connection either. */
+		rcpts_drop(&mailer->queue);
+		rcpts_add(&mailer->refused, rcpt);
+		return;
+	}
+	if (!mailer->begun)
+		sender_mail(sender, envelope);
+	mailer->begun = true;
+	sender_rcpt(sender, envelope->rcpt[rcpt], rcpt);
+}
+
 static void
 give_queue(struct mailer *mailer)
 {
-	const struct envelope *envelope = mailer->envelope;
 	size_t rcpt;
 
-	if (!mailer->begun)
-		sender_mail(mailer->connection.sender, envelope->sender,
-		    envelope->size, envelope->eightbit);
-	mailer->begun = true;
 	while (rcpts_next(&mailer->queue, &rcpt))
-		sender_rcpt(
-		    mailer->connection.sender, envelope->rcpt[rcpt], rcpt);
+		give_rcpt(mailer, rcpt);
+	if (!mailer->begun)
+		return;
 	if (mailer->text_waits)
 		sender_data(mailer->connection.sender);
 	connection_flush(&mailer->connection, &mailer->end);
@@ -219,19 +223,32 @@ replace_connection(struct mailer *mailer)
 }
 
 static bool
+answer_refused(struct mailer *mailer, size_t *rcpt, struct status *status)
+{
+	if (!rcpts_next(&mailer->refused, rcpt))
+		return false;
+	if (mailer->lmtp ||
+	    !refuse_relay(mailer->envelope->rcpt[*rcpt], status))
+		refuse_international(mailer->envelope, *rcpt, status);
+	return true;
+}
+
+static bool
 mailer_answer(struct delivery *delivery, size_t *rcpt, struct status *status,
     const struct deadline *deadline)
 {
 	struct mailer *mailer = mailer_of(delivery);
 
-	if (rcpts_next(&mailer->refused, rcpt))
-		return refuses_relay(mailer->envelope->rcpt[*rcpt], status);
+	if (answer_refused(mailer, rcpt, status))
+		return true;
 	if (!mailer->begun)
 		return false;
 	struct deadline end = deadline_min(*deadline, mailer->end);
 	while (sender_owes_answers(mailer->connection.sender)) {
 		if (is_replaceable(mailer)) {
 			replace_connection(mailer);
+			if (answer_refused(mailer, rcpt, status))
+				return true;
 		} else if (sender_answer(
 			       mailer->connection.sender, rcpt, status)) {
 			mailer->told = true;
@@ -414,6 +431,6 @@ mailer_new(const struct mailer_options *options)
 	if (!options->collect)
 		return &mailer->delivery;
 	const struct collect_options collect = {.spool_dir = options->spool_dir,
-	    .refuses = options->lmtp ? NULL : refuses_relay};
+	    .refuses = options->lmtp ? NULL : refuse_relay};
 	return collect_new(&mailer->delivery, &collect);
 }

@@ -2,6 +2,7 @@
 #include "deliver/rcpts.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/array.h"
 
@@ -32,6 +33,17 @@ rcpts_next(struct rcpts *rcpts, size_t *rcpt)
 		return false;
 	*rcpt = rcpts->items[rcpts->next++];
 	return true;
+}
+
+void
+rcpts_drop(struct rcpts *rcpts)
+{
+	size_t *behind = rcpts->items + rcpts->next;
+
+	memmove(
+	    behind - 1, behind, (rcpts->count - rcpts->next) * sizeof *behind);
+	rcpts->next--;
+	rcpts->count--;
 }
 
 bool

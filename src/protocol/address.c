@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/escape.h"
+#include "protocol/international.h"
 
 /* What is left of a path, and where the result goes. */
 struct scan {
@@ -22,19 +23,20 @@ is_alnum(char c)
 	       (c >= '0' && c <= '9');
 }
 
-/* atext of RFC 5322 3.2.3 */
+/* atext of RFC 5322 3.2.3 and RFC 6532 3.2 */
 static bool
 is_atext(char c)
 {
-	return is_alnum(c) ||
+	return is_alnum(c) || international_octet(c) ||
 	       (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 
-/* Let-dig and hyphen, and '_', which real hosts have in their names. */
+/* Let-dig and hyphen, and '_', which real hosts have in their names; what a
+ * U-label has (RFC 6531 3.3), as far as international_char() goes. */
 static bool
 is_domain_char(char c)
 {
-	return is_alnum(c) || c == '-' || c == '_';
+	return is_alnum(c) || international_octet(c) || c == '-' || c == '_';
 }
 
 /* dtext of RFC 5321 4.1.3, and none that would end the path early. */
@@ -54,7 +56,7 @@ static bool
 fail_address(struct scan *scan, enum path_result fault)
 {
 	/* An octet beyond ASCII is the better reason (RFC 6531 3.5). */
-	if (scan->at < scan->end && (unsigned char)*scan->at > 0x7e)
+	if (fault == PATH_SYNTAX && international_octet(peek(scan)))
 		fault = PATH_NON_ASCII;
 	scan->fault = fault;
 	return false;
@@ -67,6 +69,23 @@ keep(struct scan *scan)
 	if (scan->len == ADDRESS_MAX)
 		return fail_address(scan, PATH_TOO_LONG);
 	scan->path->mailbox[scan->len++] = *scan->at++;
+	return true;
+}
+
+/* Takes one character, of as many octets as it has (RFC 6531 3.3). */
+static bool
+keep_char(struct scan *scan)
+{
+	size_t octets = 1;
+
+	if (international_octet(peek(scan)))
+		octets = international_char(
+		    scan->at, (size_t)(scan->end - scan->at));
+	if (octets == 0)
+		return fail_address(scan, PATH_NON_ASCII);
+	while (octets-- > 0)
+		if (!keep(scan))
+			return false;
 	return true;
 }
 
@@ -88,7 +107,7 @@ scan_plain_string(struct scan *scan)
 
 	while (is_atext(peek(scan)) || peek(scan) == '.') {
 		more |= peek(scan) != '.';
-		if (!keep(scan))
+		if (!keep_char(scan))
 			return false;
 	}
 	return more || fail_address(scan, PATH_SYNTAX);
@@ -103,9 +122,10 @@ scan_quoted_string(struct scan *scan)
 	while (peek(scan) != '"') {
 		if (peek(scan) == '\\' && !keep(scan))
 			return false;
-		if (!escape_is_printable(peek(scan)))
+		if (!escape_is_printable(peek(scan)) &&
+		    !international_octet(peek(scan)))
 			return fail_address(scan, PATH_SYNTAX);
-		if (!keep(scan))
+		if (!keep_char(scan))
 			return false;
 	}
 	return keep(scan);
@@ -193,7 +213,7 @@ scan_labels(struct scan *scan)
 		if (!is_domain_char(peek(scan)))
 			return fail_address(scan, PATH_SYNTAX);
 		while (is_domain_char(peek(scan)))
-			if (!keep(scan))
+			if (!keep_char(scan))
 				return false;
 		if (peek(scan) != '.')
 			return true;
@@ -302,6 +322,12 @@ static bool
 has_in_local_part(const struct path *path, char c)
 {
 	return memchr(path->mailbox, c, path->local_len) != NULL;
+}
+
+bool
+path_is_ascii(const struct path *path)
+{
+	return international_is_ascii(path->mailbox);
 }
 
 bool

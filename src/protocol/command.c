@@ -128,6 +128,7 @@ enum parameter {
 	PARAMETER_BODY = 2,
 	PARAMETER_PRDR = 4,
 	PARAMETER_SIZE = 8,
+	PARAMETER_SMTPUTF8 = 16,
 };
 
 /* One parameter of MAIL; *good says whether its value is right. */
@@ -154,6 +155,10 @@ parse_mail_parameter(struct command *command, struct word key,
 	if (word_is(key, "PRDR")) {
 		command->prdr = *good = !has_value;
 		return PARAMETER_PRDR;
+	}
+	if (word_is(key, "SMTPUTF8")) {
+		command->smtputf8 = *good = !has_value;
+		return PARAMETER_SMTPUTF8;
 	}
 	return PARAMETER_UNKNOWN;
 }
@@ -212,7 +217,7 @@ set_path_fault(
 		break;
 	case PATH_NON_ASCII:
 		status_set(fault, 553, "5.6.7",
-		    "Addresses beyond ASCII are not supported");
+		    "Bad UTF-8, or a character not accepted in an address");
 		break;
 	case PATH_TOO_LONG:
 		status_set(fault, 501, enhanced, "Address too long");
@@ -249,11 +254,23 @@ parse_path(struct command *command, struct scan *scan, const char *keyword,
 	return false;
 }
 
+bool
+command_path_allowed(
+    const struct command *command, bool smtputf8, struct status *fault)
+{
+	if (smtputf8 || path_is_ascii(&command->path))
+		return true;
+	status_set(
+	    fault, 553, "5.6.7", "An address beyond ASCII needs SMTPUTF8");
+	return false;
+}
+
 static bool
 parse_mail(struct command *command, struct scan *scan, struct status *fault)
 {
 	return parse_path(command, scan, "FROM:", "5.1.7", fault) &&
-	       parse_mail_parameters(command, scan, fault);
+	       parse_mail_parameters(command, scan, fault) &&
+	       command_path_allowed(command, command->smtputf8, fault);
 }
 
 static bool

@@ -28,6 +28,7 @@ proceed_ehlo(struct receiver *r, const struct command *command)
 	receiver_say_line(r, "250-8BITMIME");
 	receiver_say_line(r, "250-ENHANCEDSTATUSCODES");
 	receiver_say_line(r, "250-CHUNKING");
+	receiver_say_line(r, "250-SMTPUTF8");
 	receiver_say_line(r, "250 PRDR");
 	r->awaits_proof = true;
 }
@@ -72,6 +73,11 @@ proceed_rcpt(struct receiver *r, const struct command *command)
 		status.cause = CAUSE_RECIPIENTS;
 		receiver_tell_refusal(r, &status);
 		receiver_slot_add(r, &status, 0);
+		return;
+	}
+	if (!command_path_allowed(command, t->envelope.smtputf8, &status)) {
+		receiver_tell_refusal(r, &status);
+		receiver_excuse(r, &status);
 		return;
 	}
 	r->excused = 0;

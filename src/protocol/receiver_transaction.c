@@ -119,6 +119,7 @@ receiver_transaction_begin(struct receiver *r, const struct command *command)
 	    .size = command->size,
 	    .prdr = command->prdr,
 	    .eightbit = command->eightbit,
+	    .smtputf8 = command->smtputf8,
 	};
 	trace_count_init(&t->trace, r->options.hostname);
 	receiver_emit(r, RECEIVER_MAIL);

@@ -6,6 +6,7 @@
 
 #include "base/array.h"
 #include "base/mem.h"
+#include "protocol/envelope.h"
 #include "sender_private.h"
 
 struct sender *
@@ -87,16 +88,18 @@ begin_transaction(struct sender *sender)
 }
 
 void
-sender_mail(struct sender *sender, const struct path *from, uint64_t size,
-    bool eightbit)
+sender_mail(struct sender *sender, const struct envelope *envelope)
 {
 	begin_transaction(sender);
-	sender->now.size = size;
-	sender->now.eightbit = eightbit;
+	sender->now.size = envelope->size;
+	sender->now.smtputf8 = envelope->smtputf8 && sender->takes_smtputf8;
+	/* A header in UTF-8 is one of eight bits. */
+	sender->now.eightbit = (envelope->eightbit || envelope->smtputf8) &&
+			       sender->takes_eightbit;
 	if (sender->dirty)
 		sender_push_step(sender, (struct step){.kind = STEP_RSET});
 	sender_push_step(
-	    sender, (struct step){.kind = STEP_MAIL, .path = from});
+	    sender, (struct step){.kind = STEP_MAIL, .path = envelope->sender});
 	sender_process(sender);
 }
 
@@ -350,6 +353,12 @@ bool
 sender_awaits_go(const struct sender *sender)
 {
 	return !sender->over && sender->now.data == DATA_ASKED;
+}
+
+bool
+sender_takes_smtputf8(const struct sender *sender)
+{
+	return sender->takes_smtputf8;
 }
 
 uint64_t

@@ -42,7 +42,7 @@ enum data_state {
 /* Reset by one assignment, but for the array. */
 struct transaction {
 	uint64_t size;
-	bool eightbit;
+	bool eightbit, smtputf8; /* said with MAIL */
 	enum data_state data;
 	bool answered; /* the service replied to any of it */
 	struct dots dots;
@@ -69,7 +69,8 @@ struct sender {
 	struct buf output;
 
 	bool open;
-	bool pipelining, takes_size, takes_eightbit; /* as listed */
+	/* as listed */
+	bool pipelining, takes_size, takes_eightbit, takes_smtputf8;
 	uint64_t size_max;
 
 	bool dirty; /* MAIL went out, and neither RSET nor a dot since */

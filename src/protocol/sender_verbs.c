@@ -53,9 +53,9 @@ write_mail(struct sender *sender, const struct step *step)
 		snprintf(size, sizeof size, " SIZE=%llu",
 		    (unsigned long long)sender->now.size);
 	sender->dirty = true;
-	put_line(sender, "MAIL FROM:<%s>%s%s", step->path->mailbox, size,
-	    sender->takes_eightbit && sender->now.eightbit ? " BODY=8BITMIME"
-							   : "");
+	put_line(sender, "MAIL FROM:<%s>%s%s%s", step->path->mailbox, size,
+	    sender->now.eightbit ? " BODY=8BITMIME" : "",
+	    sender->now.smtputf8 ? " SMTPUTF8" : "");
 }
 
 static void
@@ -112,6 +112,8 @@ note_keyword(struct sender *sender, const char *line)
 		sender->pipelining = true;
 	else if (len == 8 && strncasecmp(line, "8BITMIME", len) == 0)
 		sender->takes_eightbit = true;
+	else if (len == 8 && strncasecmp(line, "SMTPUTF8", len) == 0)
+		sender->takes_smtputf8 = true;
 	else if (len == 4 && strncasecmp(line, "SIZE", len) == 0) {
 		sender->takes_size = true;
 		if (decimal_digits(value, SIZE_MAX, &size) > 0)

@@ -40,12 +40,15 @@ copy_name(char out[LIMIT_PEER_NAME + 1], const char *name)
 	out[len] = '\0';
 }
 
-/* WITH of RFC 3848; never the forms with A, since it is we who logged in. */
+/* WITH of RFC 3848 and RFC 6531 4.3; never the forms with A, since it is we who
+ * logged in. */
 static const char *
 with(const struct trace_field *field)
 {
 	if (!field->esmtp)
 		return "SMTP";
+	if (field->smtputf8)
+		return field->cipher != NULL ? "UTF8SMTPS" : "UTF8SMTP";
 	return field->cipher != NULL ? "ESMTPS" : "ESMTP";
 }
 

@@ -59,6 +59,7 @@ serve_text_begin(struct serve *s)
 	    .rcpt = only_rcpt(s),
 	    .date = date,
 	    .esmtp = receiver_is_esmtp(s->receiver),
+	    .smtputf8 = receiver_envelope(s->receiver)->smtputf8,
 	};
 	s->first_line = (struct first_line){.len = 0};
 	size_t len = trace_format(&trace, field);

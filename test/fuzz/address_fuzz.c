@@ -1,7 +1,28 @@
 /* SPDX-License-Identifier: ISC */
 #include "fuzz.h"
 
+#include "base/utf8.h"
 #include "protocol/address.h"
+
+/* Printable ASCII, and what is UTF-8 and no control, look-alike or blank. */
+static void
+check_characters(const char *text, size_t len)
+{
+	static const uint32_t never[] = {0xa0, 0x2024, 0x202e, 0x2044, 0x2066,
+	    0x2215, 0x3000, 0x3002, 0xfe52, 0xfe6b, 0xfeff, 0xff0e, 0xff0f,
+	    0xff20, 0xff3c, 0xff61};
+	uint32_t point;
+
+	for (size_t i = 0; i < len;) {
+		size_t octets = utf8_decode(
+		    (const unsigned char *)text + i, len - i, &point);
+		assert(octets > 0 && point >= ' ' && point != 0x7f);
+		assert(point < 0x80 || point > 0x9f);
+		for (size_t k = 0; k < sizeof never / sizeof *never; k++)
+			assert(point != never[k]);
+		i += octets;
+	}
+}
 
 static void
 check_mailbox(const struct path *path)
@@ -12,8 +33,7 @@ check_mailbox(const struct path *path)
 	size_t used;
 
 	assert(len <= ADDRESS_MAX && path->local_len <= len);
-	for (size_t i = 0; i < len; i++)
-		assert(path->mailbox[i] >= ' ' && path->mailbox[i] <= '~');
+	check_characters(path->mailbox, len);
 	const char *domain = path_domain(path);
 	assert(domain >= path->mailbox && domain <= path->mailbox + len);
 	assert(*domain == '\0' || path->mailbox[path->local_len] == '@');

@@ -7,6 +7,7 @@
  * The first octet of the input picks LMTP or SMTP, the rest is what the service
  * says; it is fed a line at a time, whenever the sender wants input.
  */
+#include "protocol/envelope.h"
 #include "protocol/sender.h"
 
 #include <assert.h>
@@ -151,7 +152,10 @@ play(struct feeder *feeder)
 		feed(feeder);
 	for (int message = 0; message < MESSAGES; message++) {
 		feeder->dot = false;
-		sender_mail(feeder->sender, &path, 7, true);
+		sender_mail(feeder->sender, &(struct envelope){.sender = &path,
+						.size = 7,
+						.eightbit = true,
+						.smtputf8 = true});
 		for (size_t i = 0; i < RCPTS; i++)
 			sender_rcpt(feeder->sender, &path, i);
 		sender_data(feeder->sender);

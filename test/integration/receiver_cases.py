@@ -30,7 +30,7 @@ def test_announced(t):
     t.fetch("office")
     assert sorted(offered) == sorted([
         "PIPELINING", "SIZE 5242880", "8BITMIME", "ENHANCEDSTATUSCODES",
-        "CHUNKING", "PRDR"]), offered
+        "CHUNKING", "SMTPUTF8", "PRDR"]), offered
 
 
 def test_address_literal_for_a_short_name(t):
@@ -83,7 +83,10 @@ def test_address_literal_for_a_short_name(t):
                           ("RCPT TO:<%s@example.org>" % ("b" * 200), 250)]),
     ("rcpt syntax", [(MAIL, 250), ("RCPT TO:user", "501 5."),
                      ("RCPT TO:<>", "501 5."), (RCPT, 250)]),
-    ("smtputf8", [(MAIL + " SMTPUTF8", "555 5.5.4"), (MAIL, 250)]),
+    ("smtputf8", [(MAIL + " SMTPUTF8=1", "501 5.5.4"),
+                  ("MAIL FROM:<\u00e4@b.example>", "553 5.6.7"),
+                  ("MAIL FROM:<\u00e4@b.example> SMTPUTF8", 250), ("RSET", 250),
+                  (MAIL, 250), ("RCPT TO:<\u00e4@example.org>", "553 5.6.7")]),
     ("dsn", [(MAIL + " RET=HDRS", "555 5.5.4"), (MAIL + " ENVID=1", "555 5.5.4"),
              (MAIL, 250), (RCPT[:-1] + "> NOTIFY=NEVER", "555 5.5.4")]),
     ("binarymime", [(MAIL + " BODY=BINARYMIME", "5"), (MAIL, 250)]),

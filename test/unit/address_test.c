@@ -83,6 +83,26 @@ static const struct good goods[] = {
     {"<@x.,@y.:a@b.>", "a@b", "b", false, true},
     {"<a@-b>", "a@-b", "-b", false, true},
     {"<a@b-.c->", "a@b-.c-", "b-.c-", false, true},
+    /* beyond ASCII (RFC 6531) */
+    {"<j\xc3\xb6rg@b\xc3\xbc"
+     "cher.example>",
+	"j\xc3\xb6rg@b\xc3\xbc"
+	"cher.example",
+	"b\xc3\xbc"
+	"cher.example",
+	false, true},
+    {"<\"j\xc3\xb6rg\"@b>", "j\xc3\xb6rg@b", "b", false, true},
+    {"<\"j\xc3\xb6 rg\"@b>", "\"j\xc3\xb6 rg\"@b", "b", true, false},
+    {"<\xe7\x94\xa8\xe6\x88\xb7@\xe4\xbe\x8b\xe5\xad\x90.example.>",
+	"\xe7\x94\xa8\xe6\x88\xb7@\xe4\xbe\x8b\xe5\xad\x90.example",
+	"\xe4\xbe\x8b\xe5\xad\x90.example", false, true},
+    {"<\xf0\x9f\x93\xac@b>", "\xf0\x9f\x93\xac@b", "b", false, true},
+    {"<\xd9\x86\xd8\xa7\xd9\x85\xe2\x80\x8c\xd9\x87@b>",
+	"\xd9\x86\xd8\xa7\xd9\x85\xe2\x80\x8c\xd9\x87@b", "b", false, true},
+    {"<@b\xc3\xbc"
+     "cher.example:a@b>",
+	"a@b", "b", false, true},
+    {"<\xc3\xa4%x@b>", "\xc3\xa4%x@b", "b", false, false},
     /* no angle brackets, or blanks within */
     {"a@b", "a@b", "b", false, true},
     {"root", "root", "", false, true},
@@ -163,9 +183,55 @@ static const struct {
     {"<@x:@y:a@b>", PATH_SYNTAX},
     {"<@x>", PATH_SYNTAX},
     {"<a(comment)@b>", PATH_SYNTAX},
-    {"<\xc3\xa4@b>", PATH_NON_ASCII},
-    {"<a@\xc3\xa4>", PATH_NON_ASCII},
-    {"<\"\xc3\xa4\"@b>", PATH_NON_ASCII},
+    /* UTF-8 that is none: cut, too long, a surrogate, beyond Unicode */
+    {"<\xc3@b>", PATH_NON_ASCII},
+    {"<a@b\xc3>", PATH_NON_ASCII},
+    {"<a\xa4@b>", PATH_NON_ASCII},
+    {"<a@\xe4.example>", PATH_NON_ASCII},
+    {"<\xc0\xaf@b>", PATH_NON_ASCII},
+    {"<\xed\xa0\x80@b>", PATH_NON_ASCII},
+    {"<\xf4\x90\x80\x80@b>", PATH_NON_ASCII},
+    {"<\"\xc3\"@b>", PATH_NON_ASCII},
+    /* controls, direction, what nobody sees */
+    {"<a\xc2\x85@b>", PATH_NON_ASCII},
+    {"<a\xc2\xa0z@b>", PATH_NON_ASCII},
+    {"<\xe2\x80\xaegro.elpmaxe@b>", PATH_NON_ASCII},
+    {"<a\xe2\x81\xa6@b>", PATH_NON_ASCII},
+    {"<a\xe2\x80\x8b@b>", PATH_NON_ASCII},
+    {"<a\xef\xbb\xbf@b>", PATH_NON_ASCII},
+    {"<a\xf3\xa0\x81\x81@b>", PATH_NON_ASCII},
+    /* look-alikes of separators */
+    {"<a\xef\xbc\xa0"
+     "b.example@c>",
+	PATH_NON_ASCII},
+    {"<a\xef\xb9\xab"
+     "b@c>",
+	PATH_NON_ASCII},
+    {"<a@b\xe3\x80\x82"
+     "c>",
+	PATH_NON_ASCII},
+    {"<a@b\xef\xbc\x8e"
+     "c>",
+	PATH_NON_ASCII},
+    {"<a@b\xef\xbd\xa1"
+     "c>",
+	PATH_NON_ASCII},
+    {"<a@b\xe2\x80\xa4"
+     "c>",
+	PATH_NON_ASCII},
+    {"<\"a\xef\xbc\x8f"
+     "b\"@c>",
+	PATH_NON_ASCII},
+    {"<a\xe2\x88\x95"
+     "b@c>",
+	PATH_NON_ASCII},
+    {"<a\xe2\x81\x84"
+     "b@c>",
+	PATH_NON_ASCII},
+    {"<a\xef\xbc\xbc"
+     "b@c>",
+	PATH_NON_ASCII},
+    {"<a@[\xc3\xa4]>", PATH_NON_ASCII},
     {"<a@" X256 ">", PATH_TOO_LONG},
     {"<" X256 X256 X64 X64 X64 X64 X64 X64 X64 "xxx@" LABEL ">", PATH_TOO_LONG},
     {"<" X256 X256 X256 X256 "@b>", PATH_TOO_LONG},

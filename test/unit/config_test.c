@@ -284,9 +284,29 @@ static const struct fault faults[] = {
     {"accept too little", ACCOUNT("accept: b.example"),
 	"f:4:74: warning: accept: mail for a.example is asked for, and would"
 	" be refused\n"},
-    {"U-label", ACCOUNT("accept: [a.example, b\xc3\xbc.example]"),
-	"f:4:94: accept: \"b\\xc3\\xbc.example\" is not ASCII; write a name of"
-	" another script in its xn-- form\n"},
+    {"U-label",
+	ACCOUNT("accept: [a.example, B\xc3\xbc"
+		"cher.example]"),
+	"f:4:74: warning: accept: b\xc3\xbc"
+	"cher.example is named without its"
+	" form in ASCII (xn--...), which most mail has: add it\n"},
+    {"A-label", ACCOUNT("accept: [a.example, xn--bcher-kva.example]"),
+	"f:4:74: warning: accept: xn--bcher-kva.example is also written"
+	" b\xc3\xbc"
+	"cher.example in mail (SMTPUTF8), which would be refused: add"
+	" it in that form\n"},
+    {"both labels",
+	ACCOUNT("accept: [a.example, xn--bcher-kva.example,"
+		" b\xc3\xbc"
+		"cher.example]"),
+	""},
+    {"an A-label that is no punycode", ACCOUNT("accept: [a.example, xn--1.b]"),
+	""},
+    {"U-label with a wide dot",
+	ACCOUNT("accept: [a.example, b\xef\xbc\x8e"
+		"c.d]"),
+	"f:4:94: accept: \"b\\xef\\xbc\\x8ec.d\" is not a domain in UTF-8 with"
+	" characters that an address may have\n"},
     {"one label", ACCOUNT("accept: [a.example, b]"),
 	"f:4:94: accept: \"b\" is not a domain like example.org\n"},
     {"pin", ACCOUNT("tls_pins: sha256//abc"),

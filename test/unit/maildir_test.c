@@ -247,6 +247,10 @@ static const struct name_case {
     {"/b/{user}", "a{user}@example.org", NULL},
     {"/b/{user}", "\"a b\"@example.org", NULL},
     {"/b/{user}", "~anna@example.org", NULL},
+    {"/b/{domain}/{user}", "J\u00d6rg@B\u00fccher.example",
+	"b\u00fccher.example/j\u00d6rg"},
+    {"/b/{user}", "a\uff0fb@example.org", NULL},
+    {"/b/{user}", "\"a\u2215b\"@example.org", NULL},
 };
 
 static void

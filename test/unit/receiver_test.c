@@ -60,8 +60,9 @@ take_event(struct driver *d, const struct receiver_event *event)
 	case RECEIVER_MAIL:
 		assert_int_equal(d->open, 0);
 		d->open = 1;
-		note(d, "MAIL <%s>%s%s\n", envelope->sender->mailbox,
-		    envelope->eightbit ? " 8" : "", envelope->prdr ? " P" : "");
+		note(d, "MAIL <%s>%s%s%s\n", envelope->sender->mailbox,
+		    envelope->eightbit ? " 8" : "", envelope->prdr ? " P" : "",
+		    envelope->smtputf8 ? " U" : "");
 		break;
 	case RECEIVER_RCPT:
 		note(d, "RCPT <%s>\n", envelope->rcpt[event->rcpt]->mailbox);
@@ -223,7 +224,7 @@ expect(
 #define HELLO                                                                  \
 	"250-mail.example.org\r\n250-PIPELINING\r\n250-SIZE 5000\r\n"          \
 	"250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-CHUNKING\r\n"          \
-	"250 PRDR\r\n"
+	"250-SMTPUTF8\r\n250 PRDR\r\n"
 #define MAIL_OK "250 2.1.0 Ok\r\n"
 #define RCPT_OK "250 2.1.5 ok\r\n"
 #define GO_ON   "354 End data with <CR><LF>.<CR><LF>\r\n"
@@ -377,7 +378,8 @@ static const struct dialogue dialogues[] = {
 		   "QUIT\r\n",
 	"250-mail.example.org\r\n250-PIPELINING\r\n250-SIZE 9\r\n"
 	"250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-CHUNKING\r\n"
-	"250 PRDR\r\n" OPENED GO_ON "552 5.3.4 Message too big\r\n" OPENED
+	"250-SMTPUTF8\r\n250 PRDR\r\n" OPENED GO_ON
+	"552 5.3.4 Message too big\r\n" OPENED
 	"250 2.0.0 5 octets received\r\n552 5.3.4 Message too big\r\n"
 	"552 5.3.4 Message too big\r\n" OPENED BYE,
 	NULL, 9},
@@ -432,15 +434,16 @@ static const struct dialogue dialogues[] = {
 	"214 2.0.0 See RFC 5321\r\n" BYE,
 	QUITS},
     {"parameters of MAIL",
-	START "MAIL FROM:<s@x> SMTPUTF8\r\nMAIL FROM:<s@x> BODY=BINARYMIME\r\n"
-	      "MAIL FROM:<s@x> RET=FULL\r\nMAIL FROM:<s@x> SIZE=\r\n"
-	      "MAIL FROM:<s@x> SIZE=1x\r\nMAIL FROM:<s@x> SIZE=1 size=1\r\n"
-	      "MAIL FROM:<s@x> BODY=9BIT\r\nMAIL FROM:<s@x> AUTH\r\n"
-	      "MAIL FROM:<s@x> PRDR=1\r\nMAIL FROM:<s@x>SIZE=1\r\n"
-	      "MAIL FROM:s@x>\r\n"
-	      "MAIL FROM:<s@x> AUTH=<> BODY=7BIT\r\nQUIT\r\n",
+	START
+	"MAIL FROM:<s@x> SMTPUTF8=1\r\nMAIL FROM:<s@x> BODY=BINARYMIME\r\n"
+	"MAIL FROM:<s@x> RET=FULL\r\nMAIL FROM:<s@x> SIZE=\r\n"
+	"MAIL FROM:<s@x> SIZE=1x\r\nMAIL FROM:<s@x> SIZE=1 size=1\r\n"
+	"MAIL FROM:<s@x> BODY=9BIT\r\nMAIL FROM:<s@x> AUTH\r\n"
+	"MAIL FROM:<s@x> PRDR=1\r\nMAIL FROM:<s@x>SIZE=1\r\n"
+	"MAIL FROM:s@x>\r\n"
+	"MAIL FROM:<s@x> AUTH=<> BODY=7BIT\r\nQUIT\r\n",
 	HELLO
-	"555 5.5.4 Parameter not supported: SMTPUTF8\r\n"
+	"501 5.5.4 Bad or repeated parameter: SMTPUTF8\r\n"
 	"555 5.5.4 Parameter not supported: BODY\r\n"
 	"555 5.5.4 Parameter not supported: RET\r\n"
 	"501 5.5.4 Bad or repeated parameter: SIZE\r\n"
@@ -476,10 +479,19 @@ static const struct dialogue dialogues[] = {
 	HELLO OPENED "501 5.5.4 Syntax: BDAT octets [LAST]\r\n",
 	SEEN "ABORT\nCLOSE 4\n"},
     {"beyond ASCII",
+	START "MAIL FROM:<\xc3\xa4@x> SMTPUTF8 BODY=8BITMIME\r\n"
+	      "RCPT TO:<a1@\xc3\xa4>\r\nRCPT TO:<\xc3\xa4@y>\r\n"
+	      "RCPT TO:<b\xc3@y>\r\nRCPT TO:<b\xef\xbc\xa0@y>\r\nQUIT\r\n",
+	HELLO MAIL_OK RCPT_OK RCPT_OK
+	"553 5.6.7 Bad UTF-8, or a character not accepted in an address\r\n"
+	"553 5.6.7 Bad UTF-8, or a character not accepted in an address\r\n" BYE,
+	"MAIL <\xc3\xa4@x> 8 U\nRCPT <a1@\xc3\xa4>\nRCPT <\xc3\xa4@y>\n"
+	"ABORT\n" QUITS},
+    {"beyond ASCII, where MAIL did not say so",
 	START "MAIL FROM:<\xc3\xa4@x>\r\nMAIL FROM:<>\r\n"
 	      "RCPT TO:<a@\xc3\xa4>\r\nRCPT TO:<>\r\nQUIT\r\n",
-	HELLO "553 5.6.7 Addresses beyond ASCII are not supported\r\n" MAIL_OK
-	      "553 5.6.7 Addresses beyond ASCII are not supported\r\n"
+	HELLO "553 5.6.7 An address beyond ASCII needs SMTPUTF8\r\n" MAIL_OK
+	      "553 5.6.7 An address beyond ASCII needs SMTPUTF8\r\n"
 	      "501 5.1.3 A recipient is needed\r\n" BYE,
 	"MAIL <>\nABORT\n" QUITS},
 };
@@ -697,7 +709,7 @@ static const struct {
     {"RCPTs behind a malformed MAIL", "MAIL FROM:<a@>\r\n", "RCPT TO:<a@y>\r\n",
 	1000, false},
     {"RCPTs behind a MAIL with a parameter that is not offered",
-	"MAIL FROM:<a@x> SMTPUTF8\r\n", "RCPT TO:<a@y>\r\n", 1000, false},
+	"MAIL FROM:<a@x> REQUIRETLS\r\n", "RCPT TO:<a@y>\r\n", 1000, false},
     {"RCPTs behind a MAIL that is too big", "MAIL FROM:<a@x> SIZE=99999\r\n",
 	"RCPT TO:<a@y>\r\n", 1000, false},
     {"BDATs behind a malformed MAIL", "MAIL FROM:<a@>\r\n", "BDAT 2\r\nxy",

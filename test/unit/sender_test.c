@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include "protocol/envelope.h"
 #include "protocol/sender.h"
 
 #include <setjmp.h>
@@ -23,7 +24,8 @@
  *	<eof		it closes
  *	> LINE		the sender must have said so, and this next
  *	>		the sender must have said nothing more
- *	mail, mail8	sender_mail() from a@b.example, size 1234; 8: 8BITMIME
+ *	mail, mail8, mailu	sender_mail() from a@b.example, size 1234; 8:
+ *			8BITMIME, u: SMTPUTF8
  *	rcpt N		sender_rcpt() of nN@c.example
  *	data, dot, abort, quit, timeout
  *	text TEXT	"|" stands for CRLF; all of it must be taken
@@ -60,6 +62,14 @@ static const struct dialogue dialogues[] = {
 	"> MAIL FROM:<a@b.example> SIZE=1234 BODY=8BITMIME\n"
 	"> RCPT TO:<n0@c.example>\n> RCPT TO:<n1@c.example>\n> DATA\n>\n" TAKEN
 	"text Subject: x||hello|\ndot\n> Subject: x\n> \n> hello\n> .\n"},
+    {"SMTPUTF8 goes on where it is listed", false,
+	"< 220 local\n> LHLO me\n< 250-local\n< 250-8BITMIME\n"
+	"< 250 smtputf8\nmailu\n"
+	"> MAIL FROM:<a@b.example> BODY=8BITMIME SMTPUTF8\n>\n< 250 ok\n"
+	"abort\nmail\n> RSET\n< 250 ok\n> MAIL FROM:<a@b.example>\n>\n"},
+    {"a header in UTF-8 goes to any service of eight bits", false,
+	LMTP_HELLO
+	"mailu\n> MAIL FROM:<a@b.example> SIZE=1234 BODY=8BITMIME\n>\n"},
     {"lmtp results", false,
 	LMTP_HELLO GROUP TAKEN
 	"text hello|\ndot\n> hello\n> .\n>\nwait\n"
@@ -469,6 +479,17 @@ play_query(struct player *player, const char *line)
 }
 
 static void
+play_mail(struct player *player, const char *parameter)
+{
+	struct envelope envelope = {.sender = &player->from,
+	    .size = 1234,
+	    .eightbit = *parameter == '8',
+	    .smtputf8 = *parameter == 'u'};
+
+	sender_mail(player->sender, &envelope);
+}
+
+static void
 play(struct player *player, const char *line)
 {
 	struct sender *sender = player->sender;
@@ -488,8 +509,8 @@ play(struct player *player, const char *line)
 		player->said[player->said_len] = '\0';
 		if (player->said_len > 0)
 			fail_at(player, line, player->said);
-	} else if (strcmp(line, "mail") == 0 || strcmp(line, "mail8") == 0)
-		sender_mail(sender, &player->from, 1234, line[4] == '8');
+	} else if (strncmp(line, "mail", 4) == 0)
+		play_mail(player, line + 4);
 	else if (strncmp(line, "rcpt ", 5) == 0)
 		sender_rcpt(sender, &player->to[line[5] - '0'],
 		    (size_t)(line[5] - '0'));
@@ -668,7 +689,8 @@ test_many_recipients(void **state)
 	transcript_init(&transcript, "local", false);
 	struct sender *sender = open_lmtp(&player, &transcript);
 	memset(to.mailbox, 'x', ADDRESS_MAX);
-	sender_mail(sender, &from, 0, true);
+	sender_mail(
+	    sender, &(struct envelope){.sender = &from, .eightbit = true});
 	for (size_t i = 0; i < 1000; i++)
 		sender_rcpt(sender, &to, i);
 	for (const char *output = sender_output(sender, &len); len > 0;
@@ -710,7 +732,7 @@ test_text_is_bounded(void **state)
 
 	transcript_init(&transcript, "local", true);
 	struct sender *sender = open_lmtp(&player, &transcript);
-	sender_mail(sender, &path, 0, false);
+	sender_mail(sender, &(struct envelope){.sender = &path});
 	sender_rcpt(sender, &path, 0);
 	sender_data(sender);
 	player_hear(&player);

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: ISC */
+#include "config/config_loader.h"
+
+#include <string.h>
+
+#include "base/pool.h"
+#include "protocol/address.h"
+#include "protocol/international.h"
+#include "protocol/ulabel.h"
+
+/* Octets beyond ASCII count as letters, so that the ASCII part of the name is
+ * looked at as that of any other. */
+static bool
+is_international_domain(const char *text)
+{
+	char as_letters[ADDRESS_DOMAIN_MAX + 1];
+	size_t len = strlen(text);
+
+	if (len > ADDRESS_DOMAIN_MAX || !international_is_sound(text))
+		return false;
+	/* A label of 63 octets may be longer in UTF-8: two letters will do. */
+	size_t used = 0;
+	for (size_t i = 0; i < len; i++) {
+		bool beyond = international_octet(text[i]);
+		if (!beyond || used == 0 || as_letters[used - 1] != 'x')
+			as_letters[used++] = beyond ? 'x' : text[i];
+	}
+	as_letters[used] = '\0';
+	return address_is_domain(as_letters);
+}
+
+bool
+config_to_mail_domain(struct config_loader *loader,
+    const struct config_scalar *scalar, const struct config_key *key,
+    void *field)
+{
+	if (international_is_ascii(scalar->text))
+		return config_to_domain(loader, scalar, key, field);
+	if (!is_international_domain(scalar->text))
+		return config_refuse_value(loader, scalar, key,
+		    "a domain in UTF-8 with characters that an address may"
+		    " have");
+	char *text = pool_text(loader->pool, scalar->text, scalar->len);
+	for (char *c = text; *c != '\0'; c++)
+		if (*c >= 'A' && *c <= 'Z')
+			*c = (char)(*c - 'A' + 'a');
+	*(const char **)field = text;
+	return true;
+}
+
+static bool
+names_form(const struct config_texts *domains, const char *domain)
+{
+	for (size_t i = 0; i < domains->count; i++)
+		if (strcmp(domains->items[i], domain) == 0)
+			return true;
+	return false;
+}
+
+/* One of the domains is this one, as ATRN and DNS have it. */
+static bool
+has_alabels_of(const struct config_texts *domains, const char *domain)
+{
+	char international[ULABEL_DOMAIN_MAX + 1];
+
+	for (size_t i = 0; i < domains->count; i++)
+		if (ulabel_domain(domains->items[i], international) &&
+		    strcmp(international, domain) == 0)
+			return true;
+	return false;
+}
+
+void
+config_check_labels(
+    const struct config_section *section, const struct config_account *account)
+{
+	const struct config_texts *accept = &account->accept;
+	bool set = config_is_set(section, "accept");
+	struct config_mark mark =
+	    config_mark_of(section, set ? "accept" : "domains");
+	char international[ULABEL_DOMAIN_MAX + 1];
+
+	if (config_has_slip(section, "accept"))
+		return;
+	for (size_t i = 0; i < accept->count; i++) {
+		const char *domain = accept->items[i];
+		if (ulabel_domain(domain, international) &&
+		    !names_form(accept, international))
+			config_warn(section->loader, mark,
+			    "accept: %s is also written %s in mail (SMTPUTF8),"
+			    " which would be refused: add it in that form",
+			    domain, international);
+		if (!international_is_ascii(domain) &&
+		    !has_alabels_of(accept, domain))
+			config_warn(section->loader, mark,
+			    "accept: %s is named without its form in ASCII"
+			    " (xn--...), which most mail has: add it",
+			    domain);
+	}
+}
