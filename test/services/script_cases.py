@@ -182,15 +182,22 @@ def test_plugin_with_the_program(place):
 # Hooks and cron
 
 
-def hook(place, name, *words):
-    """Runs a hook with doubles for the programs it may call; returns the call."""
+def hook(place, name, *words, systemd=None):
+    """Runs a hook with doubles for the programs it may call; returns the call.
+    systemd: what the status line of the service says there."""
     folder = place.sub("hook-%s-%d" % (name, len(os.listdir(place.folder))))
     for program in ("systemctl", "odmr-agent"):
-        executable("%s/%s" % (folder, program), '#!/bin/sh\necho %s "$@" >>%s/calls\n' % (
-            program, folder))
+        executable("%s/%s" % (folder, program), '''#!/bin/sh
+case $1 in
+show) echo "%s" ;;
+*) echo %s "$@" >>%s/calls ;;
+esac
+''' % (systemd, program, folder))
     with open(place.installed + CONTRIB + name, encoding="utf-8") as file:
         text = file.read()
     text = re.sub("^PATH=", "PATH=%s:" % folder, text, flags=re.MULTILINE)
+    text = text.replace("/run/systemd/system",
+                        folder if systemd is not None else folder + "/none")
     changed = executable(folder + "/hook", text)
     place.run("sh", "-c", '"$@"; for i in 1 2 3 4 5 6 7 8 9 10; do '
               '[ -e %s/calls ] || sleep 0.1; done' % folder, "sh", changed, *words)
@@ -200,17 +207,27 @@ def hook(place, name, *words):
         return file.read().strip()
 
 
-CALLS = ("odmr-agent -q fetch", "systemctl start --no-block odmr-agent-fetch.service")
+FETCH = "systemctl start --no-block odmr-agent-fetch.service"
+ANEW = "systemctl kill --kill-who=main -s USR1 odmr-agent.service"
 
 
 def test_hooks_fetch(place):
-    call = CALLS[os.path.isdir("/run/systemd/system")]
+    call = "odmr-agent -q fetch"
     assert hook(place, "ppp-ip-up", "ppp0", "/dev/tty") == call
     assert hook(place, "networkmanager-dispatcher", "eth0", "up") == call
     assert hook(place, "networkmanager-dispatcher", "tun0", "vpn-up") == call
     assert hook(place, "networkmanager-dispatcher", "eth0", "down") == ""
     assert hook(place, "networkmanager-dispatcher", "lo", "up") == ""
     assert hook(place, "networkmanager-dispatcher") == ""
+
+
+def test_hooks_under_systemd(place):
+    """A wait for mail at a dead connection ends; else they fetch."""
+    for words in (("ppp-ip-up", "ppp0", "/dev/tty"),
+                  ("networkmanager-dispatcher", "eth0", "up")):
+        for says, call in (("", FETCH), ("next: office at 01:28", FETCH),
+                           ("listening for 1 account; next: shop at 01:28", ANEW)):
+            assert hook(place, *words, systemd=says) == call, (words, says)
 
 
 def test_crontab_line(place):
