@@ -238,6 +238,8 @@ char *config_message_format(const char *path,
 /* NULL where there is none of that name. */
 const struct config_account *config_find_account(
     const struct config *config, const char *name);
+/* The relay guard: mail for this domain is accepted, in any case of letters. */
+bool config_accepts(const struct config_account *account, const char *domain);
 /* Mail of the account may go to the delivery of that number. */
 bool config_reaches(const struct config *config,
     const struct config_account *account, size_t delivery);

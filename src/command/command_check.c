@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: ISC */
-#include "command/check_connect.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,8 +6,11 @@
 
 #include "base/mem.h"
 #include "base/stop.h"
+#include "command/check_connect.h"
+#include "command/check_deliver.h"
 #include "command/command.h"
 #include "config/config.h"
+#include "tell/summary.h"
 
 /* As a compiler does; -q leaves nothing but errors. */
 static void
@@ -62,34 +63,81 @@ choose_accounts(const struct config *config, char *const *names, size_t count,
 	return true;
 }
 
-/* Takes the options out of argv; -1: one is unknown. Else how many are left. */
+struct check_options {
+	bool connect;
+	const char *deliver; /* an address; NULL: no test message */
+};
+
+/* Takes one option at argv[*at]; *at moves on where its value is the next word.
+ * false: it is unknown, or its value is missing. */
+static bool
+take_check_option(struct check_options *options, char **argv, int *at)
+{
+	static const char deliver[] = "--deliver", assigned[] = "--deliver=";
+	const char *word = argv[*at];
+
+	if (strcmp(word, "--connect") == 0) {
+		options->connect = true;
+	} else if (strncmp(word, assigned, strlen(assigned)) == 0) {
+		options->deliver = word + strlen(assigned);
+	} else if (strcmp(word, deliver) == 0 && argv[*at + 1] != NULL) {
+		options->deliver = argv[++*at];
+	} else {
+		fprintf(stderr,
+		    strcmp(word, deliver) == 0
+			? "odmr-agent: check: %s needs an address\n"
+			: "odmr-agent: check: there is no option %s\n",
+		    word);
+		return false;
+	}
+	return true;
+}
+
+/* Takes the options out of argv; -1: one is wrong. Else how many are left. */
 static int
-take_options(int argc, char **argv, bool *connect)
+take_options(int argc, char **argv, struct check_options *options)
 {
 	int names = 0;
 
 	for (int i = 0; i < argc; i++) {
-		if (strcmp(argv[i], "--connect") == 0) {
-			*connect = true;
-		} else if (argv[i][0] == '-') {
-			fprintf(stderr,
-			    "odmr-agent: check: there is no option %s\n",
-			    argv[i]);
-			return -1;
-		} else
+		if (argv[i][0] != '-')
 			argv[names++] = argv[i];
+		else if (!take_check_option(options, argv, &i))
+			return -1;
 	}
 	return names;
+}
+
+/* What goes beyond reading the file. */
+static int
+try_out(const struct command_context *context,
+    const struct check_options *options,
+    const struct config_account *const *accounts, size_t count)
+{
+	const struct config *config = context->config;
+	int status = EX_OK;
+
+	if (options->connect || options->deliver != NULL)
+		stop_install();
+	if (options->connect)
+		status = check_connect(config, accounts, count, context->trace);
+	if (options->deliver == NULL || stop_requested())
+		return status;
+	int delivered = check_deliver(
+	    config, accounts, count, options->deliver, context->trace);
+	/* Wrong use is no result of a session, which is what is weighed. */
+	return delivered == EX_USAGE ? delivered
+				     : summary_worse_status(status, delivered);
 }
 
 int
 command_check(struct command_context *context, int argc, char **argv)
 {
 	const struct config *config = context->config;
-	bool connect = false;
+	struct check_options options = {.connect = false};
 	int status = EX_USAGE;
 
-	int names = take_options(argc, argv, &connect);
+	int names = take_options(argc, argv, &options);
 	if (names < 0)
 		return EX_USAGE;
 	print_messages(config, context->quiet);
@@ -100,14 +148,8 @@ command_check(struct command_context *context, int argc, char **argv)
 	size_t count = names > 0 ? (size_t)names : config->accounts_count;
 	const struct config_account **accounts =
 	    xcalloc(count, sizeof *accounts);
-	if (choose_accounts(config, argv, (size_t)names, accounts)) {
-		status = EX_OK;
-		if (connect) {
-			stop_install();
-			status = check_connect(
-			    config, accounts, count, context->trace);
-		}
-	}
+	if (choose_accounts(config, argv, (size_t)names, accounts))
+		status = try_out(context, &options, accounts, count);
 	free(accounts);
 	return status;
 }

@@ -29,9 +29,10 @@ static const struct {
 	enum needs needs;
 	command_function *run;
 } commands[] = {
-    {"check", "[--connect] [ACCOUNT...]",
+    {"check", "[--connect] [--deliver ADDRESS] [ACCOUNT...]",
 	"say what is wrong with the configuration; with --connect also\n"
-	"        ask the deliveries, and log in to the providers",
+	"        ask the deliveries, and log in to the providers; with --deliver\n"
+	"        hand a test message over, as mail for ADDRESS goes",
 	FILE_SHOWN, command_check},
     {"fetch", "[--json] [ACCOUNT...]",
 	"fetch mail now: of the accounts named, or of all that are\n"

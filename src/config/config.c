@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -148,6 +149,15 @@ config_find_account(const struct config *config, const char *name)
 	    bsearch(name, config->by_name, config->accounts_count,
 		sizeof(*config->by_name), compare_name);
 	return found != NULL ? *found : NULL;
+}
+
+bool
+config_accepts(const struct config_account *account, const char *domain)
+{
+	for (size_t i = 0; i < account->accept.count; i++)
+		if (strcasecmp(account->accept.items[i], domain) == 0)
+			return true;
+	return false;
 }
 
 bool

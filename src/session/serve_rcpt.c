@@ -2,7 +2,6 @@
 #include "serve_private.h"
 
 #include <assert.h>
-#include <strings.h>
 
 #include "base/array.h"
 #include "config/config.h"
@@ -32,15 +31,6 @@ serve_soften(const struct serve *s, const struct config_delivery *delivery,
  * Recipients
  */
 
-static bool
-names_domain(const struct config_texts *domains, const char *domain)
-{
-	for (size_t i = 0; i < domains->count; i++)
-		if (strcasecmp(domains->items[i], domain) == 0)
-			return true;
-	return false;
-}
-
 /* The relay guard: only domains that the account accepts. */
 static bool
 accepts(const struct serve *s, const struct path *rcpt, struct status *status)
@@ -48,10 +38,10 @@ accepts(const struct serve *s, const struct path *rcpt, struct status *status)
 	const struct config *config = s->options->config;
 	const char *domain = path_domain(rcpt);
 
-	if (names_domain(&s->options->account->accept, domain))
+	if (config_accepts(s->options->account, domain))
 		return true;
 	for (size_t i = 0; i < config->accounts_count; i++) {
-		if (!names_domain(&config->accounts[i].accept, domain))
+		if (!config_accepts(&config->accounts[i], domain))
 			continue;
 		status_set(status, 450, "4.7.1",
 		    "This domain is fetched in a session of its own");

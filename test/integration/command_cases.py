@@ -249,3 +249,80 @@ def test_example_configuration(t):
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=t.environment())
     text = done.stdout.decode()
     assert not re.search(r"unknown key|expected|must be|twice", text), text
+
+
+# check --deliver
+
+def test_check_deliver_to_each_kind(t):
+    """It arrives as mail does, with the delivery's reply, and leaves nothing in
+    ledger and status."""
+    local = t.local()
+    mbox = t.path("stored")
+    program = t.write("sendmail", "#!/bin/sh\ncat >%s\n" % mbox, 0o755)
+    smtp = t.local(tcp=True, lmtp=False)
+    for kind, deliver in (("lmtp", {"lmtp": local.address}),
+                          ("smtp", {"smtp": smtp.address}),
+                          ("sendmail", {"sendmail": program}),
+                          ("maildir", t.maildir())):
+        t.configure(t.provider(), deliver)
+        run = t.expect(t.run("check", "--deliver", "User@Example.org"), 0,
+                       "account office, delivery local: " + kind, "delivered: 250")
+        [word] = re.findall('look for "Test message ([0-9a-f]+)"', run.out)
+        if kind in ("lmtp", "smtp"):
+            server = local if kind == "lmtp" else smtp
+            text = server.messages[-1][2]
+        elif kind == "sendmail":
+            with open(mbox, "rb") as file:
+                text = file.read()
+        else:
+            [text] = t.mail("User@Example.org") or t.mail("user@example.org")
+        assert b"Subject: Test message " + word.encode() in text, text
+        assert b"(odmr-agent)" in text and b"From: odmr-agent" in text, text
+    assert "user" not in t.run("ledger").out.lower(), t.run("ledger")
+    assert not os.path.exists(t.path("state", "status", "office.json"))
+
+
+@rows(("refused", "550 5.1.1 No such user", 67, "refused: 550 5.1.1 No such user"),
+      ("deferred", "451 4.2.2 Full", 75, "deferred: 451 4.2.2 Full"))
+def test_check_deliver_that_fails(t, answer, status, words):
+    local = t.local(answers={"RCPT": answer})
+    t.configure(t.provider(), {"lmtp": local.address})
+    t.expect(t.run("check", "--deliver=user@example.org"), status, words)
+    assert not local.messages
+
+
+def test_check_deliver_refused_after_the_text(t):
+    local = t.local(answers={"END": "554 5.7.1 Looks like a test"})
+    t.configure(t.provider(), {"lmtp": local.address})
+    t.expect(t.run("check", "--deliver", "user@example.org"), 67,
+             "refused: 554 5.7.1 Looks like a test")
+
+
+def test_check_deliver_where_nothing_listens(t):
+    t.configure(t.provider(), {"lmtp": t.path("nothing")})
+    t.expect(t.run("check", "--deliver", "user@example.org"), 75, "deferred: .*local")
+
+
+@rows(("other domain", "user@elsewhere.example", 67, "no account accepts the domain"),
+      ("no domain", "user", 64, "is no address"),
+      ("no address", "<<>", 64, "is no address"))
+def test_check_deliver_to_nobody(t, address, status, words):
+    local = t.local()
+    t.configure(t.provider(), {"lmtp": local.address})
+    t.expect(t.run("check", "--deliver", address), status, words)
+    t.expect(t.run("check", "--deliver"), 64, "needs an address")
+    assert not local.messages
+
+
+def test_check_deliver_by_routes(t):
+    """Each address where its route leads, or nowhere."""
+    one, two = t.local("one.sock"), t.local("two.sock")
+    t.configure(t.provider(), top={
+        "deliveries": {"one": {"lmtp": one.address}, "two": {"lmtp": two.address}},
+        "routes": [{"recipients": "anna@example.org", "deliver": "one"},
+                   {"recipients": "example.com", "deliver": "two"}]})
+    t.expect(t.run("check", "--deliver", "anna@example.org"), 0, "delivery one: lmtp")
+    t.expect(t.run("check", "--deliver", "x@example.com"), 0, "delivery two: lmtp")
+    run = t.expect(t.run("check", "--deliver", "x@example.org"), 67, "no route matches")
+    assert "refused: 550" in run.out, run
+    assert (len(one.messages), len(two.messages)) == (1, 1)
