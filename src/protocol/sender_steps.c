@@ -163,7 +163,7 @@ note_complaint(
 	};
 	status_set(status, 451, "4.3.5", "%s at %s: %s",
 	    meaning == MEANING_ESTRANGED
-		? "the local server does not accept us"
+		? "the local server refuses the agent"
 		: "the local server is not set up for this",
 	    complaint->step,
 	    status_format(&complaint->reply, reply, sizeof reply));

@@ -240,7 +240,7 @@ static const struct dialogue dialogues[] = {
     {"login wanted at MAIL is no word on a recipient", false,
 	LMTP_HELLO GROUP
 	"< 530 5.7.0 STARTTLS first\n< 503 5.5.1 MAIL first\n"
-	"answer 0 451 4.3.5 the local server does not accept us at MAIL: 530 "
+	"answer 0 451 4.3.5 the local server refuses the agent at MAIL: 530 "
 	"5.7.0 STARTTLS first\n"
 	"< 503 5.5.1 MAIL first\nanswer 1 451 4.3.5\n"
 	"< 503 5.5.1 no\nalive\n"
@@ -248,7 +248,7 @@ static const struct dialogue dialogues[] = {
     {"our host refused at RCPT is no word on a recipient", false,
 	LMTP_HELLO GROUP
 	"< 250 ok\n< 554 5.7.1 <u>: Client host rejected: Access denied\n"
-	"answer 0 451 4.3.5 the local server does not accept us at RCPT: 554\n"
+	"answer 0 451 4.3.5 the local server refuses the agent at RCPT: 554\n"
 	"complaint estranged RCPT 554 5.7.1 <u>: Client host\n"
 	"< 250 ok\nanswer 1 250 ok\n"},
     {"a domain that is not set up there is no word on a recipient", false,
@@ -267,8 +267,8 @@ static const struct dialogue dialogues[] = {
     {"nor is a login wanted at the end of data", false,
 	LMTP_HELLO GROUP TAKEN
 	"text x|\ndot\n> x\n> .\n< 250 ok\n< 535 5.7.8 who\n"
-	"result 0 250 ok\nresult 1 451 4.3.5 the local server does not accept "
-	"us at the end of data: 535 5.7.8 who\n"
+	"result 0 250 ok\nresult 1 451 4.3.5 the local server refuses the "
+	"agent at the end of data: 535 5.7.8 who\n"
 	"complaint estranged the end of data 535 5.7.8 who\n"},
     {"552 to a recipient too many is 452 (RFC 5321 4.5.3.1.10)", false,
 	LMTP_HELLO GROUP
