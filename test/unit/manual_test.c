@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "config/config.h"
 #include "config/config_loader.h"
+#include "protocol/sasl.h"
 #include "provider/provider_config.h"
 
 static const char agent_page[] = "man/odmr-agent.yaml.5";
@@ -236,6 +237,35 @@ test_keys(void **state)
 	assert_int_equal(faults, 0);
 }
 
+/* Each is an item of the list under `auth`, alone or with others. */
+static void
+test_mechanisms(void **state)
+{
+	static char lines[LINES_MAX][LINE_MAX_SIZE];
+	size_t count = read_page("man/odmr-agent.yaml.5", lines), faults = 0;
+	const struct sasl_mechanism *mechanism;
+
+	(void)state;
+	for (size_t m = 0; (mechanism = sasl_mechanism_at(m)) != NULL; m++) {
+		const char *name = sasl_mechanism_name(mechanism);
+		size_t found = 0;
+		for (size_t i = 0; i < count; i++) {
+			char *rest = lines[i], *word;
+			if (!begins(rest, ".It "))
+				continue;
+			char *copy = rest = xstrdup(rest);
+			while ((word = strsep(&rest, " ")) != NULL)
+				found += strcmp(word, name) == 0;
+			free(copy);
+		}
+		if (found != 1)
+			print_error("the mechanism %s is there %zu times\n",
+			    name, found);
+		faults += found != 1;
+	}
+	assert_int_equal(faults, 0);
+}
+
 /* The lines from "hostname:" to the end of the paragraph, as they stand in a
  * file of their own. */
 static int
@@ -356,6 +386,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_keys),
+	    cmocka_unit_test(test_mechanisms),
 	    cmocka_unit_test(test_first_examples),
 	    cmocka_unit_test(test_provider_examples),
 	    cmocka_unit_test(test_provider_example_has_every_key)};
