@@ -25,6 +25,7 @@ typedef int command_function(
 
 command_function command_check;
 command_function command_fetch;
+command_function command_init;
 command_function command_ledger;
 command_function command_run;
 command_function command_status;

@@ -40,6 +40,11 @@ static const struct {
 	FILE_GOOD, command_fetch},
     {"help", "[COMMAND]", "show this, or what a command does", NOTHING,
 	command_help},
+    {"init",
+	"[--provider HOST] [--user NAME] [--domains LIST]\n"
+	"        [--deliver KIND:WHERE] [--password-from FILE]",
+	"write a configuration and try it; asks for what is not given", NOTHING,
+	command_init},
     {"ledger", "[ACCOUNT...]", "list which recipient was given which message",
 	FILE_GOOD_QUIETLY, command_ledger},
     {"run", "",
