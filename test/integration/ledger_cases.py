@@ -115,6 +115,43 @@ def test_mixed_outcomes(t):
     assert ", 0 due\n" in t.run("ledger").out
 
 
+def test_two_addresses_of_one_maildir(t):
+    """A template without {domain}: however often the provider has to send it
+    again for somebody else's sake, the Maildir gets one file."""
+    full = ["452 4.2.2 Full"] * 3
+    local = t.local(answers={"END": lambda _server, _rcpt: full.pop() if full
+                             else "250 2.0.0 Saved"})
+    addresses = ["user@example.org", "user@example.com", "third@example.org"]
+    told = {}
+
+    def script(line):
+        hello(line)
+        deliver(line, TEXT, *addresses, expect=451)
+        for _ in range(100):
+            open_ones = [r for r in addresses if r not in told]
+            if not open_ones:
+                break
+            rcpts = begin(line, *open_ones)
+            if rcpts:
+                line.send(dotted(TEXT))
+                if line.expect(250, 451, 452).code == 250:
+                    told.update((r, True) for r in rcpts)
+        goodbye(line)
+
+    t.configure(t.provider(script), top={
+        "deliveries": {"files": {"maildir": t.path("mail/{user}"), "create": "yes"},
+                       "third": {"lmtp": local.address}},
+        "routes": [{"recipients": ["third@*"], "deliver": "third"},
+                   {"deliver": "files"}]})
+    t.run("fetch", "office")
+    t.check_provider()
+    assert sorted(told) == sorted(addresses), told
+    [name] = os.listdir(t.path("mail/user/new"))
+    with open(t.path("mail/user/new/" + name), "rb") as file:
+        fields = file.read()
+    assert fields.count(b"\nDelivered-To: user@example.") == 2, fields
+
+
 def test_put_off(t):
     """Who was deferred after the text is not downloaded again at once, unless
     the user asks for it by the account's name."""
