@@ -17,7 +17,7 @@ from doubles import SILENT, Http
 from patience import Patience
 from service import Gate, Service
 from stage import (PASSWORD, Skip, goodbye, hello, one_message, rows,
-                   until)
+                   until, waits)
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TEXT = mail.message("a message")
@@ -222,6 +222,7 @@ def test_ping_that_fails(t):
     ping(t, watcher, t.provider(), 0, "ping_url cannot be reached")
 
 
+@waits
 def test_ping_that_hangs(t):
     """The session neither waits for it before nor tells its end later."""
     watcher = Http(lambda _path: SILENT)

@@ -8,7 +8,7 @@ import signal
 import mail
 from provider_host import ProviderHost
 from service import Service
-from stage import until
+from stage import until, waits
 
 USER = "user@example.org"
 HELD = 30  # seconds after which the agent knows that the provider holds
@@ -26,6 +26,7 @@ def listen(t, host, **keys):
     return service
 
 
+@waits
 def test_listening(t):
     """What comes after the first hold: no key, no warning, and mail at once."""
     host = ProviderHost(t, hold="4m")
@@ -62,6 +63,7 @@ def test_online_command_while_mail_is_waited_for(t):
     service.stop()
 
 
+@waits
 def test_mail_in_the_first_call(t):
     """What follows a session follows this mail as well, and not the end of the
     hold that is found after it."""
@@ -78,6 +80,7 @@ def test_mail_in_the_first_call(t):
     t.assert_mail(USER, text)
 
 
+@waits
 def test_listening_takes_up_what_is_new(t):
     """A reload, and a network that comes back, begin a new call at once."""
     host = ProviderHost(t, hold="4m")
@@ -93,6 +96,7 @@ def test_listening_takes_up_what_is_new(t):
     service.stop()
 
 
+@waits
 def test_listening_takes_no_place(t):
     """More accounts than max_sessions listen side by side."""
     names = ["office", "shop", "home"]
@@ -110,6 +114,7 @@ def test_listening_takes_no_place(t):
     service.stop()
 
 
+@waits
 def test_deferred_mail_while_listening(t):
     """A full mailbox must not make the agent call without a pause."""
     host = ProviderHost(t, hold="4m")

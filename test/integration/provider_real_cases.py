@@ -16,7 +16,7 @@ from provider_cases import USER, listening
 from provider_host import ProviderHost
 from servers import Process, Skip, answers, until
 from service import Service
-from stage import rows
+from stage import rows, waits
 
 
 def smtp(port, sender, rcpts, text):
@@ -211,6 +211,7 @@ def cut_postfix(host, _account):
     return cutter
 
 
+@waits
 @rows(("customer", cut_customer), ("Postfix", cut_postfix))
 def test_cuts_at_any_octet(t, cut):
     """Nothing is lost, and nothing comes twice, whichever connection is cut.
@@ -270,6 +271,7 @@ def test_a_flood_of_strangers(t):
     service.stop()
 
 
+@waits
 def test_a_stranger_who_never_pauses(t):
     """All that comes before the login has 60 s, also for one who always has
     something to say, and one who drips."""

@@ -12,7 +12,8 @@ import time
 import mail
 from patience import Patience, slowness
 from service import Gate, Service
-from stage import PASSWORD, deliver, dotted, goodbye, hello, one_message, rows, until
+from stage import (PASSWORD, deliver, dotted, goodbye, hello, one_message, rows,
+                   until, waits)
 
 TEXT = mail.message("a message")
 USER = "user@example.org"
@@ -352,6 +353,7 @@ def test_session_dies(t):
     service.stop()
 
 
+@waits
 def test_session_hangs(t):
     """A minute beyond its time limits it is ended (this takes that minute)."""
     gate = Gate()

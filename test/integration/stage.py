@@ -345,6 +345,13 @@ def rows(*table):
     return mark
 
 
+def waits(function):
+    """Marks a case that mostly waits for a time of ours to pass, a minute or
+    so: it runs beside those that use the processor, and begins before them."""
+    function.waits = True
+    return function
+
+
 # Scripts that many cases begin and end with
 
 def hello(line):
@@ -379,4 +386,5 @@ def one_message(text, *rcpts, **options):
 
 
 __all__ = ["DOMAINS", "NO_LEAK_SEARCH", "PASSWORD", "Certificates", "Skip", "Stage",
-           "deliver", "dotted", "goodbye", "hello", "one_message", "rows", "until"]
+           "deliver", "dotted", "goodbye", "hello", "one_message", "rows", "until",
+           "waits"]
