@@ -30,12 +30,15 @@ enum {
 };
 
 /*
- * Postfix is asked again after these, counted from ATRN: a message that it is
- * just putting aside is missed by one flush. Then no more: what comes in while
- * the customer is held is tried at once and needs no flush, and one that was
- * missed all the same waits for Postfix' own next try or for the next ATRN,
- * minutes later. To ask each minute would wake an idle customer's process, and
- * have a message that the customer defers tried each minute.
+ * When Postfix is asked, counted from when the place was given. Not at once: it
+ * may have been refused a moment before, when nobody was here. Between its note
+ * for the flush service and the end of that try the message is neither active
+ * nor deferred for that service, and a flush then strikes the note out: no later
+ * one knows the message, which waits for minutes. From now on nothing is
+ * refused any more. Later ones are for a slow host; then no more: what comes in
+ * while the customer is held is tried at once and needs no flush. To ask each
+ * minute would wake an idle customer's process, and have a message that the
+ * customer defers tried each minute.
  */
 static const int64_t flush_after[] = {500, 2000, 10 * 1000, 60 * 1000};
 
@@ -103,10 +106,10 @@ desk_next_flush(const struct desk *desk)
 
 	if (hold->begun == 0)
 		return -1;
-	if (hold->next < hold->count)
+	if (hold->next > 0 && hold->next < hold->count)
 		return hold->begun;
-	if (hold->flushes <= rounds)
-		return hold->begun + flush_after[hold->flushes - 1];
+	if (hold->flushes < rounds)
+		return hold->begun + flush_after[hold->flushes];
 	return -1;
 }
 

@@ -298,7 +298,8 @@ whose_domains(void **state)
 	}
 }
 
-/* Postfix is asked when the place is given, and then at these times. */
+/* Not at once, when it may still be busy with a message that was refused just
+ * before: the flush would strike it out. */
 static void
 when_postfix_is_asked(void **state)
 {
@@ -311,15 +312,11 @@ when_postfix_is_asked(void **state)
 	int64_t begun = at.desk.hold.begun;
 	assert_true(begun > 0 && begun <= clock_ms());
 	for (size_t i = 0; i < sizeof after / sizeof after[0]; i++) {
-		assert_int_equal(desk_next_flush(&at.desk),
-		    i == 0 ? begun : begun + after[i - 1]);
+		assert_int_equal(desk_next_flush(&at.desk), begun + after[i]);
 		desk_flush_one(&at.desk);
 		assert_int_equal(desk_next_flush(&at.desk), begun);
 		desk_flush_one(&at.desk);
 	}
-	assert_int_equal(desk_next_flush(&at.desk), begun + 60000);
-	desk_flush_one(&at.desk);
-	desk_flush_one(&at.desk);
 	assert_int_equal(desk_next_flush(&at.desk), -1);
 	/* A second word of the gate's does not begin it anew. */
 	gate_says(&at, NOTE_HOLDS, -1);
