@@ -70,3 +70,7 @@ dist:			## pack what is committed
 	@mkdir -p $(BUILD)
 	git archive --format=tar --prefix=odmr-agent-$(VERSION)/ HEAD | \
 		gzip -9n >$(BUILD)/odmr-agent-$(VERSION).tar.gz
+
+# `make deb VERSION=...` gives the packages another one.
+deb:			## build Debian packages of what is committed, in build/deb
+	contrib/deb $(VERSION) $(BUILD)/deb
