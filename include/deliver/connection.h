@@ -37,7 +37,9 @@ struct connection {
 
 void connection_init(
     struct connection *connection, const struct connection_options *options);
-/* Says QUIT, where that can be said, and closes. */
+/* Says QUIT, where that can be said, and closes; a new one may be opened. */
+void connection_end(struct connection *connection);
+/* As connection_end(), and frees. */
 void connection_clear(struct connection *connection);
 /* A new one, greeted, or a sender that is over. */
 void connection_open(

@@ -7,7 +7,8 @@
  * accepted one exactly one result, whatever happens: after EOF, a time-out, a
  * 421 or a reply that makes no sense the machine is over, and what is still
  * owed is told as 451. A reply that came before the final dot was written is
- * no answer to the message, whatever it says. RFC 5321, 1870, 2033, 2920, 6152.
+ * no answer to the message, whatever it says. RFC 5321, 1870, 2033, 2920, 6152, 6531,
+ * 9422.
  *
  * Text for a service that does not list 8BITMIME is sent as it is: every
  * service in use is clean to eight bits, and a rewritten message would break
@@ -126,6 +127,10 @@ bool sender_takes_text(const struct sender *sender);
 bool sender_awaits_go(const struct sender *sender);
 /* SMTPUTF8 is listed (RFC 6531): a path beyond ASCII may be given. */
 bool sender_takes_smtputf8(const struct sender *sender);
+/* What LIMITS leaves (RFC 9422): another recipient in this transaction, another
+ * transaction on this connection. Nothing is kept from being given. */
+bool sender_takes_rcpt(const struct sender *sender);
+bool sender_takes_mail(const struct sender *sender);
 /* The limit of SIZE, 0 where none is known (RFC 1870 4). */
 uint64_t sender_size_max(const struct sender *sender);
 

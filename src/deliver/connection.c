@@ -30,7 +30,7 @@ disconnect(struct connection *connection)
 }
 
 void
-connection_clear(struct connection *connection)
+connection_end(struct connection *connection)
 {
 	struct deadline at_once = deadline_in(AT_ONCE, AT_ONCE);
 
@@ -42,6 +42,12 @@ connection_clear(struct connection *connection)
 	if (connection->stream != NULL)
 		stream_finish(connection->stream, &at_once);
 	disconnect(connection);
+}
+
+void
+connection_clear(struct connection *connection)
+{
+	connection_end(connection);
 	sender_free(connection->sender);
 	connection->sender = NULL;
 	transcript_clear(&connection->transcript);

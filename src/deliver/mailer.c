@@ -71,6 +71,9 @@ connect_anew(struct mailer *mailer, const struct deadline *deadline)
 	struct connection *connection = &mailer->connection;
 
 	connection_look_around(connection);
+	if (connection->stream != NULL && /* LIMITS */
+	    !sender_takes_mail(connection->sender))
+		connection_end(connection);
 	mailer->reused = connection->stream != NULL;
 	if (!mailer->reused)
 		connection_open(connection, deadline);
@@ -157,8 +160,9 @@ give_rcpt(struct mailer *mailer, size_t rcpt)
 	const struct envelope *envelope = mailer->envelope;
 	struct sender *sender = mailer->connection.sender;
 
-	if (sender_is_open(sender) && !sender_takes_smtputf8(sender) &&
-	    refuse_needs_smtputf8(envelope, rcpt)) {
+	if ((sender_is_open(sender) && !sender_takes_smtputf8(sender) &&
+		refuse_needs_smtputf8(envelope, rcpt)) ||
+	    (mailer->begun && !sender_takes_rcpt(sender))) {
 		/* For good: it is not given to another connection either. */
 		rcpts_drop(&mailer->queue);
 		rcpts_add(&mailer->refused, rcpt);
@@ -229,7 +233,8 @@ answer_refused(struct mailer *mailer, size_t *rcpt, struct status *status)
 		return false;
 	if (mailer->lmtp ||
 	    !refuse_relay(mailer->envelope->rcpt[*rcpt], status))
-		refuse_international(mailer->envelope, *rcpt, status);
+		refuse_rcpt(mailer->envelope, *rcpt,
+		    sender_takes_smtputf8(mailer->connection.sender), status);
 	return true;
 }
 

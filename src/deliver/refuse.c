@@ -16,6 +16,13 @@ refuse_relay(const struct path *rcpt, struct status *status)
 	return true;
 }
 
+static void
+set_surplus(struct status *status)
+{
+	status_set(status, 452, "4.5.3", "Too many recipients");
+	status->cause = CAUSE_RECIPIENTS;
+}
+
 bool
 refuse_needs_smtputf8(const struct envelope *envelope, size_t rcpt)
 {
@@ -23,8 +30,8 @@ refuse_needs_smtputf8(const struct envelope *envelope, size_t rcpt)
 	       !path_is_ascii(envelope->rcpt[rcpt]);
 }
 
-void
-refuse_international(
+static void
+set_international(
     const struct envelope *envelope, size_t rcpt, struct status *status)
 {
 	if (path_is_ascii(envelope->rcpt[rcpt]))
@@ -34,4 +41,14 @@ refuse_international(
 		status_set(status, 550, "5.6.7",
 		    "The local server accepts no recipient beyond ASCII");
 	status->cause = CAUSE_ADDRESS;
+}
+
+void
+refuse_rcpt(const struct envelope *envelope, size_t rcpt, bool smtputf8,
+    struct status *status)
+{
+	if (!smtputf8 && refuse_needs_smtputf8(envelope, rcpt))
+		set_international(envelope, rcpt, status);
+	else
+		set_surplus(status);
 }

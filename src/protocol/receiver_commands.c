@@ -29,6 +29,8 @@ proceed_ehlo(struct receiver *r, const struct command *command)
 	receiver_say_line(r, "250-ENHANCEDSTATUSCODES");
 	receiver_say_line(r, "250-CHUNKING");
 	receiver_say_line(r, "250-SMTPUTF8");
+	snprintf(line, sizeof line, "250-LIMITS RCPTMAX=%d", LIMIT_RCPTS);
+	receiver_say_line(r, line);
 	receiver_say_line(r, "250 PRDR");
 	r->awaits_proof = true;
 }

@@ -91,6 +91,7 @@ void
 sender_mail(struct sender *sender, const struct envelope *envelope)
 {
 	begin_transaction(sender);
+	sender->mails++;
 	sender->now.size = envelope->size;
 	sender->now.smtputf8 = envelope->smtputf8 && sender->takes_smtputf8;
 	/* A header in UTF-8 is one of eight bits. */
@@ -108,6 +109,7 @@ sender_rcpt(struct sender *sender, const struct path *to, size_t rcpt)
 {
 	sender_push_step(
 	    sender, (struct step){.kind = STEP_RCPT, .rcpt = rcpt, .path = to});
+	sender->now.rcpts++;
 	sender->now.answers_owed++;
 	sender_process(sender);
 }
@@ -359,6 +361,18 @@ bool
 sender_takes_smtputf8(const struct sender *sender)
 {
 	return sender->takes_smtputf8;
+}
+
+bool
+sender_takes_rcpt(const struct sender *sender)
+{
+	return sender->rcpt_max == 0 || sender->now.rcpts < sender->rcpt_max;
+}
+
+bool
+sender_takes_mail(const struct sender *sender)
+{
+	return sender->mail_max == 0 || sender->mails < sender->mail_max;
 }
 
 uint64_t

@@ -47,6 +47,7 @@ struct transaction {
 	bool answered; /* the service replied to any of it */
 	struct dots dots;
 	unsigned long long octets; /* of the text, for the transcript */
+	uint64_t rcpts; /* that were given, refused ones too */
 	size_t answers_owed;
 	struct status refusal; /* of MAIL; code 0: not refused */
 	struct status outcome; /* of all that were accepted; code 0: none */
@@ -72,6 +73,8 @@ struct sender {
 	/* as listed */
 	bool pipelining, takes_size, takes_eightbit, takes_smtputf8;
 	uint64_t size_max;
+	uint64_t rcpt_max, mail_max; /* 0: no limit is known */
+	uint64_t mails; /* transactions that began on this connection */
 
 	bool dirty; /* MAIL went out, and neither RSET nor a dot since */
 	bool over;

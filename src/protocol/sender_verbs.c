@@ -100,6 +100,30 @@ on_greeting(struct sender *sender, const struct step *step)
 	return true;
 }
 
+/* A limit of LIMITS, where text is one of this name (RFC 9422 3); what is none
+ * leaves the limit as it is. */
+static void
+note_limit(const char *text, const char *name, uint64_t *limit)
+{
+	size_t len = strlen(name);
+	uint64_t value;
+
+	if (strncasecmp(text, name, len) == 0 && text[len] == '=' &&
+	    decimal_digits(text + len + 1, SIZE_MAX, &value) > 0 && value > 0)
+		*limit = value;
+}
+
+static void
+note_limits(struct sender *sender, const char *text)
+{
+	while (*text != '\0') {
+		note_limit(text, "RCPTMAX", &sender->rcpt_max);
+		note_limit(text, "MAILMAX", &sender->mail_max);
+		text += strcspn(text, " ");
+		text += strspn(text, " ");
+	}
+}
+
 /* One line of the answer to EHLO: a keyword and its parameters. */
 static void
 note_keyword(struct sender *sender, const char *line)
@@ -114,6 +138,8 @@ note_keyword(struct sender *sender, const char *line)
 		sender->takes_eightbit = true;
 	else if (len == 8 && strncasecmp(line, "SMTPUTF8", len) == 0)
 		sender->takes_smtputf8 = true;
+	else if (len == 6 && strncasecmp(line, "LIMITS", len) == 0)
+		note_limits(sender, value);
 	else if (len == 4 && strncasecmp(line, "SIZE", len) == 0) {
 		sender->takes_size = true;
 		if (decimal_digits(value, SIZE_MAX, &size) > 0)

@@ -516,6 +516,35 @@ def test_killed_postfix(t):
               lambda: postfix.mail(USER) + postfix.queue())
 
 
+# LIMITS (RFC 9422)
+
+def test_limits_of_the_local_server(t):
+    """The recipient that is one too many comes in a message of its own, and each
+    message on a connection of its own; nothing is refused for good."""
+    local = t.local(keywords=["PIPELINING", "LIMITS RCPTMAX=2 MAILMAX=1 X=y"])
+
+    def script(line):
+        line.expect(220)
+        line.command("EHLO provider.example", 250)
+        for rcpts in ("abc", "c"):
+            line.command("MAIL FROM:<s@b.example>", 250)
+            for i, rcpt in enumerate(rcpts):
+                line.command("RCPT TO:<%s@example.org>" % rcpt,
+                             250 if i < 2 else "451 4.5.3")
+            line.command("DATA", 354)
+            line.send(dotted(mail.message(rcpts)))
+            line.expect(250)
+        line.command("QUIT", 221)
+
+    t.configure(t.provider(script), {"lmtp": local.address}, drain=False)
+    t.fetch("office")
+    assert [m[1] for m in local.messages] == [
+        ["a@example.org", "b@example.org"], ["c@example.org"]], local.messages
+    verbs = [c.split()[0] for c in local.commands]
+    assert verbs.count("LHLO") == 2, local.commands
+    assert verbs.count("RCPT") == 3, local.commands
+
+
 # sendmail
 
 def sendmail_case(t, shell, script, status, **keys):

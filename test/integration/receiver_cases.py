@@ -30,7 +30,7 @@ def test_announced(t):
     t.fetch("office")
     assert sorted(offered) == sorted([
         "PIPELINING", "SIZE 5242880", "8BITMIME", "ENHANCEDSTATUSCODES",
-        "CHUNKING", "SMTPUTF8", "PRDR"]), offered
+        "CHUNKING", "SMTPUTF8", "LIMITS RCPTMAX=1000", "PRDR"]), offered
 
 
 def test_address_literal_for_a_short_name(t):

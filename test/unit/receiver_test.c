@@ -224,7 +224,7 @@ expect(
 #define HELLO                                                                  \
 	"250-mail.example.org\r\n250-PIPELINING\r\n250-SIZE 5000\r\n"          \
 	"250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-CHUNKING\r\n"          \
-	"250-SMTPUTF8\r\n250 PRDR\r\n"
+	"250-SMTPUTF8\r\n250-LIMITS RCPTMAX=1000\r\n250 PRDR\r\n"
 #define MAIL_OK "250 2.1.0 Ok\r\n"
 #define RCPT_OK "250 2.1.5 ok\r\n"
 #define GO_ON   "354 End data with <CR><LF>.<CR><LF>\r\n"
@@ -378,7 +378,7 @@ static const struct dialogue dialogues[] = {
 		   "QUIT\r\n",
 	"250-mail.example.org\r\n250-PIPELINING\r\n250-SIZE 9\r\n"
 	"250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-CHUNKING\r\n"
-	"250-SMTPUTF8\r\n250 PRDR\r\n" OPENED GO_ON
+	"250-SMTPUTF8\r\n250-LIMITS RCPTMAX=1000\r\n250 PRDR\r\n" OPENED GO_ON
 	"552 5.3.4 Message too big\r\n" OPENED
 	"250 2.0.0 5 octets received\r\n552 5.3.4 Message too big\r\n"
 	"552 5.3.4 Message too big\r\n" OPENED BYE,
