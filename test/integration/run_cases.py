@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 """
 `run`: when it fetches, what signals do, and that one session's misfortune is
-not another's (interface.md 1 and 3).
+not another's (odmr-agent(8)).
 """
 import datetime
 import json

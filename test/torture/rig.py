@@ -31,7 +31,7 @@ from wire import Broken, Wire  # noqa: E402
 
 RUN_LIMIT = 40  # seconds of one run of the agent: no limit of its own is as long
 RUNS_MAX = 40  # starts until the queue must be empty
-STATUSES = (0, 64, 67, 69, 70, 71, 75, 76, 77, 78)  # interface.md 2
+STATUSES = (0, 64, 67, 69, 70, 71, 75, 76, 77, 78)  # odmr-agent(8)
 
 ONE = [["user@example.org"], ["user@example.org"], ["user@example.org"]]
 SEVERAL = [["one@example.org", "two@example.com"],
