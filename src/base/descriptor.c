@@ -3,7 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+/* One by one; more would take longer than a start may. */
+enum { CLOSE_MAX = 65536 };
 
 size_t
 descriptor_write(int fd, const void *data, size_t len)
@@ -21,6 +26,21 @@ descriptor_write(int fd, const void *data, size_t len)
 		done += (size_t)n;
 	}
 	return done;
+}
+
+void
+descriptor_close(int first, int last)
+{
+	struct rlimit limit = {.rlim_cur = CLOSE_MAX};
+
+	/* The C library may have no name for it (musl). */
+	if (first > last ||
+	    syscall(SYS_close_range, (unsigned)first, (unsigned)last, 0) == 0)
+		return;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	int end = limit.rlim_cur < CLOSE_MAX ? (int)limit.rlim_cur : CLOSE_MAX;
+	for (int fd = first; fd < end && fd <= last; fd++)
+		close(fd);
 }
 
 void

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -20,6 +19,7 @@
 
 #include "base/buf.h"
 #include "base/deadline.h"
+#include "base/descriptor.h"
 
 enum {
 	EXIT_NOT_STARTED = 127, /* as the shell has it */
@@ -31,8 +31,6 @@ enum {
 	KILL_MS = 5000,
 	/* A grace that no stop request cuts short. */
 	NO_STOP_MS = 24 * 60 * 60 * 1000,
-	/* Closed one by one only where close_range() is missing. */
-	CLOSE_MAX = 65536,
 };
 
 /* What the child needs, made ready before the fork: between fork and exec only
@@ -41,7 +39,6 @@ struct plan {
 	const struct spawn_options *options;
 	int fds[3]; /* to become descriptors 0 to 2, all above 2 */
 	int failure;
-	int close_max;
 };
 
 static void
@@ -76,10 +73,7 @@ arrange_descriptors(const struct plan *plan)
 	if (plan->failure != failure &&
 	    dup3(plan->failure, failure, O_CLOEXEC) < 0)
 		return false;
-	if (syscall(SYS_close_range, failure + 1, UINT_MAX, 0) == 0)
-		return true;
-	for (int fd = failure + 1; fd < plan->close_max; fd++)
-		close(fd);
+	descriptor_close(failure + 1, INT_MAX);
 	return true;
 }
 
@@ -131,11 +125,7 @@ make_plan(struct spawn *spawn, struct plan *plan)
 {
 	const struct spawn_options *options = plan->options;
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	struct rlimit limit = {.rlim_cur = CLOSE_MAX};
 
-	getrlimit(RLIMIT_NOFILE, &limit);
-	plan->close_max =
-	    limit.rlim_cur < CLOSE_MAX ? (int)limit.rlim_cur : CLOSE_MAX;
 	plan->failure = make_pipe(&spawn->failure);
 	plan->fds[0] = dup_fd(options->input < 0 ? null : options->input);
 	plan->fds[1] = options->output == NULL ? dup_fd(null)

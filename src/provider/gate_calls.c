@@ -5,6 +5,7 @@
 #include "gate_private.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/descriptor.h"
 #include "base/stop.h"
 #include "provider/desk.h"
 #include "provider/inner.h"
@@ -288,14 +290,12 @@ find_free(struct gate *gate)
 static void
 keep_only(int customer, int desk)
 {
-	unsigned low = (unsigned)(customer < desk ? customer : desk);
-	unsigned high = (unsigned)(customer < desk ? desk : customer);
+	int low = customer < desk ? customer : desk;
+	int high = customer < desk ? desk : customer;
 
-	if (low > 3)
-		close_range(3, low - 1, 0);
-	if (high > low + 1)
-		close_range(low + 1, high - 1, 0);
-	close_range(high + 1, ~0U, 0);
+	descriptor_close(STDERR_FILENO + 1, low - 1);
+	descriptor_close(low + 1, high - 1);
+	descriptor_close(high + 1, INT_MAX);
 }
 
 /* Not under AddressSanitizer, whose own memory is terabytes of shadow. */
