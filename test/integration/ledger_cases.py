@@ -275,20 +275,27 @@ def test_loop_is_downloaded_once(t):
         deliver(line, TEXT, USER)
         goodbye(line)
 
+    options = []
+
     def second(line):
         fields, _ = mail.split_top(t.mail(USER)[0])
         own = next(f for f in fields if f.startswith(b"Received"))
         again = (own * 5 + mail.stored(TEXT)).replace(b"\n", b"\r\n")
-        size = " SIZE=%d" % len(again)
+        options.append(" SIZE=%d" % len(again))
         hello(line)
-        begin(line, USER, options=size)
+        begin(line, USER, options=options[0])
         line.send(dotted(again))
         line.expect("451 4.4.6")
-        line.command("MAIL FROM:<sender@remote.example>" + size, 250)
+        goodbye(line)
+
+    def third(line):
+        hello(line)
+        line.command("MAIL FROM:<sender@remote.example>" + options[0], 250)
         line.command("RCPT TO:<%s>" % USER, "451 4.4.6")
         goodbye(line)
 
-    t.configure(t.provider(first, second, replies=NONE))
+    t.configure(t.provider(first, second, third,
+                           replies={"ATRN": [None, None, None, b"453 none"]}))
     t.run("fetch", "office")
     t.check_provider()
     assert "451 4.4.6" in t.run("ledger").out
