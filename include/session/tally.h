@@ -22,15 +22,16 @@ enum {
 	/* Final answers that are known again in the same session. One that
 	 * had to make room for another counts as news: that costs a call. */
 	TALLY_SEEN_MAX = 1024,
-	/* A message that is accepted so often out of the ledger, and comes
-	 * again, keeps others from coming. */
+	/* A message that is accepted out of the ledger on so many connections,
+	 * and comes again, keeps others from coming. */
 	TALLY_STUCK = 2,
 };
 
 /* Digest of a recipient that had a final answer; 0: none. */
 struct tally_seen {
 	uint64_t hash;
-	unsigned again; /* times it came although the ledger knew it */
+	unsigned again; /* connections on which the ledger knew it */
+	unsigned connection; /* the last on which it was answered */
 };
 
 /* Messages to one recipient that RCPT cannot tell apart. */
@@ -64,6 +65,7 @@ struct tally {
 	struct tally_deferred *deferred;
 	size_t deferred_len;
 	uint64_t deferred_now;
+	unsigned connections; /* that have begun */
 	struct tally_seen seen[TALLY_SEEN_MAX]; /* by the hash */
 };
 

@@ -98,6 +98,7 @@ remove_deferred(struct tally *tally, uint64_t hash)
 void
 tally_connection_begin(struct tally *tally)
 {
+	tally->connections++;
 	for (size_t i = 0; i < tally->deferred_len; i++)
 		tally->deferred[i].offered = 0;
 }
@@ -116,7 +117,8 @@ note_final(struct tally *tally, uint64_t hash)
 	tally->finals++;
 	if (seen->hash == hash)
 		return;
-	*seen = (struct tally_seen){.hash = hash};
+	*seen =
+	    (struct tally_seen){.hash = hash, .connection = tally->connections};
 	tally->news++;
 }
 
@@ -161,8 +163,11 @@ tally_told_again(
 	uint64_t hash = digest_rcpt(envelope, rcpt);
 	struct tally_seen *seen = &tally->seen[place_of(hash)];
 
-	if (seen->hash == hash)
-		seen->again++;
+	/* Several on one connection are messages that look alike to RCPT. */
+	if (seen->hash != hash || seen->connection == tally->connections)
+		return;
+	seen->connection = tally->connections;
+	seen->again++;
 }
 
 bool
