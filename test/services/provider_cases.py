@@ -35,6 +35,7 @@ deliveries:
 POSTFIX = """set -e
     mkdir -p /etc/postfix /var/lib/postfix /var/spool/postfix /srv/mail
     touch /srv/mail/.odmr-agent /etc/aliases
+    chown odmr-agent /srv/mail
     printf '%s\\n' 'compatibility_level = 3.6' 'myhostname = mx.example.net' \
         'mydestination = $myhostname' 'maillog_file = /var/log/postfix.log' \
         'alias_maps =' 'inet_protocols = ipv4' >/etc/postfix/main.cf
