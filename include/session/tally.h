@@ -54,7 +54,7 @@ struct tally {
 	uint64_t bytes; /* of the texts of those messages */
 	uint64_t refused; /* told 5xx */
 	uint64_t finals; /* told 2xx or 5xx */
-	uint64_t news; /* of those, the ones that were not told before */
+	uint64_t news; /* outcomes and deferrals of what had none before */
 	uint64_t deferrals; /* told 4xx, each time */
 	/* Of the account, which outlive the session; NULL: not kept. */
 	struct history_deferrals *kept;

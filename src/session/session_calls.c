@@ -18,7 +18,8 @@
 enum {
 	/* Some providers send one message a call, or only defer. */
 	CALLS_MAX = 1000,
-	FRUITLESS_MAX = 5,
+	/* In a row, with the same deferrals again: other mail may come next. */
+	FRUITLESS_MAX = 4,
 	/* Exim lets go of its locks a moment after a connection; whoever calls
 	 * in that moment is told that there is no mail (behind one that it
 	 * dropped), or it turns and sends nothing (behind any). A login over a

@@ -74,8 +74,11 @@ add_deferred(struct tally *tally, uint64_t hash)
 {
 	struct tally_deferred *deferred = find_deferred(tally, hash);
 
-	if (deferred == NULL)
+	if (deferred == NULL) {
 		deferred = new_deferred(tally, hash);
+		/* Other mail may be behind it, one message a call. */
+		tally->news += deferred != NULL;
+	}
 	if (deferred == NULL || deferred->offered++ >= deferred->messages) {
 		tally->deferred_now++;
 		if (deferred != NULL)

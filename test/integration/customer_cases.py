@@ -628,6 +628,17 @@ def test_deferrals_only(t):
     assert len(provider.turns()) == 5, len(provider.turns())
 
 
+def test_other_mail_comes_behind_what_is_deferred(t):
+    """One message a call, always in the same order, and seven full mailboxes."""
+    full = ["full%d@example.org" % n for n in range(7)]
+    provider = t.provider(*[one_message(mail.message(rcpt), rcpt, expect="4")
+                            for rcpt in full], one_message(TEXT))
+    local = t.local(answers={"END": {rcpt: "452 4.2.2 Full" for rcpt in full}})
+    t.configure(provider, {"lmtp": local.address})
+    t.expect(t.fetch("office", status=75), 75, "office: 1 message, 7 deferred")
+    assert [m[1] for m in local.messages if m[1]] == [["user@example.org"]]
+
+
 def change_status(t, **keys):
     """Another past for office."""
     status = t.status()

@@ -27,7 +27,7 @@
 #define UNIX_TIME   INT64_C(1800000000000)
 
 enum {
-	CALLS_MAX = 5, /* fruitless ones of a session, as session/ has */
+	CALLS_MAX = 4, /* fruitless ones of a session, as session/ has */
 	WAITS_MAX = 1000000, /* of a session: it does not end */
 };
 

@@ -17,10 +17,9 @@ enum {
 	/* Longer than the agent waits for any answer. */
 	HANGS = 2000 * 1000,
 	SLOW = 40 * 1000,
-	/* Of the first messages. A session ends after five calls without
-	 * progress: who sends one message a call, always in the same order,
-	 * would not come to what is behind five of them. */
-	DEFERRED_FOR_EVER = 4,
+	/* Of the first messages; more than a session makes calls without
+	 * progress. */
+	DEFERRED_FOR_EVER = 8,
 };
 
 static bool
