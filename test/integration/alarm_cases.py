@@ -379,6 +379,7 @@ def test_notified(t):
                       for l in said()), what="what is next")
     service.reload()
     service.stop()
+    until(lambda: "STOPPING=1" in said(), what="STOPPING=1 to be read")
     order = [l for l in said() if l.split("=")[0] in ("READY", "RELOADING", "STOPPING")]
     assert order == ["READY=1", "RELOADING=1", "READY=1", "STOPPING=1"], order
 

@@ -315,10 +315,13 @@ class Stage:
             assert not provider.failures, "the provider: %s" % provider.failures[0]
 
     def status(self, account="office"):
-        """The status file of an account."""
-        with open(self.path("state", "status", account + ".json"),
-                  encoding="utf-8") as file:
-            return json.load(file)
+        """The status file of an account; {}: it has none yet."""
+        try:
+            with open(self.path("state", "status", account + ".json"),
+                      encoding="utf-8") as file:
+                return json.load(file)
+        except FileNotFoundError:
+            return {}
 
     # Comparing
 
