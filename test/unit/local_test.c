@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "net/local.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <setjmp.h>
@@ -107,7 +108,7 @@ failures(void **state)
 	assert_non_null(strstr(err.text, ": No such file or directory"));
 	assert_int_equal(open_it(longest, 0, LONG_MS, &err), -1);
 	assert_int_equal(err.class, ERROR_LOCAL);
-	assert_non_null(strstr(err.text, ": File name too long"));
+	assert_non_null(strstr(err.text, strerror(ENAMETOOLONG)));
 	assert_int_equal(open_it("a b", 25, LONG_MS, &err), -1);
 	assert_int_equal(err.class, ERROR_LOCAL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "record/status_file.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -136,8 +137,7 @@ links_are_not_followed(void **state)
 	snprintf(other, sizeof other, "%s/other", folder);
 	assert_int_equal(rename(in_folder("status/office.json"), other), 0);
 	assert_int_equal(symlink("../other", path), 0);
-	assert_string_equal(read_one(0),
-	    "cannot open office.json: Too many levels of symbolic links");
+	assert_non_null(strstr(read_one(0), strerror(ELOOP)));
 	write_text("status/office.json.new", "left behind");
 	/* The link is replaced, and what it named stays. */
 	write_one();
