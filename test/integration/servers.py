@@ -33,17 +33,25 @@ class Skip(Exception):
     """This case cannot be run here; the argument says why."""
 
 
+_claims = []  # as long as the process of the case lives
+
+
 def free_port():
     """A port that nobody has now, below those that the kernel gives out, so
-    that no outgoing connection takes it meanwhile."""
+    that no outgoing connection takes it meanwhile; nor another case, until this
+    one ends: the name of a port is one that only one process can have."""
     while True:
         port = random.randrange(20000, 32000)
+        claim = socket.socket(socket.AF_UNIX)
         with socket.socket() as probe:
             try:
+                claim.bind("\0odmr-agent test port %d" % port)
                 probe.bind(("127.0.0.1", port))
-                return port
             except OSError:
+                claim.close()
                 continue
+        _claims.append(claim)
+        return port
 
 
 def until(condition, seconds=20, what="a condition"):
