@@ -41,8 +41,8 @@ static const struct {
     {"help", "[COMMAND]", "show this, or what a command does", NOTHING,
 	command_help},
     {"init",
-	"[--provider HOST] [--user NAME] [--domains LIST]\n"
-	"        [--deliver KIND:WHERE] [--password-from FILE]",
+	"[--provider HOST] [--user NAME] [--domains LIST]"
+	" [--deliver KIND:WHERE] [--password-from FILE]",
 	"write a configuration and try it; asks for what is not given", NOTHING,
 	command_init},
     {"ledger", "[ACCOUNT...]", "list which recipient was given which message",

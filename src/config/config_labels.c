@@ -6,7 +6,6 @@
 #include "base/pool.h"
 #include "protocol/address.h"
 #include "protocol/international.h"
-#include "protocol/ulabel.h"
 
 /* Octets beyond ASCII count as letters, so that the ASCII part of the name is
  * looked at as that of any other. */
@@ -46,55 +45,4 @@ config_to_mail_domain(struct config_loader *loader,
 			*c = (char)(*c - 'A' + 'a');
 	*(const char **)field = text;
 	return true;
-}
-
-static bool
-names_form(const struct config_texts *domains, const char *domain)
-{
-	for (size_t i = 0; i < domains->count; i++)
-		if (strcmp(domains->items[i], domain) == 0)
-			return true;
-	return false;
-}
-
-/* One of the domains is this one, as ATRN and DNS have it. */
-static bool
-has_alabels_of(const struct config_texts *domains, const char *domain)
-{
-	char international[ULABEL_DOMAIN_MAX + 1];
-
-	for (size_t i = 0; i < domains->count; i++)
-		if (ulabel_domain(domains->items[i], international) &&
-		    strcmp(international, domain) == 0)
-			return true;
-	return false;
-}
-
-void
-config_check_labels(
-    const struct config_section *section, const struct config_account *account)
-{
-	const struct config_texts *accept = &account->accept;
-	bool set = config_is_set(section, "accept");
-	struct config_mark mark =
-	    config_mark_of(section, set ? "accept" : "domains");
-	char international[ULABEL_DOMAIN_MAX + 1];
-
-	if (config_has_slip(section, "accept"))
-		return;
-	for (size_t i = 0; i < accept->count; i++) {
-		const char *domain = accept->items[i];
-		if (ulabel_domain(domain, international) &&
-		    !names_form(accept, international))
-			config_warn(section->loader, mark,
-			    "accept: %s is also written %s in mail (SMTPUTF8),"
-			    " which would be refused: add it in that form",
-			    domain, international);
-		if (!international_is_ascii(domain) &&
-		    !has_alabels_of(accept, domain))
-			config_warn(section->loader, mark,
-			    "accept: %s is named without its form in ASCII"
-			    " (xn--...), which most mail has: add it",
-			    domain);
-	}
 }

@@ -76,7 +76,9 @@ class Server:
     def __init__(self, t, *friends):
         own_network()
         self.t = t
-        self.host = ProviderHost(t, start=False, listen="0.0.0.0:366", hold="0s")
+        # No reload changes the interfaces.
+        self.host = ProviderHost(t, start=False, main_cf="inet_interfaces = all\n",
+                                 listen="0.0.0.0:366", hold="0s")
         self.host.port = 366
         self.postfix = self.host.postfix
         self.pem = self.host.config["tls_cert_file"]
@@ -89,13 +91,8 @@ class Server:
                   encoding="ascii") as file:
             file.write(self.here(guide.block("/etc/postfix/master.cf")))
         self.start_auth(guide)
-        self.host.postconf("inet_interfaces=all", "myhostname=mx.example.net",
+        self.host.postconf("myhostname=mx.example.net",
                            "virtual_mailbox_domains=remote.example")
-        # A listener that is new needs a start.
-        self.postfix.end()
-        self.postfix.process = Process(
-            ["/usr/sbin/postfix", "-c", self.postfix.folder, "start-fg"],
-            os.path.join(self.postfix.folder, "out"))
         until(lambda: answers(("127.0.0.1", 587)), what="the submission service")
         self.host.start()
 

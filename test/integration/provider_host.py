@@ -22,11 +22,11 @@ PATIENT = ["minimal_backoff_time=300s", "queue_run_delay=300s",
 
 
 class ProviderHost:
-    """accounts: name to domains. address: where customers call. keys: of
-    odmr-provider.yaml."""
+    """accounts: name to domains. address: where customers call. main_cf: more
+    of Postfix'. keys: of odmr-provider.yaml."""
 
     def __init__(self, t, accounts=None, start=True, address="127.0.0.1",
-                 **keys):
+                 main_cf="", **keys):
         self.t = t
         self.program = os.path.join(os.path.dirname(t.binary), "odmr-provider")
         if os.geteuid() != 0:
@@ -34,7 +34,7 @@ class ProviderHost:
         self.address = address
         self.accounts = accounts or {"office": ["example.org", "example.com"]}
         self.folder = t.sub("host")
-        self.postfix = t.postfix(name="host-postfix")
+        self.postfix = t.postfix(name="host-postfix", extra=main_cf)
         self.port, self.tls_port = free_port(), free_port()
         self.inner_port = free_port()
         self.config_file = os.path.join(self.folder, "odmr-provider.yaml")

@@ -160,8 +160,8 @@ class Stage:
     def dovecot(self, *users):
         return self._server(servers.Dovecot, "dovecot", list(users))
 
-    def postfix(self, *users, relay=None, name="postfix"):
-        return self._server(servers.Postfix, name, list(users), relay)
+    def postfix(self, *users, relay=None, name="postfix", extra=""):
+        return self._server(servers.Postfix, name, list(users), relay, extra)
 
     def exim(self, relay=None, name="exim"):
         return self._server(servers.Exim, name, relay)

@@ -6,7 +6,7 @@ import re
 import shutil
 import stat
 
-from servers import Skip
+from servers import Skip, until
 
 PROGRAM = "/usr/local/sbin/odmr-agent"
 COMPLETION = "/usr/local/share/bash-completion/completions/odmr-"
@@ -41,9 +41,9 @@ def table(place):
     with open(os.path.join(place.top, "src/command/main.c"), encoding="utf-8") as file:
         text = file.read()
     text = text[text.index("commands[] = {"):text.index("enum { COMMANDS")]
-    rows = re.findall(r'^ *\{"([a-z]+)", "([^"]*)",', text, re.MULTILINE)
+    rows = re.findall(r'^ *\{"([a-z]+)",\s*((?:"[^"]*"\s*)+),', text, re.MULTILINE)
     assert len(rows) == len(re.findall(r"^ *\{", text, re.MULTILINE)), text
-    return dict(rows)
+    return {name: "".join(re.findall('"([^"]*)"', words)) for name, words in rows}
 
 
 def test_completion_knows_each_command(place):
@@ -182,9 +182,10 @@ def test_plugin_with_the_program(place):
 # Hooks and cron
 
 
-def hook(place, name, *words, systemd=None):
+def hook(place, name, *words, systemd=None, calls=True):
     """Runs a hook with doubles for the programs it may call; returns the call.
-    systemd: what the status line of the service says there."""
+    systemd: what the status line of the service says there. calls: one is
+    expected, and waited for."""
     folder = place.sub("hook-%s-%d" % (name, len(os.listdir(place.folder))))
     for program in ("systemctl", "odmr-agent"):
         executable("%s/%s" % (folder, program), '''#!/bin/sh
@@ -199,9 +200,11 @@ esac
     text = text.replace("/run/systemd/system",
                         folder if systemd is not None else folder + "/none")
     changed = executable(folder + "/hook", text)
-    place.run("sh", "-c", '"$@"; for i in 1 2 3 4 5 6 7 8 9 10; do '
-              '[ -e %s/calls ] || sleep 0.1; done' % folder, "sh", changed, *words)
-    if not os.path.exists(folder + "/calls"):
+    place.run(changed, *words)
+    try:
+        until(lambda: os.path.exists(folder + "/calls") and
+              os.path.getsize(folder + "/calls"), 20 if calls else 1, "a call")
+    except AssertionError:
         return ""
     with open(folder + "/calls", encoding="utf-8") as file:
         return file.read().strip()
@@ -216,9 +219,9 @@ def test_hooks_fetch(place):
     assert hook(place, "ppp-ip-up", "ppp0", "/dev/tty") == call
     assert hook(place, "networkmanager-dispatcher", "eth0", "up") == call
     assert hook(place, "networkmanager-dispatcher", "tun0", "vpn-up") == call
-    assert hook(place, "networkmanager-dispatcher", "eth0", "down") == ""
-    assert hook(place, "networkmanager-dispatcher", "lo", "up") == ""
-    assert hook(place, "networkmanager-dispatcher") == ""
+    assert hook(place, "networkmanager-dispatcher", "eth0", "down", calls=False) == ""
+    assert hook(place, "networkmanager-dispatcher", "lo", "up", calls=False) == ""
+    assert hook(place, "networkmanager-dispatcher", calls=False) == ""
 
 
 def test_hooks_under_systemd(place):
@@ -281,4 +284,4 @@ def test_openwrt_version(place):
     with open(place.top + "/contrib/openwrt/Makefile", encoding="utf-8") as file:
         packed = re.search(r"^PKG_VERSION:=(\S+)", file.read(), re.MULTILINE).group(1)
     out = place.run(place.installed + PROGRAM, "--version")
-    assert out == "odmr-agent %s\n" % packed, out
+    assert out.startswith("odmr-agent %s\n" % packed), out
