@@ -19,10 +19,12 @@ is_international_domain(const char *text)
 		return false;
 	/* A label of 63 octets may be longer in UTF-8: two letters will do. */
 	size_t used = 0;
+	bool before = false;
 	for (size_t i = 0; i < len; i++) {
 		bool beyond = international_octet(text[i]);
-		if (!beyond || used == 0 || as_letters[used - 1] != 'x')
+		if (!beyond || !before)
 			as_letters[used++] = beyond ? 'x' : text[i];
+		before = beyond;
 	}
 	as_letters[used] = '\0';
 	return address_is_domain(as_letters);
