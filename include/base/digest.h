@@ -12,12 +12,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DIGEST_SIZE = 32 };
+enum {
+	DIGEST_SIZE = 32,
+	DIGEST_RANDOM_MAX = 16, /* as much chance as a UUID has, and more */
+};
 
 void digest_octets(
     unsigned char out[DIGEST_SIZE], const void *data, size_t len);
 /* In lower case, with a NUL; out has 2 * count + 1 octets; returns out. */
 char *digest_hex(char *out, const unsigned char *octets, size_t count);
+/* The same of DIGEST_RANDOM_MAX octets by chance at most, a name for something
+ * that is to be found again; of zeros where the system has no chance to give. */
+char *digest_random(char *out, size_t count);
 /*
  * Whether text begins with so many hexadecimal digits of either case, 16 at
  * most; *number is what they are. Reads no further than the first octet that is

@@ -46,9 +46,11 @@ enum config_delivery_kind {
 	CONFIG_SENDMAIL,
 	CONFIG_MAILDIR,
 };
+enum { CONFIG_KINDS = CONFIG_MAILDIR + 1 };
 
 /* What the rest of the program has to know of a kind of delivery. */
 struct config_kind {
+	const char *name; /* the key that has it */
 	/* Times `timeout` that it may be busy without a sign of life. */
 	int waits;
 	bool program; /* args: it has to be there when the file is read */
@@ -58,7 +60,7 @@ struct config_kind {
 };
 
 /* By enum config_delivery_kind. */
-extern const struct config_kind config_kinds[];
+extern const struct config_kind config_kinds[CONFIG_KINDS];
 
 enum {
 	/* Names become file names with a suffix; NAME_MAX is 255. */

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 #include "base/digest.h"
 
+#include <assert.h>
+#include <string.h>
+#include <unistd.h>
+
 #include <openssl/evp.h>
 
 #include "base/mem.h"
@@ -23,6 +27,17 @@ digest_hex(char *out, const unsigned char *octets, size_t count)
 	}
 	out[2 * count] = '\0';
 	return out;
+}
+
+char *
+digest_random(char *out, size_t count)
+{
+	unsigned char octets[DIGEST_RANDOM_MAX];
+
+	assert(count <= sizeof octets);
+	if (getentropy(octets, count) != 0)
+		memset(octets, 0, count);
+	return digest_hex(out, octets, count);
 }
 
 bool

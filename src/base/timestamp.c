@@ -61,6 +61,19 @@ timestamp_format_clock(char *out, int64_t ms, int64_t now)
 }
 
 char *
+timestamp_format_mail(char *out, int64_t ms)
+{
+	time_t seconds = whole_seconds(ms);
+	struct tm tm;
+
+	if (localtime_r(&seconds, &tm) == NULL ||
+	    strftime(
+		out, TIMESTAMP_MAIL_SIZE, "%a, %d %b %Y %H:%M:%S %z", &tm) == 0)
+		out[0] = '\0';
+	return out;
+}
+
+char *
 timestamp_format_span(char *out, int64_t ms)
 {
 	static const struct {

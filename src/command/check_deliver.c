@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <time.h>
-#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/deadline.h"
 #include "base/digest.h"
 #include "base/mem.h"
+#include "base/timestamp.h"
 #include "config/config.h"
 #include "deliver/delivery.h"
 #include "protocol/address.h"
@@ -75,11 +75,11 @@ tell_way(const struct test_message *test)
 		printf("no delivery: no route matches\n");
 		return;
 	}
-	printf("delivery %s: ", delivery->name);
+	printf("delivery %s: %s ", delivery->name,
+	    config_kinds[delivery->kind].name);
 	switch (delivery->kind) {
 	case CONFIG_LMTP:
 	case CONFIG_SMTP:
-		printf("%s ", delivery->kind == CONFIG_LMTP ? "lmtp" : "smtp");
 		if (delivery->address.host == NULL)
 			printf("%s\n", delivery->path);
 		else
@@ -87,10 +87,10 @@ tell_way(const struct test_message *test)
 			    (unsigned)delivery->address.port);
 		break;
 	case CONFIG_SENDMAIL:
-		printf("sendmail %s\n", delivery->args.items[0]);
+		printf("%s\n", delivery->args.items[0]);
 		break;
 	case CONFIG_MAILDIR:
-		printf("maildir %s\n", delivery->path);
+		printf("%s\n", delivery->path);
 		break;
 	}
 }
@@ -118,13 +118,9 @@ tell_reply(const struct test_message *test, const struct status *status)
 static void
 give_message(const struct test_message *test, struct delivery *delivery)
 {
-	char field[TRACE_FIELD_MAX], date[64] = "";
-	time_t now = time(NULL);
-	struct tm tm;
+	char field[TRACE_FIELD_MAX], date[TIMESTAMP_MAIL_SIZE];
 
-	if (localtime_r(&now, &tm) != NULL &&
-	    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S %z", &tm) == 0)
-		date[0] = '\0';
+	timestamp_format_mail(date, clock_unix_ms());
 	struct trace_field trace = {
 	    .peer_name = test->config->hostname,
 	    .peer_addr = "",
@@ -208,7 +204,6 @@ check_deliver(const struct config *config,
     const struct config_account *const *accounts, size_t count,
     const char *address, bool trace)
 {
-	unsigned char octets[ID_OCTETS];
 	struct test_message test = {.config = config};
 
 	if (!read_test_address(&test.rcpt, address))
@@ -216,9 +211,7 @@ check_deliver(const struct config *config,
 	test.account = find_accepting(accounts, count, &test.rcpt);
 	if (test.account == NULL)
 		return EX_NOUSER;
-	if (getentropy(octets, sizeof octets) != 0)
-		memset(octets, 0, sizeof octets);
-	digest_hex(test.id, octets, sizeof octets);
+	digest_random(test.id, ID_OCTETS);
 	test.destinations =
 	    destinations_new(config, test.account, config->hostname, trace);
 	int status = deliver_test(&test);

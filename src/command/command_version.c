@@ -8,6 +8,7 @@
 #include <openssl/crypto.h>
 #include <yaml.h>
 
+#include "config/config.h"
 #include "protocol/sasl.h"
 
 int
@@ -26,6 +27,9 @@ command_version(struct command_context *context, int argc, char **argv)
 	printf("AUTH:");
 	for (size_t i = 0; (mechanism = sasl_mechanism_at(i)) != NULL; i++)
 		printf(" %s", sasl_mechanism_name(mechanism));
-	printf("\nDeliveries: lmtp smtp sendmail maildir\n");
+	printf("\nDeliveries:");
+	for (size_t i = 0; i < CONFIG_KINDS; i++)
+		printf(" %s", config_kinds[i].name);
+	putchar('\n');
 	return EX_OK;
 }

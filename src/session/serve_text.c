@@ -2,8 +2,9 @@
 #include "serve_private.h"
 
 #include <stdio.h>
-#include <time.h>
 
+#include "base/clock.h"
+#include "base/timestamp.h"
 #include "deliver/delivery.h"
 #include "ledger/ledger.h"
 #include "net/tls.h"
@@ -40,16 +41,11 @@ only_rcpt(const struct serve *s)
 void
 serve_text_begin(struct serve *s)
 {
-	char field[TRACE_FIELD_MAX], id[80], date[64] = "";
+	char field[TRACE_FIELD_MAX], id[80], date[TIMESTAMP_MAIL_SIZE];
 	struct tls_info tls;
-	time_t now = time(NULL);
-	struct tm tm;
 
 	snprintf(id, sizeof id, "%s-%u", s->options->session_id,
 	    s->options->tally->transactions);
-	if (localtime_r(&now, &tm) != NULL &&
-	    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S %z", &tm) == 0)
-		date[0] = '\0';
 	struct trace_field trace = {
 	    .peer_name = receiver_peer_name(s->receiver),
 	    .peer_addr = s->options->peer_addr,
@@ -57,7 +53,7 @@ serve_text_begin(struct serve *s)
 	    .cipher = tls_info(s->options->stream, &tls) ? tls.cipher : NULL,
 	    .id = id,
 	    .rcpt = only_rcpt(s),
-	    .date = date,
+	    .date = timestamp_format_mail(date, clock_unix_ms()),
 	    .esmtp = receiver_is_esmtp(s->receiver),
 	    .smtputf8 = receiver_envelope(s->receiver)->smtputf8,
 	};

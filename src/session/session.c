@@ -4,9 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -132,15 +130,11 @@ prepare_local(struct session *s, struct error *err)
 static void
 begin_session(struct session *s)
 {
-	unsigned char octets[(SESSION_ID_SIZE - 1) / 2];
-
 	history_init(&s->history);
 	transcript_init(&s->transcript, "provider", s->options->trace);
 	s->begun = clock_ms();
 	s->result->started = clock_unix_ms();
-	if (getentropy(octets, sizeof octets) != 0)
-		memset(octets, 0, sizeof octets);
-	digest_hex(s->id, octets, sizeof octets);
+	digest_random(s->id, (SESSION_ID_SIZE - 1) / 2);
 	log_session(s->id);
 	log_say(
 	    CONFIG_LOG_DEBUG, s->account->name, "start", "the session begins");
