@@ -6,15 +6,6 @@
 #include "protocol/international.h"
 #include "protocol/ulabel.h"
 
-static bool
-names_form(const struct config_texts *domains, const char *domain)
-{
-	for (size_t i = 0; i < domains->count; i++)
-		if (strcmp(domains->items[i], domain) == 0)
-			return true;
-	return false;
-}
-
 /* One of the domains is this one, as ATRN and DNS have it. */
 static bool
 has_alabels_of(const struct config_texts *domains, const char *domain)
@@ -43,7 +34,7 @@ config_check_labels(
 	for (size_t i = 0; i < accept->count; i++) {
 		const char *domain = accept->items[i];
 		if (ulabel_domain(domain, international) &&
-		    !names_form(accept, international))
+		    !config_accepts(account, international))
 			config_warn(section->loader, mark,
 			    "accept: %s is also written %s in mail (SMTPUTF8),"
 			    " which would be refused: add it in that form",
