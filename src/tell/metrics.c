@@ -5,27 +5,16 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/deadline.h"
 #include "base/mem.h"
-#include "base/whole_file.h"
 #include "config/config.h"
 #include "record/expected.h"
 #include "record/history.h"
-#include "record/lock.h"
 #include "record/status_file.h"
 #include "tell/alarm.h"
-
-enum {
-	TEXT_MAX = 64 << 20, /* 10,000 accounts have 20 MB */
-	LOCK_MS = 10 * 1000, /* for another session that writes them */
-};
-
-/* No account can have this name. */
-static const char lock_name[] = "metrics:";
+#include "tell/public_file.h"
 
 /* What is told of an account. */
 struct sample {
@@ -276,32 +265,28 @@ take_sample(struct sample *sample, const struct config *config,
 	history_clear(&history);
 }
 
-bool
-metrics_write(const struct config *config, struct error *err)
+static bool
+format_metrics(const struct config *config, struct buf *text)
 {
-	struct deadline deadline = deadline_in(LOCK_MS, 0);
 	size_t count = config->accounts_count;
-	bool written = false;
-	struct buf text;
-
-	if (config->metrics_file == NULL)
-		return true;
-	int lock = lock_take(config->state_dir, lock_name, &deadline, err);
-	if (lock < 0)
-		return false;
 	struct sample *samples = xcalloc(count, sizeof *samples);
+
 	for (size_t i = 0; i < count; i++)
 		take_sample(
 		    &samples[i], config, &config->accounts[i], clock_unix_ms());
-	buf_init(&text, TEXT_MAX);
-	if (!format_sample(&text, samples, count))
-		error_set(err, ERROR_INTERNAL, "too many metrics");
-	else
-		/* The collector is another user. */
-		written = whole_file_write_path(config->metrics_file, 0644,
-		    buf_data(&text), buf_len(&text), err);
-	buf_clear(&text);
+	bool fits = format_sample(text, samples, count);
 	free(samples);
-	close(lock);
-	return written;
+	return fits;
+}
+
+bool
+metrics_write(const struct config *config, struct error *err)
+{
+	static const struct public_file file = {
+	    .lock_name = "metrics:",
+	    .too_large = "too many metrics",
+	    .format = format_metrics,
+	};
+
+	return public_file_write(&file, config, config->metrics_file, err);
 }
