@@ -10,6 +10,7 @@ import re
 import subprocess
 
 import mail
+from servers import terminal_output
 from stage import DOMAINS, PASSWORD, goodbye, hello, one_message, rows
 
 TEXT = mail.message("a message")
@@ -52,13 +53,7 @@ def on_terminal(t, *words):
     ours, theirs = pty.openpty()
     child = t.start(*words, env={"TERM": "xterm"}, stdout=theirs, stderr=theirs)
     os.close(theirs)
-    seen = b""
-    try:
-        while part := os.read(ours, 65536):
-            seen += part
-    except OSError:  # as Linux tells the end
-        pass
-    os.close(ours)
+    seen = terminal_output(ours)
     child.wait(60)
     lines = []
     for line in seen.decode().split("\r\n"):

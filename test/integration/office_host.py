@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 
+from inside import Inside, first_child
 from provider_host import ProviderHost
 from servers import TOP, Process, Skip, answers, until
 from stage import PASSWORD
@@ -128,7 +129,7 @@ class Server:
         return self.postfix.arrived(friend, count)
 
 
-class Office:
+class Office(Inside):
     def __init__(self, t, package=None):
         folder = "-"
         if package:
@@ -152,13 +153,7 @@ class Office:
         if self.helper.poll() is not None:
             with open(self.t.path("office.log"), encoding="utf-8") as log:
                 raise Skip("no host can be made here: " + log.read().strip())
-        pid = self.helper.pid
-        with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as file:
-            children = file.read().split()
-        if not children:
-            return None
-        with open("/proc/%s/comm" % children[0], encoding="ascii") as file:
-            return children[0] if file.read().strip() == "sleep" else None
+        return first_child(self.helper.pid, "sleep")
 
     def _connect(self):
         try:
@@ -170,15 +165,6 @@ class Office:
         ip("link", "set", "toward-office", "up")
         self.shell("ip addr add %s/24 dev toward-server && "
                    "ip link set toward-server up" % OFFICE)
-
-    def path(self, path):
-        return "/proc/%s/root%s" % (self.init, path)
-
-    def write(self, path, text, mode=0o644):
-        os.makedirs(os.path.dirname(self.path(path)), exist_ok=True)
-        with open(self.path(path), "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(self.path(path), mode)
 
     def append(self, path, text):
         with open(self.path(path), "a", encoding="utf-8") as file:

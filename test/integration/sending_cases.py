@@ -13,7 +13,7 @@ import mail
 from certificate import self_signed
 from office_host import OFFICE, Guide, Office, Server
 from provider_cases import USER
-from servers import TOP, answers, until
+from servers import POSTFIX_FOLDERS, TOP, answers, until
 from stage import PASSWORD, yaml
 
 PAGE = "doc/sending.md"
@@ -26,17 +26,8 @@ POSTFIX = """set -e
     printf '%s\\n' 'compatibility_level = 3.6' 'myhostname = mail.example.org' \
         'mydestination = $myhostname, localhost' 'maillog_file = /var/log/postfix.log' \
         'alias_maps =' 'smtp_host_lookup = native' >/etc/postfix/main.cf
-    cp /usr/share/postfix/master.cf.dist /etc/postfix/master.cf
+    """ + POSTFIX_FOLDERS + """
     postconf -F '*/*/chroot = n'
-    : >/etc/postfix/postfix-files
-    chown postfix /var/lib/postfix
-    cd /var/spool/postfix
-    mkdir -p pid public maildrop active bounce corrupt defer deferred flush hold \
-        incoming private saved trace
-    chown postfix active bounce corrupt defer deferred flush hold incoming \
-        private saved trace
-    chown postfix:postdrop public maildrop
-    chmod 730 maildrop
     """
 EXIM_CONF = """\
 dc_other_hostnames='mail.example.org'

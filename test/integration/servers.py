@@ -87,6 +87,18 @@ def started(server, condition, what):
         raise
 
 
+def terminal_output(fd):
+    """All octets that come to a terminal until nobody has its other end."""
+    seen = b""
+    try:
+        while chunk := os.read(fd, 65536):
+            seen += chunk
+    except OSError:  # as Linux tells the end
+        pass
+    os.close(fd)
+    return seen
+
+
 def answers(address):
     """Whether something listens and greets there."""
     family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
@@ -246,6 +258,25 @@ anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
 """
+
+
+# Its folders in a system with a fresh /etc and /var, as Debian's package makes
+# them; main.cf is there already.
+POSTFIX_FOLDERS = """
+    cp /usr/share/postfix/master.cf.dist /etc/postfix/master.cf
+    : >/etc/postfix/postfix-files
+    chown postfix /var/lib/postfix
+    cd /var/spool/postfix
+    mkdir -p pid public maildrop active bounce corrupt defer deferred flush hold \
+        incoming private saved trace
+    chown postfix active bounce corrupt defer deferred flush hold incoming \
+        private saved trace
+    chmod 700 active bounce corrupt defer deferred flush hold incoming private \
+        saved trace
+    chown postfix:postdrop public maildrop
+    chmod 710 public
+    chmod 730 maildrop
+    """
 
 
 class Postfix:

@@ -16,6 +16,7 @@ import xml.etree.ElementTree as ElementTree
 
 import mail
 from browser import contrast, look_at
+from servers import terminal_output
 from stage import one_message, rows
 
 TEXT = mail.message("a message")
@@ -29,13 +30,7 @@ def on_terminal(t, columns, locale, *args):
         fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         env = t.environment({"LC_ALL": locale, "TERM": "dumb"})
         os.execve(t.binary, t.command(*args), env)
-    seen = b""
-    try:
-        while chunk := os.read(fd, 4096):
-            seen += chunk
-    except OSError:  # as Linux tells the end
-        pass
-    os.close(fd)
+    seen = terminal_output(fd)
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     assert status == 0, (status, seen)
     return seen.decode().replace("\r\n", "\n")

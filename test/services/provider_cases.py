@@ -7,7 +7,7 @@ import os
 import shutil
 
 import mail
-from servers import Skip, until
+from servers import POSTFIX_FOLDERS, Skip, until
 
 SERVICE, SOCKET = "odmr-provider.service", "odmr-provider.socket"
 CONFIG = "/etc/odmr-agent/odmr-provider.yaml"
@@ -39,20 +39,7 @@ POSTFIX = """set -e
     printf '%s\\n' 'compatibility_level = 3.6' 'myhostname = mx.example.net' \
         'mydestination = $myhostname' 'maillog_file = /var/log/postfix.log' \
         'alias_maps =' 'inet_protocols = ipv4' >/etc/postfix/main.cf
-    cp /usr/share/postfix/master.cf.dist /etc/postfix/master.cf
-    : >/etc/postfix/postfix-files
-    chown postfix /var/lib/postfix
-    cd /var/spool/postfix
-    mkdir -p pid public maildrop active bounce corrupt defer deferred flush hold \
-        incoming private saved trace
-    chown postfix active bounce corrupt defer deferred flush hold incoming \
-        private saved trace
-    chmod 700 active bounce corrupt defer deferred flush hold incoming private \
-        saved trace
-    chown postfix:postdrop public maildrop
-    chmod 710 public
-    chmod 730 maildrop
-    """
+    """ + POSTFIX_FOLDERS
 
 
 class Host:

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import time
 
+from inside import Inside, first_child
 from patience import Patience
 from servers import Skip, until
 
@@ -30,7 +31,7 @@ def cgroup_folder():
     raise Skip("there is no cgroup 2 hierarchy")
 
 
-class System:
+class System(Inside):
     def __init__(self, folder, installed):
         if os.geteuid() != 0:
             raise Skip("only root can boot a systemd")
@@ -64,7 +65,7 @@ class System:
                 preexec_fn=self._enter)
         patience = Patience(30)
         while patience.left() and self.helper.poll() is None:
-            self.init = self._find_init()
+            self.init = first_child(self.helper.pid, "systemd")
             if self.init and self.run("systemctl", "is-system-running",
                                       status=None).stdout.strip() == b"running":
                 return
@@ -79,29 +80,9 @@ class System:
                   encoding="ascii") as file:
             file.write(str(os.getpid()))
 
-    def _find_init(self):
-        """The child of unshare, once it has become systemd."""
-        pid = self.helper.pid
-        with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as file:
-            children = file.read().split()
-        if not children:
-            return None
-        with open("/proc/%s/comm" % children[0], encoding="ascii") as file:
-            return children[0] if file.read().strip() == "systemd" else None
-
     def shared(self, *parts):
         """A path of the folder that the system sees as /srv/test."""
         return os.path.join(self.folder, "shared", *parts)
-
-    def path(self, path):
-        """A file of the system, as we can open it."""
-        return "/proc/%s/root%s" % (self.init, path)
-
-    def write(self, path, text, mode=0o644):
-        os.makedirs(os.path.dirname(self.path(path)), exist_ok=True)
-        with open(self.path(path), "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(self.path(path), mode)
 
     def enter(self, *spaces):
         """The beginning of a command line that runs in its name spaces."""

@@ -23,6 +23,7 @@
 #include "base/spawn.h"
 #include "base/stop.h"
 #include "config/config.h"
+#include "read_text.h"
 #include "record/history.h"
 #include "record/status_file.h"
 #include "session/session.h"
@@ -68,16 +69,7 @@ remove_folder(void **state)
 static const char *
 read_text(const char *name)
 {
-	static char text[65536];
-	FILE *file = fopen(in_folder(7, name), "r");
-	size_t len = 0;
-
-	if (file != NULL) {
-		len = fread(text, 1, sizeof text - 1, file);
-		fclose(file);
-	}
-	text[len] = '\0';
-	return text;
+	return read_text_file(in_folder(7, name));
 }
 
 /* followup_session() of this program would become another user. */

@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/deadline.h"
 #include "config/config.h"
+#include "read_text.h"
 #include "record/history.h"
 #include "record/lock.h"
 #include "record/status_file.h"
@@ -181,16 +182,7 @@ end_scheduler(void)
 static char *
 read_text(const char *name)
 {
-	static char text[TEXT_MAX];
-	FILE *file = fopen(in_folder(name), "r");
-	size_t len = 0;
-
-	if (file != NULL) {
-		len = fread(text, 1, sizeof text - 1, file);
-		fclose(file);
-	}
-	text[len] = '\0';
-	return text;
+	return read_text_file(in_folder(name));
 }
 
 /* Waits for a message to systemd that begins so. */
