@@ -109,7 +109,7 @@ def test_dashboard(t):
     t.configure(accounts={
         "office": t.account(provider, every="1s", jitter="0s"),
         "branch": t.account(t.provider(replies={"AUTH": b"535 5.7.8 Wrong"}),
-                            domains=["b.example"])},
+                            jitter="0s", domains=["b.example"])},
                 top={"metrics_file": os.path.join(web, "odmr.txt")})
     folder = Folder(web)
     t.at_end(folder.close)

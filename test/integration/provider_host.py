@@ -153,9 +153,10 @@ class ProviderHost:
     # A customer
 
     def account(self, name="office", **keys):
-        """An account of the agent that calls here; held for as long as the
-        agent's default lets it be."""
+        """An account of the agent that calls here, at once; held for as long as
+        the agent's default lets it be."""
         keys.setdefault("provider_timeout", "10m")
+        keys.setdefault("jitter", "0s")
         return self.t.account(
             "%s:%d" % (self.address, self.port), user=name, tls="starttls",
             tls_pins=self.pin, domains=self.accounts[name], **keys)
