@@ -98,7 +98,7 @@ FUZZ_LINKING := $(if $(filter fuzz,$(PROFILE)),-fsanitize=fuzzer)
 FUZZ_SECONDS ?= 600
 
 .PHONY: all check integration fuzz bench lint analyze demo deps install \
-	uninstall dist deb clean help unit-tests fuzz-targets fuzz-replay model mutants \
+	uninstall dist openwrt deb clean help unit-tests fuzz-targets fuzz-replay model mutants \
 	torture torture-tools property coverage
 all: $(PROGRAM) $(PROVIDER)	## build the programs
 

@@ -71,6 +71,15 @@ dist:			## pack what is committed
 	git archive --format=tar --prefix=odmr-agent-$(VERSION)/ HEAD | \
 		gzip -9n >$(BUILD)/odmr-agent-$(VERSION).tar.gz
 
+# An archive cannot name its own digest, which a feed asks for. The version has one place.
+openwrt: dist		## pack, and an OpenWrt package folder for the archive, in build/openwrt
+	rm -rf $(BUILD)/openwrt
+	cp -R contrib/openwrt $(BUILD)/openwrt
+	digest=$$(sha256sum <$(BUILD)/odmr-agent-$(VERSION).tar.gz) && \
+	sed -e 's/^PKG_VERSION:=.*/PKG_VERSION:=$(VERSION)/' \
+		-e "s/^PKG_HASH:=.*/PKG_HASH:=$${digest%% *}/" \
+		contrib/openwrt/Makefile >$(BUILD)/openwrt/Makefile
+
 # `make deb VERSION=...` gives the packages another one.
 deb:			## build Debian packages of what is committed, in build/deb
 	contrib/deb $(VERSION) $(BUILD)/deb
