@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: ISC
-"""What lies in contrib/: completion, plug-in, hooks, cron, OpenWrt."""
+"""What lies in contrib/: completion, plug-in, hooks, cron."""
 import json
 import os
 import re
 import shutil
-import stat
 
 from servers import Skip, until
 
@@ -239,49 +238,3 @@ def test_crontab_line(place):
     job = lines[-1].split(None, 6)
     assert job[5:] == ["odmr-agent", "odmr-agent -q fetch"], lines
     assert all(re.match(r"[A-Z]+=", x) for x in lines[:-1]), lines
-
-
-# OpenWrt
-
-
-def test_openwrt_init(place):
-    """Under busybox's shell where there is one, with doubles for procd."""
-    folder = place.sub("openwrt")
-    with open(place.top + "/contrib/openwrt/files/odmr-agent.init",
-              encoding="utf-8") as file:
-        text = file.read()
-    assert text.startswith("#!/bin/sh /etc/rc.common\n")
-    mode = os.stat(place.top + "/contrib/openwrt/files/odmr-agent.init").st_mode
-    assert stat.S_IMODE(mode) & 0o111
-    double = executable(folder + "/double", '#!/bin/sh\necho "$@"; exit ${STATUS-0}\n')
-    for name, value in (("PROGRAM", double),
-                        ("CONFIG", folder + "/odmr-agent.yaml"),
-                        ("STATE", folder + "/state/deep")):
-        text = re.sub("^%s=.*" % name, "%s=%s" % (name, value), text, flags=re.MULTILINE)
-    doubles = "".join("%s() { echo %s \"$@\"; }\n" % (n, n) for n in (
-        "procd_open_instance", "procd_close_instance", "procd_set_param",
-        "procd_send_signal", "procd_add_interface_trigger", "chown"))
-    script = folder + "/script"
-    shell = ["busybox", "sh"] if shutil.which("busybox") else ["sh"]
-
-    def call(what):
-        executable(script, doubles + text + "\n" + what + "\n")
-        return place.run(*shell, script)
-
-    assert call("start_service") == "", "there is no configuration yet"
-    configuration(place, folder)
-    out = call("start_service")
-    assert "procd_set_param command %s run\n" % double in out, out
-    assert "procd_set_param user odmr-agent\n" in out, out
-    assert "chown odmr-agent:odmr-agent %s/state/deep\n" % folder in out, out
-    assert stat.S_IMODE(os.stat(folder + "/state/deep").st_mode) == 0o750
-    assert call("reload_service") == "check\nprocd_send_signal odmr-agent\n"
-    assert call("export STATUS=78; reload_service || echo no") == "check\nno\n"
-    assert "interface.*.up wan /etc/init.d/odmr-agent fetch" in call("service_triggers")
-
-
-def test_openwrt_version(place):
-    with open(place.top + "/contrib/openwrt/Makefile", encoding="utf-8") as file:
-        packed = re.search(r"^PKG_VERSION:=(\S+)", file.read(), re.MULTILINE).group(1)
-    out = place.run(place.installed + PROGRAM, "--version")
-    assert out.startswith("odmr-agent %s\n" % packed), out
