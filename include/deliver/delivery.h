@@ -71,6 +71,12 @@ struct delivery_ops {
 	 */
 	bool (*result)(struct delivery *, size_t *rcpt, struct status *,
 	    const struct deadline *);
+	/*
+	 * The next result came with the last one: one step was for both, and
+	 * both have to go on record at once. Else a kill in between would have
+	 * one of them given the message again. NULL: never.
+	 */
+	bool (*result_joined)(const struct delivery *);
 	void (*abort)(struct delivery *);
 	/*
 	 * The local side went away and could not be opened again, or the disk
@@ -91,5 +97,12 @@ struct delivery {
 	const struct delivery_ops *ops;
 	const char *name; /* as in the configuration; borrowed */
 };
+
+static inline bool
+delivery_result_joined(const struct delivery *delivery)
+{
+	return delivery->ops->result_joined != NULL &&
+	       delivery->ops->result_joined(delivery);
+}
 
 #endif

@@ -146,10 +146,11 @@ enum ledger_verdict ledger_judge(struct ledger *ledger);
 /*
  * The outcome of a recipient, softened already where refusals are softened. It
  * is on record when this returns (but see ledger_failed()); to be called as
- * each result comes, before the next is waited for.
+ * each result comes, before the next is waited for. joined: the next one comes
+ * at once, and both go on record together (delivery_result_joined()).
  */
-void ledger_outcome(
-    struct ledger *ledger, size_t rcpt, const struct status *outcome);
+void ledger_outcome(struct ledger *ledger, size_t rcpt,
+    const struct status *outcome, bool joined);
 /*
  * What to tell each recipient that was answered 2xx at RCPT, in the order of
  * their numbers; false when there is none left. With ledger_sync it is on disk

@@ -107,6 +107,8 @@ bool sender_answer(struct sender *sender, size_t *rcpt, struct status *status);
  * sender does not take text. false: input is wanted, or none is owed.
  */
 bool sender_result(struct sender *sender, size_t *rcpt, struct status *status);
+/* The next result is that of the same reply as the last one (SMTP). */
+bool sender_result_joined(const struct sender *sender);
 
 /* Greeted, and EHLO answered. */
 bool sender_is_open(const struct sender *sender);

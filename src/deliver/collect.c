@@ -219,6 +219,14 @@ collect_result(struct delivery *delivery, size_t *rcpt, struct status *status,
 	return true;
 }
 
+static bool
+collect_result_joined(const struct delivery *delivery)
+{
+	const struct collect *collect = (const void *)delivery;
+
+	return collect->begun && delivery_result_joined(collect->inner);
+}
+
 static void
 collect_abort(struct delivery *delivery)
 {
@@ -270,6 +278,7 @@ static const struct delivery_ops collect_ops = {
     .ready = collect_ready,
     .finish = collect_finish,
     .result = collect_result,
+    .result_joined = collect_result_joined,
     .abort = collect_abort,
     .gone = collect_gone,
     .complains = collect_complains,

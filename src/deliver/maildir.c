@@ -287,6 +287,17 @@ maildir_result(struct delivery *delivery, size_t *rcpt, struct status *status,
 	return false;
 }
 
+/* One file is for all addresses of a box. */
+static bool
+maildir_result_joined(const struct delivery *delivery)
+{
+	const struct maildir *maildir = (const void *)delivery;
+
+	return maildir->boxes_told < maildir->boxes_len &&
+	       rcpts_left(&maildir->boxes[maildir->boxes_told].rcpts) &&
+	       maildir->boxes[maildir->boxes_told].rcpts.next > 0;
+}
+
 static void
 maildir_abort(struct delivery *delivery)
 {
@@ -322,6 +333,7 @@ static const struct delivery_ops maildir_ops = {
     .ready = maildir_ready,
     .finish = maildir_finish,
     .result = maildir_result,
+    .result_joined = maildir_result_joined,
     .abort = maildir_abort,
     .gone = maildir_gone,
     .free = maildir_free,

@@ -357,6 +357,14 @@ mailer_result(struct delivery *delivery, size_t *rcpt, struct status *status,
 	return false;
 }
 
+static bool
+mailer_result_joined(const struct delivery *delivery)
+{
+	const struct mailer *mailer = (const void *)delivery;
+
+	return sender_result_joined(mailer->connection.sender);
+}
+
 static void
 mailer_abort(struct delivery *delivery)
 {
@@ -408,6 +416,7 @@ static const struct delivery_ops mailer_ops = {
     .ready = mailer_ready,
     .finish = mailer_finish,
     .result = mailer_result,
+    .result_joined = mailer_result_joined,
     .abort = mailer_abort,
     .gone = mailer_gone,
     .complains = mailer_complains,

@@ -34,6 +34,7 @@ struct route {
 
 	const struct envelope *envelope;
 	struct rcpts refused; /* no rule takes them */
+	const struct leg *told; /* whose result was the last one; or NULL */
 };
 
 static bool
@@ -130,6 +131,7 @@ route_begin(struct delivery *delivery, const struct envelope *envelope)
 
 	route->envelope = envelope;
 	rcpts_reset(&route->refused);
+	route->told = NULL;
 	for (size_t i = 0; i < route->leg_count; i++) {
 		struct leg *leg = &route->legs[i];
 		leg->begun = leg->queued = leg->ready = false;
@@ -286,10 +288,19 @@ route_result(struct delivery *delivery, size_t *rcpt, struct status *status,
 		if (leg->begun &&
 		    leg->to->ops->result(leg->to, rcpt, status, deadline)) {
 			*rcpt = leg->rcpts.items[*rcpt];
+			route->told = leg;
 			return true;
 		}
 	}
 	return false;
+}
+
+static bool
+route_result_joined(const struct delivery *delivery)
+{
+	const struct route *route = (const void *)delivery;
+
+	return route->told != NULL && delivery_result_joined(route->told->to);
 }
 
 static void
@@ -340,6 +351,7 @@ static const struct delivery_ops route_ops = {
     .ready = route_ready,
     .finish = route_finish,
     .result = route_result,
+    .result_joined = route_result_joined,
     .abort = route_abort,
     .gone = route_gone,
     .free = route_free,

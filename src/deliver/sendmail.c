@@ -298,6 +298,16 @@ sendmail_result(struct delivery *delivery, size_t *rcpt, struct status *status,
 	return true;
 }
 
+/* One run is for all, unless it failed. */
+static bool
+sendmail_result_joined(const struct delivery *delivery)
+{
+	const struct sendmail *sendmail = (const void *)delivery;
+
+	return sendmail->step == SENDMAIL_ENDED &&
+	       rcpts_left(&sendmail->accepted);
+}
+
 static void
 sendmail_abort(struct delivery *delivery)
 {
@@ -352,6 +362,7 @@ static const struct delivery_ops sendmail_ops = {
     .ready = sendmail_ready,
     .finish = sendmail_finish,
     .result = sendmail_result,
+    .result_joined = sendmail_result_joined,
     .abort = sendmail_abort,
     .gone = sendmail_gone,
     .complains = sendmail_complains,

@@ -114,7 +114,6 @@ record_outcome(struct ledger *ledger, const struct ledger_rcpt *rcpt)
 		ledger->progress++;
 	strike_former(ledger, rcpt);
 	ledger_record(ledger, &made);
-	ledger_flush(ledger);
 }
 
 /* Whoever was refused before, and is deferred now, is no longer refused. */
@@ -130,7 +129,8 @@ defer(struct ledger *ledger, const struct ledger_rcpt *rcpt, bool lasts)
 }
 
 void
-ledger_outcome(struct ledger *ledger, size_t rcpt, const struct status *outcome)
+ledger_outcome(struct ledger *ledger, size_t rcpt, const struct status *outcome,
+    bool joined)
 {
 	struct ledger_rcpt *given = &ledger->mail.rcpt[rcpt];
 
@@ -139,6 +139,8 @@ ledger_outcome(struct ledger *ledger, size_t rcpt, const struct status *outcome)
 		record_outcome(ledger, given);
 	else
 		defer(ledger, given, ledger_concerns_rcpt(outcome));
+	if (!joined)
+		ledger_flush(ledger);
 }
 
 static void
@@ -162,7 +164,7 @@ complete_outcomes(struct ledger *ledger)
 		if (each->same_as != LEDGER_ITSELF)
 			each->outcome = mail->rcpt[each->same_as].outcome;
 		else if (each->late != NULL)
-			ledger_outcome(ledger, i, each->late);
+			ledger_outcome(ledger, i, each->late, false);
 		else
 			set_silent(&each->outcome);
 	}

@@ -302,6 +302,13 @@ sender_result(struct sender *sender, size_t *rcpt, struct status *status)
 }
 
 bool
+sender_result_joined(const struct sender *sender)
+{
+	return sender_owes_results(sender) && sender->now.told > 0 &&
+	       sender->now.outcome.code != 0;
+}
+
+bool
 sender_is_open(const struct sender *sender)
 {
 	return sender->open && !sender->over;

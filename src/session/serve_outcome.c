@@ -68,7 +68,8 @@ hand_over(struct serve *s)
 	while (delivery->ops->result(delivery, &rcpt, &status, &deadline)) {
 		s->replies[rcpt] = status;
 		serve_soften(s, serve_delivery_of(s, rcpt), &status);
-		ledger_outcome(s->options->ledger, rcpt, &status);
+		ledger_outcome(s->options->ledger, rcpt, &status,
+		    delivery_result_joined(delivery));
 	}
 	s->begun = false;
 	rcpt = receiver_envelope(s->receiver)->rcpts;

@@ -5,25 +5,28 @@ kills - the agent, all of it, is killed at each of its system calls.
 Nothing may be lost. A message may come twice only where the kill fell between
 the answer of the local service and its record in the ledger: the store has it
 and the ledger does not. With Maildirs that is one recipient at most: each has
-its record before the next has its message.
+its record before the next has its message. Recipients of one step (a run of
+sendmail, a Maildir with two addresses) are on record at once or not at all.
 """
 import os
 
 from held import BDAT, LOCKSTEP, PIPELINED, PRDR
 from pool import Job
-from rig import KINDS, Rig, Wrong, counted_steps, steps
+from rig import KILLED_KINDS, Rig, Wrong, counted_steps, steps
 from wire import Slow
 
 MODES = (LOCKSTEP, PIPELINED, BDAT, PRDR)
 PART = 7
 CHUNK = 40
-PART_MODES = dict(zip(KINDS, (PIPELINED, PRDR, LOCKSTEP, BDAT, PIPELINED, PRDR)))
+PART_MODES = dict(zip(KILLED_KINDS, (PIPELINED, PRDR, LOCKSTEP, BDAT, PIPELINED,
+                                     PRDR, LOCKSTEP)))
+ONE_STEP = ("sendmail", "maildir-shared")
 KILLED = 137
 
 
 def jobs(setup):
     found = []
-    for kind in KINDS:
+    for kind in KILLED_KINDS:
         for mode in MODES if setup.full else (PART_MODES[kind],):
             found += session(setup, kind, mode, False)
         if setup.full or kind == "lmtp-several":
@@ -56,6 +59,8 @@ def kill(folder, tally, setup, kind, mode, tls, points):
             window = unrecorded(rig, point)
             if kind == "maildir" and len(window) > 1:
                 raise Wrong("several have it and no record: %s" % window)
+            if kind in ONE_STEP and halves(rig, point, window):
+                raise Wrong("half of a step is on record: without are %s" % window)
             rig.drain(point)
             rig.judge(point, twice=window)
             tally.counts["between answer and record"] += bool(window)
@@ -76,6 +81,12 @@ def unrecorded(rig, point):
             if (rcpt, text) in taken and not recorded(rig, message.sender, rcpt):
                 found.add((message.sender, rcpt))
     return found
+
+
+def halves(rig, point, window):
+    """A message some of whose recipients are on record, and others have it."""
+    return any(recorded(rig, m.sender, rcpt) for m in point.held.messages
+               for rcpt in m.rcpts if m.sender in {sender for sender, _ in window})
 
 
 def recorded(rig, sender, rcpt):

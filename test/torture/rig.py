@@ -26,7 +26,7 @@ for part in ("provider", "integration"):
 from held import Held, Message  # noqa: E402
 from patience import Patience  # noqa: E402
 import stage  # noqa: E402
-from stores import Maildir, Sendmail, Server  # noqa: E402
+from stores import Maildir, Sendmail, Server, SharedMaildir  # noqa: E402
 from wire import Broken, Wire  # noqa: E402
 
 RUN_LIMIT = 40  # seconds of one run of the agent: no limit of its own is as long
@@ -37,6 +37,8 @@ ONE = [["user@example.org"], ["user@example.org"], ["user@example.org"]]
 SEVERAL = [["one@example.org", "two@example.com"],
            ["later@example.org", "two@example.com", "three@example.org"],
            ["one@example.org", "never@example.com", "three@example.org"]]
+SHARED = [["one@example.org", "one@example.com"], ["two@example.org"],
+          ["two@example.com", "two@example.org"]]
 PLAIN = [["one@example.org", "two@example.com"], ["three@example.org"],
          ["two@example.com", "one@example.org"]]
 
@@ -53,6 +55,9 @@ KINDS = {
         f, True, ["later@example.org"], ["never@example.com"]),
         "boxes": Maildir(f)}, SEVERAL),
 }
+# Where the connection is cut makes no difference to these.
+KILLED_KINDS = dict(KINDS, **{
+    "maildir-shared": (lambda f: {"local": SharedMaildir(f)}, SHARED)})
 NEVER = "never@example.com"
 UNLIKE = ("later@example.org", NEVER)
 
@@ -95,7 +100,7 @@ class Rig:
         self.agent = setup.agent
         self.name = "%s %s %s" % (kind, mode, "tls" if tls else "clear")
         self.mode = mode
-        make, self.rcpts = KINDS[kind]
+        make, self.rcpts = KILLED_KINDS[kind]
         self.stores = make(folder)
         for store in self.stores.values():
             if timeout and "timeout" in store.config:

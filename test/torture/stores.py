@@ -233,3 +233,20 @@ class Maildir:
             with open(path, "rb") as file:
                 found.append(("%s@%s" % (user, domain), bare(file.read())))
         return found
+
+
+class SharedMaildir(Maildir):
+    """Users have one Maildir in all domains; one file is for all its addresses."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.config["maildir"] = self.base + "/{user}"
+
+    def taken(self):
+        found = []
+        for path in glob.glob(os.path.join(self.base, "*", "new", "*")):
+            with open(path, "rb") as file:
+                top, text = mail.split_top(file.read())
+            found += [(field.split(b" ")[1].strip().decode(), bare(text))
+                      for field in top if field.startswith(b"Delivered-To:")]
+        return found

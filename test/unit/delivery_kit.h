@@ -32,6 +32,7 @@ struct kit {
 	const struct path **rcpts;
 	struct envelope envelope;
 	struct status answers[KIT_RCPTS], results[KIT_RCPTS];
+	bool joined[KIT_RCPTS]; /* to the result that came next */
 	struct delivery *delivery;
 };
 
@@ -154,11 +155,13 @@ kit_results(struct kit *kit)
 	size_t rcpt;
 
 	memset(kit->results, 0, sizeof kit->results);
+	memset(kit->joined, 0, sizeof kit->joined);
 	while (kit->delivery->ops->result(
 	    kit->delivery, &rcpt, &status, &deadline)) {
 		assert_int_equal(status_class(&kit->answers[rcpt]), 2);
 		assert_int_equal(kit->results[rcpt].code, 0);
 		kit->results[rcpt] = status;
+		kit->joined[rcpt] = delivery_result_joined(kit->delivery);
 	}
 	for (size_t i = 0; i < kit->envelope.rcpts; i++)
 		if (status_class(&kit->answers[i]) == 2)

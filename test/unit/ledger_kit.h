@@ -87,7 +87,7 @@ kit_offer(struct ledger *ledger, const struct offer *offer,
 			    each->local != 0 ? each->local : 250,
 			    each->enhanced != NULL ? each->enhanced : "5.1.2",
 			    "local text");
-			ledger_outcome(ledger, i, &status);
+			ledger_outcome(ledger, i, &status, false);
 			each->delivered = true;
 			outcomes++;
 		}

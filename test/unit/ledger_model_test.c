@@ -320,7 +320,7 @@ local_outcome(struct world *w, unsigned text, size_t index)
 		w->taken[text][rcpt]++;
 		w->full[rcpt] |= fate == FILLS;
 	}
-	ledger_outcome(w->ledger, index, &status);
+	ledger_outcome(w->ledger, index, &status, false);
 }
 
 static void

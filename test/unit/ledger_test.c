@@ -268,6 +268,36 @@ test_a_message_costs_one_write(void **state)
 	assert_int_equal(f->store.syncs, 0);
 }
 
+/* What one step gave to two is on record at once: a kill in between would give
+ * one of them the message again. */
+static void
+test_joined_outcomes_cost_one_write(void **state)
+{
+	struct fixture *f = *state;
+	struct ledger_target target = {false, false};
+	struct path sender = kit_path(plain.sender);
+	const char *const names[] = {"a@x.example", "b@x.example"};
+	struct status status;
+
+	ledger_mail(f->ledger, &sender, 0, false);
+	for (size_t i = 0; i < 2; i++) {
+		struct path path = kit_path(names[i]);
+		assert_int_equal(
+		    ledger_rcpt(f->ledger, i, &path, &target, &status),
+		    LEDGER_ASK);
+		status_set(&status, 250, "", "ok");
+		ledger_rcpt_answer(f->ledger, i, &status);
+	}
+	assert_int_equal(ledger_judge(f->ledger), LEDGER_FINISH);
+	size_t before = f->store.appends;
+	ledger_outcome(f->ledger, 0, &status, true);
+	assert_int_equal(f->store.appends, before);
+	ledger_outcome(f->ledger, 1, &status, false);
+	assert_int_equal(f->store.appends, before + 1);
+	for (size_t i = 0; i < 2; i++)
+		assert_non_null(strstr(f->store.last, names[i]));
+}
+
 static void
 test_sync_comes_before_the_reply(void **state)
 {
@@ -315,6 +345,7 @@ main(void)
 	    WITH_LEDGER(test_a_refused_mailbox_named_twice),
 	    WITH_LEDGER(test_a_mailbox_named_twice_in_one_group),
 	    WITH_LEDGER(test_a_message_costs_one_write),
+	    WITH_LEDGER(test_joined_outcomes_cost_one_write),
 	    cmocka_unit_test(test_sync_comes_before_the_reply),
 	    WITH_LEDGER(test_a_failed_write_stays_truthful),
 	};

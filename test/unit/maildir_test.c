@@ -157,6 +157,7 @@ test_message_for_two(void **state)
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(kit->results[i].code, 250);
 		assert_string_equal(kit->results[i].enhanced, "2.0.0");
+		assert_false(kit->joined[i]);
 	}
 }
 
@@ -177,8 +178,11 @@ test_one_mailbox_named_several_times(void **state)
 		   "Delivered-To: anna@example.org\n"
 		   "Delivered-To: ANNA@example.com\n"));
 	expect_message(kit, "ben", for_ben);
-	for (int i = 0; i < 4; i++)
+	/* The results come box by box; a file's are on record at once. */
+	for (int i = 0; i < 4; i++) {
 		assert_int_equal(kit->results[i].code, 250);
+		assert_int_equal(kit->joined[i], i < 2);
+	}
 }
 
 static void

@@ -348,6 +348,7 @@ struct message {
 	struct service *joins_late; /* before finish */
 	struct service *go_on; /* which waits for the first result */
 	bool stops_before_results;
+	size_t joined; /* results that came with the one before */
 	char told[600]; /* "250 550 / ready / 250 " */
 };
 
@@ -380,6 +381,7 @@ tell_results(struct delivery *delivery, struct message *message)
 	while (delivery->ops->result(delivery, &rcpt, &status, &long_time)) {
 		assert_true(rcpt < message->rcpts);
 		tell_code(message, &status);
+		message->joined += delivery_result_joined(delivery);
 		if (message->go_on != NULL)
 			service_go_on(message->go_on);
 		message->go_on = NULL;
@@ -582,6 +584,9 @@ test_scenarios(void **state)
 		    strcmp(service.heard, scenario->heard) != 0)
 			fail_msg("%s: told \"%s\", heard \"%s\"",
 			    scenario->name, message.told, service.heard);
+		/* SMTP has one reply for both. */
+		if (strstr(message.told, "ready 250 250 ") != NULL)
+			assert_int_equal(message.joined, scenario->smtp);
 	}
 }
 

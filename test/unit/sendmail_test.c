@@ -108,6 +108,13 @@ test_arguments_and_text(void **state)
 		assert_true(kit_end(kit));
 		expect_file(kit, "args", runs[i].arguments);
 		expect_file(kit, "text", message_lf);
+		/* One run was for all; nobody's comes after the last. */
+		size_t joined = 0, accepted = 0;
+		for (size_t k = 0; k < kit->envelope.rcpts; k++) {
+			joined += kit->joined[k];
+			accepted += path_is_plain(&kit->paths[k]);
+		}
+		assert_int_equal(joined, accepted - 1);
 		for (size_t k = 0; k < kit->envelope.rcpts; k++) {
 			bool plain = path_is_plain(&kit->paths[k]);
 			assert_int_equal(
@@ -246,6 +253,8 @@ test_one_recipient_makes_the_run_fail(void **state)
 		    status_format(&kit->results[1], reply, sizeof reply),
 		    aparts[i].reply);
 		assert_int_equal(kit->results[2].code, 250);
+		for (int k = 0; k < 3; k++)
+			assert_false(kit->joined[k]);
 		assert_false(kit->delivery->ops->gone(kit->delivery));
 	}
 }
