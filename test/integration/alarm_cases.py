@@ -14,10 +14,10 @@ import time
 import mail
 from clock import wall_clock
 from doubles import SILENT, Http
+from gate import Gate
 from patience import Patience
-from service import Gate, Service
-from stage import (PASSWORD, Skip, goodbye, hello, one_message, rows,
-                   until, waits)
+from service import Service
+from stage import PASSWORD, Skip, one_message, rows, until, waits
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TEXT = mail.message("a message")
@@ -148,16 +148,10 @@ def test_alarm_of_a_domain(t):
 def test_alarm_of_sessions_that_die(t):
     """A session that was killed cannot raise it; its parent has it raised."""
     gate = Gate()
-
-    def script(line):
-        hello(line)
-        gate.reached.set()
-        line.wait_end()
-
     watcher = Http()
     t.at_end(watcher.close)
     begin_failing(t, **CERTAIN)
-    t.configure(t.provider(script), alarm_command=alarm_command(t),
+    t.configure(t.provider(gate.silent), alarm_command=alarm_command(t),
                 ping_url="http://%s/uuid" % watcher.address,
                 top={"metrics_file": t.path("odmr.prom")}, **CERTAIN)
     service = Service(t)
@@ -174,15 +168,9 @@ def test_alarm_of_sessions_that_die(t):
 def test_fetch_of_a_session_that_dies(t):
     """As with `run`: reported, and followed by what follows a failure."""
     gate = Gate()
-
-    def script(line):
-        hello(line)
-        gate.reached.set()
-        line.wait_end()
-
     watcher = Http()
     t.at_end(watcher.close)
-    t.configure(t.provider(script), ping_url="http://%s/uuid" % watcher.address)
+    t.configure(t.provider(gate.silent), ping_url="http://%s/uuid" % watcher.address)
     child = t.start("fetch", "office")
     gate.arrived()
     with open("/proc/%d/task/%d/children" % (child.pid, child.pid),
@@ -362,19 +350,13 @@ def test_metrics(t):
 
 def test_notified(t):
     gate = Gate()
-
-    def script(line):
-        hello(line)
-        gate.wait()
-        goodbye(line)
-
-    t.configure(t.provider(script), **CERTAIN)
+    t.configure(t.provider(gate.no_mail), **CERTAIN)
     service = Service(t, env={"WATCHDOG_USEC": "400000"})
     gate.arrived()
     said = service.notified.lines
     service.wait("STATUS=fetching office; nothing is scheduled")
     service.wait("WATCHDOG=1", 3)
-    gate.opened.set()
+    gate.open()
     until(lambda: any(re.match(r"STATUS=next: office at (\S+ )?\d\d:\d\d$", l)
                       for l in said()), what="what is next")
     service.reload()

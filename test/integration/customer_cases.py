@@ -12,16 +12,11 @@ import time
 
 import mail
 from doubles import HttpProxy, NameServer, SocksProxy
-from stage import (PASSWORD, Skip, deliver, dotted, goodbye, hello, one_message,
-                   rows)
+from stage import (PASSWORD, Skip, deliver, dotted, goodbye, hello, no_mail,
+                   one_message, rows)
 from state_cases import in_namespace
 
 TEXT = mail.message("a message")
-
-
-def no_mail_script(line):
-    hello(line)
-    goodbye(line)
 
 
 # ATRN and the other replies, row by row
@@ -59,7 +54,7 @@ def no_mail_script(line):
     ("atrn no reply", {"ATRN": b"hello there"}, 76, ""),
 )
 def test_reply(t, replies, status, words):
-    provider = t.provider(no_mail_script, replies=replies)
+    provider = t.provider(no_mail, replies=replies)
     t.configure(provider)
     run = t.fetch("office", status=status)
     t.expect(run, status, words)
@@ -88,7 +83,7 @@ def test_silent(t, verb):
 
 
 def test_multiline_replies(t):
-    provider = t.provider(no_mail_script, replies={
+    provider = t.provider(no_mail, replies={
         "GREETING": b"220-provider.example\r\n220-hello\r\n220 ready",
         "ATRN": b"250-turning\r\n250 now"})
     t.configure(provider)
@@ -123,7 +118,7 @@ def test_endless_line(t):
 
 def test_atrn_not_listed(t):
     """Middleboxes strip it; it is sent all the same."""
-    provider = t.provider(no_mail_script, replies={
+    provider = t.provider(no_mail, replies={
         "EHLO": b"250-provider.example\r\n250 AUTH CRAM-MD5"})
     t.configure(provider)
     t.fetch("office")
@@ -133,7 +128,7 @@ def test_atrn_not_listed(t):
 # The list of domains
 
 def test_domains_in_order(t):
-    provider = t.provider(no_mail_script)
+    provider = t.provider(no_mail)
     t.configure(provider, domains=["B.example.org", "a.example.org"])
     t.fetch("office")
     assert provider.turns()[0].atrn.lower() == "b.example.org,a.example.org"
@@ -183,14 +178,14 @@ def test_700_domains_with_mail(t):
       ("CRAM-MD5 under TLS", "CRAM-MD5", "implicit"),
       ("PLAIN", "PLAIN", "starttls"), ("LOGIN", "LOGIN", "starttls"))
 def test_mechanism(t, mechanism, tls):
-    provider = t.provider(no_mail_script, tls=tls, mechanisms=[mechanism])
+    provider = t.provider(no_mail, tls=tls, mechanisms=[mechanism])
     t.configure(provider)
     t.fetch("office")
     assert provider.turns()[0].mechanism == mechanism
 
 
 def test_strongest_first(t):
-    provider = t.provider(no_mail_script, tls="starttls",
+    provider = t.provider(no_mail, tls="starttls",
                           mechanisms=["LOGIN", "PLAIN", "CRAM-MD5"])
     t.configure(provider)
     t.fetch("office")
@@ -198,7 +193,7 @@ def test_strongest_first(t):
 
 
 def test_auth_list(t):
-    provider = t.provider(no_mail_script, tls="starttls")
+    provider = t.provider(no_mail, tls="starttls")
     t.configure(provider, auth=["LOGIN"])
     t.fetch("office")
     assert provider.turns()[0].mechanism == "LOGIN"
@@ -214,7 +209,7 @@ def test_never_in_the_clear(t):
 
 
 def test_next_mechanism_after_504(t):
-    provider = t.provider(no_mail_script, tls="starttls",
+    provider = t.provider(no_mail, tls="starttls",
                           replies={"AUTH": [b"504 5.5.4 Not that one"]})
     t.configure(provider)
     t.fetch("office")
@@ -235,7 +230,7 @@ def test_535_once(t):
 def test_challenge_of_the_rfc(t):
     """The sample of RFC 2645: no angle brackets, and a line feed at its end."""
     challenge = base64.b64decode("MTg5Ni42OTcxNzA5NTJASVNQLkNPTQo=")
-    provider = t.provider(no_mail_script, challenge=challenge)
+    provider = t.provider(no_mail, challenge=challenge)
     t.configure(provider)
     t.fetch("office")
 
@@ -244,7 +239,7 @@ def test_secrets_in_no_output(t):
     """Not at any verbosity, with each mechanism, right or wrong."""
     for mechanism in ("CRAM-MD5", "PLAIN", "LOGIN"):
         for password in (PASSWORD, PASSWORD + "-wrong"):
-            provider = t.provider(no_mail_script, tls="starttls",
+            provider = t.provider(no_mail, tls="starttls",
                                   mechanisms=[mechanism],
                                   users={"office": PASSWORD})
             t.configure(provider, password=password,
@@ -263,7 +258,7 @@ def test_password_from(t, keys):
     t.write("secret", PASSWORD + "\nsecond line\n")
     if "password_file" in keys:
         keys = {"password_file": t.path("secret")}
-    provider = t.provider(no_mail_script)
+    provider = t.provider(no_mail)
     t.configure(provider, **dict({"password": None}, **keys))
     t.fetch("office")
 
@@ -276,7 +271,7 @@ def test_password_command_fails(t):
 
 def test_readable_password_file_is_warned_about(t):
     t.write("secret", PASSWORD + "\n", mode=0o644)
-    provider = t.provider(no_mail_script)
+    provider = t.provider(no_mail)
     t.configure(provider, password=None, password_file=t.path("secret"))
     t.expect(t.fetch("office"), 0, "warning.*password_file.*group or others")
 
@@ -399,14 +394,14 @@ def test_pin_decides_alone(t, which):
 
 
 def test_server_name_is_configured(t):
-    provider = t.provider(no_mail_script, tls="starttls",
+    provider = t.provider(no_mail, tls="starttls",
                           certificate=t.certificates.other_name)
     t.configure(provider, tls_server_name="other.example")
     t.fetch("office")
 
 
 def test_host_name_is_checked(t):
-    provider = t.provider(no_mail_script, tls="starttls")
+    provider = t.provider(no_mail, tls="starttls")
     account = t.account("localhost:%d" % provider.port, tls="starttls",
                         tls_ca_file=t.certificates.authority.cert)
     t.configure(accounts={"office": account})
@@ -428,7 +423,7 @@ def test_client_certificate(t, tls, version):
             (client, 0, "no mail"),
             (None, 77, r"tls_cert_file is not set \(TLS alert: "),
             (stranger, 77, r"refused our client certificate.*\(TLS alert: unknown ca")):
-        provider = t.provider(no_mail_script, tls=tls, tls_version=version,
+        provider = t.provider(no_mail, tls=tls, tls_version=version,
                               client_ca=t.certificates.authority.cert)
         keys = dict(zip(CLIENT_KEYS, (ours.cert, ours.key))) if ours else {}
         t.configure(provider, **keys)
@@ -468,7 +463,7 @@ def test_socks_proxy(t):
 
 
 def test_socks_proxy_own_resolver(t):
-    provider = t.provider(no_mail_script)
+    provider = t.provider(no_mail)
     proxy = SocksProxy()
     t.configure(provider, proxy="socks5://" + proxy.address)
     t.fetch("office")
@@ -529,14 +524,14 @@ def test_proxy_that_is_down(t):
 
 def test_environment_is_no_proxy(t):
     """Proxies of the environment are not for us."""
-    provider = t.provider(no_mail_script)
+    provider = t.provider(no_mail)
     t.configure(provider)
     t.fetch("office", env={n: "http://127.0.0.1:1" for n in
                            ("http_proxy", "https_proxy", "all_proxy", "ALL_PROXY")})
 
 
 def test_source_address(t):
-    provider = t.provider(no_mail_script)
+    provider = t.provider(no_mail)
     t.configure(provider, source_address="127.0.0.3")
     t.fetch("office")
     assert provider.turns()[0].line.peer[0] == "127.0.0.3"
@@ -671,7 +666,7 @@ def test_early_end_is_no_mail(t):
     t.expect(t.fetch("office", status=75), 75, "before the first message",
              "alarm: since .* the provider has ended each connection")
     assert t.run("status").status == 75
-    t.configure(t.provider(no_mail_script))
+    t.configure(t.provider(no_mail))
     t.fetch("office")
     assert t.status()["untidy_in_a_row"] == 0
     assert t.run("status").status == 0

@@ -4,27 +4,21 @@
 not another's (odmr-agent(8)).
 """
 import datetime
-import json
 import os
 import signal
 import time
 
 import mail
+from gate import Gate
 from patience import Patience, slowness
-from service import Gate, Service
-from stage import (PASSWORD, deliver, dotted, goodbye, hello, one_message, rows,
-                   until, waits)
+from service import Service
+from stage import PASSWORD, deliver, hello, one_message, rows, until, waits
 
 TEXT = mail.message("a message")
 USER = "user@example.org"
 CERTAIN = {"every": "1h", "jitter": "0s", "drain": False}
 OFTEN = {"every": "1s", "jitter": "0s"}
 REFUSED = {"AUTH": [b"535 5.7.8 Wrong"]}
-
-
-def no_mail(line):
-    hello(line)
-    goodbye(line)
 
 
 def sessions(provider, count):
@@ -170,21 +164,14 @@ def test_hup_faulty(t, text, words):
 def test_hup_in_a_session(t):
     """A session ends on what it began with; the next one has the new."""
     gate = Gate()
-
-    def script(line):
-        hello(line)
-        gate.wait()
-        deliver(line, TEXT)
-        goodbye(line)
-
-    provider = t.provider(script, one_message(mail.message("another")))
+    provider = t.provider(gate.message(TEXT), one_message(mail.message("another")))
     t.configure(provider, **CERTAIN)
     service = Service(t)
     gate.arrived()
     t.configure(provider, {"maildir": t.maildirs("other") + "/{domain}/{user}",
                            "create": True}, **CERTAIN)
     service.reload()
-    gate.opened.set()
+    gate.open()
     until(lambda: t.mail(USER), what="the message at the old place")
     until(lambda: not service.children(), what="its end")
     service.signal(signal.SIGUSR1)
@@ -198,20 +185,13 @@ def test_hup_in_a_session(t):
 def test_hup_removes_in_a_session(t):
     """The account is gone from the file: its session ends, and it is the last."""
     gate = Gate()
-
-    def script(line):
-        hello(line)
-        gate.wait()
-        deliver(line, TEXT)
-        goodbye(line)
-
-    provider, other = t.provider(script), t.provider()
+    provider, other = t.provider(gate.message(TEXT)), t.provider()
     t.configure(provider, **dict(OFTEN, drain=False))
     service = Service(t)
     gate.arrived()
     t.configure(accounts={"branch": t.account(other, **OFTEN)})
     service.reload()
-    gate.opened.set()
+    gate.open()
     until(lambda: t.mail(USER), what="its message")
     count = len(other.sessions)
     sessions(other, count + 3)
@@ -238,28 +218,13 @@ def test_usr1(t):
 def test_term_in_a_message(t):
     """It is finished, 421 follows, and nothing is begun any more."""
     gate = Gate()
-    text = dotted(TEXT)
-
-    def script(line):
-        hello(line)
-        line.command("MAIL FROM:<s@r.example>", 250)
-        line.command("RCPT TO:<user@example.org>", 250)
-        line.command("DATA", 354)
-        line.send(text[:50])
-        line.delivered()
-        gate.wait()
-        line.send(text[50:])
-        line.expect(250)
-        line.expect(421)
-        line.wait_end()
-
-    provider = t.provider(script)
+    provider = t.provider(gate.amid(TEXT))
     t.configure(provider, **OFTEN)
     service = Service(t)
     gate.arrived()
     service.child.terminate()
     service.wait("STOPPING=1")
-    gate.opened.set()
+    gate.open()
     t.expect(t.finish(service.child), 0, "waiting for 1 session")
     t.assert_mail(USER, TEXT)
     assert len(provider.sessions) == 1
@@ -267,18 +232,7 @@ def test_term_in_a_message(t):
 
 def test_term_in_a_message_without_end(t):
     gate = Gate()
-
-    def script(line):
-        hello(line)
-        line.command("MAIL FROM:<s@r.example>", 250)
-        line.command("RCPT TO:<user@example.org>", 250)
-        line.command("DATA", 354)
-        line.send(TEXT)
-        line.delivered()
-        gate.reached.set()
-        line.wait_end()
-
-    t.configure(t.provider(script), **CERTAIN)
+    t.configure(t.provider(gate.without_end(TEXT)), **CERTAIN)
     service = Service(t)
     gate.arrived()
     patience = Patience(15)
@@ -303,14 +257,7 @@ def test_two_for_one_folder(t):
 def test_killed_run_leaves_no_lock(t):
     """Its sessions end with it, and the next one starts at once."""
     gate = Gate()
-
-    def script(line):
-        hello(line)
-        gate.reached.set()
-        line.expect(421)
-        line.wait_end()
-
-    provider = t.provider(script)
+    provider = t.provider(gate.shut)
     t.configure(provider, **CERTAIN)
     service = Service(t)
     gate.arrived()
@@ -325,13 +272,7 @@ def test_killed_run_leaves_no_lock(t):
 def test_session_dies(t):
     """By a signal: told, counted, held for an hour; the others go on."""
     gate = Gate()
-
-    def script(line):
-        hello(line)
-        gate.reached.set()
-        line.wait_end()
-
-    dying, other = t.provider(script), t.provider()
+    dying, other = t.provider(gate.silent), t.provider()
     t.configure(accounts={"dying": t.account(dying, **OFTEN)})
     service = Service(t)
     gate.arrived()
@@ -357,13 +298,7 @@ def test_session_dies(t):
 def test_session_hangs(t):
     """A minute beyond its time limits it is ended (this takes that minute)."""
     gate = Gate()
-
-    def script(line):
-        hello(line)
-        gate.reached.set()
-        line.wait_end()
-
-    hanging, other = t.provider(script), t.provider()
+    hanging, other = t.provider(gate.silent), t.provider()
     hanging.timeout = 100
     accounts = {"hanging": t.account(hanging, session_timeout="1s",
                                      provider_timeout="10s", connect_timeout="1s",

@@ -8,15 +8,14 @@ import glob
 import os
 import re
 import shutil
-import threading
 
 import sasl
 from clock import wall_clock
 from doubles import Http, HttpProxy
+from gate import Gate
 from mail import message
 from servers import NOBODY
-from stage import (NO_LEAK_SEARCH, Skip, deliver, goodbye, hello, one_message, rows,
-                   until)
+from stage import NO_LEAK_SEARCH, Skip, one_message, rows
 
 # Long ones: what grows is moved, and must not stay where it was.
 SECRETS = {"office": "office-" + "Ub7x" * 60 + "-last",
@@ -84,21 +83,6 @@ def assert_absent(where, octets, *secrets):
             assert at < 0, "%s: %r" % (where, octets[max(0, at - 60):at + 60])
 
 
-class Gate:
-    """Holds what it is given to, until the test has looked."""
-
-    def __init__(self):
-        self.reached = threading.Event()
-        self.opened = threading.Event()
-
-    def script(self, line):
-        hello(line)
-        self.reached.set()
-        until(self.opened.is_set, 60, "the test to look")
-        deliver(line, message("a message"))
-        goodbye(line)
-
-
 def by(t, key, secret):
     """The keys of an account whose secret comes so."""
     if key == "password":
@@ -163,7 +147,7 @@ def test_of_other_accounts(t):
     words = {name: "proxy-word-of-" + name + "-last" for name in SECRETS}
     accounts = {}
     for name, secret in SECRETS.items():
-        provider = t.provider(gates[name].script, tls="starttls",
+        provider = t.provider(gates[name].message(message("a message")), tls="starttls",
                               mechanisms=["PLAIN"], users={name: secret})
         proxy = HttpProxy()
         t.at_end(proxy.close)
@@ -173,7 +157,7 @@ def test_of_other_accounts(t):
     t.configure(accounts=accounts)
     child = t.start("fetch", "-v", "--trace")
     for gate in gates.values():
-        until(gate.reached.is_set, 30, "the session")
+        gate.arrived()
     parent, *sessions = processes(child.pid)
     whole = {name: forms(name, SECRETS[name]) for name in SECRETS}
     for name in SECRETS:
@@ -188,7 +172,7 @@ def test_of_other_accounts(t):
         seen.add(mine)
     assert seen == set(SECRETS)
     for gate in gates.values():
-        gate.opened.set()
+        gate.open()
     run = t.finish(child)
     for name in SECRETS:
         assert_absent("output", (run.out + run.err).encode(), whole[name])
@@ -210,12 +194,12 @@ def test_no_core_and_no_debugger(t, identity):
     if os.geteuid() != 0:
         raise Skip("only root can become another user")
     gate = Gate()
-    t.configure(t.provider(gate.script))
+    t.configure(t.provider(gate.message(message("a message"))))
     t.binary = shutil.copy(t.binary, t.path("odmr-agent"))
     for path in ("state", "mail", "odmr-agent.yaml"):
         os.chown(t.path(path), NOBODY, NOBODY)
     child = t.start("fetch", "office", env=NO_LEAK_SEARCH, **identity)
-    until(gate.reached.is_set, 30, "the session")
+    gate.arrived()
     parent, session = processes(child.pid)
     assert b"\nUid:\t%d\t" % NOBODY in read(str(session), "status")
     for pid in (parent, session):
@@ -224,7 +208,7 @@ def test_no_core_and_no_debugger(t, identity):
         assert core.split()[4:6] == [b"0", b"0"], core
         # The kernel gives the files of what cannot be dumped to root.
         assert os.stat("/proc/%d/mem" % pid).st_uid == 0
-    gate.opened.set()
+    gate.open()
     t.expect(t.finish(child), 0)
 
 

@@ -5,25 +5,9 @@ the socket of a service manager, ended by SIGTERM.
 """
 import os
 import signal
-import threading
 
 from doubles import Notified
 from stage import until
-
-
-class Gate:
-    """A point that a script waits at until the case opens it."""
-
-    def __init__(self):
-        self.reached = threading.Event()
-        self.opened = threading.Event()
-
-    def wait(self):
-        self.reached.set()
-        until(self.opened.is_set, 60, "the gate to be opened")
-
-    def arrived(self):
-        until(self.reached.is_set, 30, "somebody at the gate")
 
 
 class Service:

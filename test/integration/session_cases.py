@@ -18,19 +18,28 @@ import time
 import mail
 from clock import sanitized
 from doubles import SILENT
+from gate import Gate, shut
 from patience import Patience
 from servers import NOBODY
-from service import Gate
-from stage import (NO_LEAK_SEARCH, PASSWORD, Skip, deliver, dotted, goodbye,
-                   hello, one_message, rows, until)
+from stage import (NO_LEAK_SEARCH, PASSWORD, Skip, deliver, goodbye, hello,
+                   no_mail, one_message, rows, until)
 
 TEXT = mail.message("a message")
 USER = "user@example.org"
 
 
-def no_mail(line):
-    hello(line)
-    goodbye(line)
+def fetching(t, gate):
+    """A fetch whose provider is at the gate."""
+    child = t.start("fetch", "office")
+    gate.arrived()
+    return child
+
+
+def finish(t, child, limit=20):
+    """Its end, with the provider content as well."""
+    run = t.finish(child, limit)
+    t.check_provider()
+    return run
 
 
 # Locks
@@ -38,20 +47,13 @@ def no_mail(line):
 def test_account_lock(t):
     """The account is being fetched: 75 at once, and no second call."""
     gate = Gate()
-
-    def script(line):
-        hello(line)
-        gate.wait()
-        goodbye(line)
-
-    provider = t.provider(script)
+    provider = t.provider(gate.no_mail)
     t.configure(provider)
-    first = t.start("fetch", "office")
-    gate.arrived()
+    first = fetching(t, gate)
     second = t.run("fetch", "office")
     assert second.status == 75, second
     assert len(provider.sessions) == 1
-    gate.opened.set()
+    gate.open()
     assert t.finish(first).status == 0
     t.check_provider()
 
@@ -77,12 +79,11 @@ def test_lock_of_provider_and_user(t):
     t.configure(accounts={
         "office": t.account(provider, domains=["example.org"], drain=False),
         "branch": t.account(provider, domains=["example.com"], drain=False)})
-    first = t.start("fetch", "office")
-    gate.arrived()
+    first = fetching(t, gate)
     second = t.start("fetch", "branch")
     until(lambda: waits_for_lock(second.pid), what="the second to wait")
     assert len(provider.sessions) == 1
-    gate.opened.set()
+    gate.open()
     assert t.finish(first).status == 0
     assert t.finish(second).status == 0
     t.check_provider()
@@ -93,28 +94,22 @@ def test_wait_for_the_lock_is_not_the_session(t):
     """session_timeout counts from when the line is free."""
     gate = Gate()
 
-    def first(line):
-        hello(line)
-        gate.wait()
-        goodbye(line)
-
     def second(line):
         hello(line)
         time.sleep(2)
         deliver(line, TEXT)
         goodbye(line)
 
-    provider = t.provider(first, second)
+    provider = t.provider(gate.no_mail, second)
     t.configure(accounts={
         "office": t.account(provider, domains=["example.org"], drain=False),
         "branch": t.account(provider, domains=["example.org"], drain=False,
                             session_timeout="3s")})
-    office = t.start("fetch", "office")
-    gate.arrived()
+    office = fetching(t, gate)
     branch = t.start("fetch", "branch")
     until(lambda: waits_for_lock(branch.pid), what="the second to wait")
     time.sleep(2)
-    gate.opened.set()
+    gate.open()
     assert t.finish(office).status == 0
     assert t.finish(branch).status == 0
     t.check_provider()
@@ -147,13 +142,7 @@ def children(pid):
 def test_lock_after_a_kill(t):
     """A killed agent leaves no lock behind."""
     gate = Gate()
-
-    def script(line):
-        hello(line)
-        gate.reached.set()
-        line.wait_end()
-
-    provider = t.provider(script, no_mail)
+    provider = t.provider(gate.silent, no_mail)
     t.configure(provider)
     first = t.start("fetch", "office", start_new_session=True)
     gate.arrived()
@@ -202,13 +191,7 @@ def test_waiter_takes_no_place(t):
     """Three accounts at one provider and one at another, two places: nobody
     waits for the other's session but those of the same provider."""
     gate = Gate()
-
-    def script(line):
-        hello(line)
-        gate.wait()
-        goodbye(line)
-
-    busy, other = t.provider(*[script] * 3), t.provider(one_message(TEXT))
+    busy, other = t.provider(*[gate.no_mail] * 3), t.provider(one_message(TEXT))
     accounts = {"a%d" % n: t.account(busy) for n in range(3)}
     accounts["other"] = t.account(other)
     t.configure(accounts=accounts, top={"max_sessions": 2})
@@ -216,7 +199,7 @@ def test_waiter_takes_no_place(t):
     gate.arrived()
     until(lambda: t.mail(USER), what="the other's message")
     assert len(busy.sessions) == 1
-    gate.opened.set()
+    gate.open()
     run = t.expect(t.finish(child), 0)
     assert run.out.count("no mail") == 3, run
 
@@ -319,11 +302,9 @@ def test_signal_between_messages(t, number):
         line.wait_end()
 
     t.configure(t.provider(script))
-    child = t.start("fetch", "office")
-    gate.arrived()
+    child = fetching(t, gate)
     child.send_signal(number)
-    run = t.finish(child, 20)
-    t.check_provider()
+    run = finish(t, child)
     assert run.status in (0, 75), run
     t.assert_mail(USER, TEXT)
 
@@ -331,51 +312,21 @@ def test_signal_between_messages(t, number):
 def test_term_in_a_message_that_ends(t):
     """It is finished within 10 s, then 421."""
     gate = Gate()
-    text = dotted(TEXT)
-
-    def script(line):
-        hello(line)
-        line.command("MAIL FROM:<s@r.example>", 250)
-        line.command("RCPT TO:<user@example.org>", 250)
-        line.command("DATA", 354)
-        line.send(text[:50])
-        line.delivered()
-        gate.wait()
-        line.send(text[50:])
-        line.expect(250)
-        line.expect(421)
-        line.wait_end()
-
-    t.configure(t.provider(script))
-    child = t.start("fetch", "office")
-    gate.arrived()
+    t.configure(t.provider(gate.amid(TEXT)))
+    child = fetching(t, gate)
     child.terminate()
-    gate.opened.set()
-    t.finish(child, 20)
-    t.check_provider()
+    gate.open()
+    finish(t, child)
     t.assert_mail(USER, TEXT)
 
 
 def test_term_in_a_message_that_does_not_end(t):
     gate = Gate()
-
-    def script(line):
-        hello(line)
-        line.command("MAIL FROM:<s@r.example>", 250)
-        line.command("RCPT TO:<user@example.org>", 250)
-        line.command("DATA", 354)
-        line.send(TEXT)
-        line.delivered()
-        gate.reached.set()
-        line.wait_end()
-
-    t.configure(t.provider(script))
-    child = t.start("fetch", "office")
-    gate.arrived()
+    t.configure(t.provider(gate.without_end(TEXT)))
+    child = fetching(t, gate)
     patience = Patience(15)
     child.terminate()
-    run = t.finish(child, 30)
-    t.check_provider()
+    run = finish(t, child, 30)
     assert run.status == 75, run
     assert patience.left()
     t.assert_mail(USER)
@@ -393,17 +344,14 @@ def test_term_while_the_delivery_thinks(t):
         hello(line)
         reply = deliver(line, TEXT)
         assert "Taken after all" in reply.text, reply
-        line.expect(421)
-        line.wait_end()
+        shut(line)
 
     local = t.local(answers={"END": end})
     t.configure(t.provider(script), {"lmtp": local.address})
-    child = t.start("fetch", "office")
-    gate.arrived()
+    child = fetching(t, gate)
     child.terminate()
-    gate.opened.set()
-    t.finish(child, 20)
-    t.check_provider()
+    gate.open()
+    finish(t, child)
     assert len(local.messages) == 1
 
 
@@ -419,18 +367,15 @@ def test_term_and_a_late_answer(t):
         hello(line)
         reply = deliver(line, TEXT)
         assert "Taken at last" in reply.text, reply
-        line.expect(421)
-        line.wait_end()
+        shut(line)
 
     local = t.local(answers={"END": end})
     t.configure(t.provider(script), {"lmtp": local.address})
-    child = t.start("fetch", "office")
-    gate.arrived()
+    child = fetching(t, gate)
     child.terminate()
     # The condition is the time itself.
-    threading.Timer(10.5, gate.opened.set).start()
-    t.finish(child, 30)
-    t.check_provider()
+    threading.Timer(10.5, gate.open).start()
+    finish(t, child, 30)
 
 
 @rows(("greeting", "GREETING"), ("atrn", "ATRN"))
@@ -443,8 +388,7 @@ def test_term_while_the_provider_is_silent(t, verb):
         return b""
 
     t.configure(t.provider(replies={verb: silent}))
-    child = t.start("fetch", "office")
-    gate.arrived()
+    child = fetching(t, gate)
     child.terminate()
     patience = Patience(10)
     run = t.finish(child, 15)
@@ -466,22 +410,13 @@ def test_term_while_the_local_side_is_silent(t):
 def test_term_ends_all_sessions(t):
     gates = [Gate(), Gate()]
 
-    def scripted(gate):
-        def script(line):
-            hello(line)
-            gate.reached.set()
-            line.expect(421)
-            line.wait_end()
-        return script
-
-    t.configure(accounts={"a%d" % n: t.account(t.provider(scripted(gate)))
+    t.configure(accounts={"a%d" % n: t.account(t.provider(gate.shut))
                           for n, gate in enumerate(gates)})
     child = t.start("fetch")
     for gate in gates:
         gate.arrived()
     child.terminate()
-    t.finish(child, 20)
-    t.check_provider()
+    finish(t, child)
 
 
 def test_ignored_sigchld(t):
@@ -758,7 +693,7 @@ def test_live_line(t):
         return b"1 message" in shown
     until(more, 10, "the live line")
     assert b"\n" not in shown, shown
-    gate.opened.set()
+    gate.open()
     until(lambda: child.poll() is not None, what="its end")
     while select.select([master], [], [], 0.05)[0]:
         try:

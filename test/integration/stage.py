@@ -368,6 +368,12 @@ def goodbye(line):
     line.wait_end()
 
 
+def no_mail(line):
+    """A whole script: nothing to send."""
+    hello(line)
+    goodbye(line)
+
+
 def deliver(line, text, *rcpts, sender="sender@remote.example", expect=250,
             rcpt_expect=250):
     """One message in lockstep; returns the reply to its end."""
@@ -389,5 +395,5 @@ def one_message(text, *rcpts, **options):
 
 
 __all__ = ["DOMAINS", "NO_LEAK_SEARCH", "PASSWORD", "Certificates", "Skip", "Stage",
-           "deliver", "dotted", "goodbye", "hello", "one_message", "rows", "until",
-           "waits"]
+           "deliver", "dotted", "goodbye", "hello", "no_mail", "one_message", "rows",
+           "until", "waits"]
