@@ -70,6 +70,12 @@ userdb passwd-file {{
 }}
 """
 
+# As the manual has it (ADDRESSES BEYOND ASCII).
+UTF8_24 = """\
+mail_utf8_extensions = yes
+auth_username_chars =
+"""
+
 # Customers that log in by password, token or certificate.
 LOGIN = """\
 protocols = {protocols}
@@ -212,8 +218,12 @@ def _is_old(binary):
     return (int(version.group(1)), int(version.group(2))) < (2, 4)
 
 
-def lmtp(binary, **values):
-    return (LMTP_23 if _is_old(binary) else LMTP_24).format(**values)
+def lmtp(binary, utf8=False, **values):
+    """utf8: SMTPUTF8 is listed; None where this Dovecot does not know it."""
+    if utf8 and _is_old(binary):
+        return None
+    return ((LMTP_23 if _is_old(binary) else LMTP_24) +
+            (UTF8_24 if utf8 else "")).format(**values)
 
 
 def login(binary, **values):

@@ -4,6 +4,8 @@ Mail from and to addresses beyond ASCII (SMTPUTF8), with real servers on both
 sides, and what becomes of it where the local side cannot have it.
 """
 import mail
+from office_host import Server
+from sending_cases import opensmtpd_office, start_opensmtpd
 from stage import rows, until
 
 SENDER = "müller@remote.example"
@@ -40,6 +42,49 @@ def test_postfix_to_postfix(t, kind):
         assert wrong is None, wrong
         assert b"with UTF8SMTP id" in fields(arrived[0]), fields(arrived[0])
     assert "status=bounced" not in provider.log() + local.log()
+
+
+def test_postfix_to_dovecot(t):
+    dovecot = t.dovecot(RCPT, USER, utf8=True)
+    join = t.join()
+    provider = t.postfix(relay=join.port)
+    provider.send(SENDER, [RCPT, USER], text())
+    t.configure(t.provider(source=join), {"lmtp": dovecot.socket})
+    t.expect(t.fetch("office"), 0, "1 message")
+    until(lambda: not provider.queue(), what="the provider's queue to be empty")
+    for user in RCPT, USER:
+        wrong = mail.same(dovecot.mail(user), [text()])
+        assert wrong is None, wrong
+    assert "status=bounced" not in provider.log()
+
+
+def test_postfix_to_exim(t):
+    join = t.join()
+    provider = t.postfix(relay=join.port)
+    local = t.exim()
+    provider.send(SENDER, [RCPT, USER], text())
+    t.configure(t.provider(source=join), {"sendmail": local.sendmail})
+    t.expect(t.fetch("office"), 0, "1 message")
+    until(lambda: not provider.queue(), what="the provider's queue to be empty")
+    local.run_queue()
+    for user in RCPT, USER:
+        assert "<%s> R=local" % user in local.log(), local.log()
+    assert "<= %s " % SENDER in local.log(), local.log()
+    wrong = mail.same(local.mail(), [text()])
+    assert wrong is None, wrong
+
+
+def test_sendmail_of_opensmtpd(t):
+    """What the manual says of it: it refuses such an address by a status that
+    says nothing of addresses, so that the mail would be deferred."""
+    office = opensmtpd_office(t, Server(t))
+    start_opensmtpd(office)
+    for sender, rcpt, status in (
+            (SENDER, "root@mail.example.org", 70),
+            ("s@remote.example", "jörg@mail.example.org", 70),
+            ("s@remote.example", "root@mail.example.org", 0)):
+        office.shell("sendmail -i -oep -f '%s' -- '%s'" % (sender, rcpt), status,
+                     stdin=mail.stored(text()))
 
 
 def test_exim_to_maildir(t):

@@ -139,7 +139,7 @@ class Process:
 class Dovecot:
     """LMTP on a Unix socket and on TCP; users are whole addresses."""
 
-    def __init__(self, folder, users):
+    def __init__(self, folder, users, utf8=False):
         binary = shutil.which("dovecot", path="/usr/sbin:/usr/bin:/sbin:/bin")
         if not binary:
             raise Skip("dovecot is not installed")
@@ -158,8 +158,11 @@ class Dovecot:
         self.users(users)
         self.port = free_port()
         self.socket = os.path.join(folder, "lmtp")
-        config = write(os.path.join(folder, "dovecot.conf"), dovecot_config.lmtp(
-            binary, folder=folder, port=self.port, identity=identity))
+        config = dovecot_config.lmtp(
+            binary, utf8, folder=folder, port=self.port, identity=identity)
+        if config is None:
+            raise Skip("this Dovecot is older than 2.4 and has no SMTPUTF8")
+        config = write(os.path.join(folder, "dovecot.conf"), config)
         self.process = Process([binary, "-F", "-c", config],
                                os.path.join(folder, "out"))
         started(self, lambda: answers(self.socket), "Dovecot's LMTP")

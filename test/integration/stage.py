@@ -157,8 +157,8 @@ class Stage:
         self._ends.append(server.close)
         return server
 
-    def dovecot(self, *users):
-        return self._server(servers.Dovecot, "dovecot", list(users))
+    def dovecot(self, *users, utf8=False):
+        return self._server(servers.Dovecot, "dovecot", list(users), utf8)
 
     def postfix(self, *users, relay=None, name="postfix", extra=""):
         return self._server(servers.Postfix, name, list(users), relay, extra)
