@@ -122,20 +122,32 @@ class_of(enum standing_grade grade)
 }
 
 static void
+add_last(struct page *page, const struct history *history)
+{
+	char text[SUMMARY_SIZE];
+
+	if (!history->any) {
+		page_markup(page, "none yet");
+		return;
+	}
+	add_moment(page, history->last.ended);
+	page_markup(page, ": ");
+	/* The notes say why. */
+	if (history->last.outcome == SESSION_FAILED &&
+	    history->failures_in_a_row > 0)
+		page_markup(page, "failed");
+	else
+		page_text(page, summary_result(text, &history->last));
+}
+
+static void
 add_facts(struct page *page, const struct config_account *account,
     const struct history *history)
 {
 	int64_t next = expected_next(account, history, page->now);
-	char text[SUMMARY_SIZE];
 
 	page_markup(page, "<dl><dt>Last session</dt><dd>");
-	if (history->any) {
-		add_moment(page, history->last.ended);
-		page_markup(page, ": ");
-		page_text(page, summary_result(text, &history->last));
-	} else {
-		page_markup(page, "none yet");
-	}
+	add_last(page, history);
 	page_markup(page, "</dd>\n<dt>Next session</dt><dd>");
 	if (!account->enabled)
 		page_markup(page, "none");

@@ -49,6 +49,7 @@ const char page_style[] =
     "svg{display:block;width:100%;height:auto;max-height:8rem}\n"
     ".bar{fill:var(--text)}\n"
     ".none{fill:var(--soft)}\n"
+    ".base{stroke:var(--line)}\n"
     ".fail{stroke:var(--act);stroke-width:1.5;fill:none}\n"
     "@media(forced-colors:active){.bar,.none{fill:CanvasText}"
     ".fail{stroke:CanvasText}}\n"

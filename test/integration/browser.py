@@ -50,6 +50,8 @@ function read(frame, media) {
     states: [...page.querySelectorAll('.state')].map(s => s.textContent),
     plots: svg.map(s => [s.getBoundingClientRect().width,
                          s.getBoundingClientRect().height]),
+    bars: [...page.querySelectorAll('svg > g')].map(
+      g => [g.computedRole, g.computedName]),
     wide: sections.filter(s => s.scrollWidth > s.clientWidth).length,
     colours: [...page.querySelectorAll('h1,header p,h2,.state,dt,dd,li,.advice,' +
       'figcaption,footer p')].map(colours),
@@ -114,6 +116,8 @@ def look_at(t, page, frames):
     with open(t.path("dom"), "wb") as dom, open(t.path("complaints"), "wb") as said:
         child = subprocess.Popen(
             [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
+             # what a screen reader hears: computedRole, computedName
+             "--enable-blink-features=ComputedAccessibilityInfo",
              "--disable-background-networking", "--enable-logging=stderr",
              "--user-data-dir=" + t.sub("chromium"), "--virtual-time-budget=20000",
              folder.address + "reader.html"], stdout=dom, stderr=said,

@@ -136,8 +136,11 @@ def test_page(t):
         assert words(found[name].find("p")).startswith(sentence), words(found[name])
     for name, text in (("office", "1 message, "), ("office", "Today 1 message "),
                        ("branch", EVIL), ("branch", "Correct user and password"),
-                       ("shop", "4.3.0 Later"), ("shop", "check --connect")):
+                       ("shop", "4.3.0 Later"), ("shop", "check --connect"),
+                       ("branch", "No message since %s. A cross: " % days_ago(29))):
         assert text in words(found[name]), (text, words(found[name]))
+    for name, text, times in ("branch", EVIL, 1), ("new", "Messages of each day", 0):
+        assert words(found[name]).count(text) == times, words(found[name])
     titles = [words(e) for e in found["office"].iter("title")]
     assert titles == [days_ago(0) + ": 1 message, 1 session, 0 failed"], titles
 
@@ -170,7 +173,7 @@ def test_page_of_a_status_file_that_lies(t):
               refused_domains=[{"domain": evil, "asked": days_ago(1) + "T00:00:00Z",
                                 "since": days_ago(2) + "T00:00:00Z", "reply": evil}])
     page = t.run("status", "--html").out
-    assert words(sections(page)["branch"]).count("</section><svg onload='x'>&#60;") == 6
+    assert words(sections(page)["branch"]).count("</section><svg onload='x'>&#60;") == 5
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\ufffe]", page), page
 
 
@@ -191,7 +194,14 @@ def test_page_in_a_browser(t):
         assert [state.split()[0] for state in view["states"]] == [
             "OK", "Act", "Watch", "Off"], view
         assert len(set(view["borders"])) == 4, view["borders"]
-        assert all(w > 200 and h > 30 for w, h in view["plots"]), view["plots"]
+        # Where no message came there is no room for bars, and without any
+        # session no picture.
+        heights = [h for w, h in view["plots"] if w > 200]
+        assert len(heights) == 3 and heights[1] < 25, view["plots"]
+        assert min(heights[0], heights[2]) > 30, view["plots"]
+        roles, names = zip(*view["bars"])
+        assert set(roles) <= {"image", "img"}, roles
+        assert days_ago(3) + ": 3 messages, 9 sessions, 0 failed" in names, names
         for pair in view["colours"]:
             assert contrast(pair) >= 4.5, (name, pair)
     behind = {name: view["colours"][0][1] for name, view in seen.items()}

@@ -235,8 +235,8 @@ bars_stand_for_days(void **state)
 	char *page = page_of(&mail, "mail.example.org");
 	assert_int_equal(strstr(page, "9999") == NULL, 1);
 	assert_non_null(strstr(page,
-	    "<rect class=\"bar\" x=\"1\" y=\"29\" width=\"8\" height=\"31\"/>"
-	    "<title>2026-10-25: 5 messages, 2 sessions, 0 failed</title>"));
+	    "<title>2026-10-25: 5 messages, 2 sessions, 0 failed</title>"
+	    "<rect class=\"bar\" x=\"1\" y=\"29\" width=\"8\" height=\"31\"/>"));
 	assert_non_null(strstr(page,
 	    "<rect class=\"none\" x=\"281\" y=\"59\" width=\"8\""
 	    " height=\"1\"/><path class=\"fail\" d=\"M282 62l6 6m0-6l-6 6\"/>"));
