@@ -13,6 +13,7 @@ systemdunitdir ?= $(prefix)/lib/systemd/system
 sysusersdir ?= $(prefix)/lib/sysusers.d
 bashcompdir ?= $(prefix)/share/bash-completion/completions
 INSTALL     ?= install
+STRIP       ?= strip
 INSTALL_PROGRAM ?= $(INSTALL) -m 755
 INSTALL_DATA ?= $(INSTALL) -m 644
 # PROFILE picks the flags and the folder: release, asan, coverage, fuzz.
@@ -45,7 +46,9 @@ endif
 
 # -Os: time goes into system calls and OpenSSL, and a router counts octets.
 # Unwind tables are for exceptions and in-process traces; -g has what gdb needs.
-HARDENING_release := -Os -fno-asynchronous-unwind-tables -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 \
+# A packager's own level of _FORTIFY_SOURCE would be a second definition of it.
+HARDENING_release := -Os -fno-asynchronous-unwind-tables \
+	$(if $(findstring _FORTIFY_SOURCE,$(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3) \
 	-fstack-protector-strong -fstack-clash-protection \
 	$(call cc_has,-fcf-protection=full) \
 	$(call cc_has,-ftrivial-auto-var-init=zero) -ffunction-sections \

@@ -3,33 +3,39 @@
 GENERATED := $(patsubst systemd/%.in,$(OUT)/%,$(wildcard systemd/*.in))
 DOCS      := $(wildcard LICENSE *.md doc/*)
 
-# MODE:SOURCE:TARGET
+# MODE:SOURCE:TARGET. A folder that is empty, as in "make install mandir=", leaves its
+# files out.
 INSTALLED := \
 	program:$(PROGRAM):$(sbindir)/odmr-agent \
 	program:$(PROVIDER):$(sbindir)/odmr-provider \
-	$(foreach section,5 8,$(foreach page,$(wildcard man/*.$(section)), \
-		data:$(page):$(mandir)/man$(section)/$(notdir $(page)))) \
 	$(foreach example,odmr-agent.yaml.example odmr-provider.yaml.example, \
 		data:$(example):$(sysconfdir)/odmr-agent/$(example)) \
-	$(foreach unit,odmr-agent.service odmr-agent-fetch.service \
-		odmr-agent-online.path odmr-provider.service, \
-		data:$(OUT)/$(unit):$(systemdunitdir)/$(unit)) \
-	$(foreach unit,odmr-agent-fetch.timer odmr-agent-online.service \
-		odmr-provider.socket, \
-		data:systemd/$(unit):$(systemdunitdir)/$(unit)) \
-	$(foreach half,agent provider, \
-		data:$(OUT)/odmr-$(half).sysusers:$(sysusersdir)/odmr-$(half).conf) \
-	data:contrib/bash-completion:$(bashcompdir)/odmr-agent \
-	data:contrib/bash-completion-provider:$(bashcompdir)/odmr-provider \
-	$(foreach page,$(DOCS),data:$(page):$(docdir)/$(notdir $(page))) \
-	data:systemd/sendmail.conf:$(docdir)/sendmail.conf \
-	$(foreach file,crontab fail2ban-filter.conf fail2ban-jail.conf \
-		prometheus/odmr-agent.rules.yaml prometheus/grafana-dashboard.json, \
-		data:contrib/$(file):$(docdir)/contrib/$(file)) \
-	$(foreach script,ppp-ip-up networkmanager-dispatcher check_odmr_agent, \
-		script:contrib/$(script):$(docdir)/contrib/$(script))
+	$(if $(mandir),$(foreach section,5 8,$(foreach page,$(wildcard man/*.$(section)), \
+		data:$(page):$(mandir)/man$(section)/$(notdir $(page))))) \
+	$(if $(systemdunitdir), \
+		$(foreach unit,odmr-agent.service odmr-agent-fetch.service \
+			odmr-agent-online.path odmr-provider.service, \
+			data:$(OUT)/$(unit):$(systemdunitdir)/$(unit)) \
+		$(foreach unit,odmr-agent-fetch.timer odmr-agent-online.service \
+			odmr-provider.socket, \
+			data:systemd/$(unit):$(systemdunitdir)/$(unit))) \
+	$(if $(sysusersdir),$(foreach half,agent provider, \
+		data:$(OUT)/odmr-$(half).sysusers:$(sysusersdir)/odmr-$(half).conf)) \
+	$(if $(bashcompdir), \
+		data:contrib/bash-completion:$(bashcompdir)/odmr-agent \
+		data:contrib/bash-completion-provider:$(bashcompdir)/odmr-provider) \
+	$(if $(docdir), \
+		$(foreach page,$(DOCS),data:$(page):$(docdir)/$(notdir $(page))) \
+		data:systemd/sendmail.conf:$(docdir)/sendmail.conf \
+		$(foreach file,crontab fail2ban-filter.conf fail2ban-jail.conf \
+			prometheus/odmr-agent.rules.yaml \
+			prometheus/grafana-dashboard.json, \
+			data:contrib/$(file):$(docdir)/contrib/$(file)) \
+		$(foreach script,ppp-ip-up networkmanager-dispatcher check_odmr_agent, \
+			script:contrib/$(script):$(docdir)/contrib/$(script)))
 # Nobody else's; removed when they are empty.
-OWN_FOLDERS := $(docdir)/contrib/prometheus $(docdir)/contrib $(docdir) $(sysconfdir)/odmr-agent
+OWN_FOLDERS := $(if $(docdir),$(docdir)/contrib/prometheus $(docdir)/contrib $(docdir)) \
+	$(sysconfdir)/odmr-agent
 
 mode_of   = $(word 1,$(subst :, ,$(1)))
 source_of = $(word 2,$(subst :, ,$(1)))
@@ -59,7 +65,7 @@ install: all $(GENERATED)	## install under DESTDIR and prefix
 	$(foreach file,$(INSTALLED),$(call put,$(file)))
 
 install-strip:		## the same, without symbols
-	@$(MAKE) INSTALL_PROGRAM='$(INSTALL_PROGRAM) -s' install
+	@$(MAKE) INSTALL_PROGRAM='$(INSTALL_PROGRAM) -s --strip-program=$(STRIP)' install
 
 uninstall:		## remove what install has put there
 	rm -f $(foreach file,$(INSTALLED),"$(DESTDIR)$(call target_of,$(file))")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """make install, uninstall and dist."""
 import os
+import re
 import stat
 import tarfile
 
@@ -93,12 +94,31 @@ def test_program_knows_its_paths(place):
     assert "/etc/odmr-agent/odmr-agent.yaml" in out, out
 
 
-def test_paths_follow_the_variables(place):
+def other_tools(folder):
+    """Variables of make for tools that note that they were used."""
+    for tool in ("cc", "ar", "strip"):
+        path = "%s/other-%s" % (folder, tool)
+        with open(path, "w", encoding="ascii") as file:
+            file.write('#!/bin/sh\necho %s >>%s/used\nexec %s "$@"\n' % (
+                tool, folder, tool))
+        os.chmod(path, 0o755)
+        yield "%s=%s" % (tool.upper(), path)
+
+
+def test_paths_and_tools_follow_the_variables(place):
+    """And a level of _FORTIFY_SOURCE in CFLAGS, as OpenWrt has one, is no warning."""
     folder = place.sub("paths")
     # Another BUILD: what was built for one sysconfdir is not used for another.
-    place.make("install", "DESTDIR=" + folder, "prefix=/usr", "sysconfdir=/opt/etc",
-               "localstatedir=/opt/var", "docdir=/usr/share/doc/mail", "-j2",
-               "systemdunitdir=/lib/systemd/system", "BUILD=%s/build" % folder)
+    said = place.make(
+        "install-strip", "DESTDIR=" + folder, "prefix=/usr", "sysconfdir=/opt/etc",
+        "localstatedir=/opt/var", "docdir=/usr/share/doc/mail", "-j2",
+        "systemdunitdir=/lib/systemd/system", "BUILD=%s/build" % folder,
+        "CFLAGS=-Os -D_FORTIFY_SOURCE=2 -pipe", *other_tools(folder))
+    assert "warning" not in said, said
+    with open(folder + "/used", encoding="ascii") as file:
+        assert set(file.read().split()) == {"cc", "ar", "strip"}
+    plain = place.make("-n", "-B", "all", "CC=no-compiler", "AR=no-ar")
+    assert not re.search(r"(^|\s)(cc|gcc|ar|ld|strip) ", plain), plain[:2000]
     out = place.run(folder + "/usr/sbin/odmr-agent", "help")
     assert "/opt/etc/odmr-agent/odmr-agent.yaml" in out, out
     for name in ("odmr-agent.service", "odmr-agent-fetch.service",
@@ -114,6 +134,18 @@ def test_paths_follow_the_variables(place):
             "postfix@-", ""), text
     with open(folder + "/usr/lib/sysusers.d/odmr-agent.conf", encoding="utf-8") as file:
         assert " /opt/var/lib/odmr-agent\n" in file.read()
+
+
+def test_an_empty_folder_leaves_its_files_out(place):
+    """As for a router, or a system without systemd."""
+    folder = place.sub("few")
+    empty = [name + "=" for name in ("mandir", "systemdunitdir", "sysusersdir",
+                                     "bashcompdir", "docdir")]
+    place.make("install", "DESTDIR=" + folder, *empty)
+    assert sorted(files(folder)) == sorted(
+        n for n in MODES if n.startswith(("/usr/local/sbin/", "/etc/")))
+    place.make("uninstall", "DESTDIR=" + folder, *empty)
+    assert not files(folder)
 
 
 def test_another_sysconfdir_builds_anew(place):
