@@ -100,7 +100,7 @@ FUZZ_LINKING := $(if $(filter fuzz,$(PROFILE)),-fsanitize=fuzzer)
 # For each target.
 FUZZ_SECONDS ?= 600
 
-.PHONY: all check integration fuzz bench lint analyze demo deps install \
+.PHONY: all check integration fuzz bench bench-check lint analyze demo deps install \
 	uninstall dist openwrt deb clean help unit-tests fuzz-targets fuzz-replay model mutants \
 	torture torture-tools property coverage
 all: $(PROGRAM) $(PROVIDER)	## build the programs
@@ -224,6 +224,9 @@ $(BENCH_TOOLS): %: %.o
 
 bench: $(PROGRAM) $(BENCH_TOOLS)	## how fast it is, and what it takes
 	@test/bench/run --agent $(PROGRAM) --tools $(OUT)/test/bench
+
+bench-check: $(PROGRAM)		## what a message costs, against the table
+	@test/bench/check --agent $(PROGRAM)
 
 clean:			## remove what was built
 	rm -rf $(BUILD)
