@@ -10,6 +10,7 @@
 
 #include "base/array.h"
 #include "base/mem.h"
+#include "base/names.h"
 #include "deliver/box.h"
 #include "deliver/delivery.h"
 #include "deliver/folder.h"
@@ -26,6 +27,7 @@ struct maildir {
 	struct rcpts queue; /* to be answered; accepted, they are a box's */
 	struct box *boxes; /* the first has the file that the text goes to */
 	size_t boxes_len, boxes_told;
+	struct names folders; /* to the box of each */
 	struct writer writer;
 	uint64_t fields; /* octets on top of the text in that file */
 	struct status failure; /* code 0: all went well so far */
@@ -73,6 +75,7 @@ forget_copies(struct maildir *maildir)
 	if (maildir->writer.fd >= 0)
 		close(maildir->writer.fd);
 	writer_clear(&maildir->writer);
+	names_reset(&maildir->folders);
 	rcpts_reset(&maildir->queue);
 	maildir->boxes_len = maildir->boxes_told = 0;
 	maildir->failure = (struct status){0};
@@ -105,17 +108,15 @@ maildir_send(struct delivery *delivery, bool text_waits)
 static struct box *
 find_box(struct maildir *maildir, const char *folder)
 {
-	size_t box = 0;
+	size_t box = maildir->boxes_len;
 
-	while (box < maildir->boxes_len &&
-	       strcmp(maildir->boxes[box].folder, folder) != 0)
-		box++;
-	if (box == maildir->boxes_len) {
-		maildir->boxes =
-		    array_more(maildir->boxes, box, sizeof *maildir->boxes);
-		maildir->boxes[maildir->boxes_len++] =
-		    (struct box){.folder = xstrdup(folder)};
-	}
+	if (names_find(&maildir->folders, folder, &box))
+		return &maildir->boxes[box];
+	maildir->boxes =
+	    array_more(maildir->boxes, box, sizeof *maildir->boxes);
+	maildir->boxes[box] = (struct box){.folder = xstrdup(folder)};
+	names_add(&maildir->folders, maildir->boxes[box].folder, box);
+	maildir->boxes_len++;
 	return &maildir->boxes[box];
 }
 
@@ -318,6 +319,7 @@ maildir_free(struct delivery *delivery)
 	struct maildir *maildir = maildir_of(delivery);
 	forget_copies(maildir);
 	rcpts_clear(&maildir->queue);
+	names_clear(&maildir->folders);
 	free(maildir->boxes);
 	free(maildir->base);
 	free(maildir);

@@ -237,6 +237,7 @@ ledger_abort(struct ledger *ledger)
 		free(mail->rcpt[i].said);
 	}
 	free(mail->rcpt);
+	names_clear(&mail->mailboxes);
 	*mail = (struct ledger_transaction){.rcpts = 0};
 }
 

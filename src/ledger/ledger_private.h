@@ -11,6 +11,7 @@
 #include <openssl/types.h>
 
 #include "base/buf.h"
+#include "base/names.h"
 #include "ledger/ledger.h"
 #include "ledger/ledger_book.h"
 
@@ -52,6 +53,7 @@ struct ledger_transaction {
 	size_t same_waits; /* that wait for the answer to another */
 	struct ledger_rcpt *rcpt;
 	size_t rcpts;
+	struct names mailboxes; /* to the first recipient of each */
 	char last; /* octet of the text */
 	unsigned char digest[LEDGER_DIGEST];
 	bool decided; /* the answers are made up */

@@ -156,11 +156,11 @@ avoid_452(struct status *answer)
 static const struct ledger_rcpt *
 find_same(const struct ledger_transaction *mail, const struct ledger_rcpt *rcpt)
 {
-	for (const struct ledger_rcpt *each = mail->rcpt; each < rcpt; each++)
-		if (each->mailbox != NULL &&
-		    strcmp(each->mailbox, rcpt->mailbox) == 0)
-			return each;
-	return NULL;
+	size_t first;
+
+	if (!names_find(&mail->mailboxes, rcpt->mailbox, &first))
+		return NULL;
+	return &mail->rcpt[first];
 }
 
 static enum ledger_admission
@@ -220,6 +220,7 @@ ledger_rcpt(struct ledger *ledger, size_t rcpt, const struct path *path,
 	const struct ledger_rcpt *same = find_same(mail, added);
 	if (same != NULL)
 		return join_same(mail, added, same, answer);
+	names_add(&mail->mailboxes, added->mailbox, rcpt);
 	bool put_off = ledger_put_off(ledger, added, answer);
 	if (!put_off && may_enter(ledger, added)) {
 		mail->let_in++;

@@ -77,6 +77,7 @@ struct receiver {
 	struct transaction transaction;
 	struct slot slots[SLOTS_MAX]; /* in their order */
 	size_t slot_count, slots_due;
+	size_t slots_begun; /* those before it have their line */
 
 	uint64_t chunk_left; /* octets of this BDAT */
 	uint64_t chunk_size;

@@ -153,7 +153,7 @@ slots_flush(struct receiver *r)
 		receiver_say_line(r, r->slots[i].line);
 		free(r->slots[i].line);
 	}
-	r->slot_count = 0;
+	r->slot_count = r->slots_begun = 0;
 }
 
 void
@@ -177,7 +177,11 @@ receiver_answer_rcpt(
 	char line[STATUS_LINE_MAX];
 	struct transaction *t = &r->transaction;
 
-	for (size_t i = 0; i < r->slot_count; i++) {
+	/* They mostly come in this order. */
+	while (r->slots_begun < r->slot_count &&
+	       r->slots[r->slots_begun].line != NULL)
+		r->slots_begun++;
+	for (size_t i = r->slots_begun; i < r->slot_count; i++) {
 		struct slot *slot = &r->slots[i];
 		if (slot->line != NULL || slot->rcpt != rcpt)
 			continue;
