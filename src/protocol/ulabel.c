@@ -90,7 +90,9 @@ insert_point(struct label *label, uint32_t at, uint32_t point)
 	label->count++;
 }
 
-/* RFC 3492 6.2, of what follows "xn--". */
+/* RFC 3492 6.2, of what follows "xn--". What no encoder writes is refused, or
+ * two domains would look the same: a '-' with nothing before it or nothing
+ * behind it. */
 static bool
 decode_punycode(struct label *label, const char *at, const char *end)
 {
@@ -100,6 +102,8 @@ decode_punycode(struct label *label, const char *at, const char *end)
 	label->count = 0;
 	while (basic_end > at && basic_end[-1] != '-')
 		basic_end--;
+	if (basic_end == at + 1 || basic_end == end)
+		return false;
 	for (; at + 1 < basic_end; at++)
 		label->points[label->count++] = (unsigned char)*at;
 	for (at = basic_end; at < end;) {
@@ -115,7 +119,7 @@ decode_punycode(struct label *label, const char *at, const char *end)
 		sum %= length;
 		insert_point(label, sum++, point);
 	}
-	return label->count > 0;
+	return true;
 }
 
 static char *

@@ -46,6 +46,9 @@ take_event(struct driver *d, const struct receiver_event *event)
 	case RECEIVER_RCPT:
 		assert(d->open && !d->text && d->asked_count < RCPTS_MAX);
 		assert(event->rcpt < envelope->rcpts);
+		assert(envelope->smtputf8 ||
+		       (path_is_ascii(envelope->sender) &&
+			   path_is_ascii(envelope->rcpt[event->rcpt])));
 		log_text(&d->seen, envelope->rcpt[event->rcpt]->mailbox);
 		d->asked[d->asked_count++] = event->rcpt;
 		break;
