@@ -129,6 +129,16 @@ run_check(const char *config_path)
 	return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : EX_OSERR;
 }
 
+/* As sd_booted(3) knows it; else the package of OpenWrt may be here. */
+static const char *
+how_to_start(void)
+{
+	if (access("/run/systemd/system", F_OK) != 0 &&
+	    access("/etc/init.d/odmr-agent", X_OK) == 0)
+		return "/etc/init.d/odmr-agent start";
+	return "systemctl enable --now odmr-agent";
+}
+
 static int
 check_and_advise(const struct init_files *files)
 {
@@ -141,8 +151,8 @@ check_and_advise(const struct init_files *files)
 		return status;
 	}
 	printf("It works. Fetch once: odmr-agent -c %s fetch office\n"
-	       "Then as a service: systemctl enable --now odmr-agent\n",
-	    files->config);
+	       "Then as a service: %s\n",
+	    files->config, how_to_start());
 	return EX_OK;
 }
 

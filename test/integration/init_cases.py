@@ -8,6 +8,7 @@ import pty
 import re
 import select
 import stat
+import subprocess
 
 from patience import Patience
 from stage import PASSWORD, Skip, rows
@@ -45,6 +46,33 @@ def test_init_by_options(t):
     # The test's authority is none of the system's.
     assert run.status == 77 and "delivery local: there" in run.out, run
     assert "Mend what failed" in run.out, run
+
+
+# A machine that has booted with systemd, or one with OpenWrt's init script.
+MACHINES = (("systemd", "mkdir -p /run/systemd/system",
+             "systemctl enable --now odmr-agent"),
+            ("openwrt", "install -m 755 /dev/null /etc/init.d/odmr-agent",
+             "/etc/init.d/odmr-agent start"))
+
+
+@rows(*MACHINES)
+def test_init_says_how_to_go_on(t, made, command):
+    """In the words of this machine."""
+    if os.geteuid() != 0 or subprocess.run(["unshare", "-m", "true"],
+                                           check=False).returncode != 0:
+        raise Skip("only root can mount")
+    provider, local = t.provider(tls="starttls"), t.local()
+    # The test's authority becomes the one that this system trusts.
+    script = """set -e
+        for folder in /run /etc/init.d /etc/ssl/certs; do mount -t tmpfs none $folder; done
+        cp "$0" /etc/ssl/certs/ca-certificates.crt
+        %s
+        exec "$@" """ % made
+    run = t.run(command=["unshare", "-m", "sh", "-c", script,
+                         t.certificates.authority.cert,
+                         *t.command("init", *options(t, provider, local))])
+    t.expect(run, 0)
+    assert run.out.endswith("Then as a service: %s\n" % command), run
 
 
 def test_init_takes_the_password_from_standard_input(t):
