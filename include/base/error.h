@@ -48,5 +48,14 @@ void error_prefix(struct error *err, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* The status of sysexits.h that a class ends the program with; 0 for NONE. */
 int error_exit_status(enum error_class class);
+/*
+ * Where several things went wrong, the program ends with the status of the
+ * worst. Worst first: what was never begun (64), what the program or the system
+ * cannot do (70, 71), what stays so until somebody mends the configuration
+ * (78), the account (77) or the provider (76, 69), what was lost meanwhile
+ * (67), what may mend itself (75). This is the only place of the order; the
+ * manual has it in EXIT STATUS.
+ */
+int error_worse_status(int a, int b);
 
 #endif

@@ -19,6 +19,11 @@ enum { HISTORY_JSON_VERSION = 1 };
 /* Appends one line, without a newline. false: more than the buffer takes. */
 bool history_json_format(const char *account, const struct history *history,
     struct buf *out) __attribute__((warn_unused_result));
+/* The same for `status --json`, which says what is true now as well: whether the
+ * account is enabled, and its alarm in one word, NULL for none. */
+bool history_json_report(const char *account, const struct history *history,
+    bool enabled, const char *alarm, struct buf *out)
+    __attribute__((warn_unused_result));
 /* The inverse, for this account alone; false: not such a line. history is
  * initialized in any case. */
 bool history_json_parse(const char *account, const char *text, size_t len,

@@ -14,7 +14,7 @@ struct history;
 
 enum alarm {
 	ALARM_NONE,
-	ALARM_FAILING, /* no session went through for alarm_after */
+	ALARM_FAILING, /* no session has succeeded for alarm_after */
 	ALARM_DOMAIN, /* a domain was not served for alarm_after */
 	ALARM_DEFERRED, /* one message is deferred, and was alarm_after ago */
 };
@@ -22,7 +22,9 @@ enum alarm {
 /* For an account that is enabled. */
 enum alarm alarm_of(const struct config_account *account,
     const struct history *history, int64_t now);
-/* "no session went through since ..."; out has ALARM_TEXT_SIZE octets. */
+/* In one word, for programs; NULL for ALARM_NONE. */
+const char *alarm_name(enum alarm alarm);
+/* "no session has succeeded since ..."; out has ALARM_TEXT_SIZE octets. */
 enum { ALARM_TEXT_SIZE = 512 };
 char *alarm_format(char out[static ALARM_TEXT_SIZE], enum alarm alarm,
     const struct history *history, int64_t now);

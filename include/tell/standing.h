@@ -50,5 +50,10 @@ void standing_of(struct standing *standing,
     enum alarm alarm, int64_t now);
 /* One word for those who see no colours: "OK", "Watch", "Act", "Off". */
 const char *standing_word(enum standing_grade grade);
+/* For scripts: 0 where nobody has to act, nor before the first session. The
+ * worst of: what led to a hold, 75 for an alarm, and the status of the last
+ * session where none has succeeded yet. */
+int standing_exit_status(const struct config_account *account,
+    const struct history *history, enum alarm alarm, int64_t now);
 
 #endif

@@ -36,7 +36,5 @@ char *summary_listening(
 /* "not asked before 12:30, ..." */
 char *summary_spaced(
     char out[static SUMMARY_SIZE], const struct history *history, int64_t now);
-/* The worse of two exit statuses, in the order of odmr-agent(8). */
-int summary_worse_status(int a, int b);
 
 #endif

@@ -74,3 +74,16 @@ int error_exit_status(enum error_class class)
 	}
 	return EX_SOFTWARE;
 }
+
+int
+error_worse_status(int a, int b)
+{
+	static const int worst_first[] = {EX_USAGE, EX_SOFTWARE, EX_OSERR,
+	    EX_CONFIG, EX_NOPERM, EX_PROTOCOL, EX_UNAVAILABLE, EX_NOUSER,
+	    EX_TEMPFAIL, EX_OK};
+
+	for (size_t i = 0; i < sizeof worst_first / sizeof *worst_first; i++)
+		if (a == worst_first[i] || b == worst_first[i])
+			return worst_first[i];
+	return a;
+}

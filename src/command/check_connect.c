@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "command/check_connect.h"
+#include "base/error.h"
 
 #include <inttypes.h>
 #include <pwd.h>
@@ -23,7 +24,6 @@
 #include "record/status_file.h"
 #include "session/call.h"
 #include "session/destinations.h"
-#include "tell/summary.h"
 
 enum {
 	/* For one delivery to show itself, and to answer a group of RCPTs. */
@@ -42,6 +42,9 @@ struct check {
 	const struct config *config;
 	bool trace;
 	int status;
+	bool advised; /* of postmaster; once is enough */
+	/* A domain that refuses him, or "". */
+	char no_postmaster[ADDRESS_MAX + 1];
 };
 
 static void
@@ -49,7 +52,7 @@ note_error(struct check *check, const char *what, const struct error *err)
 {
 	printf("%s: failed: %s\n", what, err->text);
 	check->status =
-	    summary_worse_status(check->status, error_exit_status(err->class));
+	    error_worse_status(check->status, error_exit_status(err->class));
 }
 
 /* An account that sends everything to one delivery. */
@@ -61,6 +64,26 @@ only_destination(
 	account->delivery = i;
 	return destinations_new(
 	    check->config, account, check->config->hostname, check->trace);
+}
+
+static void
+tell_ready(const char *what, enum config_delivery_kind kind,
+    const struct delivery_can *can)
+{
+	switch (kind) {
+	case CONFIG_LMTP:
+	case CONFIG_SMTP:
+		if (can->size_max == 0)
+			printf("%s: reachable, announces no SIZE\n", what);
+		else
+			printf("%s: reachable, announces SIZE %" PRIu64 "\n",
+			    what, can->size_max);
+		return;
+	case CONFIG_SENDMAIL:
+	case CONFIG_MAILDIR:
+		printf("%s: ready\n", what);
+		return;
+	}
 }
 
 static void
@@ -78,10 +101,8 @@ probe_delivery(struct check *check, size_t i)
 	snprintf(what, sizeof what, "delivery %s", delivery->name);
 	if (!delivery->ops->probe(delivery, &can, &deadline, &err))
 		note_error(check, what, &err);
-	else if (can.size_max == 0)
-		printf("%s: there, names no SIZE\n", what);
 	else
-		printf("%s: there, SIZE %" PRIu64 "\n", what, can.size_max);
+		tell_ready(what, check->config->deliveries[i].kind, &can);
 	fflush(stdout);
 	destinations_free(destinations);
 }
@@ -99,6 +120,7 @@ probe_deliveries(struct check *check,
 	}
 }
 
+/* That one mailbox is missing says nothing of the others: a warning. */
 static void
 tell_answer(struct check *check, const struct config_account *account,
     const struct destinations *destinations, const struct path *rcpt,
@@ -109,17 +131,35 @@ tell_answer(struct check *check, const struct config_account *account,
 	char line[STATUS_TEXT_MAX + 32];
 	int class = status_class(status);
 
-	printf("%s: %s to %s: %s\n", account->name, rcpt->mailbox,
+	printf("%s: %s%s to %s: %s\n", account->name,
+	    class == 5 ? "warning: " : "", rcpt->mailbox,
 	    delivery != NULL ? delivery->name : "no delivery",
 	    status_format(status, line, sizeof line));
 	if (class == 4)
-		check->status =
-		    summary_worse_status(check->status, EX_TEMPFAIL);
-	if (class != 5)
+		check->status = error_worse_status(check->status, EX_TEMPFAIL);
+	if (class == 5)
+		snprintf(check->no_postmaster, sizeof check->no_postmaster,
+		    "%s", path_domain(rcpt));
+}
+
+static void
+advise_of_postmaster(struct check *check)
+{
+	const char *domain = check->no_postmaster;
+
+	if (domain[0] == '\0' || check->advised)
 		return;
-	check->status = summary_worse_status(check->status, EX_NOUSER);
-	printf("    each domain has to take mail for postmaster (RFC 5321"
-	       " 4.5.1); other names were not tried\n");
+	check->advised = true;
+	printf("    Each domain must accept mail for postmaster (RFC 5321,"
+	       " section 4.5.1), so that\n"
+	       "    others can report trouble. In Dovecot, make a user of that"
+	       " name. In Postfix, add\n"
+	       "    \"postmaster@%s NAME@%s\" to virtual_alias_maps, or"
+	       " \"postmaster: NAME\"\n"
+	       "    to /etc/aliases. No other mailbox was tried; try one of"
+	       " yours with\n"
+	       "    odmr-agent -c %s check --deliver NAME@%s\n",
+	    domain, domain, check->config->path, domain);
 }
 
 /* MAIL FROM:<>, RCPT TO:<postmaster@DOMAIN> for each of a group, RSET. */
@@ -172,6 +212,7 @@ ask_account(struct check *check, const struct config_account *account)
 	}
 	free(group);
 	destinations_free(destinations);
+	advise_of_postmaster(check);
 }
 
 static void
@@ -298,6 +339,6 @@ check_connect(const struct config *config,
 		check_call(&check, accounts[i]);
 	}
 	if (stop_requested())
-		check.status = summary_worse_status(check.status, EX_TEMPFAIL);
+		check.status = error_worse_status(check.status, EX_TEMPFAIL);
 	return check.status;
 }

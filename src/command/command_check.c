@@ -4,13 +4,13 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "base/error.h"
 #include "base/mem.h"
 #include "base/stop.h"
 #include "command/check_connect.h"
 #include "command/check_deliver.h"
 #include "command/command.h"
 #include "config/config.h"
-#include "tell/summary.h"
 
 /* As a compiler does; -q leaves nothing but errors. */
 static void
@@ -123,11 +123,9 @@ try_out(const struct command_context *context,
 		status = check_connect(config, accounts, count, context->trace);
 	if (options->deliver == NULL || stop_requested())
 		return status;
-	int delivered = check_deliver(
-	    config, accounts, count, options->deliver, context->trace);
-	/* Wrong use is no result of a session, which is what is weighed. */
-	return delivered == EX_USAGE ? delivered
-				     : summary_worse_status(status, delivered);
+	return error_worse_status(
+	    status, check_deliver(config, accounts, count, options->deliver,
+			context->trace));
 }
 
 int

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/deadline.h"
+#include "base/error.h"
 #include "base/mem.h"
 #include "base/stop.h"
 #include "command/account_args.h"
@@ -156,7 +157,7 @@ must_wait(struct fetch *fetch, const struct config_account *account)
 				 : summary_spaced(text, &history, now));
 		if (held || history.last.outcome == SESSION_FAILED)
 			fetch->status =
-			    summary_worse_status(fetch->status, status);
+			    error_worse_status(fetch->status, status);
 	}
 	history_clear(&history);
 	return held || spaced;
@@ -224,7 +225,7 @@ handle_end(struct fetch *fetch, const struct config_account *account,
 	if (event->lost)
 		handle_loss(fetch, account, &event->result);
 	fetch->status =
-	    summary_worse_status(fetch->status, event->result.exit_status);
+	    error_worse_status(fetch->status, event->result.exit_status);
 }
 
 static void
@@ -330,8 +331,7 @@ fetch_all(struct fetch *fetch)
 		}
 	}
 	if (any_waits(fetch))
-		fetch->status =
-		    summary_worse_status(fetch->status, EX_TEMPFAIL);
+		fetch->status = error_worse_status(fetch->status, EX_TEMPFAIL);
 }
 
 static bool

@@ -3,11 +3,11 @@
 #include <sysexits.h>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "command/command.h"
 #include "config/config.h"
 #include "ledger/ledger_list.h"
 #include "tell/log.h"
-#include "tell/summary.h"
 
 static int
 list_account(const struct config *config, const struct config_account *account)
@@ -34,10 +34,10 @@ command_ledger(struct command_context *context, int argc, char **argv)
 			return EX_USAGE;
 		}
 	for (int i = 0; i < argc; i++)
-		status = summary_worse_status(status,
+		status = error_worse_status(status,
 		    list_account(config, config_find_account(config, argv[i])));
 	for (size_t i = 0; argc == 0 && i < config->accounts_count; i++)
-		status = summary_worse_status(
+		status = error_worse_status(
 		    status, list_account(config, &config->accounts[i]));
 	return status;
 }

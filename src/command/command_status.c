@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/error.h"
 #include "command/account_args.h"
 #include "command/command.h"
 #include "config/config.h"
@@ -21,7 +22,7 @@
 #include "tell/log.h"
 #include "tell/overview.h"
 #include "tell/page.h"
-#include "tell/summary.h"
+#include "tell/standing.h"
 
 /* Of one account; its lines are written before the next one is read. */
 enum { TEXT_MAX = 2 * STATUS_FILE_MAX };
@@ -88,7 +89,7 @@ show_account(struct view *view, const struct config_account *account)
 		view->config->state_dir, account->name, &history, &err)) {
 		log_say(
 		    CONFIG_LOG_ERROR, account->name, "status", "%s", err.text);
-		view->status = summary_worse_status(view->status, EX_OSERR);
+		view->status = error_worse_status(view->status, EX_OSERR);
 	}
 	/* A session that died left it there; one that lives has the lock. */
 	if (!lock_provider_is_held(view->config->state_dir,
@@ -98,13 +99,14 @@ show_account(struct view *view, const struct config_account *account)
 	enum alarm alarm = account->enabled
 			       ? alarm_of(account, &history, view->now)
 			       : ALARM_NONE;
-	if (alarm != ALARM_NONE)
-		view->status = summary_worse_status(view->status, EX_TEMPFAIL);
+	view->status = error_worse_status(view->status,
+	    standing_exit_status(account, &history, alarm, view->now));
 	if (view->html)
 		page_add(&view->page, account, &history, alarm);
 	else if (!view->json)
 		overview_add(&view->table, account, &history, alarm);
-	else if (history_json_format(account->name, &history, &view->out))
+	else if (history_json_report(account->name, &history, account->enabled,
+		     alarm_name(alarm), &view->out))
 		(void)!buf_append(&view->out, "\n", 1);
 	flush(view);
 	history_clear(&history);

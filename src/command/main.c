@@ -52,8 +52,8 @@ static const struct {
 	"        configuration again, SIGUSR1 fetches everything now",
 	FILE_GOOD, command_run},
     {"status", "[--html | --json] [ACCOUNT...]",
-	"the last session and the next one of each account; exits with 75\n"
-	"        when one of them needs somebody to look at it",
+	"the last session and the next one of each account; exits with 0\n"
+	"        unless one of them needs somebody to look at it",
 	FILE_GOOD_QUIETLY, command_status},
 };
 

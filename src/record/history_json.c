@@ -161,6 +161,42 @@ write_total(struct json_writer *json, const struct history_total *total)
 	json_close(json, '}');
 }
 
+static void
+write_members(struct json_writer *json, const char *account,
+    const struct history *history)
+{
+	json_number(json, "version", HISTORY_JSON_VERSION);
+	json_text(json, "account", account);
+	if (history->any)
+		write_last(json, &history->last);
+	json_time(json, "since", history->since);
+	json_count(json, "failures_in_a_row", history->failures_in_a_row);
+	json_count(json, "untidy_in_a_row", history->untidy_in_a_row);
+	json_time(json, "untidy_since", history->untidy_since);
+	json_seconds(json, "untidy_proven", history->untidy_proven);
+	json_bool(json, "holds", history->holds);
+	json_time(json, "listening_since", history->listening);
+	json_count(json, "holds_in_a_row", history->holds_in_a_row);
+	json_time(json, "last_success", history->last_success);
+	json_time(json, "last_mail", history->last_mail);
+	json_time(json, "last_failure", history->last_failure);
+	write_text_member(json, "last_error", history->last_error);
+	write_hold(json, history);
+	json_time(json, "next", history->next);
+	write_deferrals(json, &history->deferrals);
+	json_time(json, "alarmed", history->alarmed);
+	json_count(json, "ledger_entries", history->ledger_entries);
+	json_count(json, "ledger_due", history->ledger_due);
+	write_text_member(json, "auth_best", history->auth_best);
+	write_text_member(json, "auth_host", history->auth_host);
+	json_time(json, "certificate_end", history->certificate_end);
+	json_time(json, "own_certificate_end", history->own_certificate_end);
+	asking_json_write(json, &history->asking);
+	write_proven(json, history);
+	history_days_json_write(json, &history->days);
+	write_total(json, &history->total);
+}
+
 bool
 history_json_format(
     const char *account, const struct history *history, struct buf *out)
@@ -169,36 +205,22 @@ history_json_format(
 
 	json_begin(&json, out);
 	json_open(&json, NULL, '{');
-	json_number(&json, "version", HISTORY_JSON_VERSION);
-	json_text(&json, "account", account);
-	if (history->any)
-		write_last(&json, &history->last);
-	json_time(&json, "since", history->since);
-	json_count(&json, "failures_in_a_row", history->failures_in_a_row);
-	json_count(&json, "untidy_in_a_row", history->untidy_in_a_row);
-	json_time(&json, "untidy_since", history->untidy_since);
-	json_seconds(&json, "untidy_proven", history->untidy_proven);
-	json_bool(&json, "holds", history->holds);
-	json_time(&json, "listening_since", history->listening);
-	json_count(&json, "holds_in_a_row", history->holds_in_a_row);
-	json_time(&json, "last_success", history->last_success);
-	json_time(&json, "last_mail", history->last_mail);
-	json_time(&json, "last_failure", history->last_failure);
-	write_text_member(&json, "last_error", history->last_error);
-	write_hold(&json, history);
-	json_time(&json, "next", history->next);
-	write_deferrals(&json, &history->deferrals);
-	json_time(&json, "alarmed", history->alarmed);
-	json_count(&json, "ledger_entries", history->ledger_entries);
-	json_count(&json, "ledger_due", history->ledger_due);
-	write_text_member(&json, "auth_best", history->auth_best);
-	write_text_member(&json, "auth_host", history->auth_host);
-	json_time(&json, "certificate_end", history->certificate_end);
-	json_time(&json, "own_certificate_end", history->own_certificate_end);
-	asking_json_write(&json, &history->asking);
-	write_proven(&json, history);
-	history_days_json_write(&json, &history->days);
-	write_total(&json, &history->total);
+	write_members(&json, account, history);
+	json_close(&json, '}');
+	return !json.cut;
+}
+
+bool
+history_json_report(const char *account, const struct history *history,
+    bool enabled, const char *alarm, struct buf *out)
+{
+	struct json_writer json;
+
+	json_begin(&json, out);
+	json_open(&json, NULL, '{');
+	write_members(&json, account, history);
+	json_bool(&json, "enabled", enabled);
+	json_text(&json, "alarm", alarm);
 	json_close(&json, '}');
 	return !json.cut;
 }

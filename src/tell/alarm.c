@@ -56,6 +56,22 @@ alarm_of(const struct config_account *account, const struct history *history,
 	return ALARM_NONE;
 }
 
+const char *
+alarm_name(enum alarm alarm)
+{
+	switch (alarm) {
+	case ALARM_NONE:
+		break;
+	case ALARM_FAILING:
+		return "failing";
+	case ALARM_DOMAIN:
+		return "domain";
+	case ALARM_DEFERRED:
+		return "deferred";
+	}
+	return NULL;
+}
+
 static void
 format_failing(char out[static ALARM_TEXT_SIZE], const struct history *history,
     int64_t now)
@@ -70,7 +86,7 @@ format_failing(char out[static ALARM_TEXT_SIZE], const struct history *history,
 		    clock);
 	else
 		snprintf(out, ALARM_TEXT_SIZE,
-		    "no session went through since %s", clock);
+		    "no session has succeeded since %s", clock);
 }
 
 static void
@@ -108,7 +124,7 @@ alarm_format(char out[static ALARM_TEXT_SIZE], enum alarm alarm,
 		break;
 	case ALARM_DEFERRED:
 		snprintf(out, ALARM_TEXT_SIZE,
-		    "mail is deferred again and again since %s",
+		    "mail has been deferred again and again since %s",
 		    timestamp_format_clock(
 			clock, deferred_since(&history->deferrals), now));
 		break;

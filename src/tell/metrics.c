@@ -128,8 +128,7 @@ static const struct {
 	int64_t (*get)(const struct sample *sample);
 } families[] = {
     {"last_success_timestamp_seconds", "gauge",
-	"End of the last session that went through; 0: none.",
-	get_last_success},
+	"End of the last session that succeeded; 0: none.", get_last_success},
     {"last_attempt_timestamp_seconds", "gauge",
 	"Start of the last session; 0: none.", get_last_attempt},
     {"last_mail_timestamp_seconds", "gauge",

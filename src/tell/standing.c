@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sysexits.h>
 
 #include "base/timestamp.h"
 #include "config/config.h"
@@ -258,4 +259,21 @@ standing_of(struct standing *standing, const struct config_account *account,
 	note_failure(standing, account, history, now);
 	note_mail(standing, account->name, history, now);
 	note_domains(standing, history);
+}
+
+int
+standing_exit_status(const struct config_account *account,
+    const struct history *history, enum alarm alarm, int64_t now)
+{
+	int status = EX_OK;
+
+	if (!account->enabled || !history->any)
+		return EX_OK;
+	if (alarm != ALARM_NONE)
+		status = EX_TEMPFAIL;
+	if (history_hold_left(history, now) > 0)
+		status = error_worse_status(status, history->hold_status);
+	if (history->last_success == 0)
+		status = error_worse_status(status, history->last.exit_status);
+	return status;
 }

@@ -5,7 +5,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sysexits.h>
 
 #include "base/escape.h"
 #include "base/timestamp.h"
@@ -160,17 +159,4 @@ summary_spaced(
 	    timestamp_format_clock(
 		clock, now + asking_memory_wait(&history->asking, now), now));
 	return out;
-}
-
-int
-summary_worse_status(int a, int b)
-{
-	static const int worst_first[] = {EX_SOFTWARE, EX_OSERR, EX_CONFIG,
-	    EX_NOPERM, EX_PROTOCOL, EX_UNAVAILABLE, EX_NOUSER, EX_TEMPFAIL,
-	    EX_OK};
-
-	for (size_t i = 0; i < sizeof worst_first / sizeof *worst_first; i++)
-		if (a == worst_first[i] || b == worst_first[i])
-			return worst_first[i];
-	return a;
 }

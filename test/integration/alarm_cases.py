@@ -17,7 +17,7 @@ from doubles import SILENT, Http
 from gate import Gate
 from patience import Patience
 from service import Service
-from stage import PASSWORD, Skip, one_message, rows, until, waits
+from stage import PASSWORD, Skip, ago, one_message, rows, until, waits
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TEXT = mail.message("a message")
@@ -25,17 +25,6 @@ USER = "user@example.org"
 FAILING = {"ATRN": b"451 4.3.0 Later"}
 CERTAIN = {"every": "1h", "jitter": "0s"}
 OFTEN = {"every": "1s", "jitter": "0s"}
-
-
-def ago(days):
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - days * 86400))
-
-
-def change_status(t, **keys):
-    """Another past for office."""
-    status = t.status()
-    status.update(keys)
-    t.write("state/status/office.json", json.dumps(status), mode=0o640)
 
 
 def lines(path):
@@ -57,7 +46,7 @@ def begin_failing(t, **keys):
     t.configure(t.provider(), **dict(keys, alarm_command=alarm_command(t)))
     t.fetch("office")
     assert t.run("status").status == 0
-    change_status(t, last_success=ago(3), since=ago(30))
+    t.change_status(last_success=ago(3), since=ago(30))
     provider = t.provider(replies=FAILING)
     t.configure(provider, **dict(keys, alarm_command=alarm_command(t)))
     return provider
@@ -67,18 +56,18 @@ def test_alarm(t):
     """Once a day: the log, the command with its environment, and status."""
     begin_failing(t)
     run = t.fetch("office", status=75)
-    assert re.search("error office: alarm: no session went through since .*"
+    assert re.search("error office: alarm: no session has succeeded since .*"
                      "last error: .*451 4.3.0 Later", run.err), run
     [line] = lines(t.path("alarms"))
     account, why, success, error = line.split("|")
-    assert account == "office" and why.startswith("no session went through"), line
+    assert account == "office" and why.startswith("no session has succeeded"), line
     assert success == ago(3)[:10] + success[10:] and "451" in error, line
     shown = t.run("status")
-    assert shown.status == 75 and "ALARM: no session went" in shown.out, shown
+    assert shown.status == 75 and "ALARM: no session has" in shown.out, shown
 
     run = t.fetch("office", status=75)
     assert ": alarm" not in run.err and len(lines(t.path("alarms"))) == 1, run
-    change_status(t, alarmed=ago(1.1))
+    t.change_status(alarmed=ago(1.1))
     t.fetch("office", status=75)
     assert len(lines(t.path("alarms"))) == 2
 
@@ -90,7 +79,7 @@ def test_alarm(t):
 def test_alarm_after_the_clock_ran_ahead(t):
     """A success in the year 2999 silences nothing: it counts as now, once."""
     begin_failing(t, alarm_after="1h")
-    change_status(t, last_success="2999-01-01T00:00:00Z", alarmed="2999-01-01T00:00:00Z")
+    t.change_status(last_success="2999-01-01T00:00:00Z", alarmed="2999-01-01T00:00:00Z")
     run = t.fetch("office", status=75)
     assert ": alarm" not in run.err and t.status()["last_success"] < "2999", run
     run = t.fetch("office", status=75, env=wall_clock(t, 2 * 3600))
@@ -122,7 +111,7 @@ def test_alarm_of_deferred_mail(t):
         t.fetch("office", status=status, env=clock)
         assert len(lines(t.path("alarms"))) == alarms, hours
         assert t.run("status", env=clock).status == (75 if alarms else 0), hours
-    assert "mail is deferred again and again since" in lines(t.path("alarms"))[0]
+    assert "mail has been deferred again and again since" in lines(t.path("alarms"))[0]
 
     local.answers.clear()
     t.fetch("office", env=wall_clock(t, 31 * 3600))
@@ -137,7 +126,7 @@ def test_alarm_of_a_domain(t):
     t.fetch("office")
     assert t.run("status").status == 0
     [refused] = t.status()["refused_domains"]
-    change_status(t, refused_domains=[dict(refused, since=ago(3))])
+    t.change_status(refused_domains=[dict(refused, since=ago(3))])
     t.fetch()
     [line] = lines(t.path("alarms"))
     assert "the provider has not served example.com since" in line, line
@@ -392,9 +381,14 @@ def test_plug_in(t):
     assert state == 1 and "3 failures: " in text and "451" in text, text
     assert plug_in(t, "-w", "5")[0] == 0
 
-    change_status(t, last_success=ago(3), since=ago(30))
+    t.change_status(last_success=ago(3), since=ago(30))
     state, text = plug_in(t, "office")
     assert state == 2 and "last success 3 d ago" in text, text
+
+    # An alarm counts more than a hold.
+    t.change_status(hold_until=ago(-0.5), hold_status=77, hold_reason="535 Wrong")
+    state, text = plug_in(t)
+    assert state == 2 and "on hold: 535 Wrong" in text, text
 
     for args in (["nobody"], ["-c", t.path("none.yaml")], ["-p", "/none"], ["-x"]):
         state, text = plug_in(t, *args)
@@ -409,3 +403,15 @@ def test_plug_in_warns(t, replies, rights, words):
     t.run("fetch", "office")
     state, text = plug_in(t)
     assert state == 1 and re.search(words, text), text
+
+
+def test_plug_in_before_the_first_success(t):
+    """An account that nobody fetches, one that never worked, one switched off."""
+    t.configure(t.provider(replies=FAILING))
+    state, text = plug_in(t)
+    assert state == 1 and "last success never, no session yet" in text, text
+    t.fetch("office", status=75)
+    state, text = plug_in(t)
+    assert state == 1 and "it has not succeeded yet: " in text and "451" in text, text
+    t.configure(t.provider(), enabled=False)
+    assert plug_in(t)[0] == 0

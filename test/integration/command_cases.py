@@ -10,8 +10,8 @@ import re
 import subprocess
 
 import mail
-from servers import terminal_output
-from stage import DOMAINS, PASSWORD, no_mail, one_message, rows
+from servers import free_port, terminal_output
+from stage import DOMAINS, PASSWORD, ago, no_mail, one_message, rows
 
 TEXT = mail.message("a message")
 
@@ -181,11 +181,35 @@ def test_check_connect_reports_trouble(t):
     t.expect(run, run.status, "Wrong", "nothing")
 
 
-def test_check_connect_refused_recipient(t):
-    local = t.local(answers={"RCPT": {"postmaster@example.com": "550 5.1.1 Nobody"}})
+@rows(("all else works", {}, 0), ("login refused", {"AUTH": b"535 5.7.8 Wrong"}, 77),
+      ("not now", {"AUTH": b"454 4.7.0 Later"}, 75))
+def test_check_connect_without_a_postmaster(t, replies, status):
+    """A missing mailbox is a warning, with what to do, said once; the exit
+    status is that of the worse thing."""
+    local = t.local(answers={"RCPT": "550 5.1.1 Nobody"})
+    t.configure(t.provider(replies=replies), {"lmtp": local.address})
+    run = t.expect(t.run("check", "--connect"), status)
+    for domain in DOMAINS:
+        assert ("office: warning: postmaster@%s to local: 550 5.1.1 Nobody"
+                % domain) in run.out, run
+    assert run.out.count("RFC 5321") == 1, run
+    for words in ("In Dovecot", "In Postfix", "virtual_alias_maps", "check --deliver"):
+        assert words in run.out, (words, run)
+
+
+def test_check_connect_where_the_provider_is_away(t):
+    """Also where it cannot be reached at all (75)."""
+    local = t.local(answers={"RCPT": "550 5.1.1 Nobody"})
+    t.configure("127.0.0.1:%d" % free_port(), {"lmtp": local.address})
+    t.expect(t.run("check", "--connect"), 75, "office: failed: ", "Nobody")
+
+
+def test_check_connect_and_a_set_up_that_refuses(t):
+    """Who refuses the domain or us refuses everybody: that is an error."""
+    local = t.local(answers={"RCPT": "554 5.7.1 Relay access denied"})
     t.configure(t.provider(), {"lmtp": local.address})
-    run = t.run("check", "--connect")
-    assert "example.com" in run.out + run.err and "Nobody" in run.out + run.err, run
+    run = t.expect(t.run("check", "--connect"), 75, "Relay access denied")
+    assert "warning" not in run.out and "RFC 5321" not in run.out, run
 
 
 def test_status(t):
@@ -194,7 +218,9 @@ def test_status(t):
                               "ATRN": b"451 4.3.0 Later"}))})
     t.expect(t.run("status"), 0, "office", "branch")
     t.fetch(status=75)
-    run = t.expect(t.run("status"), 0, "office", "branch", "Later")
+    # One of them has never worked.
+    run = t.expect(t.run("status"), 75, "office", "branch", "Later")
+    t.expect(t.run("status", "office"), 0)
     found = [json.loads(l) for l in t.run("status", "--json").out.strip().split("\n")]
     by_name = {f["account"]: f for f in found}
     assert by_name["office"]["messages"] == 1, found
@@ -202,6 +228,31 @@ def test_status(t):
     run = t.run("status", "branch")
     assert "branch" in run.out and "office" not in run.out, run
     assert t.run("status", "nobody").status == 64
+
+
+def test_status_for_scripts(t):
+    """0 unless somebody has to act: a hold has the status that led to it, an
+    alarm 75, the worse of both counts; each stands in the JSON by itself."""
+    def told(status, alarm):
+        run = t.expect(t.run("status", "--json"), status)
+        t.expect(t.run("status"), status)
+        assert json.loads(run.out)["alarm"] == alarm, run
+
+    t.configure(t.provider())
+    told(0, None)  # no session yet
+    t.fetch("office")
+    told(0, None)
+    t.configure(t.provider(replies={"AUTH": b"535 5.7.8 Wrong"}))
+    t.fetch("office", status=77)
+    told(77, None)
+    t.change_status(last_success=ago(3), since=ago(30))
+    told(77, "failing")
+    t.change_status(hold_until=None)
+    told(75, "failing")
+    t.change_status(last_success=None, since=ago(0.1))
+    told(77, None)  # it never worked
+    t.configure(t.provider(), enabled=False)
+    told(0, None)
 
 
 def test_status_needs_nothing(t):

@@ -3,7 +3,6 @@
 From the connection to the turn: greeting, EHLO, TLS, AUTH, ATRN, proxies.
 """
 import base64
-import json
 import os
 import re
 import socket
@@ -12,7 +11,7 @@ import time
 
 import mail
 from doubles import HttpProxy, NameServer, SocksProxy
-from stage import (PASSWORD, Skip, deliver, dotted, goodbye, hello, no_mail,
+from stage import (PASSWORD, Skip, ago, deliver, dotted, goodbye, hello, no_mail,
                    one_message, rows)
 from state_cases import in_namespace
 
@@ -634,17 +633,6 @@ def test_other_mail_comes_behind_what_is_deferred(t):
     assert [m[1] for m in local.messages if m[1]] == [["user@example.org"]]
 
 
-def change_status(t, **keys):
-    """Another past for office."""
-    status = t.status()
-    status.update(keys)
-    t.write("state/status/office.json", json.dumps(status), mode=0o640)
-
-
-def days_ago(days):
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - days * 86400))
-
-
 def cut(line):
     line.close()
 
@@ -654,14 +642,14 @@ def test_early_end_is_no_mail(t):
     success, so that a network which cuts each of them is noticed."""
     t.configure(t.provider(one_message(TEXT)))
     t.fetch("office")
-    good = days_ago(0.5)
-    change_status(t, last_success=good)
+    good = ago(0.5)
+    t.change_status(last_success=good)
     for number in range(1, 8):
         t.configure(t.provider(cut))
         t.expect(t.fetch("office"), 0, "office: no mail", "warning")
         assert t.status()["untidy_in_a_row"] == number, t.status()
     assert t.status()["last_success"] == good, t.status()
-    change_status(t, last_success=days_ago(3), untidy_since=days_ago(2.9))
+    t.change_status(last_success=ago(3), untidy_since=ago(2.9))
     t.configure(t.provider(cut))
     t.expect(t.fetch("office", status=75), 75, "before the first message",
              "alarm: since .* the provider has ended each connection")
@@ -678,14 +666,14 @@ def test_early_end_that_mail_followed(t):
     t.fetch("office")
     t.configure(t.provider(cut))
     t.fetch("office")
-    change_status(t, untidy_since=days_ago(0.5))
+    t.change_status(untidy_since=ago(0.5))
     t.configure(t.provider(one_message(mail.message("then"))))
     t.fetch("office")
-    change_status(t, last_success=days_ago(0.7))
+    t.change_status(last_success=ago(0.7))
     t.configure(t.provider(cut))
     run = t.fetch("office")
     assert "warning" not in run.err, run
-    assert t.status()["last_success"] > days_ago(0.1), t.status()
+    assert t.status()["last_success"] > ago(0.1), t.status()
 
 
 def test_break_behind_each_last_dot(t):

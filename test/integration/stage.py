@@ -323,6 +323,12 @@ class Stage:
         except FileNotFoundError:
             return {}
 
+    def change_status(self, **keys):
+        """Another past for office."""
+        status = self.status()
+        status.update(keys)
+        self.write("state/status/office.json", json.dumps(status), mode=0o640)
+
     # Comparing
 
     def assert_mail(self, address, *sent):
@@ -338,6 +344,11 @@ class Stage:
             provider.close()
         for end in reversed(self._ends):
             end()
+
+
+def ago(days):
+    """A time as in status files."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - days * 86400))
 
 
 def rows(*table):
@@ -395,5 +406,5 @@ def one_message(text, *rcpts, **options):
 
 
 __all__ = ["DOMAINS", "NO_LEAK_SEARCH", "PASSWORD", "Certificates", "Skip", "Stage",
-           "deliver", "dotted", "goodbye", "hello", "no_mail", "one_message", "rows",
-           "until", "waits"]
+           "ago", "deliver", "dotted", "goodbye", "hello", "no_mail", "one_message",
+           "rows", "until", "waits"]

@@ -131,6 +131,7 @@ def test_fail2ban_filter(place):
 
 def account(**keys):
     return dict({"version": 1, "account": "office", "failures_in_a_row": 0,
+                 "result": "mail", "exit_status": 0, "enabled": True, "alarm": None,
                  "last_success": "2026-11-23T10:00:00Z", "last_error": None,
                  "hold_until": None, "hold_reason": None, "refused_domains": [],
                  "total": {"messages": 7}}, **keys)
@@ -164,7 +165,16 @@ def test_plugin_states(place):
     check(place, folder, 0, 1, "refused: b.example",
           lines=[account(refused_domains=[{"domain": "b.example"}])])
     check(place, folder, 75, 2, "CRITICAL", "last success never",
-          lines=[account(last_success=None)])
+          lines=[account(last_success=None, alarm="failing")])
+    check(place, folder, 77, 2, "b: last success never",
+          lines=[account(**hold), account(account="b", last_success=None, alarm="failing")])
+    check(place, folder, 75, 1, "it has not succeeded yet: no line",
+          lines=[account(last_success=None, exit_status=75, last_error="no line")])
+    new = {"account": "new", "failures_in_a_row": 0, "enabled": True, "alarm": None,
+           "total": {"messages": 0}}
+    check(place, folder, 0, 1, "no session yet", lines=[new])
+    check(place, folder, 0, 0, lines=[dict(new, enabled=False)])
+    check(place, folder, 71, 3, "status 71", lines=[account()])
     check(place, folder, 78, 3, "UNKNOWN", "status 78")
     check(place, folder, 0, 3, "no account")
     check(place, folder, 0, 3, "not understood", lines=[{"account": "office"}])
@@ -174,8 +184,8 @@ def test_plugin_states(place):
 def test_plugin_with_the_program(place):
     path = configuration(place, place.sub("real"))
     out = place.run(place.installed + CONTRIB + "check_odmr_agent", "-c", path, "-p",
-                    place.installed + PROGRAM)
-    assert "OK - 2 accounts" in out and "'branch.2_messages'=0c" in out, out
+                    place.installed + PROGRAM, status=1)
+    assert "office: last success never, no session yet" in out and "'branch.2_messages'=0c" in out, out
 
 
 # Hooks and cron

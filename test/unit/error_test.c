@@ -66,12 +66,26 @@ error_statuses(void **state)
 		    error_exit_status(cases[i].class), cases[i].status);
 }
 
+static void
+the_worst_status_counts(void **state)
+{
+	static const int order[] = {64, 70, 71, 78, 77, 76, 69, 67, 75, 0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+		for (size_t k = 0; k < sizeof order / sizeof *order; k++)
+			assert_int_equal(error_worse_status(order[i], order[k]),
+			    order[i < k ? i : k]);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(error_sentences),
 	    cmocka_unit_test(error_statuses),
+	    cmocka_unit_test(the_worst_status_counts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

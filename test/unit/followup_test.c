@@ -196,9 +196,9 @@ an_alarm_is_raised_once_a_day(void **state)
 		followup_in_child(&config, &result);
 	assert_string_equal(
 	    read_text("alarm"), "office: no connection ?[31m\n");
-	const char *log = strstr(read_text("log"), "no session went through");
+	const char *log = strstr(read_text("log"), "no session has succeeded");
 	assert_non_null(log);
-	assert_null(strstr(log + 1, "no session went through"));
+	assert_null(strstr(log + 1, "no session has succeeded"));
 
 	history.alarmed = now - DAY_MS;
 	assert_true(status_file_write(folder, "office", &history, &err));

@@ -113,7 +113,7 @@ what_is_wrong_stands_below(void **state)
 	assert_table(&account, &failing, false,
 	    "office  failed, 3 d ago             in 4 min         0       0"
 	    "    1\n"
-	    "    ALARM: no session went through since 2026-11-20 10:00\n"
+	    "    ALARM: no session has succeeded since 2026-11-20 10:00\n"
 	    "    535 no ?[31m\n");
 	held.hold_until = 0;
 	asking_memory_refuse(&held.asking, "a.example.org", now, "450 no");

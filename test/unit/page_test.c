@@ -90,7 +90,7 @@ a_sentence_and_a_grade_say_how_an_account_stands(void **state)
 	    {STANDING_WATCH, "The last session failed; it is tried again.", 1},
 	    {STANDING_ACT, "On hold: no mail is fetched until 10:59.", 1},
 	    {STANDING_ACT,
-		"Alarm: no session went through since 2026-11-21 10:00.", 2},
+		"Alarm: no session has succeeded since 2026-11-21 10:00.", 2},
 	    {STANDING_GOOD, "Mail comes as soon as the provider has it.", 0},
 	    {STANDING_WATCH, "Mail is fetched, but not for every domain.", 11},
 	    {STANDING_WATCH, "Mail is fetched, but some of it is deferred.", 2},

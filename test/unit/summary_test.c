@@ -102,20 +102,6 @@ a_hold_names_its_end(void **state)
 	    "on hold until 2026-11-23 14:00: 535 no");
 }
 
-static void
-the_worst_status_counts(void **state)
-{
-	static const int order[] = {70, 71, 78, 77, 76, 69, 67, 75, 0};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
-		for (size_t k = 0; k < sizeof order / sizeof *order; k++)
-			assert_int_equal(
-			    summary_worse_status(order[i], order[k]),
-			    order[i < k ? i : k]);
-	}
-}
-
 int
 main(void)
 {
@@ -124,7 +110,6 @@ main(void)
 	    cmocka_unit_test(a_session_is_one_line),
 	    cmocka_unit_test(progress_has_a_rate),
 	    cmocka_unit_test(a_hold_names_its_end),
-	    cmocka_unit_test(the_worst_status_counts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
