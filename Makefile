@@ -102,7 +102,7 @@ FUZZ_SECONDS ?= 600
 
 .PHONY: all check integration fuzz bench bench-check lint analyze demo deps install \
 	uninstall dist openwrt deb clean help unit-tests fuzz-targets fuzz-replay model mutants \
-	torture torture-tools property coverage
+	torture torture-tools property coverage growth
 all: $(PROGRAM) $(PROVIDER)	## build the programs
 
 help:			## list the targets
@@ -227,6 +227,9 @@ bench: $(PROGRAM) $(BENCH_TOOLS)	## how fast it is, and what it takes
 
 bench-check: $(PROGRAM)		## what a message costs, against the table
 	@test/bench/check --agent $(PROGRAM)
+
+growth: $(PROGRAM)	## what the agent spends on twice as much of something
+	@test/bench/growth.py --agent $(PROGRAM)
 
 clean:			## remove what was built
 	rm -rf $(BUILD)
