@@ -159,6 +159,7 @@ begin(struct world *w, struct message *m)
 {
 	struct provider *p = &w->provider;
 	bool regroup = chance(w, 6) == 0;
+	bool smtputf8 = false;
 	char size[40] = "";
 
 	p->message = m;
@@ -173,13 +174,17 @@ begin(struct world *w, struct message *m)
 			p->names[p->count++] = i;
 	if (chance(w, 6) == 0)
 		p->names[p->count++] = p->names[0];
+	for (unsigned i = 0; i < p->count; i++)
+		smtputf8 |= needs_smtputf8(w, m, p->names[i]);
 	m->connection = p->connection;
 	p->left--;
 	w->transactions++;
 	if (m->sized)
 		snprintf(size, sizeof size, " SIZE=%zu", buf_len(&m->wire));
-	command(w, EXPECT_MAIL, "MAIL FROM:<%s>%s%s", m->sender, size,
-	    p->prdr ? " PRDR" : "");
+	/* Where only the header needs it, too. */
+	smtputf8 |= chance(w, 8) == 0;
+	command(w, EXPECT_MAIL, "MAIL FROM:<%s>%s%s%s", m->sender, size,
+	    p->prdr ? " PRDR" : "", smtputf8 ? " SMTPUTF8" : "");
 	while (p->pipelining && p->asked < p->count)
 		send_rcpt(w);
 	if (!p->pipelining)

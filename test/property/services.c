@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "protocol/international.h"
 #include "world.h"
 
 enum {
@@ -184,6 +185,22 @@ answer_rcpt(
 	}
 }
 
+/* What was not listed, or not announced by MAIL, must not come (RFC 6531 3.1). */
+static void
+check_smtputf8(struct world *w, const struct service *s, struct conn *c,
+    const char *line, bool mail)
+{
+	if (mail)
+		c->smtputf8 = strstr(line, " SMTPUTF8") != NULL;
+	if (c->smtputf8 && !s->smtputf8)
+		blame(w, NO_MESSAGE, "delivery %zu is told SMTPUTF8: %s",
+		    s->index, line);
+	if (!international_is_ascii(line) && !c->smtputf8)
+		blame(w, NO_MESSAGE,
+		    "delivery %zu is told without SMTPUTF8: %s", s->index,
+		    line);
+}
+
 static void
 answer_command(
     struct world *w, const struct service *s, struct conn *c, const char *line)
@@ -193,9 +210,12 @@ answer_command(
 		reply(s, c, "250-local.example");
 		if (s->pipelining)
 			reply(s, c, "250-PIPELINING");
+		if (s->smtputf8)
+			reply(s, c, "250-SMTPUTF8");
 		reply(s, c, "250 8BITMIME");
 	} else if (strncasecmp(line, "MAIL", 4) == 0) {
 		c->count = 0;
+		check_smtputf8(w, s, c, line, true);
 		const char *from = strchr(line, '<');
 		snprintf(c->sender, sizeof c->sender, "%.*s",
 		    (int)strcspn(from + 1, ">"), from + 1);
@@ -206,6 +226,7 @@ answer_command(
 		else
 			reply(s, c, "250 2.1.0 ok");
 	} else if (strncasecmp(line, "RCPT", 4) == 0) {
+		check_smtputf8(w, s, c, line, false);
 		answer_rcpt(w, s, c, line);
 	} else if (strncasecmp(line, "DATA", 4) == 0) {
 		c->in_text = c->count > 0 && !trouble(w, 20);

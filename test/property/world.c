@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "protocol/international.h"
 #include "world.h"
 
 enum { ANSWER_TIME = 60 * 1000 };
@@ -64,6 +65,7 @@ make_delivery(struct world *w, size_t i)
 		service->conns[k].fd = -1;
 	service->lmtp = kind < 2;
 	service->pipelining = chance(w, 2) != 0;
+	service->smtputf8 = chance(w, 2) != 0;
 	service->lf_only = chance(w, 5) == 0;
 	snprintf(service->path, sizeof service->path, "%s/s%u", w->folder,
 	    (unsigned)i);
@@ -98,8 +100,9 @@ make_box(struct world *w, size_t i)
 	    .policy = chance(w, 2) ? (enum policy)chance(w, POLICIES)
 				   : POLICY_ACCEPTS,
 	    .until = MINUTE * (int64_t)chance(w, 3000)};
-	snprintf(box->user, sizeof box->user, "u%zu", i);
-	snprintf(w->patterns[i], sizeof w->patterns[i], "u%zu@*", i);
+	snprintf(box->user, sizeof box->user, "u%zu%s", i,
+	    chance(w, 5) == 0 ? "\xc3\xbc" : "");
+	snprintf(w->patterns[i], sizeof w->patterns[i], "%s@*", box->user);
 	w->pattern_items[i] = w->patterns[i];
 	w->routes[i] = (struct config_route){
 	    .recipients = {.items = &w->pattern_items[i], .count = 1},
@@ -114,6 +117,24 @@ make_box(struct world *w, size_t i)
 	make_folder("%s/m%zu/%s/cur", w->folder, to, box->user);
 }
 
+bool
+needs_smtputf8(const struct world *w, const struct message *m, unsigned box)
+{
+	return !international_is_ascii(m->sender) ||
+	       !international_is_ascii(w->boxes[box].user);
+}
+
+/* Whom nobody has to ask: the agent itself refuses. */
+static bool
+never_possible(const struct world *w, const struct message *m, unsigned box)
+{
+	const struct box *to = &w->boxes[box];
+
+	if (w->deliveries[to->delivery].kind == CONFIG_MAILDIR)
+		return to->policy == POLICY_UNKNOWN;
+	return needs_smtputf8(w, m, box) && !w->services[to->delivery].smtputf8;
+}
+
 static void
 make_message(struct world *w, size_t i)
 {
@@ -124,17 +145,15 @@ make_message(struct world *w, size_t i)
 	if (chance(w, 3) == 0)
 		m->boxes = 1u << chance(w, BOXES);
 	m->next_try = MINUTE * (int64_t)chance(w, 600);
-	for (unsigned box = 0; box < BOXES; box++)
-		m->refused[box] = w->boxes[box].policy == POLICY_UNKNOWN &&
-				  w->deliveries[w->boxes[box].delivery].kind ==
-				      CONFIG_MAILDIR;
 	text_make(w, i);
 	/* The first may be empty, and so is known by its sender. */
 	if (i == 0)
 		snprintf(m->sender, sizeof m->sender, "first@y.example");
 	else if (chance(w, 8) != 0)
-		snprintf(
-		    m->sender, sizeof m->sender, "s%u@y.example", chance(w, 2));
+		snprintf(m->sender, sizeof m->sender, "s%u%s@y.example",
+		    chance(w, 2), chance(w, 6) == 0 ? "\xc3\xb6" : "");
+	for (unsigned box = 0; box < BOXES; box++)
+		m->refused[box] = never_possible(w, m, box);
 }
 
 void

@@ -86,6 +86,7 @@ struct conn {
 	struct buf in, out, text;
 	uint64_t written, queued; /* octets of replies */
 	bool in_text, closing, early;
+	bool smtputf8; /* MAIL of this transaction had it */
 	bool answering; /* the text that is whole now */
 	char sender[64];
 	unsigned boxes[NAMES], count;
@@ -97,6 +98,7 @@ struct conn {
 struct service {
 	size_t index;
 	bool lmtp, pipelining, lf_only, down;
+	bool smtputf8; /* lists it */
 	char path[PATH_SIZE];
 	int fd; /* listens; -1 */
 	struct conn conns[CONNS];
@@ -183,6 +185,10 @@ void tell(const struct world *w, int message, const char *format, ...)
 void put(struct buf *buf, const void *data, size_t len);
 void say(struct buf *buf, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Sender or recipient is beyond ASCII. */
+bool needs_smtputf8(
+    const struct world *w, const struct message *m, unsigned box);
 
 /* texts: fills in wire and want. */
 void text_make(struct world *w, size_t number);
