@@ -84,7 +84,7 @@ config_split_address(char *text, char **host, unsigned long *port)
 	uint64_t number;
 	if (!decimal_read(colon + 1, UINT16_MAX, &number) || number == 0)
 		return false;
-	*port = number;
+	*port = (unsigned long)number; /* of 16 bits */
 	return true;
 }
 
