@@ -64,6 +64,12 @@ LINKING_asan := -fsanitize=address,undefined
 LINKING_fuzz := $(LINKING_asan)
 LINKING_coverage := --coverage -Wl,--wrap=_exit
 
+# Counters of 64 bits that two processes share: some processors of 32 bits, as mipsel, have
+# them in a library.
+ATOMIC := $(shell printf '_Atomic long long n; int main(void) { return (int)n++; }' | \
+	$(CC) $(CFLAGS) -x c - -o /dev/null 2>/dev/null || echo -latomic)
+PROVIDER_LIBS := -lcrypt $(ATOMIC)
+
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
 
@@ -113,7 +119,7 @@ $(PROGRAM): $(MAIN:%.c=$(OUT)/%.o) $(LINK_LIBS)
 
 # crypt(3) is the C library's, in a file of its own.
 $(PROVIDER): $(PROVIDER_MAIN:%.c=$(OUT)/%.o) $(LINK_LIBS)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcrypt
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(PROVIDER_LIBS)
 
 define archive
 $(OUT)/lib$(1).a: $(call objs_of,$(1))
@@ -141,7 +147,7 @@ $(UNIT_TESTS:=.o): ALL_CFLAGS += -Wno-missing-field-initializers
 $(UNIT_TESTS:=.o): ALL_CFLAGS += -Wno-deprecated-declarations
 
 $(OUT)/test/unit/%: $(OUT)/test/unit/%.o $(LINK_LIBS)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcrypt -lcmocka
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(PROVIDER_LIBS) -lcmocka
 
 unit-tests: $(UNIT_TESTS)
 
@@ -158,7 +164,7 @@ deps:			## install what building and testing need
 	@test/install-deps
 
 $(OUT)/test/fuzz/%: $(OUT)/test/fuzz/%.o $(FUZZ_MAIN) $(LINK_LIBS)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FUZZ_LINKING) -o $@ $^ $(PKG_LIBS) -lcrypt
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FUZZ_LINKING) -o $@ $^ $(PKG_LIBS) $(PROVIDER_LIBS)
 
 fuzz-targets: $(FUZZ_TARGETS)
 
