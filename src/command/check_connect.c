@@ -170,7 +170,7 @@ ask_group(struct check *check, const struct config_account *account,
 {
 	struct delivery *delivery = destinations_delivery(destinations);
 	struct deadline deadline = deadline_in(PROBE_MS, 0);
-	static const struct path nobody;
+	const struct path nobody = {.mailbox = ""};
 	const struct path *rcpt[GROUP];
 	struct envelope envelope = {
 	    .sender = &nobody, .rcpt = rcpt, .rcpts = count};

@@ -152,7 +152,7 @@ hand_over_test(const struct test_message *test, struct status *status)
 {
 	struct delivery *delivery = destinations_delivery(test->destinations);
 	struct deadline deadline = deadline_in(DELIVER_MS, ANSWER_GRACE_MS);
-	static const struct path nobody;
+	const struct path nobody = {.mailbox = ""};
 	const struct path *rcpt = &test->rcpt;
 	const struct envelope envelope = {
 	    .sender = &nobody, .rcpt = &rcpt, .rcpts = 1};

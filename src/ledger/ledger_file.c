@@ -177,7 +177,7 @@ static bool
 write_book(
     struct ledger_file *file, const struct ledger_book *book, struct error *err)
 {
-	static const struct ledger_record begin = {
+	const struct ledger_record begin = {
 	    .type = LEDGER_BEGIN, .version = LEDGER_VERSION};
 	struct rewriting rewriting = {.file = file, .err = err};
 
