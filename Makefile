@@ -58,8 +58,13 @@ HARDENING_asan := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
 HARDENING_coverage := -O0 --coverage
 # As ASan, so that a broken promise is seen where it is broken.
 HARDENING_fuzz := $(HARDENING_asan) -fsanitize=fuzzer-no-link
+# Tables of pointers without 24 octets of relocation for each, where the linker and
+# the C library know how.
+PACKED := $(shell $(CC) $(CPPFLAGS) test/packed.c -fPIE -pie $(LDFLAGS) \
+	-Wl,-z,pack-relative-relocs,--fatal-warnings -o /dev/null 2>/dev/null && \
+	echo -Wl,-z,pack-relative-relocs)
 LINKING_release := -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed \
-	-Wl,--gc-sections
+	-Wl,--gc-sections $(PACKED)
 LINKING_asan := -fsanitize=address,undefined
 LINKING_fuzz := $(LINKING_asan)
 LINKING_coverage := --coverage -Wl,--wrap=_exit
@@ -106,7 +111,7 @@ FUZZ_LINKING := $(if $(filter fuzz,$(PROFILE)),-fsanitize=fuzzer)
 # For each target.
 FUZZ_SECONDS ?= 600
 
-.PHONY: all check integration fuzz bench bench-check lint analyze demo deps install \
+.PHONY: all check integration fuzz bench bench-check size lint analyze demo deps install \
 	uninstall dist openwrt deb clean help unit-tests fuzz-targets fuzz-replay model mutants \
 	torture torture-tools property coverage growth
 all: $(PROGRAM) $(PROVIDER)	## build the programs
@@ -236,6 +241,12 @@ bench-check: $(PROGRAM)		## what a message costs, against the table
 
 growth: $(PROGRAM)	## what the agent spends on twice as much of something
 	@test/bench/growth.py --agent $(PROGRAM)
+
+$(PROGRAM).stripped: $(MAIN:%.c=$(OUT)/%.o) $(LINK_LIBS)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -s -Wl,-Map=$(PROGRAM).map -o $@ $^ $(PKG_LIBS)
+
+size: $(PROGRAM).stripped	## what takes room in odmr-agent
+	@test/bench/size $< $(PROGRAM).map
 
 clean:			## remove what was built
 	rm -rf $(BUILD)
