@@ -179,7 +179,7 @@ make_days(struct history_days *days)
 {
 	int64_t day = 20000;
 
-	for (size_t i = chance(HISTORY_DAYS_MAX + 3); i > 0; i--) {
+	for (size_t i = (size_t)chance(HISTORY_DAYS_MAX + 3); i > 0; i--) {
 		struct history_day made = {
 		    .day = day += 1 + (int64_t)chance(1000),
 		    .sessions = make_count(),
