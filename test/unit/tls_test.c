@@ -681,13 +681,19 @@ old_tls_is_refused(void **state)
 {
 	struct tls_context *context = trusting_context();
 	SSL_CTX *ctx = server_ctx(&made.good, TLS1_1_VERSION);
-	struct peer peer = start_peer(ctx, NULL);
 	struct deadline deadline = deadline_in(LONG_MS, 0);
 	struct error err;
 
 	(void)state;
+	/*
+	 * Else OpenSSL (3.5) has no protocol left, and gives up without a look
+	 * at what we sent: a reset, which can overtake its alert.
+	 */
+	SSL_CTX_set_security_level(ctx, 0);
+	struct peer peer = start_peer(ctx, NULL);
 	assert_false(tls_start(context, peer.stream, &deadline, &err));
-	assert_int_equal(err.class, ERROR_PROTOCOL);
+	if (err.class != ERROR_PROTOCOL)
+		fail_msg("%s", err.text);
 	end_peer(&peer);
 	tls_context_free(context);
 	SSL_CTX_free(ctx);
