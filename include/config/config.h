@@ -173,9 +173,15 @@ struct config_route {
 	size_t delivery; /* index into deliveries */
 };
 
-/* A fault or a warning. */
+/*
+ * A fault, a warning, or what is between them: what a key names cannot be used,
+ * so that its account or delivery does not work, and all others do. `check`
+ * takes that for an error; a service goes on, since one account must not keep
+ * the others' mail away.
+ */
 struct config_message {
-	bool warning;
+	bool warning; /* it is no fault */
+	bool partial; /* what is between them; warning is set, too */
 	unsigned line, column; /* from 1; 0: of the file as a whole */
 	const char *text;
 };
@@ -217,6 +223,7 @@ struct config {
 	struct config_message *messages;
 	size_t messages_count;
 	size_t faults; /* messages that are no warnings */
+	size_t partial; /* messages that are partial */
 
 	/* For the module itself. */
 	struct pool pool; /* owns all text and lists */
@@ -246,6 +253,10 @@ bool config_accepts(const struct config_account *account, const char *domain);
 bool config_reaches(const struct config *config,
     const struct config_account *account, size_t delivery);
 
+/* The file has a password, as config_read_secret() would read it. Errors:
+ * ERROR_SECRET. */
+bool config_try_secret_file(const char *name, struct error *err)
+    __attribute__((warn_unused_result));
 /*
  * The password of the account, from the configuration, its file or its command;
  * empty where it has none. Runs for 30 s at most. Errors: ERROR_SECRET,

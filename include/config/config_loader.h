@@ -92,7 +92,7 @@ struct config_key {
 	unsigned kinds; /* bits of the kinds of delivery it suits; 0: all */
 	bool names_kind; /* it names the kind of the delivery */
 	int access; /* of a path: R_OK or X_OK, without which there is a
-		     * warning; 0: not looked at */
+		     * partial fault; 0: not looked at */
 };
 
 struct config_table {
@@ -159,6 +159,9 @@ struct config_sections *config_sections_of(const struct config_loader *loader);
 void config_fault(struct config_loader *loader, struct config_mark mark,
     const char *format, ...) __attribute__((format(printf, 3, 4)));
 void config_warn(struct config_loader *loader, struct config_mark mark,
+    const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* For what a key names and cannot be used (struct config_message). */
+void config_partial_fault(struct config_loader *loader, struct config_mark mark,
     const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* As much of the text as a message may repeat, escaped, in out. */
 char *config_excerpt(
@@ -298,7 +301,7 @@ bool config_is_set(const struct config_section *section, const char *key);
 /* It is set, and to something wrong: what follows from that is not told, too. */
 bool config_has_slip(const struct config_section *section, const char *key);
 void config_check_required(const struct config_section *section);
-/* Warns where the path of key i is not there or not permitted. */
+/* A partial fault where the path of key i is not there or not permitted. */
 void config_check_access(
     const struct config_section *section, size_t i, const char *path);
 /* The index of the delivery; CONFIG_BY_ROUTES for NULL, or after a fault. */

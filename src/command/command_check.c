@@ -20,7 +20,7 @@ print_messages(const struct config *config, bool quiet)
 
 	for (size_t i = 0; i < config->messages_count; i++) {
 		const struct config_message *message = &config->messages[i];
-		if (!quiet || !message->warning)
+		if (!quiet || !message->warning || message->partial)
 			fprintf(stderr, "%s\n",
 			    config_message_format(
 				config->path, message, text, sizeof text));
@@ -30,11 +30,13 @@ print_messages(const struct config *config, bool quiet)
 static void
 print_verdict(const struct config *config)
 {
-	size_t warnings = config->messages_count - config->faults;
+	size_t errors = config->faults + config->partial;
+	size_t warnings = config->messages_count - errors;
 
-	if (config->faults > 0) {
-		printf("%s: not usable, %zu %s\n", config->path, config->faults,
-		    config->faults == 1 ? "fault" : "faults");
+	if (errors > 0) {
+		printf("%s: %s, %zu %s\n", config->path,
+		    config->faults > 0 ? "not usable" : "usable only in part",
+		    errors, errors == 1 ? "error" : "errors");
 		return;
 	}
 	printf("%s: fine, %zu %s", config->path, config->accounts_count,
@@ -147,7 +149,9 @@ command_check(struct command_context *context, int argc, char **argv)
 	const struct config_account **accounts =
 	    xcalloc(count, sizeof *accounts);
 	if (choose_accounts(config, argv, (size_t)names, accounts))
-		status = try_out(context, &options, accounts, count);
+		status =
+		    error_worse_status(config->partial > 0 ? EX_CONFIG : EX_OK,
+			try_out(context, &options, accounts, count));
 	free(accounts);
 	return status;
 }

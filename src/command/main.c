@@ -128,8 +128,9 @@ show_messages(const struct config *config, bool warnings)
 		const struct config_message *message = &config->messages[i];
 		config_message_format(config->path, message, text, sizeof text);
 		if (message->warning && warnings)
-			log_say(CONFIG_LOG_WARNING, NULL, "configuration", "%s",
-			    text);
+			log_say(message->partial ? CONFIG_LOG_ERROR
+						 : CONFIG_LOG_WARNING,
+			    NULL, "configuration", "%s", text);
 		else if (!message->warning)
 			fprintf(stderr, "%s\n", text);
 	}

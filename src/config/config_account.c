@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 #include "config/config_loader.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "protocol/sasl.h"
@@ -23,16 +27,52 @@ is_credential(const char *path)
 static void
 check_secret_file(const struct config_section *section, const char *path)
 {
+	struct config_mark mark = config_mark_of(section, "password_file");
 	struct stat status;
+	struct error err;
 
 	if (path == NULL || path[0] != '/' || stat(path, &status) != 0)
 		return;
-	mode_t others = is_credential(path) ? S_IROTH : S_IRGRP | S_IROTH;
-	if ((status.st_mode & others) != 0)
-		config_warn(section->loader,
-		    config_mark_of(section, "password_file"),
+	if ((status.st_mode & S_IROTH) != 0)
+		config_partial_fault(section->loader, mark,
+		    "password_file: everybody on this host can read the"
+		    " password in %s (chmod 600)",
+		    path);
+	else if ((status.st_mode & S_IRGRP) != 0 && !is_credential(path))
+		config_warn(section->loader, mark,
 		    "password_file: the file contains a password but is"
 		    " readable by group or others (chmod 600)");
+	/* A pipe gives its password only once. */
+	if ((S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) &&
+	    faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0 &&
+	    !config_try_secret_file(path, &err))
+		config_partial_fault(section->loader, mark,
+		    "%s; write the password into its first line", err.text);
+}
+
+/* The shell runs it: only a plain path in front is what can be looked at. */
+static void
+check_command(
+    const struct config_section *section, const char *key, const char *command)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				    "/._+-";
+	char path[PATH_MAX];
+
+	if (command == NULL || command[0] != '/')
+		return;
+	size_t len = strspn(command, plain);
+	if (len >= sizeof path || (command[len] != '\0' && command[len] != ' '))
+		return;
+	memcpy(path, command, len);
+	path[len] = '\0';
+	if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) != 0)
+		config_partial_fault(section->loader,
+		    config_mark_of(section, key),
+		    "%s: \"%s\" cannot be run: %s; correct the path, or let"
+		    " the agent's user run it",
+		    key, path, strerror(errno));
 }
 
 static void
@@ -299,6 +339,8 @@ config_check_account(
 		config_check_access(section,
 		    config_key_index(section->table, names[i]), paths[i]);
 	check_secret_file(section, account->password_file);
+	check_command(section, "password_command", account->password_command);
+	check_command(section, "token_command", account->token_command);
 	account->delivery =
 	    config_find_delivery_index(section, account->deliver);
 	const struct config *config =

@@ -29,12 +29,12 @@ is_told(const struct config_loader *loader, struct config_mark mark,
 	return false;
 }
 
-static void tell_message(struct config_loader *loader, bool warning,
-    struct config_mark mark, const char *format, va_list args)
+static struct config_message *tell_message(struct config_loader *loader,
+    bool warning, struct config_mark mark, const char *format, va_list args)
     __attribute__((format(printf, 4, 0)));
 
-/* Beyond the bound one last message says so. */
-static void
+/* Beyond the bound one last message says so. NULL: there is no new one. */
+static struct config_message *
 tell_message(struct config_loader *loader, bool warning,
     struct config_mark mark, const char *format, va_list args)
 {
@@ -42,20 +42,22 @@ tell_message(struct config_loader *loader, bool warning,
 	char text[1024];
 
 	if (*told > CONFIG_MESSAGES_MAX)
-		return;
+		return NULL;
 	int len = vsnprintf(text, sizeof text, format, args);
 	if (len < 0 || is_told(loader, mark, text))
-		return;
+		return NULL;
 	if (*told == CONFIG_MESSAGES_MAX)
 		snprintf(
 		    text, sizeof text, "there is more, which is not shown");
 	++*told;
 	struct config_message *message = array_add(&loader->messages);
 	message->warning = warning;
+	message->partial = false;
 	message->line = mark.line;
 	message->column = mark.column;
 	message->text = pool_text(loader->pool, text, strlen(text));
 	loader->full = *loader->faults > CONFIG_MESSAGES_MAX;
+	return message;
 }
 
 void
@@ -65,7 +67,7 @@ config_fault(struct config_loader *loader, struct config_mark mark,
 	va_list args;
 
 	va_start(args, format);
-	tell_message(loader, false, mark, format, args);
+	(void)tell_message(loader, false, mark, format, args);
 	va_end(args);
 }
 
@@ -76,8 +78,22 @@ config_warn(struct config_loader *loader, struct config_mark mark,
 	va_list args;
 
 	va_start(args, format);
-	tell_message(loader, true, mark, format, args);
+	(void)tell_message(loader, true, mark, format, args);
 	va_end(args);
+}
+
+void
+config_partial_fault(struct config_loader *loader, struct config_mark mark,
+    const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	struct config_message *message =
+	    tell_message(loader, true, mark, format, args);
+	va_end(args);
+	if (message != NULL)
+		message->partial = true;
 }
 
 /* Those of the whole file first; few enough to be sorted so. */
@@ -102,7 +118,8 @@ char *
 config_message_format(const char *path, const struct config_message *message,
     char *out, size_t size)
 {
-	const char *warning = message->warning ? "warning: " : "";
+	const char *warning =
+	    message->warning && !message->partial ? "warning: " : "";
 
 	if (message->line == 0)
 		snprintf(out, size, "%s: %s%s", path, warning, message->text);

@@ -115,6 +115,16 @@ read_secret_file(const char *name, struct secret *secret, struct error *err)
 	return good;
 }
 
+bool
+config_try_secret_file(const char *name, struct error *err)
+{
+	struct secret secret = {.text = NULL};
+	bool good = read_secret_file(name, &secret, err);
+
+	secret_clear(&secret);
+	return good;
+}
+
 /* What the command said on standard error, on one line behind the error. */
 static void
 add_complaint(struct error *err, const struct buf *errors)

@@ -39,8 +39,17 @@ config_check_required(const struct config_section *section)
 	}
 }
 
+static const char *
+advise_of_access(int errnum, int access)
+{
+	if (errnum == ENOENT || errnum == ENOTDIR)
+		return "correct the path, or put the file there";
+	return access == X_OK ? "let the agent's user run it"
+			      : "let the agent's user read it";
+}
+
 /* What a path names is looked at now, so that a slip shows before the first
- * session; only a warning, since it may be there by then. */
+ * session; it stops nothing else, and it may be there by then. */
 void
 config_check_access(
     const struct config_section *section, size_t i, const char *path)
@@ -51,10 +60,11 @@ config_check_access(
 	if (path == NULL || path[0] != '/')
 		return;
 	if (faccessat(AT_FDCWD, path, key->access, AT_EACCESS) != 0)
-		config_warn(section->loader, section->marks->of[i],
-		    "%s: \"%s\" cannot be %s: %s", key->name,
+		config_partial_fault(section->loader, section->marks->of[i],
+		    "%s: \"%s\" cannot be %s: %s; %s", key->name,
 		    config_excerpt(shown, path, strlen(path)),
-		    key->access == X_OK ? "run" : "read", strerror(errno));
+		    key->access == X_OK ? "run" : "read", strerror(errno),
+		    advise_of_access(errno, key->access));
 }
 
 /* The index of a delivery, or CONFIG_BY_ROUTES after a fault. */

@@ -109,12 +109,15 @@ log_messages(const struct config *config)
 {
 	char text[CONFIG_MESSAGE_SIZE];
 
-	for (size_t i = 0; i < config->messages_count; i++)
-		log_say(config->messages[i].warning ? CONFIG_LOG_WARNING
-						    : CONFIG_LOG_ERROR,
+	for (size_t i = 0; i < config->messages_count; i++) {
+		const struct config_message *message = &config->messages[i];
+		log_say(message->warning && !message->partial
+			    ? CONFIG_LOG_WARNING
+			    : CONFIG_LOG_ERROR,
 		    NULL, "reload", "%s",
 		    config_message_format(
-			config->path, &config->messages[i], text, sizeof text));
+			config->path, message, text, sizeof text));
+	}
 }
 
 void

@@ -181,6 +181,39 @@ def test_check_connect_reports_trouble(t):
     t.expect(run, run.status, "Wrong", "nothing")
 
 
+@rows(("missing", None, 0, r'password_file: ".*/secret" cannot be read: No such file'),
+      ("empty", "", 0o600, "the first line is empty; write the password into"),
+      ("a blank first line", "\n" + PASSWORD, 0o600, "the first line is empty"),
+      ("utf-16", PASSWORD.encode("utf-16"), 0o600, "UTF-16; save it as UTF-8"),
+      ("open to everybody", PASSWORD, 0o644, "everybody on this host .*chmod 600"))
+def test_check_finds_a_password_file_that_is(t, text, mode, words):
+    """An error of check, with its place; the other account is fetched."""
+    if text is not None:
+        t.write("secret", text, mode)
+    t.configure(accounts={
+        "branch": t.account(t.provider(), password=None, password_file=t.path("secret"),
+                            domains="branch.example"),
+        "office": t.account(t.provider(one_message(TEXT)))})
+    run = t.expect(t.run("check"), 78, r"odmr-agent\.yaml:\d+:\d+: .*" + words,
+                   "usable only in part, 1 error")
+    assert run.err.count("\n") == 1, run
+    run = t.fetch(status=0 if mode == 0o644 else 77)
+    assert "office: 1 message" in run.out, run
+    assert re.search("error configuration: .*" + words, run.err), run
+
+
+@rows(("tls_ca_file", {"tls_ca_file": "/none/ca.pem"}),
+      ("tls_cert_file", {"tls_cert_file": "/none/c.pem", "tls_key_file": "/none/k.pem"}),
+      ("password_command", {"password": None, "password_command": "/none/pass show it"}),
+      ("token_command", {"password": None, "token_command": "/none/token office"}))
+def test_check_finds_what_an_account_lacks(t, keys):
+    """The same for all that an account names."""
+    name = [key for key, value in keys.items() if value][0]
+    t.configure(t.provider(tls="starttls"), **keys)
+    t.expect(t.run("check"), 78, r"yaml:\d+:\d+: %s: \"/none/[a-z.]+\" cannot be "
+             "(read|run): No such file or directory; correct the path" % name)
+
+
 @rows(("all else works", {}, 0), ("login refused", {"AUTH": b"535 5.7.8 Wrong"}, 77),
       ("not now", {"AUTH": b"454 4.7.0 Later"}, 75))
 def test_check_connect_without_a_postmaster(t, replies, status):

@@ -44,7 +44,7 @@ def test_init_by_options(t):
     run = t.run("init", *options(t, provider, local))
     assert_written(t, provider, local)
     # The test's authority is none of the system's.
-    assert run.status == 77 and "delivery local: there" in run.out, run
+    assert run.status == 77 and "delivery local: reachable" in run.out, run
     assert "Mend what failed" in run.out, run
 
 

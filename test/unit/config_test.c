@@ -230,8 +230,8 @@ static const struct fault faults[] = {
 	"f:4:87: tls_ca_file: \"a/b\" is not an absolute path, one that begins"
 	" with \"/\"\n"},
     {"no such file", ACCOUNT("tls_ca_file: /nonexistent"),
-	"f:4:74: warning: tls_ca_file: \"/nonexistent\" cannot be read: No"
-	" such file or directory\n"},
+	"f:4:74: tls_ca_file: \"/nonexistent\" cannot be read: No such file"
+	" or directory; correct the path, or put the file there\n"},
 
     {"nothing of an account", ONLY(""),
 	"f:4:2: account o: \"provider\" is missing\n"
@@ -437,8 +437,8 @@ static const struct fault faults[] = {
 	"f:4:12: lmtp: \"localhost\" is not complete: the port is missing, as"
 	" in 127.0.0.1:24\n"},
     {"sendmail, arguments in the path", LOCAL("sendmail: /bin/true -x"),
-	"f:4:6: warning: sendmail: \"/bin/true -x\" cannot be run: No such"
-	" file or directory\n"
+	"f:4:6: sendmail: \"/bin/true -x\" cannot be run: No such file or"
+	" directory; correct the path, or put the file there\n"
 	"f:4:16: sendmail: arguments are written as a list: [PATH,"
 	" ARGUMENT]\n"},
     {"sendmail without path", LOCAL("sendmail: sendmail"),
@@ -893,6 +893,7 @@ test_a_credential_by_its_path_is_private(void **state)
 	for (int known = 0; known < 2; known++) {
 		int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 		assert_true(fd >= 0);
+		assert_int_equal(write(fd, "secret", 6), 6);
 		assert_int_equal(fchmod(fd, 0440), 0);
 		assert_int_equal(
 		    known ? setenv("CREDENTIALS_DIRECTORY", folder, 1)
