@@ -259,6 +259,52 @@ tell_offer(const struct config_account *account,
 		    account->name);
 }
 
+/* The next step, for the mistakes that are made most. */
+static const char *
+advise_of_call(
+    const struct config_account *account, const struct call_result *result)
+{
+	switch (result->outcome.error.class) {
+	case ERROR_AUTH:
+		return "correct \"user\" and the password, or ask the provider";
+	case ERROR_UNABLE:
+		return "ask the provider for host and port of ODMR, mostly"
+		       " port 366";
+	case ERROR_AGAIN:
+	case ERROR_PROTOCOL:
+		if (result->secured || result->address[0] == '\0')
+			return NULL;
+		return account->tls == CONFIG_TLS_IMPLICIT
+			   ? "where the port is right, try \"tls: starttls\""
+			   : "where the port is right, try \"tls: implicit\"";
+	case ERROR_NONE:
+	case ERROR_USAGE:
+	case ERROR_INTERNAL:
+	case ERROR_SYSTEM:
+	case ERROR_LOCAL:
+	case ERROR_BUSY:
+	case ERROR_STOPPED:
+	case ERROR_CERTIFICATE:
+	case ERROR_REFUSED:
+	case ERROR_SECRET:
+	case ERROR_CONFIG:
+		break;
+	}
+	return NULL;
+}
+
+static void
+tell_failure(struct check *check, const struct config_account *account,
+    const struct call_result *result)
+{
+	const char *advice = advise_of_call(account, result);
+
+	note_error(check, account->name, &result->outcome.error);
+	if (advice != NULL)
+		printf("    %s:%u: %s\n", account->provider.host,
+		    (unsigned)account->provider.port, advice);
+}
+
 static void
 tell_call(struct check *check, const struct config_account *account,
     const struct call_result *result)
@@ -273,7 +319,7 @@ tell_call(struct check *check, const struct config_account *account,
 	if (result->outcome.offer.provider[0] != '\0')
 		tell_offer(account, &result->outcome);
 	if (result->outcome.result == CUSTOMER_FAILED)
-		note_error(check, account->name, &result->outcome.error);
+		tell_failure(check, account, result);
 }
 
 /* What a session would compare the offer with. */

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: ISC
+"""
+Mistakes that people make: what they have written, and what they then read. Each
+message names the place (file and line, key, host and port, path, domain) and
+the next step.
+"""
+import os
+import re
+import socket
+
+from servers import free_port
+from stage import PASSWORD, Skip, rows
+
+# What somebody writes who follows the README; %(provider)s and %(local)s are
+# there and work.
+GOOD = """\
+state_dir: %(state)s
+hostname: mail.example.org
+accounts:
+    office:
+        provider: "%(provider)s"
+        user: office
+        password_file: %(folder)s/office.password
+        domains: [example.org, example.com]
+        tls_ca_file: %(authority)s
+deliveries:
+    local: {lmtp: %(local)s}
+"""
+
+
+def prepare(t, text=GOOD, password=PASSWORD + "\n", **others):
+    """Writes the configuration; returns a provider that works, with STARTTLS."""
+    provider = others.pop("double", None) or t.provider(tls="starttls")
+    values = {"state": t.sub("state"), "folder": t.folder,
+              "provider": provider.address, "local": t.local().address,
+              "authority": t.certificates.authority.cert}
+    values.update(others)
+    t.write("office.password", password)
+    t.write("odmr-agent.yaml", text % values)
+    return provider
+
+
+def read_aloud(run, status, *words):
+    """All of the words, each a pattern, in one line of what was written."""
+    assert run.status == status, run
+    lines = (run.out + run.err).split("\n")
+    assert any(all(re.search(w, line) for w in words) for line in lines), \
+        "no line has all of %r: %r" % (words, run)
+
+
+def place(line):
+    return r"odmr-agent\.yaml:%d:\d+: " % line
+
+
+def swap(old, new):
+    assert old in GOOD, old
+    return GOOD.replace(old, new)
+
+
+# In the file. `check` sees them.
+
+@rows(("unknown key", swap("domains:", "domain:"), (place(8), "domain")),
+      ("tab", swap("        user:", "\tuser:"), (place(6), "tab")),
+      ("missing quotes", swap('"%(provider)s"', "[2001:db8::1]:366"), (place(5), "quot")),
+      ("wrong indentation", swap("        user: office", "    user: office"), (place(6),)),
+      ("no unit", swap("        user:", "        every: 5\n        user:"),
+       (place(6), "every", "10m")),
+      ("two accounts of a name", swap("deliveries:", "    office: {provider: x.example}\n"
+                                      "deliveries:"), (place(10), "office", "line 4|twice|already")),
+      ("no such delivery", swap("        user:", "        deliver: dovecot\n        user:"),
+       (place(6), "no delivery .dovecot")),
+      ("wrong path of sendmail", swap("{lmtp: %(local)s}", "{sendmail: /usr/sbin/sendmial}"),
+       (place(11), "/usr/sbin/sendmial", "correct the path")),
+      ("lmtp without a port", swap("{lmtp: %(local)s}", "{lmtp: localhost}"),
+       (place(11), "localhost", "port is missing")),
+      ("relative path", swap("%(folder)s/office.password", "./office.password"),
+       (place(7), "office.password", "absolute path")))
+def test_mistakes_in_the_file(t, text, words):
+    prepare(t, text)
+    read_aloud(t.run("check"), 78, *words)
+
+
+def test_mistakes_in_the_password_file(t):
+    """An end of Windows is none; a blank is."""
+    prepare(t, password=PASSWORD + "\r\n")
+    t.expect(t.run("check", "--connect"), 0)
+    t.write("office.password", "\n")
+    read_aloud(t.run("check"), 78, place(7), "office.password", "first line")
+
+
+# At the provider. `check --connect` sees them.
+
+def test_mistake_wrong_password(t):
+    provider = prepare(t, password="wrong\n")
+    read_aloud(t.run("check", "--connect"), 77, str(provider.port), "correct .user. and the password")
+
+
+def test_mistake_closed_port(t):
+    port = free_port()
+    prepare(t, provider="127.0.0.1:%d" % port)
+    read_aloud(t.run("check", "--connect"), 75, r"127\.0\.0\.1", str(port), "efused")
+
+
+def test_mistake_unresolvable_name(t):
+    prepare(t, provider="provider.invalid:366")
+    read_aloud(t.run("check", "--connect"), 75, r"provider\.invalid")
+
+
+def test_mistake_implicit_tls_at_the_port_of_starttls(t):
+    provider = t.provider(tls="implicit")
+    prepare(t, double=provider)
+    read_aloud(t.run("check", "--connect"), 75, str(provider.port), "implicit")
+
+
+def test_mistake_starttls_at_the_port_of_implicit_tls(t):
+    provider = prepare(t, swap("        user:", "        tls: implicit\n        user:"))
+    read_aloud(t.run("check", "--connect"), 76, str(provider.port), "starttls")
+
+
+def test_mistake_port_of_mail(t):
+    """A server that accepts mail, and neither logs in nor holds any."""
+    provider = t.provider(tls="starttls", replies={
+        "EHLO": b"250-mx.example\r\n250-STARTTLS\r\n250 SIZE 1000"})
+    prepare(t, double=provider)
+    read_aloud(t.run("check", "--connect"), 69, str(provider.port), "port 366")
+
+
+@rows(("other name", "other_name", ("127.0.0.1", "other.example", "tls_server_name|provider")),
+      ("expired", "expired", ("expired", "2021")))
+def test_mistake_certificate(t, which, words):
+    prepare(t, double=t.provider(tls="starttls",
+                                 certificate=getattr(t.certificates, which)))
+    read_aloud(t.run("check", "--connect"), 77, *words)
+
+
+# On this host
+
+def test_mistake_no_socket(t):
+    prepare(t, local=t.path("nothing.sock"))
+    read_aloud(t.run("check", "--connect"), 75, "nothing.sock", "No such file")
+
+
+def test_mistake_socket_without_permission(t):
+    if os.geteuid() != 0:
+        raise Skip("only root can become somebody else")
+    folder = t.sub("locked")
+    server = socket.socket(socket.AF_UNIX)
+    t.at_end(server.close)
+    server.bind(folder + "/lmtp")
+    server.listen(1)
+    os.chmod(folder + "/lmtp", 0o600)
+    prepare(t, local=folder + "/lmtp")
+    os.chown(t.path("state"), 65534, 65534)
+    read_aloud(t.run("check", "--connect"), 75, "locked/lmtp", "permission denied to user nobody")
+
+
+def test_mistake_maildir_of_another_user(t):
+    if os.geteuid() != 0:
+        raise Skip("only root can become somebody else")
+    t.maildirs("mail")
+    prepare(t, swap("{lmtp: %(local)s}", '{maildir: "%(folder)s/mail/{user}", create: yes}'))
+    os.chown(t.path("state"), 65534, 65534)
+    os.chmod(t.path("mail"), 0o755)
+    run = t.run("check", "--deliver", "anna@example.org")
+    read_aloud(run, 75, "delivery local: maildir " + re.escape(t.path("mail")))
+    read_aloud(run, 75, "deferred", "cannot write to the mailbox: Permission denied")
