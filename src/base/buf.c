@@ -85,19 +85,35 @@ buf_append(struct buf *buf, const void *data, size_t len)
 	return true;
 }
 
-bool
-buf_printf(struct buf *buf, const char *format, ...)
+/* A text that is longer than what buf_printf() has room for. */
+static bool
+append_long(struct buf *buf, const char *format, va_list args)
 {
 	char *text = NULL;
-	va_list args;
-
-	va_start(args, format);
 	int len = vasprintf(&text, format, args);
-	va_end(args);
+
 	if (len < 0)
 		mem_exhausted();
 	bool fits = buf_append(buf, text, (size_t)len);
 	free(text);
+	return fits;
+}
+
+bool
+buf_printf(struct buf *buf, const char *format, ...)
+{
+	char text[BUF_FIRST];
+	va_list args;
+
+	/* Not into the buffer itself: an argument may be there. */
+	va_start(args, format);
+	int len = vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	if (len >= 0 && (size_t)len < sizeof text)
+		return buf_append(buf, text, (size_t)len);
+	va_start(args, format);
+	bool fits = append_long(buf, format, args);
+	va_end(args);
 	return fits;
 }
 

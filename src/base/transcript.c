@@ -30,10 +30,9 @@ void
 transcript_line(
     struct transcript *transcript, char direction, const char *line, size_t len)
 {
-	char shown[LINE_SHOWN];
-
 	if (!transcript->on)
 		return;
+	char shown[LINE_SHOWN];
 	escape_text(shown, sizeof shown, line, len);
 	if (!buf_printf(&transcript->lines, "%s %c %s\n", transcript->peer,
 		direction, shown))

@@ -312,10 +312,9 @@ find_proven(const struct ledger *ledger, struct ledger_record *struck)
 void
 ledger_arrived(struct ledger *ledger)
 {
-	struct ledger_record struck = {.type = LEDGER_STRUCK};
-
 	if (ledger->proof == 0)
 		return;
+	struct ledger_record struck = {.type = LEDGER_STRUCK};
 	do {
 		find_proven(ledger, &struck);
 		if (struck.ids_len > 0)

@@ -46,18 +46,33 @@ checksum(const char *text, size_t len)
 	return ~crc;
 }
 
+/* How many octets stand for themselves. */
+static size_t
+plain_len(const char *mailbox)
+{
+	size_t len = 0;
+
+	while (escape_is_printable(mailbox[len]) && mailbox[len] != ' ' &&
+	       mailbox[len] != '%' && mailbox[len] != '>')
+		len++;
+	return len;
+}
+
 /* A mailbox as one word: what would end it, and '%', as %HH. */
 static bool
 write_mailbox(struct buf *buf, const char *mailbox)
 {
-	bool ok = buf_printf(buf, " <");
+	bool ok = buf_append(buf, " <", 2);
 
-	for (const char *c = mailbox; ok && *c != '\0'; c++)
-		if (!escape_is_printable(*c) || strchr(" %>", *c) != NULL)
-			ok = buf_printf(buf, "%%%02x", (unsigned char)*c);
+	while (ok && *mailbox != '\0') {
+		size_t plain = plain_len(mailbox);
+		if (plain > 0)
+			ok = buf_append(buf, mailbox, plain);
 		else
-			ok = buf_append(buf, c, 1);
-	return ok && buf_printf(buf, ">");
+			ok = buf_printf(buf, "%%%02x", (unsigned char)*mailbox);
+		mailbox += plain > 0 ? plain : 1;
+	}
+	return ok && buf_append(buf, ">", 1);
 }
 
 /* The text stands last: it may have spaces, and never a line end. */
@@ -126,7 +141,8 @@ ledger_record_write(struct buf *buf, const struct ledger_record *record)
 	struct buf line;
 
 	buf_init(&line, LEDGER_LINE_MAX);
-	bool ok = buf_printf(&line, "%s", names[record->type]) &&
+	const char *name = names[record->type];
+	bool ok = buf_append(&line, name, strlen(name)) &&
 		  write_fields(&line, record);
 	/* All or nothing: half a line would spoil the next one too. */
 	size_t need = PREFIX_LEN + buf_len(&line) + 1;

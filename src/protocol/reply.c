@@ -252,10 +252,9 @@ reply_hide(struct reply *reply, const struct secret *secret)
 void
 reply_trace(const struct reply *reply, struct transcript *transcript)
 {
-	char line[REPLY_LINE_MAX];
-
 	if (!transcript->on)
 		return;
+	char line[REPLY_LINE_MAX];
 	if (reply->broken)
 		transcript_line(
 		    transcript, '<', reply->why, strlen(reply->why));

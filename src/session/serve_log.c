@@ -174,8 +174,11 @@ serve_log_message(const struct serve *s, const struct envelope *envelope,
     const struct status *told, size_t first)
 {
 	struct log_line line;
-	char to[ADDRESS_MAX + sizeof ",<>"]; /* one at least */
 	size_t len = 0, i;
+
+	if (!log_is_on(CONFIG_LOG_INFO))
+		return envelope->rcpts;
+	char to[ADDRESS_MAX + sizeof ",<>"]; /* one at least */
 
 	for (i = first; i < envelope->rcpts; i++) {
 		const char *mailbox = envelope->rcpt[i]->mailbox;

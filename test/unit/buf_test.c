@@ -39,6 +39,32 @@ buf_stops_at_its_maximum(void **state)
 	buf_clear(&buf);
 }
 
+/* Whatever its length, and where an argument is what the buffer holds. */
+static void
+buf_takes_a_formatted_text_whole(void **state)
+{
+	enum { MAX = 4000 };
+	char word[MAX + 1];
+	struct buf buf;
+
+	(void)state;
+	buf_init(&buf, MAX);
+	for (int len = 0; len <= MAX; len += len < 250 || len >= 260 ? 10 : 1) {
+		memset(word, 'a' + len % 26, sizeof word);
+		buf_reset(&buf);
+		assert_true(buf_printf(&buf, "%.*s", len, word));
+		assert_int_equal(buf_len(&buf), len);
+		assert_memory_equal(buf_data(&buf), word, (size_t)len);
+	}
+	assert_false(buf_printf(&buf, "%s", "x"));
+	buf_reset(&buf);
+	assert_true(buf_append(&buf, "abc", sizeof "abc"));
+	for (int i = 0; i < 6; i++)
+		assert_true(buf_printf(&buf, "%s", buf_data(&buf)));
+	assert_memory_equal(buf_data(&buf), "abc\0abcabc", 10);
+	buf_clear(&buf);
+}
+
 /* What was taken off the front as well; and one that never held anything. */
 static void
 buf_that_is_wiped_has_no_secret(void **state)
@@ -98,6 +124,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(buf_stops_at_its_maximum),
+	    cmocka_unit_test(buf_takes_a_formatted_text_whole),
 	    cmocka_unit_test(buf_that_is_wiped_has_no_secret),
 	    cmocka_unit_test(buf_is_a_queue),
 	};
