@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -790,10 +791,10 @@ test_hostile_files_end_soon(void **state)
 	for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) {
 		char *text = repeat(hostile[i].head, hostile[i].piece,
 		    hostile[i].count, hostile[i].tail);
-		int64_t start = clock_ms();
+		clock_t start = clock();
 		struct config *config = load_text(text, strlen(text));
 		/* Ten times what an instrumented build takes. */
-		assert_true(clock_ms() - start < 10000);
+		assert_true(clock() - start < 10 * CLOCKS_PER_SEC);
 		assert_true(config->messages_count > 0);
 		config_message_format(config->path,
 		    &config->messages[config->messages_count - 1], line,
