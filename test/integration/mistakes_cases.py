@@ -155,6 +155,17 @@ def test_mistake_socket_without_permission(t):
                "permission denied to user nobody")
 
 
+def test_mistake_state_dir_where_nobody_may_write(t):
+    if os.geteuid() != 0:
+        raise Skip("only root can become somebody else")
+    prepare(t)
+    os.chown(t.path("state"), 65534, 65534)
+    os.chmod(t.path("state"), 0o500)
+    read_aloud(t.run("fetch", "office", env=NO_LEAK_SEARCH), 75,
+               "state_dir " + re.escape(t.path("state")), "Permission denied",
+               "user of odmr-agent .uid 65534. must be able to write there")
+
+
 def test_mistake_maildir_of_another_user(t):
     if os.geteuid() != 0:
         raise Skip("only root can become somebody else")
