@@ -268,11 +268,15 @@ def test_password_command_fails(t):
     t.fetch("office", status=77)
 
 
-def test_readable_password_file_is_warned_about(t):
-    t.write("secret", PASSWORD + "\n", mode=0o644)
-    provider = t.provider(no_mail)
-    t.configure(provider, password=None, password_file=t.path("secret"))
-    t.expect(t.fetch("office"), 0, "warning.*password_file.*group or others")
+@rows(("everybody", 0o644, "error.*password_file: everybody on this host can read"),
+      ("group", 0o640, "warning.*password_file.*group or others"))
+def test_readable_password_file_is_told_of(t, mode, words):
+    """The mail comes nevertheless."""
+    t.write("secret", PASSWORD + "\n", mode=mode)
+    t.configure(t.provider(one_message(TEXT)), password=None,
+                password_file=t.path("secret"))
+    t.expect(t.fetch("office"), 0, words)
+    t.assert_mail("user@example.org", TEXT)
 
 
 # TLS
