@@ -97,8 +97,8 @@ def test_init_no_jail(place):
 
 
 def test_init_reload(place):
-    """A faulty configuration changes nothing; one that was not there, or asks for
-    another jail, is seen to by procd; else the agent reads it anew."""
+    """One that was not there, or asks for another jail, is seen to by procd; else
+    the agent reads it anew, and with errors it alone decides what is usable."""
     box = router(place, "reload")
     said = box.call("reload", RUNNING="yes")
     assert said[0] == "check" and said[-1] == "signal odmr-agent", said
@@ -106,7 +106,9 @@ def test_init_reload(place):
     said = box.call("reload", RUNNING="no")
     assert said[0] == "check" and "instance" in said, said
     assert "signal odmr-agent" not in said, "it would end a program just started"
-    assert box.call("reload", RUNNING="yes", STATUS="78", status=1) == ["check"]
+    assert box.call("reload", RUNNING="yes", STATUS="78", status=1) == [
+        "check", "signal odmr-agent"]
+    assert box.call("reload", RUNNING="no", STATUS="78", status=1) == ["check"]
 
 
 def test_init_fetch(place):

@@ -38,8 +38,15 @@ accounts:
     soft_bounce: no
     every: {every}
     jitter: 1s
-deliveries:
+{more}deliveries:
   local: {delivery}
+"""
+UNUSABLE = """\
+  branch:
+    provider: 127.0.0.1:1
+    user: branch
+    password_file: /etc/odmr-agent/not-there
+    domains: branch.example
 """
 CREDENTIAL = ("[Service]\n"
               "LoadCredential=office.password:/etc/odmr-agent/office.password\n")
@@ -95,9 +102,10 @@ class Setting:
             self.drop_in(unit, "credential", CREDENTIAL)
 
     def configure(self, delivery='{lmtp: /srv/test/dovecot/lmtp}', every="1d",
-                  password="password_file: office.password"):
+                  password="password_file: office.password", more=""):
         self.system.write(CONFIG, YAML.format(
-            port=self.port, delivery=delivery, every=every, password=password))
+            port=self.port, delivery=delivery, every=every, password=password,
+            more=more))
 
     def drop_in(self, unit, name, text):
         self.system.write("/etc/systemd/system/%s.d/%s.conf" % (unit, name), text)
@@ -228,6 +236,19 @@ def test_service_reloads(place):
         setting.hold()
         setting.arrived(2)
         assert system.shown(SERVICE, "MainPID") == pid
+
+
+def test_service_reloads_what_is_usable_in_part(place):
+    """An account without its password keeps no other from what is new."""
+    with Setting(place) as setting:
+        system = setting.system
+        system.systemctl("start", SERVICE)
+        setting.first_session()
+        setting.hold()
+        setting.configure(every="2s", more=UNUSABLE)
+        assert system.systemctl("reload", SERVICE, status=None).returncode != 0
+        setting.arrived(1)
+        assert "/etc/odmr-agent/not-there" in setting.journal(SERVICE)
 
 
 def test_service_fetches_at_once_on_a_signal(place):
