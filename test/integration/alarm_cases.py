@@ -76,6 +76,24 @@ def test_alarm(t):
     assert t.run("status").status == 0
 
 
+def test_alarm_without_a_password(t):
+    """Its file is gone: told of at the start, an alarm once it is due, and no
+    other account waits for it."""
+    begin_failing(t)
+    other = t.provider(one_message(TEXT))
+    t.configure(accounts={
+        "office": t.account(t.provider(), password=None, jitter="0s",
+                            password_file=t.path("gone"), every="1s",
+                            alarm_command=alarm_command(t)),
+        "branch": t.account(other, **OFTEN)})
+    service = Service(t)
+    service.logged("error configuration:", "password_file", t.path("gone"))
+    service.logged("error office: alarm: no session has succeeded", t.path("gone"))
+    until(lambda: t.mail(USER), what="the message of the other account")
+    until(lambda: lines(t.path("alarms")), what="the alarm command")
+    service.stop()
+
+
 def test_alarm_after_the_clock_ran_ahead(t):
     """A success in the year 2999 silences nothing: it counts as now, once."""
     begin_failing(t, alarm_after="1h")
