@@ -21,19 +21,6 @@ enum {
 	LOCK_DIGEST = 16, /* octets of a digest in a name */
 };
 
-/* The first folder that a session needs: nothing goes on without it. */
-static void
-explain_folder(const char *state_dir, struct error *err)
-{
-	char failed[ERROR_TEXT_MAX];
-
-	memcpy(failed, err->text, sizeof failed);
-	error_set(err, ERROR_LOCAL,
-	    "state_dir %s: %s; the user of odmr-agent (uid %u) must be able to "
-	    "write there",
-	    state_dir, failed, (unsigned)geteuid());
-}
-
 static int
 open_lock(const char *state_dir, const char *name, struct error *err)
 {
@@ -50,8 +37,12 @@ open_lock(const char *state_dir, const char *name, struct error *err)
 			    "cannot open the lock %s/lock/%s", state_dir, name);
 		close(folder);
 	} else {
+		error_prefix(err,
+		    "state_dir %s: the user of odmr-agent (uid %u) must be "
+		    "able to write there",
+		    state_dir, (unsigned)geteuid());
 		/* Try again later: it may be mounted by then (75). */
-		explain_folder(state_dir, err);
+		err->class = ERROR_LOCAL;
 	}
 	if (state >= 0)
 		close(state);
