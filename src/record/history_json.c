@@ -162,9 +162,11 @@ write_total(struct json_writer *json, const struct history_total *total)
 }
 
 static void
-write_members(struct json_writer *json, const char *account,
-    const struct history *history)
+begin_account(struct json_writer *json, const char *account,
+    const struct history *history, struct buf *out)
 {
+	json_begin(json, out);
+	json_open(json, NULL, '{');
 	json_number(json, "version", HISTORY_JSON_VERSION);
 	json_text(json, "account", account);
 	if (history->any)
@@ -203,9 +205,7 @@ history_json_format(
 {
 	struct json_writer json;
 
-	json_begin(&json, out);
-	json_open(&json, NULL, '{');
-	write_members(&json, account, history);
+	begin_account(&json, account, history, out);
 	json_close(&json, '}');
 	return !json.cut;
 }
@@ -216,9 +216,7 @@ history_json_report(const char *account, const struct history *history,
 {
 	struct json_writer json;
 
-	json_begin(&json, out);
-	json_open(&json, NULL, '{');
-	write_members(&json, account, history);
+	begin_account(&json, account, history, out);
 	json_bool(&json, "enabled", enabled);
 	json_text(&json, "alarm", alarm);
 	json_close(&json, '}');
