@@ -7,6 +7,7 @@
 #ifndef ODMR_BASE_BUF_H
 #define ODMR_BASE_BUF_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -32,6 +33,8 @@ bool buf_append(struct buf *buf, const void *data, size_t len)
     __attribute__((warn_unused_result));
 bool buf_printf(struct buf *buf, const char *format, ...)
     __attribute__((format(printf, 2, 3), warn_unused_result));
+bool buf_vprintf(struct buf *buf, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0), warn_unused_result));
 
 /*
  * Free room of at least one octet and at most want octets behind the content,

@@ -85,34 +85,33 @@ buf_append(struct buf *buf, const void *data, size_t len)
 	return true;
 }
 
-/* A text that is longer than what buf_printf() has room for. */
-static bool
-append_long(struct buf *buf, const char *format, va_list args)
+bool
+buf_vprintf(struct buf *buf, const char *format, va_list args)
 {
-	char *text = NULL;
-	int len = vasprintf(&text, format, args);
+	char text[BUF_FIRST], *longer = NULL;
+	va_list again;
 
+	/* Not into the buffer itself: an argument may be there. */
+	va_copy(again, args);
+	int len = vsnprintf(text, sizeof text, format, args);
+	if (len >= (int)sizeof text)
+		len = vasprintf(&longer, format, again);
+	va_end(again);
 	if (len < 0)
 		mem_exhausted();
-	bool fits = buf_append(buf, text, (size_t)len);
-	free(text);
+	bool fits =
+	    buf_append(buf, longer != NULL ? longer : text, (size_t)len);
+	free(longer);
 	return fits;
 }
 
 bool
 buf_printf(struct buf *buf, const char *format, ...)
 {
-	char text[BUF_FIRST];
 	va_list args;
 
-	/* Not into the buffer itself: an argument may be there. */
 	va_start(args, format);
-	int len = vsnprintf(text, sizeof text, format, args);
-	va_end(args);
-	if (len >= 0 && (size_t)len < sizeof text)
-		return buf_append(buf, text, (size_t)len);
-	va_start(args, format);
-	bool fits = append_long(buf, format, args);
+	bool fits = buf_vprintf(buf, format, args);
 	va_end(args);
 	return fits;
 }

@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/base64.h"
@@ -18,20 +17,15 @@
 #include "tell/standing.h"
 #include "tell/summary.h"
 
-enum { MARKUP_MAX = 512 }; /* one call of page_markup() */
-
 void
 page_markup(struct page *page, const char *format, ...)
 {
-	char text[MARKUP_MAX];
 	va_list args;
 
 	va_start(args, format);
-	int len = vsnprintf(text, sizeof text, format, args);
-	va_end(args);
-	if (page->cut || len < 0 || len >= MARKUP_MAX ||
-	    !buf_append(page->out, text, (size_t)len))
+	if (page->cut || !buf_vprintf(page->out, format, args))
 		page->cut = true;
+	va_end(args);
 }
 
 void
