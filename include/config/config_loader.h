@@ -91,8 +91,9 @@ struct config_key {
 	unsigned group;
 	unsigned kinds; /* bits of the kinds of delivery it suits; 0: all */
 	bool names_kind; /* it names the kind of the delivery */
-	int access; /* of a path: R_OK or X_OK, without which there is a
-		     * partial fault; 0: not looked at */
+	int access; /* of a path, or of a command's program: R_OK or X_OK,
+		     * without which there is a partial fault; 0: not looked
+		     * at */
 };
 
 struct config_table {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "config/config_loader.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -67,12 +66,8 @@ check_command(
 		return;
 	memcpy(path, command, len);
 	path[len] = '\0';
-	if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) != 0)
-		config_partial_fault(section->loader,
-		    config_mark_of(section, key),
-		    "%s: \"%s\" cannot be run: %s; correct the path, or let"
-		    " the agent's user run it",
-		    key, path, strerror(errno));
+	config_check_access(
+	    section, config_key_index(section->table, key), path);
 }
 
 static void
