@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 #include "command/check_connect.h"
-#include "base/error.h"
 
 #include <inttypes.h>
 #include <pwd.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/deadline.h"
+#include "base/error.h"
 #include "base/mem.h"
 #include "base/privilege.h"
 #include "base/stop.h"
