@@ -174,14 +174,18 @@ struct config_route {
 };
 
 /*
- * A fault, a warning, or what is between them: what a key names cannot be used,
- * so that its account or delivery does not work, and all others do. `check`
- * takes that for an error; a service goes on, since one account must not keep
- * the others' mail away.
+ * Of a partial fault what a key names cannot be used, so that its account or
+ * delivery does not work, and all others do. `check` takes that for an error; a
+ * service goes on, since one account must not keep the others' mail away.
  */
+enum config_severity {
+	CONFIG_WARNING,
+	CONFIG_PARTIAL_FAULT,
+	CONFIG_FAULT,
+};
+
 struct config_message {
-	bool warning; /* it is no fault */
-	bool partial; /* what is between them; warning is set, too */
+	enum config_severity severity;
 	unsigned line, column; /* from 1; 0: of the file as a whole */
 	const char *text;
 };
@@ -222,8 +226,8 @@ struct config {
 	/* In the order of the file. */
 	struct config_message *messages;
 	size_t messages_count;
-	size_t faults; /* messages that are no warnings */
-	size_t partial; /* messages that are partial */
+	size_t faults; /* messages that are whole ones */
+	size_t partial; /* messages that are partial ones */
 
 	/* For the module itself. */
 	struct pool pool; /* owns all text and lists */
@@ -243,6 +247,9 @@ void config_free(struct config *config);
 /* "FILE:LINE:COLUMN: message", without a newline, in out; returns out. */
 char *config_message_format(const char *path,
     const struct config_message *message, char *out, size_t size);
+/* How it stands in the log: whatever is more than a warning is an error. */
+enum config_log_level config_message_level(
+    const struct config_message *message);
 
 /* NULL where there is none of that name. */
 const struct config_account *config_find_account(

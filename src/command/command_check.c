@@ -20,7 +20,7 @@ print_messages(const struct config *config, bool quiet)
 
 	for (size_t i = 0; i < config->messages_count; i++) {
 		const struct config_message *message = &config->messages[i];
-		if (!quiet || !message->warning || message->partial)
+		if (!quiet || message->severity != CONFIG_WARNING)
 			fprintf(stderr, "%s\n",
 			    config_message_format(
 				config->path, message, text, sizeof text));

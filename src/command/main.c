@@ -127,12 +127,11 @@ show_messages(const struct config *config, bool warnings)
 	for (size_t i = 0; i < config->messages_count; i++) {
 		const struct config_message *message = &config->messages[i];
 		config_message_format(config->path, message, text, sizeof text);
-		if (message->warning && warnings)
-			log_say(message->partial ? CONFIG_LOG_ERROR
-						 : CONFIG_LOG_WARNING,
-			    NULL, "configuration", "%s", text);
-		else if (!message->warning)
+		if (message->severity == CONFIG_FAULT)
 			fprintf(stderr, "%s\n", text);
+		else if (warnings)
+			log_say(config_message_level(message), NULL,
+			    "configuration", "%s", text);
 	}
 	return config->faults == 0;
 }

@@ -67,7 +67,8 @@ finish_config(struct config_loader *loader)
 	config->messages =
 	    take_items(&loader->messages, &config->messages_count);
 	for (size_t i = 0; i < config->messages_count; i++)
-		config->partial += config->messages[i].partial;
+		if (config->messages[i].severity == CONFIG_PARTIAL_FAULT)
+			config->partial++;
 	free(sections->accounts_marks.items);
 	free(sections->deliveries_marks.items);
 	free(sections->routes_marks.items);

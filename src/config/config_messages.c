@@ -29,35 +29,34 @@ is_told(const struct config_loader *loader, struct config_mark mark,
 	return false;
 }
 
-static struct config_message *tell_message(struct config_loader *loader,
-    bool warning, struct config_mark mark, const char *format, va_list args)
-    __attribute__((format(printf, 4, 0)));
+static void tell_message(struct config_loader *loader,
+    enum config_severity severity, struct config_mark mark, const char *format,
+    va_list args) __attribute__((format(printf, 4, 0)));
 
-/* Beyond the bound one last message says so. NULL: there is no new one. */
-static struct config_message *
-tell_message(struct config_loader *loader, bool warning,
+/* Beyond the bound one last message says so. */
+static void
+tell_message(struct config_loader *loader, enum config_severity severity,
     struct config_mark mark, const char *format, va_list args)
 {
-	size_t *told = warning ? &loader->warnings : loader->faults;
+	size_t *told =
+	    severity == CONFIG_FAULT ? loader->faults : &loader->warnings;
 	char text[1024];
 
 	if (*told > CONFIG_MESSAGES_MAX)
-		return NULL;
+		return;
 	int len = vsnprintf(text, sizeof text, format, args);
 	if (len < 0 || is_told(loader, mark, text))
-		return NULL;
+		return;
 	if (*told == CONFIG_MESSAGES_MAX)
 		snprintf(
 		    text, sizeof text, "there is more, which is not shown");
 	++*told;
 	struct config_message *message = array_add(&loader->messages);
-	message->warning = warning;
-	message->partial = false;
+	message->severity = severity;
 	message->line = mark.line;
 	message->column = mark.column;
 	message->text = pool_text(loader->pool, text, strlen(text));
 	loader->full = *loader->faults > CONFIG_MESSAGES_MAX;
-	return message;
 }
 
 void
@@ -67,7 +66,7 @@ config_fault(struct config_loader *loader, struct config_mark mark,
 	va_list args;
 
 	va_start(args, format);
-	(void)tell_message(loader, false, mark, format, args);
+	tell_message(loader, CONFIG_FAULT, mark, format, args);
 	va_end(args);
 }
 
@@ -78,7 +77,7 @@ config_warn(struct config_loader *loader, struct config_mark mark,
 	va_list args;
 
 	va_start(args, format);
-	(void)tell_message(loader, true, mark, format, args);
+	tell_message(loader, CONFIG_WARNING, mark, format, args);
 	va_end(args);
 }
 
@@ -89,11 +88,8 @@ config_partial_fault(struct config_loader *loader, struct config_mark mark,
 	va_list args;
 
 	va_start(args, format);
-	struct config_message *message =
-	    tell_message(loader, true, mark, format, args);
+	tell_message(loader, CONFIG_PARTIAL_FAULT, mark, format, args);
 	va_end(args);
-	if (message != NULL)
-		message->partial = true;
 }
 
 /* Those of the whole file first; few enough to be sorted so. */
@@ -119,7 +115,7 @@ config_message_format(const char *path, const struct config_message *message,
     char *out, size_t size)
 {
 	const char *warning =
-	    message->warning && !message->partial ? "warning: " : "";
+	    message->severity == CONFIG_WARNING ? "warning: " : "";
 
 	if (message->line == 0)
 		snprintf(out, size, "%s: %s%s", path, warning, message->text);
@@ -127,4 +123,11 @@ config_message_format(const char *path, const struct config_message *message,
 		snprintf(out, size, "%s:%u:%u: %s%s", path, message->line,
 		    message->column, warning, message->text);
 	return out;
+}
+
+enum config_log_level
+config_message_level(const struct config_message *message)
+{
+	return message->severity == CONFIG_WARNING ? CONFIG_LOG_WARNING
+						   : CONFIG_LOG_ERROR;
 }

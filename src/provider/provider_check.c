@@ -356,7 +356,8 @@ provider_command_check(struct provider_context *context, int argc, char **argv)
 		return EX_USAGE;
 	}
 	for (size_t i = 0; i < config->messages_count; i++)
-		findings.warnings += config->messages[i].warning;
+		findings.warnings +=
+		    config->messages[i].severity == CONFIG_WARNING;
 	check_is_private(config, config->tls_key_file, &findings);
 	check_is_private(config, config->users_file, &findings);
 	check_inner_port(config, &findings);

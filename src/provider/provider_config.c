@@ -355,9 +355,8 @@ provider_config_report(const struct provider_config *config, bool to_log)
 		const struct config_message *message = &config->messages[i];
 		config_message_format(config->path, message, text, sizeof text);
 		if (to_log)
-			log_say(message->warning ? CONFIG_LOG_WARNING
-						 : CONFIG_LOG_ERROR,
-			    NULL, "configuration", "%s", text);
+			log_say(config_message_level(message), NULL,
+			    "configuration", "%s", text);
 		else
 			fprintf(stderr, "%s\n", text);
 	}

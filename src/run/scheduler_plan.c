@@ -111,10 +111,7 @@ log_messages(const struct config *config)
 
 	for (size_t i = 0; i < config->messages_count; i++) {
 		const struct config_message *message = &config->messages[i];
-		log_say(message->warning && !message->partial
-			    ? CONFIG_LOG_WARNING
-			    : CONFIG_LOG_ERROR,
-		    NULL, "reload", "%s",
+		log_say(config_message_level(message), NULL, "reload", "%s",
 		    config_message_format(
 			config->path, message, text, sizeof text));
 	}
