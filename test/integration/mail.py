@@ -41,14 +41,21 @@ def stored(text):
     return text.replace(b"\r\n", b"\n")
 
 
+def files(folder):
+    """The paths of a folder's files, with what stands in them. Who writes there
+    may still be alive: what goes away after it was listed is passed over."""
+    for path in sorted(glob.glob(os.path.join(folder, "*"))):
+        try:
+            with open(path, "rb") as file:
+                yield path, file.read()
+        except FileNotFoundError:
+            pass
+
+
 def maildir(folder):
     """The messages that lie in a Maildir's new/ and cur/, oldest name first."""
-    found = []
-    for part in ("new", "cur"):
-        for path in sorted(glob.glob(os.path.join(folder, part, "*"))):
-            with open(path, "rb") as file:
-                found.append(file.read())
-    return found
+    return [text for part in ("new", "cur")
+            for _, text in files(os.path.join(folder, part))]
 
 
 def same(arrived, sent):

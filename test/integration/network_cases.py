@@ -78,9 +78,7 @@ def test_nat_forgets_in_the_midst_of_a_message(t):
     folder = t.path("mail", "example.org", "user", "tmp")
 
     def partly():
-        return os.path.isdir(folder) and any(
-            os.path.getsize(os.path.join(folder, name)) > 50000
-            for name in os.listdir(folder))
+        return any(len(text) > 50000 for _, text in mail.files(folder))
     until(partly, what="a part of the message")
     network.forget()
     network.slow_down("100mbit")

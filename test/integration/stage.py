@@ -284,10 +284,8 @@ class Stage:
     def check_secrets(self, run):
         secrets = [s for p in self.providers for s in p.secrets()]
         texts = {"stdout": run.out, "stderr": run.err}
-        status = self.path("state", "status")
-        for name in os.listdir(status) if os.path.isdir(status) else ():
-            with open(os.path.join(status, name), encoding="utf-8") as file:
-                texts["status/" + name] = file.read()
+        for path, text in mail.files(self.path("state", "status")):
+            texts[path] = text.decode(errors="replace")
         for where, text in texts.items():
             for secret in secrets:
                 if secret in text:
