@@ -25,6 +25,10 @@ struct account_args {
 bool account_args_read(struct account_args *args, const struct config *config,
     const char *command, int argc, char **argv)
     __attribute__((warn_unused_result));
+/* The account of that name. NULL: there is none, which was said on standard
+ * error, with the names that there are. */
+const struct config_account *account_args_find(
+    const struct config *config, const char *name);
 void account_args_clear(struct account_args *args);
 
 #endif

@@ -5,8 +5,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/choices.h"
 #include "base/mem.h"
 #include "config/config.h"
+
+const struct config_account *
+account_args_find(const struct config *config, const char *name)
+{
+	const struct config_account *account =
+	    config_find_account(config, name);
+	struct choices choices = {.used = 0};
+
+	if (account != NULL)
+		return account;
+	for (size_t i = 0; i < config->accounts_count; i++)
+		choices_add(&choices, config->accounts[i].name);
+	fprintf(stderr, "odmr-agent: there is no account %s%s\n", name,
+	    choices_phrase(&choices));
+	return NULL;
+}
 
 static void
 add_account(struct account_args *args, const struct config_account *account)
@@ -37,23 +54,25 @@ read_word(struct account_args *args, const struct config *config,
 {
 	if (read_format(args, command, word))
 		return true;
-	const struct config_account *account =
-	    config_find_account(config, word);
-	if (account != NULL) {
-		args->named = true;
-		add_account(args, account);
-		return true;
-	}
-	if (args->html && args->json)
+	if (args->html && args->json) {
 		fprintf(stderr,
 		    "odmr-agent: %s has either --html or --json, not both\n",
 		    command);
-	else if (word[0] == '-')
-		fprintf(
-		    stderr, "odmr-agent: %s has no option %s\n", command, word);
-	else
-		fprintf(stderr, "odmr-agent: there is no account %s\n", word);
-	return false;
+		return false;
+	}
+	if (word[0] == '-') {
+		fprintf(stderr,
+		    "odmr-agent: %s has no option %s; see `odmr-agent help"
+		    " %s`\n",
+		    command, word, command);
+		return false;
+	}
+	const struct config_account *account = account_args_find(config, word);
+	if (account == NULL)
+		return false;
+	args->named = true;
+	add_account(args, account);
+	return true;
 }
 
 bool

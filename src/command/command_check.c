@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/stop.h"
+#include "command/account_args.h"
 #include "command/check_connect.h"
 #include "command/check_deliver.h"
 #include "command/command.h"
@@ -53,12 +54,9 @@ choose_accounts(const struct config *config, char *const *names, size_t count,
     const struct config_account **chosen)
 {
 	for (size_t i = 0; i < count; i++) {
-		chosen[i] = config_find_account(config, names[i]);
-		if (chosen[i] == NULL) {
-			fprintf(stderr, "odmr-agent: there is no account %s\n",
-			    names[i]);
+		chosen[i] = account_args_find(config, names[i]);
+		if (chosen[i] == NULL)
 			return false;
-		}
 	}
 	for (size_t i = 0; count == 0 && i < config->accounts_count; i++)
 		chosen[i] = &config->accounts[i];
@@ -87,8 +85,10 @@ take_check_option(struct check_options *options, char **argv, int *at)
 	} else {
 		fprintf(stderr,
 		    strcmp(word, deliver) == 0
-			? "odmr-agent: check: %s needs an address\n"
-			: "odmr-agent: check: there is no option %s\n",
+			? "odmr-agent: check: %s needs an address, as in"
+			  " anna@example.org\n"
+			: "odmr-agent: check has no option %s; see `odmr-agent"
+			  " help check`\n",
 		    word);
 		return false;
 	}

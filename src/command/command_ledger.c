@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "command/account_args.h"
 #include "command/command.h"
 #include "config/config.h"
 #include "ledger/ledger_list.h"
@@ -28,11 +29,8 @@ command_ledger(struct command_context *context, int argc, char **argv)
 	int status = EX_OK;
 
 	for (int i = 0; i < argc; i++)
-		if (config_find_account(config, argv[i]) == NULL) {
-			fprintf(stderr, "odmr-agent: there is no account %s\n",
-			    argv[i]);
+		if (account_args_find(config, argv[i]) == NULL)
 			return EX_USAGE;
-		}
 	for (int i = 0; i < argc; i++)
 		status = error_worse_status(status,
 		    list_account(config, config_find_account(config, argv[i])));

@@ -165,7 +165,8 @@ take_init_option(
 		    strlen(value) + 1);
 		return true;
 	}
-	return refuse_answer(name, "init has no such option");
+	return refuse_answer(
+	    name, "init has no such option; see `odmr-agent help init`");
 }
 
 static bool

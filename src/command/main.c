@@ -7,6 +7,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/choices.h"
 #include "base/command_line.h"
 #include "base/descriptor.h"
 #include "base/privilege.h"
@@ -74,8 +75,12 @@ find_command(const char *name)
 static int
 unknown_command(const char *name)
 {
-	fprintf(
-	    stderr, "odmr-agent: there is no command %s\n%s", name, usage_line);
+	struct choices choices = {.used = 0};
+
+	for (int i = 0; i < COMMANDS; i++)
+		choices_add(&choices, commands[i].name);
+	fprintf(stderr, "odmr-agent: there is no command %s%s\n%s", name,
+	    choices_phrase(&choices), usage_line);
 	return EX_USAGE;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/choices.h"
 #include "base/mem.h"
 
 static const struct config_key *
@@ -76,6 +77,7 @@ tell_unknown_key(struct config_loader *loader, const struct config_table *table,
 {
 	const struct config_table *const *tables = loader->tables;
 	const struct config_key *nearest = nearest_key(table, name->text);
+	struct choices choices = {.used = 0};
 	char shown[CONFIG_EXCERPT_SIZE];
 
 	config_excerpt(shown, name->text, name->len);
@@ -86,13 +88,16 @@ tell_unknown_key(struct config_loader *loader, const struct config_table *table,
 			    tables[i]->what, table->what);
 			return;
 		}
-	if (nearest != NULL)
+	if (nearest != NULL) {
 		config_fault(loader, name->mark,
 		    "%s has no key \"%s\"; is \"%s\" meant?", table->what,
 		    shown, nearest->name);
-	else
-		config_fault(loader, name->mark, "%s has no key \"%s\"",
-		    table->what, shown);
+		return;
+	}
+	for (size_t i = 0; i < table->count; i++)
+		choices_add(&choices, table->keys[i].name);
+	config_fault(loader, name->mark, "%s has no key \"%s\"%s", table->what,
+	    shown, choices_phrase(&choices));
 }
 
 /* Takes the value of a key, and notes whether it has a fault. */

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/choices.h"
+
 struct config_mark
 config_mark_of(const struct config_section *section, const char *key)
 {
@@ -74,6 +76,7 @@ config_find_delivery_index(
 {
 	const struct config *config =
 	    config_sections_of(section->loader)->config;
+	struct choices choices = {.used = 0};
 	char shown[CONFIG_EXCERPT_SIZE];
 
 	if (name == NULL)
@@ -81,8 +84,11 @@ config_find_delivery_index(
 	for (size_t i = 0; i < config->deliveries_count; i++)
 		if (strcmp(config->deliveries[i].name, name) == 0)
 			return i;
+	for (size_t i = 0; i < config->deliveries_count; i++)
+		choices_add(&choices, config->deliveries[i].name);
 	config_fault(section->loader, config_mark_of(section, "deliver"),
-	    "deliver: there is no delivery \"%s\"",
-	    config_excerpt(shown, name, strlen(name)));
+	    "deliver: there is no delivery \"%s\"%s",
+	    config_excerpt(shown, name, strlen(name)),
+	    choices_phrase(&choices));
 	return CONFIG_BY_ROUTES;
 }

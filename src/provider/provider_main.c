@@ -9,6 +9,7 @@
 #include <sys/auxv.h>
 #include <sysexits.h>
 
+#include "base/choices.h"
 #include "base/command_line.h"
 #include "base/descriptor.h"
 #include "provider/gate.h"
@@ -71,6 +72,7 @@ provider_command_run(struct provider_context *context, int argc, char **argv)
 static int
 run_provider_command(struct provider_context *context, int argc, char **argv)
 {
+	struct choices choices = {.used = 0};
 	provider_command *run = NULL;
 	int status = EX_CONFIG;
 
@@ -78,8 +80,11 @@ run_provider_command(struct provider_context *context, int argc, char **argv)
 		if (strcmp(argv[0], commands[i].name) == 0)
 			run = commands[i].run;
 	if (run == NULL) {
-		fprintf(stderr, "odmr-provider: there is no command %s\n%s",
-		    argv[0], usage_line);
+		for (size_t i = 0; i < sizeof commands / sizeof commands[0];
+		     i++)
+			choices_add(&choices, commands[i].name);
+		fprintf(stderr, "odmr-provider: there is no command %s%s\n%s",
+		    argv[0], choices_phrase(&choices), usage_line);
 		return EX_USAGE;
 	}
 	context->config = provider_config_load(context->config_path);

@@ -10,6 +10,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/choices.h"
+
 #include "provider/provider_command.h"
 #include "provider/provider_config.h"
 #include "provider/service_user.h"
@@ -91,6 +93,7 @@ provider_command_passwd(struct provider_context *context, int argc, char **argv)
 {
 	const struct provider_config *config = context->config;
 	bool removes = argc > 0 && strcmp(argv[0], "--delete") == 0;
+	struct choices choices = {.used = 0};
 	char password[PASSWORD_SIZE];
 	struct error err;
 
@@ -106,10 +109,13 @@ provider_command_passwd(struct provider_context *context, int argc, char **argv)
 		return EX_CONFIG;
 	}
 	if (provider_config_user(config, user) == NULL && !removes) {
+		for (size_t i = 0; i < config->accounts_count; i++)
+			choices_add(&choices, config->accounts[i].user);
 		fprintf(stderr,
-		    "odmr-provider: no account of %s has the user %s; the user"
-		    " is the name of the account where no \"user\" is set\n",
-		    config->path, user);
+		    "odmr-provider: no account of %s has the user %s%s (the"
+		    " name of the account is the user where \"user\" is not"
+		    " set)\n",
+		    config->path, user, choices_phrase(&choices));
 		return EX_USAGE;
 	}
 	if (!removes && !read_password(password))

@@ -68,7 +68,7 @@ def swap(old, new):
       ("two accounts of a name", swap("deliveries:", "    office: {provider: x.example}\n"
                                       "deliveries:"), (place(10), "office", "line 4|twice|already")),
       ("no such delivery", swap("        user:", "        deliver: dovecot\n        user:"),
-       (place(6), "no delivery .dovecot")),
+       (place(6), "no delivery .dovecot.; choose from: local")),
       ("wrong path of sendmail", swap("{lmtp: %(local)s}", "{sendmail: /usr/sbin/sendmial}"),
        (place(11), "/usr/sbin/sendmial", "correct the path")),
       ("lmtp without a port", swap("{lmtp: %(local)s}", "{lmtp: localhost}"),
@@ -78,6 +78,20 @@ def swap(old, new):
 def test_mistakes_in_the_file(t, text, words):
     prepare(t, text)
     read_aloud(t.run("check"), 78, *words)
+
+
+@rows(("fetch", ("fetch", "offce"), "no account offce; choose from: office"),
+      ("status", ("status", "offce"), "no account offce; choose from: office"),
+      ("check", ("check", "offce"), "no account offce; choose from: office"),
+      ("ledger", ("ledger", "offce"), "no account offce; choose from: office"),
+      ("command", ("fetsh",), "no command fetsh; choose from: check, fetch,"),
+      ("option", ("fetch", "--jsn"), "no option --jsn; see `odmr-agent help fetch`"),
+      ("option of check", ("check", "--conect"),
+       "no option --conect; see `odmr-agent help check`"))
+def test_mistakes_on_the_command_line(t, words, message):
+    """What is looked up by a name that is not there is answered with those that are."""
+    prepare(t)
+    read_aloud(t.run(*words), 64, message)
 
 
 def test_mistakes_in_the_password_file(t):

@@ -88,6 +88,14 @@ assert_messages(const char *name, const char *text, const char *expected)
 	"deliveries:\n"                                                        \
 	" x: {" s "}\n"
 
+/* What a key is chosen from, as many as a message has room for. */
+#define ACCOUNT_KEYS                                                           \
+	"; choose from: provider, tls, tls_ca_file, tls_pins,"                 \
+	" tls_server_name, tls_cert_file, tls_key_file, user, password,"       \
+	" password_file, password_command, token_command, auth,"               \
+	" auth_downgrade, domains, accept, deliver, every, schedule, jitter,"  \
+	" soft_bounce, ..."
+
 struct fault {
 	const char *name, *in, *expected;
 };
@@ -116,8 +124,9 @@ static const struct fault faults[] = {
     {"unknown key", ACCOUNT("provder: x"),
 	"f:4:74: an account has no key \"provder\"; is \"provider\" meant?\n"},
     {"unknown word", ACCOUNT("zzz: {a: [b]}"),
-	"f:4:74: an account has no key \"zzz\"\n"},
-    {"merge key", ACCOUNT("<<: {}"), "f:4:74: an account has no key \"<<\"\n"},
+	"f:4:74: an account has no key \"zzz\"" ACCOUNT_KEYS "\n"},
+    {"merge key", ACCOUNT("<<: {}"),
+	"f:4:74: an account has no key \"<<\"" ACCOUNT_KEYS "\n"},
     {"key of another table", ACCOUNT("lmtp: x"),
 	"f:4:74: \"lmtp\" is a key of a delivery, not of an account\n"},
     {"duplicate key", ACCOUNT("user: v"),
@@ -375,7 +384,7 @@ static const struct fault faults[] = {
 	ONLY("provider: h, domains: a.example, auth: EXTERNAL"),
 	"f:4:39: auth: only EXTERNAL is listed, which needs \"tls_cert_file\"\n"},
     {"unknown delivery", ACCOUNT("deliver: z"),
-	"f:4:74: deliver: there is no delivery \"z\"\n"},
+	"f:4:74: deliver: there is no delivery \"z\"; choose from: x\n"},
     {"proxy shows no password", ACCOUNT("proxy: ftp://u:secret@h:1"),
 	"f:4:81: proxy: it must be socks5h://HOST:PORT, socks5://HOST:PORT or"
 	" http://HOST:PORT, with USER:PASSWORD@ before HOST where the proxy"
