@@ -40,7 +40,8 @@ struct error {
 /* Sets class and sentence; a longer one is cut. */
 void error_set(struct error *err, enum error_class class, const char *format,
     ...) __attribute__((format(printf, 3, 4)));
-/* As error_set(), with ": " and the text of errnum behind the sentence. */
+/* As error_set(), with ": " and the text of errnum behind the sentence; where the
+ * disk is full, with what to do. */
 void error_set_errno(struct error *err, enum error_class class, int errnum,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* Puts "CONTEXT: " in front of the sentence; the class stays. */

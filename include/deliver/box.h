@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+#include "base/error.h"
 #include "deliver/folder.h"
 #include "deliver/rcpts.h"
 #include "protocol/status.h"
@@ -20,6 +21,9 @@ struct box_place {
 	const char *hostname; /* the last part of each file's name */
 	struct folder_place folders;
 	bool gone; /* set where the base is not there, or the disk is full */
+	/* What to mend, with the folder, which no reply names. Class NONE: it
+	 * was told, or nothing is wrong. */
+	struct error complaint;
 };
 
 struct box {
@@ -44,7 +48,8 @@ bool box_close(const struct box_place *place, int fd)
 void box_move(struct box_place *place, struct box *box);
 /* Out of tmp, where it is still there. */
 void box_remove(struct box_place *place, struct box *box);
-/* A failure of a file or folder, as a reply. */
-void box_failed(struct box_place *place, struct status *status, int errnum);
+/* A failure of a file or folder of the box, as a reply, and as a complaint. */
+void box_failed(struct box_place *place, const char *folder,
+    struct status *status, int errnum);
 
 #endif

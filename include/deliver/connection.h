@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/error.h"
 #include "base/transcript.h"
 
 struct deadline;
@@ -33,6 +34,10 @@ struct connection {
 	struct transcript transcript;
 	struct stream *stream; /* NULL: closed */
 	struct sender *sender; /* of the stream, or of the last one; or NULL */
+	/* Why the last one could not be opened, for the log: it names the place,
+	 * which is nobody's business at the other end of a reply. Class NONE:
+	 * it was opened. */
+	struct error refusal;
 };
 
 void connection_init(

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct error;
 struct status;
 
 enum writer_lines { WRITER_CRLF, WRITER_LF };
@@ -41,6 +42,9 @@ bool writer_copy(int from, off_t octets, int to)
 /* The reply to a file that failed with errnum: 452 4.3.1 for a full disk or
  * quota, else 451 4.3.0. */
 void writer_status(struct status *status, const char *name, int errnum);
+/* The same for whoever keeps this host, with the place, of which the reply says
+ * nothing, and the next step. Errors: ERROR_LOCAL. */
+void writer_complain(struct error *complaint, const char *place, int errnum);
 /* errnum means a full disk or quota. */
 bool writer_full(int errnum);
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include "base/error.h"
 
+#include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -29,7 +31,10 @@ error_set_errno(struct error *err, enum error_class class, int errnum,
 	va_start(args, format);
 	vsnprintf(context, sizeof context, format, args);
 	va_end(args);
-	error_set(err, class, "%s: %s", context, strerror(errnum));
+	/* Of these the reader's next step is always the same. */
+	bool full = errnum == ENOSPC || errnum == EDQUOT;
+	error_set(err, class, "%s: %s%s", context, strerror(errnum),
+	    full ? "; free space on that disk, or raise the quota" : "");
 }
 
 void

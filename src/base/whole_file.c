@@ -97,6 +97,21 @@ create_temporary(int folder, const char *name)
 	    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 }
 
+/* The name alone would leave its reader to look for it. */
+static void
+explain_write(int folder, const char *name, const char *what, int errnum,
+    struct error *err)
+{
+	char link[32], path[PATH_MAX];
+
+	snprintf(link, sizeof link, "/proc/self/fd/%d", folder);
+	ssize_t len = readlink(link, path, sizeof path);
+	if (len < 0)
+		len = 0; /* there is no /proc here */
+	error_set_errno(err, ERROR_SYSTEM, errnum, "cannot %s %.*s%s%s", what,
+	    (int)len, path, len > 0 ? "/" : "", name);
+}
+
 bool
 whole_file_write(int folder, const char *name, mode_t mode, const void *data,
     size_t len, struct error *err)
@@ -109,8 +124,7 @@ whole_file_write(int folder, const char *name, mode_t mode, const void *data,
 	}
 	int fd = create_temporary(folder, new);
 	if (fd < 0) {
-		error_set_errno(
-		    err, ERROR_SYSTEM, errno, "cannot create %s", new);
+		explain_write(folder, new, "create", errno, err);
 		return false;
 	}
 	bool written =
@@ -126,8 +140,7 @@ whole_file_write(int folder, const char *name, mode_t mode, const void *data,
 	}
 	if (!written) {
 		unlinkat(folder, new, 0);
-		error_set_errno(
-		    err, ERROR_SYSTEM, errnum, "cannot write %s", name);
+		explain_write(folder, name, "write", errnum, err);
 	}
 	return written;
 }

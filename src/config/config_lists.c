@@ -17,6 +17,12 @@ refuse_item(struct config_loader *loader, const struct config_key *key)
 {
 	const yaml_event_t *event = &loader->event;
 
+	if (config_at(loader, YAML_MAPPING_START_EVENT) &&
+	    event->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE) {
+		config_refuse(loader, key->name,
+		    "one value; one that begins with { must be quoted");
+		return;
+	}
 	if (!config_at(loader, YAML_SEQUENCE_START_EVENT) ||
 	    event->data.sequence_start.style != YAML_FLOW_SEQUENCE_STYLE) {
 		config_refuse(loader, key->name, "one value");

@@ -40,6 +40,43 @@ config_end(struct config_loader *loader)
 	loader->ended = true;
 }
 
+/* What is meant by the parser's words for the slips that people make, and what
+ * to do. Behind the words, which can be looked for. */
+static const struct {
+	const char *words, *advice;
+} slips[] = {
+    {"mapping values are not allowed",
+	"; quote a value that has \": \" in it, and indent the keys of a"
+	" mapping alike"},
+    {"block sequence entries are not allowed",
+	"; quote a value that begins with \"- \"; the items of a list begin on"
+	" lines of their own"},
+    {"mapping keys are not allowed", "; quote a value that begins with \"? \""},
+    {"found unexpected end of stream", "; a quotation mark is not closed"},
+    {"found unknown escape character",
+	"; in double quotes \\ is written \\\\, in single quotes it stands"
+	" for itself"},
+    {"did not find expected comment or line break",
+	"; quote a value that begins with | or >"},
+    {"did not find expected key",
+	"; indent the keys of a mapping alike; a value ends where its quotes"
+	" do, and a ' within single quotes is written twice"},
+    {"did not find expected ','",
+	"; close the bracket, and put a comma between two items"},
+    {"could not find expected ':'", "; a key ends with \":\" and a blank"},
+    {"did not find expected '-'",
+	"; each item of a list begins with \"- \", indented alike"},
+};
+
+static const char *
+advise_of_syntax(const char *why)
+{
+	for (size_t i = 0; i < sizeof slips / sizeof *slips; i++)
+		if (strstr(why, slips[i].words) != NULL)
+			return slips[i].advice;
+	return "";
+}
+
 static void
 tell_syntax_fault(struct config_loader *loader)
 {
@@ -65,10 +102,11 @@ tell_syntax_fault(struct config_loader *loader)
 		    " quoted");
 	else if (parser->context != NULL)
 		config_fault(loader, mark_at(&parser->problem_mark),
-		    "%s, %s that began in line %zu", why, parser->context,
-		    parser->context_mark.line + 1);
+		    "%s, %s that began in line %zu%s", why, parser->context,
+		    parser->context_mark.line + 1, advise_of_syntax(why));
 	else
-		config_fault(loader, mark_at(&parser->problem_mark), "%s", why);
+		config_fault(loader, mark_at(&parser->problem_mark), "%s%s",
+		    why, advise_of_syntax(why));
 }
 
 /* What YAML has and a configuration has not. */

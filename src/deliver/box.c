@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "deliver/writer.h"
 
 /*
@@ -34,21 +35,76 @@ forget_file(struct box *box)
 	box->file = NULL;
 }
 
-void
-box_failed(struct box_place *place, struct status *status, int errnum)
+/* "/srv/mail/" and "anna" */
+static char *
+path_of_box(const struct box_place *place, const char *folder)
 {
+	return xasprintf("%s%s", place->folders.base, folder);
+}
+
+void
+box_failed(struct box_place *place, const char *folder, struct status *status,
+    int errnum)
+{
+	char *path = path_of_box(place, folder);
+
 	writer_status(status, place->name, errnum);
+	writer_complain(&place->complaint, path, errnum);
 	if (writer_full(errnum))
 		place->gone = true;
+	free(path);
 }
 
 static void
-set_bare(const struct box_place *place, struct status *status)
+set_bare(struct box_place *place, struct status *status)
 {
-	char text[STATUS_TEXT_MAX];
+	char text[ERROR_TEXT_MAX];
 
+	status_set(status, 451, HOST_FAULT,
+	    "%s: there is no mailbox at all: is its disk mounted?",
+	    place->name);
 	folder_explain_bare(&place->folders, text, sizeof text);
-	status_set(status, 451, HOST_FAULT, "%s: %s", place->name, text);
+	error_set(&place->complaint, ERROR_LOCAL, "%s", text);
+	place->gone = true;
+}
+
+static void
+set_empty(struct box_place *place, const char *folder, struct status *status)
+{
+	char *path = path_of_box(place, folder);
+
+	status_set(status, 451, HOST_FAULT,
+	    "%s: the folder of the mailbox is empty: is its disk mounted?",
+	    place->name);
+	error_set(&place->complaint, ERROR_LOCAL,
+	    "the folder for %s is empty: is its disk mounted? If it is, make"
+	    " the mailbox, or set \"create: yes\"",
+	    path);
+	free(path);
+}
+
+static void
+set_no_base(struct box_place *place, struct status *status, int errnum)
+{
+	status_set(status, 451, HOST_FAULT,
+	    "%s: the folder of the mailboxes cannot be opened: %s", place->name,
+	    strerror(errnum));
+	error_set(&place->complaint, ERROR_LOCAL,
+	    "cannot open %s: %s; is its disk mounted, and may the agent's user"
+	    " enter it?",
+	    place->folders.base, strerror(errnum));
+	place->gone = true;
+}
+
+static void
+set_failed(struct box_place *place, const char *folder, struct status *status,
+    int errnum)
+{
+	box_failed(place, folder, status, errnum);
+	if (!writer_full(errnum))
+		status_set(status, 451, HOST_FAULT,
+		    "%s: cannot write to the mailbox: %s", place->name,
+		    strerror(errnum));
 }
 
 /* false: status says why there is none. */
@@ -67,26 +123,15 @@ open_box_folder(struct box_place *place, const char *name,
 		break;
 	case FOLDER_BARE:
 		set_bare(place, status);
-		place->gone = true;
 		break;
 	case FOLDER_EMPTY:
-		status_set(status, 451, HOST_FAULT,
-		    "%s: the folder of the mailbox is empty: is its disk "
-		    "mounted?",
-		    place->name);
+		set_empty(place, name, status);
 		break;
 	case FOLDER_NO_BASE:
-		status_set(status, 451, HOST_FAULT, "%s: %s: %s", place->name,
-		    place->folders.base, strerror(errnum));
-		place->gone = true;
+		set_no_base(place, status, errnum);
 		break;
 	case FOLDER_FAILED:
-		if (writer_full(errnum))
-			box_failed(place, status, errnum);
-		else
-			status_set(status, 451, HOST_FAULT,
-			    "%s: cannot write to the mailbox: %s", place->name,
-			    strerror(errnum));
+		set_failed(place, name, status, errnum);
 		break;
 	}
 	return false;
@@ -127,7 +172,7 @@ box_create(struct box_place *place, struct box *box, struct status *failure)
 	box->file = folder_file_name(place->hostname);
 	int fd = openat(folder.tmp, box->file, flags, S_IRUSR | S_IWUSR);
 	if (fd < 0) {
-		box_failed(place, failure, errno);
+		box_failed(place, box->folder, failure, errno);
 		forget_file(box);
 	}
 	folder_close(&folder);
@@ -163,7 +208,7 @@ box_move(struct box_place *place, struct box *box)
 		status_set(
 		    &box->outcome, 250, "2.0.0", "Delivered to the mailbox");
 	else
-		box_failed(place, &box->outcome, errno);
+		box_failed(place, box->folder, &box->outcome, errno);
 	if (moved && !synced)
 		(void)unlinkat(folder.new, box->file, 0);
 	if (moved)

@@ -34,6 +34,7 @@ struct collect {
 	struct rcpts accepted; /* unseen, until the inner delivery has them */
 	struct rcpts taken; /* by the inner delivery */
 	int spool_errnum; /* the message could not be kept */
+	bool complained; /* of that, in this session */
 	bool begun; /* the inner delivery has the transaction */
 	struct refusal *refusals;
 	size_t refusals_count, refusals_told;
@@ -248,8 +249,15 @@ collect_gone(const struct delivery *delivery)
 static bool
 collect_complains(struct delivery *delivery, struct error *complaint)
 {
-	struct delivery *inner = collect_of(delivery)->inner;
+	struct collect *collect = collect_of(delivery);
+	struct delivery *inner = collect->inner;
 
+	if (collect->spool_errnum != 0 && !collect->complained) {
+		writer_complain(complaint, collect->options.spool_dir,
+		    collect->spool_errnum);
+		collect->complained = true;
+		return true;
+	}
 	return inner->ops->complains != NULL &&
 	       inner->ops->complains(inner, complaint);
 }

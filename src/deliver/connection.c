@@ -2,7 +2,6 @@
 #include "deliver/connection.h"
 
 #include "base/deadline.h"
-#include "base/error.h"
 #include "net/local.h"
 #include "net/stream.h"
 #include "protocol/sender.h"
@@ -160,17 +159,17 @@ connection_open(struct connection *connection, const struct deadline *deadline)
 	    .hostname = options->hostname,
 	    .transcript = &connection->transcript,
 	};
-	struct error err;
-
 	sender_free(connection->sender);
 	connection->sender = sender_new(&sender_options);
 	int fd =
 	    local_open(options->path != NULL ? options->path : options->host,
-		options->port, deadline, &err);
+		options->port, deadline, &connection->refusal);
 	if (fd < 0) {
-		sender_fail(connection->sender, "4.4.2", err.text);
+		sender_fail(connection->sender, "4.4.2",
+		    "cannot connect to the local server");
 		return;
 	}
+	connection->refusal.class = ERROR_NONE;
 	connection->stream = stream_new(fd);
 	while (!sender_is_open(connection->sender) &&
 	       !sender_is_over(connection->sender))

@@ -18,6 +18,12 @@
 #include "deliver/writer.h"
 #include "protocol/address.h"
 
+enum {
+	/* Each mailbox may have its own; whoever sees twenty knows enough, and
+	 * each recipient has a line of his own beside them. */
+	COMPLAINTS_MAX = 20,
+};
+
 struct maildir {
 	struct delivery delivery; /* first, as delivery.h asks */
 	const char *template;
@@ -31,6 +37,8 @@ struct maildir {
 	struct writer writer;
 	uint64_t fields; /* octets on top of the text in that file */
 	struct status failure; /* code 0: all went well so far */
+	char complained[ERROR_TEXT_MAX]; /* the last complaint */
+	unsigned complaints; /* in this session */
 };
 
 static struct maildir *
@@ -220,7 +228,8 @@ copy_file(struct maildir *maildir, struct box *box)
 	if (!box_close(&maildir->place, fd) && errnum == 0)
 		errnum = errno;
 	if (errnum != 0)
-		box_failed(&maildir->place, &maildir->failure, errnum);
+		box_failed(
+		    &maildir->place, box->folder, &maildir->failure, errnum);
 	return errnum == 0;
 }
 
@@ -232,7 +241,8 @@ complete_files(struct maildir *maildir)
 	if (maildir->failure.code != 0)
 		return false;
 	if (!writer_flush(writer)) {
-		box_failed(&maildir->place, &maildir->failure, writer->errnum);
+		box_failed(&maildir->place, maildir->boxes[0].folder,
+		    &maildir->failure, writer->errnum);
 		return false;
 	}
 	for (size_t i = 1; i < maildir->boxes_len; i++)
@@ -242,7 +252,8 @@ complete_files(struct maildir *maildir)
 	writer->fd = -1;
 	if (box_close(&maildir->place, fd))
 		return true;
-	box_failed(&maildir->place, &maildir->failure, errno);
+	box_failed(&maildir->place, maildir->boxes[0].folder, &maildir->failure,
+	    errno);
 	return false;
 }
 
@@ -311,6 +322,24 @@ maildir_gone(const struct delivery *delivery)
 	return ((const struct maildir *)(const void *)delivery)->place.gone;
 }
 
+/* That which it told last is not told again: each message would. */
+static bool
+maildir_complains(struct delivery *delivery, struct error *complaint)
+{
+	struct maildir *maildir = maildir_of(delivery);
+	struct error *pending = &maildir->place.complaint;
+
+	*complaint = *pending;
+	pending->class = ERROR_NONE;
+	if (complaint->class == ERROR_NONE ||
+	    maildir->complaints == COMPLAINTS_MAX ||
+	    strcmp(complaint->text, maildir->complained) == 0)
+		return false;
+	maildir->complaints++;
+	memcpy(maildir->complained, complaint->text, sizeof complaint->text);
+	return true;
+}
+
 static void
 maildir_free(struct delivery *delivery)
 {
@@ -338,6 +367,7 @@ static const struct delivery_ops maildir_ops = {
     .result_joined = maildir_result_joined,
     .abort = maildir_abort,
     .gone = maildir_gone,
+    .complains = maildir_complains,
     .free = maildir_free,
 };
 

@@ -7,12 +7,12 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "deliver/collect.h"
+#include "deliver/complaint.h"
 #include "deliver/connection.h"
 #include "deliver/delivery.h"
 #include "deliver/rcpts.h"
 #include "deliver/refuse.h"
 #include "protocol/envelope.h"
-#include "protocol/meaning.h"
 #include "protocol/sender.h"
 #include "protocol/status.h"
 
@@ -36,10 +36,7 @@ struct mailer {
 	bool lmtp;
 	struct connection connection;
 	bool gone;
-	int estranged; /* code of the reply that does not accept us; or 0 */
-	bool welcome; /* it has accepted a recipient in this session */
-	bool complained; /* in this session */
-	struct error complaint; /* class NONE: none, or told */
+	struct complaint complaint;
 
 	const struct envelope *envelope;
 	struct rcpts queue; /* for the sender, next: not given to it yet */
@@ -79,37 +76,6 @@ connect_anew(struct mailer *mailer, const struct deadline *deadline)
 		connection_open(connection, deadline);
 }
 
-/* The first that ends all, or else the first, is what somebody should hear. */
-static void
-note_mailer_complaint(struct mailer *mailer)
-{
-	struct sender_complaint complaint;
-	char reply[STATUS_LINE_MAX];
-
-	if (!sender_complains(mailer->connection.sender, &complaint))
-		return;
-	bool ends_all = complaint.meaning == MEANING_ESTRANGED;
-	if (mailer->estranged != 0 || (mailer->complained && !ends_all))
-		return;
-	mailer->estranged = ends_all ? complaint.reply.code : 0;
-	mailer->complained = true;
-	error_set(&mailer->complaint, ERROR_LOCAL,
-	    "the local server answered %s with: %s; %s", complaint.step,
-	    status_format(&complaint.reply, reply, sizeof reply),
-	    meaning_advice(&complaint.reply, complaint.meaning));
-}
-
-/*
- * 55x with words about our host may be one mailbox's, a list for the house
- * alone: a service that has accepted others in this session does accept us.
- */
-static bool
-is_estranged(const struct mailer *mailer)
-{
-	return mailer->estranged != 0 &&
-	       !(mailer->estranged / 10 == 55 && mailer->welcome);
-}
-
 static bool
 mailer_probe(struct delivery *delivery, struct delivery_can *can,
     const struct deadline *deadline, struct error *err)
@@ -119,8 +85,11 @@ mailer_probe(struct delivery *delivery, struct delivery_can *can,
 
 	connect_anew(mailer, &end);
 	if (!sender_is_open(mailer->connection.sender)) {
+		const struct error *refusal = &mailer->connection.refusal;
 		error_set(err, ERROR_LOCAL, "%s",
-		    sender_failure(mailer->connection.sender)->text);
+		    refusal->class != ERROR_NONE
+			? refusal->text
+			: sender_failure(mailer->connection.sender)->text);
 		return false;
 	}
 	can->size_max = sender_size_max(mailer->connection.sender);
@@ -188,6 +157,14 @@ give_queue(struct mailer *mailer)
 	connection_flush(&mailer->connection, &mailer->end);
 }
 
+/* After a new connection was tried. */
+static void
+note_gone(struct mailer *mailer)
+{
+	mailer->gone = !sender_is_open(mailer->connection.sender);
+	complaint_lost(&mailer->complaint, &mailer->connection.refusal);
+}
+
 static void
 mailer_send(struct delivery *delivery, bool text_waits)
 {
@@ -200,7 +177,7 @@ mailer_send(struct delivery *delivery, bool text_waits)
 	mailer->written_at = clock_ms();
 	if (!mailer->begun) {
 		connect_anew(mailer, &mailer->end);
-		mailer->gone = !sender_is_open(mailer->connection.sender);
+		note_gone(mailer);
 	}
 	give_queue(mailer);
 }
@@ -222,7 +199,7 @@ replace_connection(struct mailer *mailer)
 	mailer->begun = false;
 	mailer->queue.next = 0;
 	connection_open(&mailer->connection, &mailer->end);
-	mailer->gone = !sender_is_open(mailer->connection.sender);
+	note_gone(mailer);
 	give_queue(mailer);
 }
 
@@ -257,8 +234,9 @@ mailer_answer(struct delivery *delivery, size_t *rcpt, struct status *status,
 		} else if (sender_answer(
 			       mailer->connection.sender, rcpt, status)) {
 			mailer->told = true;
-			mailer->welcome |= status_class(status) == 2;
-			note_mailer_complaint(mailer);
+			mailer->complaint.welcome |= status_class(status) == 2;
+			complaint_hear(
+			    &mailer->complaint, mailer->connection.sender);
 			return true;
 		} else {
 			connection_await(&mailer->connection, &end);
@@ -348,7 +326,8 @@ mailer_result(struct delivery *delivery, size_t *rcpt, struct status *status,
 	struct deadline end = deadline_min(*deadline, mailer->end);
 	while (sender_owes_results(mailer->connection.sender)) {
 		if (sender_result(mailer->connection.sender, rcpt, status)) {
-			note_mailer_complaint(mailer);
+			complaint_hear(
+			    &mailer->complaint, mailer->connection.sender);
 			connection_close_if_over(&mailer->connection);
 			return true;
 		}
@@ -382,17 +361,13 @@ mailer_gone(const struct delivery *delivery)
 {
 	const struct mailer *mailer = (const void *)delivery;
 
-	return mailer->gone || is_estranged(mailer);
+	return mailer->gone || complaint_is_estranged(&mailer->complaint);
 }
 
 static bool
 mailer_complains(struct delivery *delivery, struct error *complaint)
 {
-	struct mailer *mailer = mailer_of(delivery);
-
-	*complaint = mailer->complaint;
-	mailer->complaint.class = ERROR_NONE;
-	return complaint->class != ERROR_NONE;
+	return complaint_take(&mailer_of(delivery)->complaint, complaint);
 }
 
 static void

@@ -168,7 +168,9 @@ static void
 spool_failed(struct sendmail *sendmail, int errnum)
 {
 	sendmail->gone = writer_full(errnum);
-	writer_status(&sendmail->outcome, sendmail->options.spool_dir, errnum);
+	writer_status(&sendmail->outcome, sendmail->delivery.name, errnum);
+	writer_complain(
+	    &sendmail->complaint, sendmail->options.spool_dir, errnum);
 }
 
 static bool

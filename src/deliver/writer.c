@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/descriptor.h"
+#include "base/error.h"
 #include "base/mem.h"
 #include "protocol/status.h"
 
@@ -134,4 +135,18 @@ writer_status(struct status *status, const char *name, int errnum)
 	else
 		status_set(
 		    status, 451, "4.3.0", "%s: %s", name, strerror(errnum));
+}
+
+void
+writer_complain(struct error *complaint, const char *place, int errnum)
+{
+	const char *advice = errnum == EIO || errnum == EROFS
+				 ? "; look at the disk"
+				 : "; let the agent's user write there";
+
+	error_set_errno(
+	    complaint, ERROR_LOCAL, errnum, "cannot write to %s", place);
+	if (!writer_full(errnum))
+		error_set(
+		    complaint, ERROR_LOCAL, "%s%s", complaint->text, advice);
 }

@@ -141,8 +141,9 @@ outside_its_time(X509_STORE_CTX *store, const char *server_name, bool expired,
 	if (gmtime_r(&now, &tm) != NULL)
 		strftime(here, sizeof here, "%Y-%m-%d %H:%M:%SZ", &tm);
 	error_set(err, ERROR_CERTIFICATE,
-	    "the certificate of %s is not accepted: %s%s %s (the clock here "
-	    "says %s)",
+	    "the certificate of %s is not accepted: %s%s %s, and the clock of "
+	    "this host says %s; set the clock if it is wrong, else tell the "
+	    "provider",
 	    server_name, own ? "it " : "one that it rests on ",
 	    expired ? "expired at" : "is not valid before", then, here);
 }

@@ -192,6 +192,24 @@ look_up_all(const struct dial_options *options, const struct proxy *proxy,
 	    options, options->host, options->port, deadline, known, err);
 }
 
+static const char *
+advise_of_dial(int errnum)
+{
+	switch (errnum) {
+	case ECONNREFUSED:
+		return "; nothing listens there: correct host or port, or start"
+		       " the server";
+	case ETIMEDOUT:
+		return "; nothing answers there: look for a wrong host or port,"
+		       " or a firewall";
+	case ENETUNREACH:
+	case EHOSTUNREACH:
+		return "; look at the network of this host";
+	default:
+		return "";
+	}
+}
+
 static void
 explain_dial(CURL *curl, CURLcode code, const char *text,
     const struct deadline *deadline, struct error *err)
@@ -204,10 +222,12 @@ explain_dial(CURL *curl, CURLcode code, const char *text,
 		if (deadline_wait(deadline, -1, 0) == DEADLINE_STOPPED)
 			error_set(err, ERROR_STOPPED, "stopped by a signal");
 		else
-			error_set(err, ERROR_AGAIN, "timed out");
+			error_set(err, ERROR_AGAIN, "timed out%s",
+			    advise_of_dial(ETIMEDOUT));
 	} else if (code == CURLE_COULDNT_CONNECT && errnum > 0 &&
 		   errnum != EINPROGRESS) {
-		error_set(err, ERROR_AGAIN, "%s", strerror((int)errnum));
+		error_set(err, ERROR_AGAIN, "%s%s", strerror((int)errnum),
+		    advise_of_dial((int)errnum));
 	} else {
 		if (text[0] == '\0')
 			text = curl_easy_strerror(code);

@@ -15,20 +15,29 @@
 /* A full queue of a Unix socket cannot be polled for: it is tried again. */
 enum { QUEUE_FULL_WAIT_MS = 50 };
 
+static const char *
+advise_of_local(int errnum)
+{
+	return errnum == ECONNREFUSED
+		   ? "the socket is there, but no server listens: start it"
+		   : "start the server, or correct the path of its socket";
+}
+
 static void
 explain_local(int errnum, const char *path, struct error *err)
 {
 	const struct passwd *user;
 
 	if (errnum != EACCES) {
-		error_set_errno(
-		    err, ERROR_LOCAL, errnum, "cannot connect to %s", path);
+		error_set(err, ERROR_LOCAL, "cannot connect to %s: %s; %s",
+		    path, strerror(errnum), advise_of_local(errnum));
 		return;
 	}
 	user = getpwuid(geteuid());
 	error_set(err, ERROR_LOCAL,
-	    "cannot connect to %s: permission denied to user %s (uid %u)", path,
-	    user != NULL ? user->pw_name : "without a name",
+	    "cannot connect to %s: permission denied to user %s (uid %u); let"
+	    " this user enter its folder and write to the socket",
+	    path, user != NULL ? user->pw_name : "without a name",
 	    (unsigned)geteuid());
 }
 

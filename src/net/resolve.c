@@ -332,8 +332,9 @@ explain_lookup(enum verdict verdict, const char *host, int error,
 	case NONE:
 		if (err->class == ERROR_NONE)
 			error_set(err, ERROR_AGAIN,
-			    "the name %s cannot be resolved: %s", host,
-			    gai_strerror(error));
+			    "the name %s cannot be resolved: %s; correct the"
+			    " name, or look at the name servers of this host",
+			    host, gai_strerror(error));
 		return false;
 	case NOTHING:
 	case BY_HALVES:
@@ -343,7 +344,9 @@ explain_lookup(enum verdict verdict, const char *host, int error,
 		error_set(err, ERROR_STOPPED, "stopped by a signal");
 	else
 		error_set(err, ERROR_AGAIN,
-		    "timed out: the name servers do not answer for %s", host);
+		    "timed out: the name servers do not answer for %s; look at"
+		    " /etc/resolv.conf and the network of this host",
+		    host);
 	return false;
 }
 

@@ -336,8 +336,13 @@ write_users(const char *path, const struct buf *made, struct error *err)
 		    buf_len(made), err);
 		if (written && there && geteuid() == 0 &&
 		    fchownat(folder, base, before.st_uid, before.st_gid,
-			AT_SYMLINK_NOFOLLOW) != 0)
+			AT_SYMLINK_NOFOLLOW) != 0) {
+			error_set_errno(err, ERROR_SYSTEM, errno,
+			    "cannot give %s back to its owner, who must be"
+			    " able to read it",
+			    path);
 			written = false;
+		}
 		close(folder);
 	}
 	free(base);

@@ -476,7 +476,7 @@ static const struct fault faults[] = {
 	"f:4:2: warning: delivery x: no route and no account delivers to it\n"
 	"f:5:10: warning: routes: the routes after this one are never used,"
 	" because it matches every recipient\n"
-	"f:5:11: deliver: there is no delivery \"y\"\n"
+	"f:5:11: deliver: there is no delivery \"y\"; choose from: x\n"
 	"f:5:24: a route: \"deliver\" is missing\n"},
     {"short hostname", "hostname: mail\n" LOCAL("lmtp: /a"),
 	"f:1:1: warning: hostname: \"mail\" has no dot, so the address literal"
@@ -488,7 +488,7 @@ static const struct fault faults[] = {
 	" and a value that begins with @, ` or % must be quoted\n"},
     {"open quote", "hostname: \"a\n",
 	"f:2:1: found unexpected end of stream, while scanning a quoted scalar"
-	" that began in line 1\n"},
+	" that began in line 1; a quotation mark is not closed\n"},
     {"no UTF-8", "hostname: \xff\n",
 	"f:1:1: no text file: invalid leading UTF-8 octet (octet 11 of the"
 	" file)\n"},

@@ -275,14 +275,15 @@ refused(void **state)
 {
 	struct dial_options options = {.host = "127.0.0.1"};
 	struct error err;
-	char expected[64];
+	char expected[160];
 
 	(void)state;
 	close(listen_on("127.0.0.1", 1, &options.port));
 	assert_int_equal(dial(&options, LONG_MS, NULL, &err), -1);
 	assert_int_equal(err.class, ERROR_AGAIN);
 	snprintf(expected, sizeof expected,
-	    "cannot connect to 127.0.0.1:%u: Connection refused",
+	    "cannot connect to 127.0.0.1:%u: Connection refused; nothing"
+	    " listens there: correct host or port, or start the server",
 	    (unsigned)options.port);
 	assert_string_equal(err.text, expected);
 }

@@ -28,6 +28,10 @@ error_sentences(void **state)
 	assert_int_equal(err.class, ERROR_LOCAL);
 	error_set_errno(&err, ERROR_SYSTEM, ENOENT, "open %s", "f");
 	assert_string_equal(err.text, "open f: No such file or directory");
+	error_set_errno(&err, ERROR_SYSTEM, ENOSPC, "write %s", "f");
+	assert_string_equal(err.text,
+	    "write f: No space left on device; free space on that disk, or"
+	    " raise the quota");
 	memset(many, 'x', sizeof many);
 	many[sizeof many - 1] = '\0';
 	error_set(&err, ERROR_AGAIN, "%s", many);

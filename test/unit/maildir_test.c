@@ -316,7 +316,7 @@ static const struct answer_case {
 	false},
     {"no mailbox in the base", "{domain}/{user}/Maildir", false,
 	"dora@c.example",
-	"451 4.3.0 disk: there is no mailbox in FOLDER/: is its disk mounted?",
+	"451 4.3.0 disk: there is no mailbox at all: is its disk mounted?",
 	true},
     {"made", "{user}", true, "carl@a.example", "250 2.1.5 ok", false},
     {"made with what is above", "{domain}/{user}/Maildir", true,
@@ -324,13 +324,19 @@ static const struct answer_case {
     {"a name that leads elsewhere", "{user}", true, "\"..\"@a.example",
 	"553 5.1.3 This address cannot be the name of a mailbox", false},
     {"no base", "none/{user}", false, "anna@a.example",
-	"451 4.3.0 disk: FOLDER/none/: No such file or directory", true},
+	"451 4.3.0 disk: the folder of the mailboxes cannot be opened: No "
+	"such file or directory",
+	true},
     {"no base to be made", "none/{user}", true, "anna@a.example",
-	"451 4.3.0 disk: FOLDER/none/: No such file or directory", true},
+	"451 4.3.0 disk: the folder of the mailboxes cannot be opened: No "
+	"such file or directory",
+	true},
     {"one Maildir for all", "anna", false, "carl@a.example", "250 2.1.5 ok",
 	false},
     {"none for all", "none", true, "carl@a.example",
-	"451 4.3.0 disk: FOLDER/none: No such file or directory", true},
+	"451 4.3.0 disk: the folder of the mailboxes cannot be opened: No "
+	"such file or directory",
+	true},
     {"a folder that is no Maildir", "{user}", false, "plain@a.example",
 	"451 4.3.0 disk: cannot write to the mailbox: No such file or "
 	"directory",
@@ -410,6 +416,35 @@ test_answers(void **state)
 		free(made);
 	}
 	expect_count(kit, "anna/new", 0);
+}
+
+/* The folder is named to whoever keeps this host, each once in a row. */
+static void
+test_complaints(void **state)
+{
+	struct kit *kit = *state;
+	static const char *const rcpts[][2] = {
+	    {"file@a.example", NULL}, {"plain@a.example", NULL}};
+	static const size_t order[] = {0, 0, 1, 1, 0};
+	unsigned told = 0;
+
+	make_hostile_folders(kit);
+	use_maildir(kit, "{user}", false);
+	for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+		struct error complaint;
+		kit_ask(kit, "s@example.net", rcpts[order[i]]);
+		kit->delivery->ops->abort(kit->delivery);
+		if (!kit->delivery->ops->complains(kit->delivery, &complaint))
+			continue;
+		told++;
+		assert_int_equal(complaint.class, ERROR_LOCAL);
+		assert_non_null(strstr(complaint.text, kit->folder));
+		assert_non_null(
+		    strstr(complaint.text, order[i] == 0 ? "/file" : "/plain"));
+		assert_false(
+		    kit->delivery->ops->complains(kit->delivery, &complaint));
+	}
+	assert_int_equal(told, 3);
 }
 
 static void
@@ -803,6 +838,7 @@ main(void)
 	    kit_test(test_null_sender_and_many_messages),
 	    kit_test(test_large_message),
 	    kit_test(test_answers),
+	    kit_test(test_complaints),
 	    kit_test(test_made_maildir_is_whole),
 	    kit_test(test_refused_recipients_get_nothing),
 	    kit_test(test_abort_leaves_nothing),
