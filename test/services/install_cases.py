@@ -176,44 +176,80 @@ def test_dist_is_what_is_committed(place):
     assert sorted(packed) == sorted("%s/%s" % (base, f) for f in listed.split("\n") if f)
 
 
-def release_tree(place, name, heading="## %s (2026-01-02)", check="exit 0"):
+def git(place, tree, *words, status=0):
+    return place.run("git", "-C", tree, *words, status=status).strip()
+
+
+def release_tree(place, name, heading="## %s (2026-01-02)", check="exit 0",
+                 news="- What is new."):
     """A clone whose tests are done already, and its version."""
     tree = place.sub(name)
-    place.run("git", "clone", "-q", "--no-hardlinks", place.top, tree)
+    # A tag of this very version may be there, where a release is tested.
+    place.run("git", "clone", "-q", "--no-hardlinks", "--no-tags", place.top, tree)
     for what in ("name", "email"):
-        place.run("git", "-C", tree, "config", "user." + what, "maintainer")
+        git(place, tree, "config", "user." + what, "maintainer")
     with open(tree + "/Makefile", encoding="utf-8") as file:
         version = file.read().split("VERSION     := ")[1].split("\n")[0]
     with open(tree + "/CHANGES.md", "w", encoding="utf-8") as file:
-        file.write("# Changes\n\n" + (heading.replace("%s", version)) +
-                   "\n\n- What is new.\n\n## 0.0.1\n\n- What was.\n")
+        file.write("# Changes\n\n%s\n\n%s\n\n## 0.0.1\n\n- What was.\n" % (
+            heading.replace("%s", version), news))
     with open(tree + "/.ci/run", "w", encoding="utf-8") as file:
-        file.write("#!/bin/sh\n%s\n" % check)
-    place.run("git", "-C", tree, "commit", "-qam", "release")
+        file.write("#!/bin/sh\n%s\n" % check.replace("%s", tree))
+    git(place, tree, "commit", "-qam", "release")
     return tree, version
 
 
 def test_a_release_stops_where_something_is_off(place):
+    """Before anything is built, where that can be seen."""
     if not os.path.exists(os.path.join(place.top, ".git")):
         return
-    tree, _ = release_tree(place, "unreleased", "## %s (unreleased)")
-    assert "(YYYY-MM-DD)" in place.run(tree + "/contrib/release", status=1)
+
+    def stops(tree, words):
+        said = place.run(tree + "/contrib/release", status=1)
+        assert words in said, said
+        assert not git(place, tree, "tag", "--points-at", "HEAD")
+        assert not os.path.exists(tree + "/build"), os.listdir(tree + "/build")
+
+    stops(release_tree(place, "unreleased", "## %s (unreleased)")[0], "(YYYY-MM-DD)")
+    stops(release_tree(place, "other-version", "## 77.0.1 (2026-01-02)")[0],
+          'begins with "## 77.0.1 (2026-01-02)", not with "## ')
+    stops(release_tree(place, "no-news", news="")[0], "says nothing of")
+    tree, version = release_tree(place, "off")
+    git(place, tree, "tag", "v" + version, "HEAD^")
+    stops(tree, "there is a tag v" + version)
+    git(place, tree, "tag", "-d", "v" + version)
+    git(place, tree, "config", "user.name", "")
+    stops(tree, "set user.name")
+    with open(tree + "/new-file", "w", encoding="utf-8") as file:
+        file.write("not known to git\n")
+    stops(tree, "not all is committed")
+
+
+def test_a_release_needs_passing_tests(place):
+    if not os.path.exists(os.path.join(place.top, ".git")):
+        return
     tree, _ = release_tree(place, "failing", check="exit 1")
     assert "the tests fail" in place.run(tree + "/contrib/release", status=1)
-    assert not place.run("git", "-C", tree, "tag", "--points-at", "HEAD")
-    with open(tree + "/README.md", "a", encoding="utf-8") as file:
-        file.write("more\n")
-    assert "not all is committed" in place.run(tree + "/contrib/release", status=1)
+    assert not git(place, tree, "tag", "--points-at", "HEAD")
 
 
 def test_a_release_is_one_command(place):
+    """What is tagged and packed is what was tested, whatever comes meanwhile."""
     if not os.path.exists(os.path.join(place.top, ".git")):
         return
-    tree, version = release_tree(place, "release")
+    tree, version = release_tree(
+        place, "release", check="echo later >%s/CHANGES.md\n"
+        "git -C %s commit -qam 'while the tests run'")
+    commit = git(place, tree, "rev-parse", "HEAD")
     out = place.run(tree + "/contrib/release")
-    assert place.run("git", "-C", tree, "describe").strip() == "v" + version, out
+    assert commit != git(place, tree, "rev-parse", "HEAD"), "the tests did not run"
+    assert git(place, tree, "describe", commit) == "v" + version, out
     name = "odmr-agent-%s" % version
     place.run("sh", "-c", "cd %s/build && sha256sum -c %s.tar.gz.sha256" % (tree, name))
     with open("%s/build/%s.changes.md" % (tree, name), encoding="utf-8") as file:
         assert file.read().strip() == "- What is new."
+    packed = place.run("sh", "-c", "gzip -dc <%s/build/%s.tar.gz | "
+                       "git get-tar-commit-id" % (tree, name))
+    assert packed.strip() == commit
+    git(place, tree, "checkout", "-q", commit)
     assert "there is a tag" in place.run(tree + "/contrib/release", status=1)
