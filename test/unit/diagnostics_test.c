@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * diagnostics_test - odmr-agent(8) lists every event and every cause of the log
- * and every reply to the provider, and nothing that the sources do not have.
+ * and every reply to the provider, odmr-provider(8) every event of its log, and
+ * neither has what the sources do not have.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +21,8 @@
 #include "base/mem.h"
 #include "protocol/cause.h"
 
-static const char page[] = "man/odmr-agent.8";
+static const char agent_page[] = "man/odmr-agent.8",
+		  provider_page[] = "man/odmr-provider.8";
 
 enum { ITEMS_MAX = 300, WORD_SIZE = 32, TEXT_SIZE = 256 };
 
@@ -74,7 +76,7 @@ add_entry(struct items *items, const char *line, size_t len)
 	const char *end = line + len;
 	int used = 0;
 
-	if (strncmp(line, "Li ", 3) == 0)
+	if (strncmp(line, "Li ", 3) == 0 || strncmp(line, "Cm ", 3) == 0)
 		line += 3;
 	bool reply = isdigit((unsigned char)line[0]);
 	struct item *item = add_item(items, reply ? line : "", "");
@@ -97,7 +99,7 @@ add_entry(struct items *items, const char *line, size_t len)
 
 /* The items of one section. */
 static void
-read_section(struct items *items, const char *heading)
+read_section(struct items *items, const char *page, const char *heading)
 {
 	char *text = read_whole(page);
 	char *at = strstr(text, heading);
@@ -225,22 +227,31 @@ find_orders(struct items *items, const char *source)
 	}
 }
 
-/* All of the agent: what is odmr-provider's alone has a manual of its own. */
-static void
-for_each_source(
-    struct items *items, void (*look)(struct items *items, const char *source))
+enum program { AGENT, PROVIDER };
+
+/* Which of the two programs a source is of, where it says something: what is
+ * odmr-provider's alone has a manual of its own. */
+static bool
+is_of(enum program program, const char *path)
 {
-	static const char *const others[] = {
-	    "src/provider/", "src/protocol/provider", "src/tell/log.c"};
+	static const char room[] = "src/provider/",
+			  engine[] = "src/protocol/provider",
+			  log[] = "src/tell/log.c";
+	bool provider = strncmp(path, room, sizeof room - 1) == 0 ||
+			strncmp(path, engine, sizeof engine - 1) == 0;
+
+	return strcmp(path, log) != 0 && provider == (program == PROVIDER);
+}
+
+static void
+for_each_source(struct items *items, enum program program,
+    void (*look)(struct items *items, const char *source))
+{
 	glob_t paths;
 
 	assert_int_equal(glob("src/*/*.c", 0, NULL, &paths), 0);
 	for (size_t i = 0; i < paths.gl_pathc; i++) {
-		bool other = false;
-		for (size_t k = 0; k < sizeof others / sizeof *others; k++)
-			other |= strncmp(paths.gl_pathv[i], others[k],
-				     strlen(others[k])) == 0;
-		if (other)
+		if (!is_of(program, paths.gl_pathv[i]))
 			continue;
 		char *source = read_whole(paths.gl_pathv[i]);
 		look(items, source);
@@ -249,9 +260,26 @@ for_each_source(
 	globfree(&paths);
 }
 
+/* Rows of level and event, one of which a call names. */
+static void
+find_event_rows(struct items *items, const char *source)
+{
+	static const char row[] = "{CONFIG_LOG_";
+	char text[TEXT_SIZE];
+
+	for (const char *at = source; (at = strstr(at, row)) != NULL;) {
+		at = end_of_argument(at) + 1;
+		if (!read_literal(&at, text))
+			continue;
+		struct item *item = add_item(items, "", "");
+		snprintf(item->text, sizeof item->text, "%s", text);
+	}
+}
+
 static void
 look_for_events(struct items *items, const char *source)
 {
+	find_event_rows(items, source);
 	find_events(items, source, "log_say(", 2);
 	find_events(items, source, "log_begin(", 3);
 }
@@ -298,7 +326,7 @@ is_same(const struct item *entry, const struct item *place)
 }
 
 static void
-compare(struct items *entries, const struct items *places)
+compare(const char *page, struct items *entries, const struct items *places)
 {
 	size_t faults = 0;
 
@@ -332,9 +360,20 @@ test_events(void **state)
 	static struct items entries, places;
 
 	(void)state;
-	read_section(&entries, ".Ss Events");
-	for_each_source(&places, look_for_events);
-	compare(&entries, &places);
+	read_section(&entries, agent_page, ".Ss Events");
+	for_each_source(&places, AGENT, look_for_events);
+	compare(agent_page, &entries, &places);
+}
+
+static void
+test_events_of_the_provider(void **state)
+{
+	static struct items entries, places;
+
+	(void)state;
+	read_section(&entries, provider_page, ".Sh LOG\n");
+	for_each_source(&places, PROVIDER, look_for_events);
+	compare(provider_page, &entries, &places);
 }
 
 static void
@@ -343,14 +382,14 @@ test_causes(void **state)
 	static struct items entries, places;
 
 	(void)state;
-	read_section(&entries, ".Ss Causes");
+	read_section(&entries, agent_page, ".Ss Causes");
 	assert_null(cause_name(CAUSE_NONE));
 	for (int i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++) {
 		struct item *item = add_item(&places, "", "");
 		snprintf(item->text, sizeof item->text, "%s",
 		    cause_name((enum cause)i));
 	}
-	compare(&entries, &places);
+	compare(agent_page, &entries, &places);
 }
 
 static void
@@ -359,15 +398,16 @@ test_replies(void **state)
 	static struct items entries, places;
 
 	(void)state;
-	read_section(&entries, ".Sh REPLIES");
-	for_each_source(&places, look_for_replies);
-	compare(&entries, &places);
+	read_section(&entries, agent_page, ".Sh REPLIES");
+	for_each_source(&places, AGENT, look_for_replies);
+	compare(agent_page, &entries, &places);
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_events),
+	    cmocka_unit_test(test_events_of_the_provider),
 	    cmocka_unit_test(test_causes), cmocka_unit_test(test_replies)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
