@@ -10,8 +10,9 @@ import select
 import stat
 import subprocess
 
+import mail
 from patience import Patience
-from stage import PASSWORD, Skip, rows
+from stage import NO_LEAK_SEARCH, PASSWORD, Skip, rows
 
 ANSWERS = {"--user": "office", "--domains": "example.org,example.com"}
 
@@ -48,31 +49,71 @@ def test_init_by_options(t):
     assert "Mend what failed" in run.out, run
 
 
-# A machine that has booted with systemd, or one with OpenWrt's init script.
+# Another host, in a mount name space: an /etc and a /run of its own, where the
+# test's authority is the one that the system trusts. $0 is a scratch folder.
+HOST = """set -e
+    rm -rf "$0/etc"
+    mkdir -p "$0/etc/ssl/certs"
+    for name in passwd group hosts nsswitch.conf resolv.conf ld.so.cache ssl/openssl.cnf; do
+        if [ -e "/etc/$name" ]; then cp -L "/etc/$name" "$0/etc/$name"; fi
+    done
+    cp "$1" "$0/etc/ssl/certs/ca-certificates.crt"
+    mount --bind "$0/etc" /etc
+    mount -t tmpfs none /run
+    %s
+    shift; exec "$@" """
+
+
+def on_host(t, made):
+    """What a command is preceded by that runs on such a host, made so."""
+    if os.geteuid() != 0 or subprocess.run(["unshare", "-m", "true"],
+                                           check=False).returncode != 0:
+        raise Skip("only root can mount")
+    return ["unshare", "-m", "sh", "-c", HOST % made, t.sub("host"),
+            t.certificates.authority.cert]
+
+
+# One that has booted with systemd, and one with OpenWrt's init script.
 MACHINES = (("systemd", "mkdir -p /run/systemd/system",
              "systemctl enable --now odmr-agent"),
-            ("openwrt", "install -m 755 /dev/null /etc/init.d/odmr-agent",
+            ("openwrt", "mkdir /etc/init.d; install -m 755 /dev/null /etc/init.d/odmr-agent",
              "/etc/init.d/odmr-agent start"))
 
 
 @rows(*MACHINES)
 def test_init_says_how_to_go_on(t, made, command):
-    """In the words of this machine."""
-    if os.geteuid() != 0 or subprocess.run(["unshare", "-m", "true"],
-                                           check=False).returncode != 0:
-        raise Skip("only root can mount")
-    provider, local = t.provider(tls="starttls"), t.local()
-    # The test's authority becomes the one that this system trusts.
-    script = """set -e
-        for folder in /run /etc/init.d /etc/ssl/certs; do mount -t tmpfs none $folder; done
-        cp "$0" /etc/ssl/certs/ca-certificates.crt
-        %s
-        exec "$@" """ % made
-    run = t.run(command=["unshare", "-m", "sh", "-c", script,
-                         t.certificates.authority.cert,
-                         *t.command("init", *options(t, provider, local))])
+    """In the words of this machine; and what it says works."""
+    source = t.folder_source(("a@remote.example", ["user@example.org"], mail.message("one")))
+    provider, local = t.provider(source=source, tls="starttls"), t.local()
+    run = t.run(command=on_host(t, made) +
+                t.command("init", *options(t, provider, local)))
     t.expect(run, 0)
     assert run.out.endswith("Then as a service: %s\n" % command), run
+    once = "It works. Fetch once: odmr-agent -c %s fetch office\n" % t.config_file
+    assert once in run.out, run
+    with open(t.config_file, "a", encoding="ascii") as file:
+        file.write("state_dir: %s\n" % t.sub("state"))
+    t.expect(t.run(command=on_host(t, ":") + t.command("fetch", "office")), 0,
+             "office: 1 message,")
+    assert len(local.messages) == 1
+
+
+SERVICE_USER = 61234  # of no user of any distribution
+
+
+def test_init_gives_the_password_to_the_user_of_the_service(t):
+    """As root, for the user that the package has made: he alone can read it."""
+    provider, local = t.provider(tls="starttls"), t.local()
+    os.chmod(local.address, 0o666)
+    os.chmod(t.folder, 0o755)
+    os.chown(t.sub("state"), SERVICE_USER, SERVICE_USER)
+    made = "echo odmr-agent:x:%d:%d::/:/bin/false >>/etc/passwd" % (SERVICE_USER, SERVICE_USER)
+    run = t.run(command=on_host(t, made) + t.command("init", *options(t, provider, local)),
+                env=dict(NO_LEAK_SEARCH, STATE_DIRECTORY=t.path("state")))
+    t.expect(run, 0, "trying as user odmr-agent", "It works")
+    password, config = os.stat(t.path("office.password")), os.stat(t.config_file)
+    assert (password.st_uid, stat.S_IMODE(password.st_mode)) == (SERVICE_USER, 0o600)
+    assert (config.st_uid, stat.S_IMODE(config.st_mode)) == (0, 0o644)
 
 
 def test_init_takes_the_password_from_standard_input(t):
@@ -181,24 +222,34 @@ def test_init_on_a_terminal_asks_what_is_missing(t):
     assert not os.path.exists(t.config_file)
 
 
-# A host with Dovecot, and with Postfix where the row says so.
-HOST = """mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /etc/postfix &&
-    mkdir /run/dovecot && : >/run/dovecot/lmtp && %s && exec "$0" "$@" """
+DOVECOT = "mkdir /run/dovecot; : >/run/dovecot/lmtp"
 
 
-@rows(("Dovecot", "true", "lmtp:/run/dovecot/lmtp"),
-      ("Postfix", ": >/etc/postfix/main.cf", "smtp:127.0.0.1:2525"))
-def test_init_proposes_what_is_on_the_host(t, also, proposal):
+@rows(("Dovecot", DOVECOT, "lmtp:/run/dovecot/lmtp", ["Dovecot"]),
+      ("Exim", "mkdir /etc/exim4", "smtp:127.0.0.1:2525", ["Exim"]),
+      ("Exim and Dovecot", "mkdir /etc/exim4; " + DOVECOT, "smtp:127.0.0.1:2525",
+       ["Exim", "Dovecot"]),
+      ("Postfix and Dovecot", "mkdir /etc/postfix; : >/etc/postfix/main.cf; " + DOVECOT,
+       "smtp:127.0.0.1:2525", ["Postfix", "Dovecot"]),
+      ("what is left of Postfix", "mkdir /etc/postfix; " + DOVECOT, "lmtp:/run/dovecot/lmtp",
+       ["Dovecot"]))
+def test_init_proposes_what_is_on_the_host(t, made, proposal, names):
     """Enter takes it; a mail server comes before the mailboxes."""
-    if os.geteuid() != 0 or not os.path.isdir("/etc/postfix"):
-        raise Skip("only root, where Postfix is installed, can change what is found")
-    if os.path.exists("/etc/exim4"):
-        raise Skip("there is an Exim on this host")
     provider, local = t.provider(tls="starttls"), t.local()
-    person = Terminal(t, *options(t, provider, local, deliver=None),
-                      before=["unshare", "-m", "sh", "-c", HOST % also])
+    person = Terminal(t, *options(t, provider, local, deliver=None), before=on_host(t, made))
     person.answer("[%s]: " % proposal, "")
     person.end(t)
-    assert "Dovecot is on this host" in person.seen, person.seen
+    assert re.findall(r"(\w+) is on this host", person.seen) == names, person.seen
+    assert person.seen.count("README") == len(names), person.seen
     with open(t.config_file, encoding="ascii") as file:
         assert '{%s: "%s"}' % tuple(proposal.split(":", 1)) in file.read()
+
+
+def test_init_proposes_nothing_where_there_is_nothing(t):
+    provider, local = t.provider(tls="starttls"), t.local()
+    person = Terminal(t, *options(t, provider, local, deliver=None), before=on_host(t, ":"))
+    person.answer("Where mail goes (lmtp:, smtp: or maildir:): ", "")
+    person.answer("That will not do", "lmtp:" + local.address)
+    person.end(t)
+    assert "is on this host" not in person.seen, person.seen
+    assert_written(t, provider, local)
