@@ -63,13 +63,16 @@ is_free(const char *path)
 {
 	struct stat st;
 
-	if (lstat(path, &st) != 0 && errno == ENOENT)
+	bool there = lstat(path, &st) == 0;
+	if (!there && errno == ENOENT)
 		return true;
-	fprintf(stderr,
-	    "odmr-agent: %s is there already, or cannot be looked for, and is"
-	    " left as it is: take it away first, or name another file with"
-	    " -c\n",
-	    path);
+	if (there)
+		fprintf(stderr,
+		    "odmr-agent: %s is there already, and was not changed:"
+		    " move it away first, or name another file with -c\n",
+		    path);
+	else
+		fprintf(stderr, "odmr-agent: %s: %s\n", path, strerror(errno));
 	return false;
 }
 
@@ -145,13 +148,13 @@ check_and_advise(const struct init_files *files)
 	int status = run_check(files->config);
 
 	if (status != EX_OK) {
-		printf("Mend what failed, then: odmr-agent -c %s check"
+		printf("Correct what failed, then run: odmr-agent -c %s check"
 		       " --connect\n",
 		    files->config);
 		return status;
 	}
 	printf("It works. Fetch once: odmr-agent -c %s fetch office\n"
-	       "Then as a service: %s\n",
+	       "Then start the service: %s\n",
 	    files->config, how_to_start());
 	return EX_OK;
 }

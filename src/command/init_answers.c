@@ -216,13 +216,14 @@ ask_question(struct init_answers *answers, const struct question *question)
 		    proposal ? proposal : "", proposal ? "]" : "");
 		fflush(stdout);
 		if (!read_answer(stdin, line))
-			return refuse_answer("init", "the answers ended");
+			return refuse_answer("init",
+			    "the input ended before the last answer; nothing was written");
 		if (line[0] == '\0' && proposal != NULL)
 			snprintf(line, sizeof line, "%s", proposal);
 		const char *wrong = question->check(line);
 		if (wrong == NULL)
 			break;
-		printf("    That will not do: %s.\n", wrong);
+		printf("    Please answer again: %s.\n", wrong);
 	}
 	memcpy(answer, line, sizeof line);
 	return true;
@@ -237,7 +238,8 @@ ask_init_password(struct init_answers *answers)
 	bool read = true;
 
 	if (tcgetattr(STDIN_FILENO, &before) != 0)
-		return refuse_answer("password", "the terminal would show it");
+		return refuse_answer("password",
+		    "this terminal cannot hide it; use --password-from");
 	quiet = before;
 	quiet.c_lflag = (quiet.c_lflag & ~(tcflag_t)ECHO) | ECHONL;
 	while (read && line[0] == '\0') {
@@ -247,8 +249,11 @@ ask_init_password(struct init_answers *answers)
 		read = read_answer(stdin, line);
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
 	}
-	read = read ? keep_password(answers, line)
-		    : refuse_answer("init", "the answers ended");
+	read =
+	    read
+		? keep_password(answers, line)
+		: refuse_answer("init",
+		      "the input ended before the last answer; nothing was written");
 	explicit_bzero(line, sizeof line);
 	return read;
 }

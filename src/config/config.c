@@ -79,7 +79,7 @@ finish_config(struct config_loader *loader)
 
 /* A configuration that is nothing but a fault. */
 static struct config *
-unreadable(const char *path, const char *why)
+unreadable(const char *path, int errnum)
 {
 	static const struct config_mark nowhere;
 	struct config *config = xcalloc(1, sizeof *config);
@@ -89,7 +89,11 @@ unreadable(const char *path, const char *why)
 	config->path = pool_text(&config->pool, path, strlen(path));
 	init_loader(&loader, &sections, config);
 	loader.ended = true;
-	config_fault(&loader, nowhere, "%s", why);
+	config_fault(&loader, nowhere, "%s%s", strerror(errnum),
+	    errnum == ENOENT   ? "; `odmr-agent init` writes one, and -c names"
+				 " another file"
+	    : errnum == EACCES ? "; run this as root, or as the agent's user"
+			       : "");
 	finish_config(&loader);
 	return config;
 }
@@ -114,7 +118,7 @@ config_load(const char *path)
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
 	if (fd < 0)
-		return unreadable(path, strerror(errno));
+		return unreadable(path, errno);
 	struct config *config = config_read(fd, path);
 	close(fd);
 	return config;

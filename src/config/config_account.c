@@ -85,8 +85,8 @@ check_secret(const struct config_section *section, bool needed)
 		else
 			config_fault(section->loader,
 			    config_mark_of(section, sources[i]),
-			    "%s: \"%s\" is set as well; only one of them"
-			    " counts",
+			    "%s: \"%s\" is set as well; remove one of"
+			    " them",
 			    sources[i], first);
 	}
 	if (first == NULL && needed)
@@ -221,8 +221,9 @@ check_login(
 		    "auth: only EXTERNAL is listed, which needs \"tls_cert_file\"");
 	if (account->tls == CONFIG_TLS_OFF && !needs.safe_in_clear)
 		config_fault(section->loader, config_mark_of(section, key),
-		    "%s: without TLS no mechanism that is allowed here is safe"
-		    " to use, and none will be",
+		    "%s: without TLS none of these mechanisms is safe, so"
+		    " that no login is possible; turn on \"tls\", or allow"
+		    " SCRAM or CRAM-MD5",
 		    key);
 }
 
@@ -238,7 +239,7 @@ check_tls(
 	const char *there = cert ? "tls_cert_file" : "tls_key_file";
 	if (cert != key)
 		config_fault(section->loader, config_mark_of(section, there),
-		    "%s: \"%s\" is missing beside it (one file may be both)",
+		    "%s: \"%s\" is needed as well (it may be the same file)",
 		    there, cert ? "tls_key_file" : "tls_cert_file");
 	if (account->tls != CONFIG_TLS_OFF)
 		return;
@@ -274,8 +275,8 @@ check_accepted(
 			sizeof *sorted, compare_texts) == NULL)
 			config_warn(section->loader,
 			    config_mark_of(section, "accept"),
-			    "accept: mail for %s is asked for, and would be"
-			    " refused",
+			    "accept: %s is in \"domains\" and not here, so that"
+			    " its mail would be refused; add it",
 			    account->domains.items[i]);
 	free(sorted);
 }
@@ -294,8 +295,8 @@ check_account_times(
 	if (every && schedule)
 		config_fault(section->loader,
 		    config_mark_of(section, "schedule"),
-		    "schedule: \"every\" is set as well; only one of them"
-		    " counts");
+		    "schedule: \"every\" is set as well; remove one of"
+		    " them");
 	for (size_t i = 0; i < account->schedule.count; i++) {
 		int64_t interval = account->schedule.windows[i].every;
 		warn = warn || (interval > 0 && interval < often);
@@ -325,8 +326,8 @@ config_check_account(
 	    !config_is_set(section, "accept"))
 		config_fault(section->loader,
 		    config_mark_of(section, "domains"),
-		    "domains: \"any\" needs \"accept\", the domains that may"
-		    " come");
+		    "domains: with \"any\" the account needs \"accept\", a"
+		    " list of the domains whose mail may come");
 	check_accepted(section, account);
 	config_check_labels(section, account);
 	check_account_times(section, account);
@@ -343,7 +344,7 @@ config_check_account(
 	if (account->deliver == NULL && config->routes_count == 0 &&
 	    config->deliveries_count > 1)
 		config_fault(section->loader, section->mark,
-		    "account %s: with several deliveries it needs \"deliver\","
-		    " or the top level \"routes\"",
+		    "account %s: there are several deliveries; name one with"
+		    " \"deliver\", or write \"routes\" at the top level",
 		    section->name);
 }

@@ -20,8 +20,8 @@ check_kind(
 			continue;
 		if (kind != NULL)
 			config_fault(section->loader, section->marks->of[i],
-			    "%s: the delivery is \"%s\" already; only one of"
-			    " them counts",
+			    "%s: \"%s\" is set as well; a delivery has only one"
+			    " of them",
 			    table->keys[i].name, kind->name);
 		else {
 			kind = &table->keys[i];
@@ -40,7 +40,7 @@ check_kind(
 		    !table->keys[i].names_kind && table->keys[i].kinds != 0 &&
 		    (table->keys[i].kinds & kind->kinds) == 0)
 			config_fault(section->loader, section->marks->of[i],
-			    "%s: not for a delivery of the kind \"%s\"",
+			    "%s: a delivery of the kind \"%s\" has no such key",
 			    table->keys[i].name, kind->name);
 }
 
@@ -269,18 +269,18 @@ config_check(struct config_loader *loader)
 	config_check_required(&top);
 	if (config->faults == 0 && config->accounts_count == 0)
 		config_fault(loader, config_mark_of(&top, "accounts"),
-		    "accounts: there is none");
+		    "accounts: at least one is needed");
 	if (config->faults == 0 && config->deliveries_count == 0)
 		config_fault(loader, config_mark_of(&top, "deliveries"),
-		    "deliveries: there is none");
+		    "deliveries: at least one is needed");
 	if (config->hostname_fault != NULL &&
 	    !config_has_slip(&top, "hostname"))
 		config_warn(loader,
 		    config_is_set(&top, "hostname")
 			? config_mark_of(&top, "hostname")
 			: nowhere,
-		    "hostname: %s, so the address literal stands in its"
-		    " place; set \"hostname\" to the full name",
+		    "hostname: %s, so that the agent says its address"
+		    " instead; set \"hostname\" to the full name of this host",
 		    config->hostname_fault);
 	index_accounts(loader);
 	check_sections(loader);

@@ -49,7 +49,7 @@ config_to_hostname(struct config_loader *loader,
 		return false;
 	if (scalar->len > ADDRESS_DOMAIN_MAX)
 		return config_refuse_value(
-		    loader, scalar, key, "as short as names are");
+		    loader, scalar, key, "a name of at most 255 octets");
 	if (!is_host_name(scalar->text))
 		return config_refuse_value(
 		    loader, scalar, key, "a name like mail.example.org");

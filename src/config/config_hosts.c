@@ -217,7 +217,7 @@ tell_mechanisms(struct config_loader *loader,
 		used += (size_t)n;
 	}
 	config_fault(loader, scalar->mark,
-	    "%s: the agent has no mechanism \"%s\", but %s", key->name,
+	    "%s: there is no mechanism \"%s\"; choose from: %s", key->name,
 	    config_excerpt(shown, scalar->text, scalar->len), known);
 	return false;
 }

@@ -174,7 +174,7 @@ config_read_domains(
 		has_any = has_any || domains->items[i] == any;
 	if (has_any && domains->count > 1)
 		config_fault(loader, here,
-		    "%s: \"any\" stands alone or not at all", key->name);
+		    "%s: \"any\" cannot be in a list with others", key->name);
 	else if (has_any)
 		domains->count = 0;
 }

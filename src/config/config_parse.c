@@ -227,8 +227,8 @@ config_has_room(struct config_loader *loader, const struct config_key *key,
 {
 	if (array->count < max)
 		return true;
-	config_fault(
-	    loader, config_here(loader), "%s: more than %zu", key->name, max);
+	config_fault(loader, config_here(loader),
+	    "%s: there are more than %zu, which is the limit", key->name, max);
 	config_end(loader);
 	return false;
 }
@@ -276,7 +276,7 @@ config_parse(struct config_loader *loader)
 	config_next(loader); /* past DOCUMENT-END */
 	if (!loader->ended && !config_at(loader, YAML_STREAM_END_EVENT)) {
 		config_fault(loader, config_here(loader),
-		    "a second document begins; a configuration is only one");
+		    "a second document begins here (---); a configuration has only one");
 		config_end(loader);
 	}
 }

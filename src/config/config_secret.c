@@ -94,8 +94,9 @@ read_secret_file(const char *name, struct secret *secret, struct error *err)
 
 	if (name[0] != '/' && getenv("CREDENTIALS_DIRECTORY") == NULL) {
 		error_set(err, ERROR_SECRET,
-		    "password_file %s: a credential of the service manager, "
-		    "which sets CREDENTIALS_DIRECTORY; it is not set",
+		    "password_file %s: a name without \"/\" is a credential "
+		    "of systemd, but CREDENTIALS_DIRECTORY is not set; write "
+		    "the whole path, or use LoadCredential= in the unit",
 		    name);
 		return false;
 	}

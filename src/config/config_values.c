@@ -112,7 +112,7 @@ config_to_size(struct config_loader *loader, const struct config_scalar *scalar,
 	}
 	if (number > key->max >> bits)
 		return config_refuse_value(
-		    loader, scalar, key, "at most 1024G");
+		    loader, scalar, key, "a size of at most 1024G");
 	*(uint64_t *)field = number << bits;
 	return true;
 }
@@ -189,7 +189,7 @@ config_to_duration(struct config_loader *loader,
 		return config_refuse_value(loader, scalar, key,
 		    "a duration like 45s, 10m, 2h, 1d or 1h30m");
 	if (ms < key->min || ms > key->max) {
-		snprintf(wanted, sizeof wanted, "within %s and %s",
+		snprintf(wanted, sizeof wanted, "a duration from %s to %s",
 		    format_duration(least, sizeof least, key->min),
 		    format_duration(most, sizeof most, key->max));
 		return config_refuse_value(loader, scalar, key, wanted);
@@ -244,7 +244,7 @@ config_to_path(struct config_loader *loader, const struct config_scalar *scalar,
 		    "an absolute path, one that begins with \"/\"");
 	if (scalar->len >= PATH_MAX)
 		return config_refuse_value(
-		    loader, scalar, key, "a path of usual length");
+		    loader, scalar, key, "a path of less than 4096 octets");
 	return config_to_text(loader, scalar, key, field);
 }
 

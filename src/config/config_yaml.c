@@ -93,7 +93,7 @@ tell_syntax_fault(struct config_loader *loader)
 		    loader->trouble);
 	else if (parser->error == YAML_READER_ERROR)
 		config_fault(loader, mark_at(&parser->mark),
-		    "no text file: %s (octet %zu of the file)", why,
+		    "this is no text in UTF-8: %s (octet %zu of the file)", why,
 		    parser->problem_offset + 1);
 	else if (strstr(why, "cannot start any token") != NULL)
 		config_fault(loader, mark_at(&parser->problem_mark),
@@ -162,7 +162,7 @@ config_next(struct config_loader *loader)
 		loader->depth--;
 	if (loader->depth > CONFIG_DEPTH_MAX) {
 		config_fault(loader, config_here(loader),
-		    "nested more deeply than anything in a configuration");
+		    "nothing in a configuration is nested so deeply; look at the brackets and the indentation above");
 		config_end(loader);
 	}
 }

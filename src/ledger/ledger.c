@@ -197,8 +197,8 @@ note_damage(struct ledger *ledger, const char *account,
 		    account, damage->lines);
 	if (damage->aside[0] != '\0')
 		ledger_add_note(ledger, false,
-		    "ledger %s: its format is unknown; it is kept as %s and "
-		    "begun anew",
+		    "ledger %s: its format is unknown; it was renamed to %s, and "
+		    "a new one is begun",
 		    account, damage->aside);
 	if (damage->compaction.class != ERROR_NONE)
 		ledger_add_note(ledger, false, "%s", damage->compaction.text);

@@ -157,7 +157,7 @@ for_other_names(X509 *certificate, const char *server_name, struct error *err)
 	if (names[0] != '\0') {
 		error_set(err, ERROR_CERTIFICATE,
 		    "the certificate of %s is not accepted: it is for %s "
-		    "(where that is the provider, set tls_server_name)",
+		    "(if that is the provider, set tls_server_name)",
 		    server_name, names);
 		return;
 	}
@@ -165,7 +165,7 @@ for_other_names(X509 *certificate, const char *server_name, struct error *err)
 	(void)certificate_pin(certificate, pin);
 	error_set(err, ERROR_CERTIFICATE,
 	    "the certificate of %s is not accepted: it names no host, since it "
-	    "has no alternative names (where the provider confirms this key, "
+	    "has no alternative names (if the provider confirms this key, "
 	    "set tls_pins: %s)",
 	    server_name, pin);
 }
@@ -189,7 +189,7 @@ certificate_refused(
 		(void)certificate_pin(certificate, pin);
 		error_set(err, ERROR_CERTIFICATE,
 		    "the certificate of %s is not accepted: %s (tls_ca_file "
-		    "names an authority to trust; where the provider confirms "
+		    "names an authority to trust; if the provider confirms "
 		    "this key, set tls_pins: %s)",
 		    server_name, X509_verify_cert_error_string(code), pin);
 	}

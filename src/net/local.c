@@ -73,8 +73,8 @@ open_unix(const char *path, const struct deadline *deadline, struct error *err)
 	memcpy(address.sun_path, path, len);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0) {
-		error_set_errno(
-		    err, ERROR_LOCAL, errno, "a socket for %s", path);
+		error_set_errno(err, ERROR_LOCAL, errno,
+		    "cannot make a socket for %s", path);
 		return -1;
 	}
 	while (connect(fd, (const struct sockaddr *)&address, sizeof address) !=

@@ -144,7 +144,7 @@ tls_broke(struct stream *stream, int code, int errnum, struct error *err)
 	else
 		error_set(err, ERROR_AGAIN, "%s",
 		    stream->shaken
-			? "the connection was cut: TLS did not end in order"
+			? "the connection was cut off: TLS was not closed"
 			: "the peer closed the connection in the TLS "
 			  "handshake");
 	return STEP_FAILED;
@@ -310,7 +310,7 @@ begin_exchange(
 	exchange->ended = false;
 	if (exchange->out_len == 0 || !stream->broken)
 		return true;
-	error_set(err, ERROR_AGAIN, "an earlier write broke off");
+	error_set(err, ERROR_AGAIN, "an earlier write failed");
 	return false;
 }
 

@@ -85,7 +85,7 @@ verify_pin(struct tls_context *context, X509_STORE_CTX *store)
 	X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
 	error_set(&context->refusal, ERROR_CERTIFICATE,
 	    "the certificate of %s is not accepted: its key is %s, which is "
-	    "not in tls_pins",
+	    "not in tls_pins (if the provider confirms this key, add it)",
 	    context->server_name, pin);
 	return 0;
 }

@@ -77,7 +77,7 @@ desk_on_atrn(struct desk *desk, const struct provider_event *event)
 		status_set(&status, 450, "4.7.1",
 		    "%s is not a domain of this account", event->domains[i]);
 		log_say(CONFIG_LOG_WARNING, account->name, "domain",
-		    "the customer asks for %s, which is not his",
+		    "the customer asks for %s, which is not a domain of his account",
 		    event->domains[i]);
 		provider_answer(desk->engine, &status);
 		return;

@@ -342,7 +342,7 @@ gate_start_call(struct gate *gate, int fd, bool implicit_tls,
 
 	errno = ENOBUFS; /* where all places are in use */
 	if (call == NOBODY || !note_pair(ends)) {
-		gate_lacks(gate, "a process for a customer");
+		gate_lacks(gate, "a customer by a process");
 		inner_refuse(fd, gate->config->hostname, "is busy");
 		return;
 	}
@@ -363,7 +363,7 @@ gate_start_call(struct gate *gate, int fd, bool implicit_tls,
 	if (pid == 0)
 		be_desk(&options, parent);
 	if (pid < 0)
-		gate_lacks(gate, "a process for a customer");
+		gate_lacks(gate, "a customer by a process");
 	close(ends[1]);
 	if (pid < 0) {
 		inner_refuse(fd, gate->config->hostname, "is busy");

@@ -228,7 +228,7 @@ gate_lacks(struct gate *gate, const char *what)
 
 	if (gate_may_log(&gate->short_of_means, &others))
 		log_say(CONFIG_LOG_ERROR, NULL, "start",
-		    "there is no room for %s: %s; %s (%lu more before)", what,
+		    "cannot serve %s: %s; %s (%lu more before)", what,
 		    strerror(errnum), remedy(errnum), others);
 }
 

@@ -249,8 +249,8 @@ check_all(struct config_loader *loader, struct provider_config *config)
 	config_check_required(&top);
 	if ((config->users_file == NULL) == (config->dovecot_auth == NULL))
 		config_fault(loader, loader->marks.here,
-		    "one of \"users_file\" and \"dovecot_auth\" is needed, to"
-		    " know the passwords");
+		    "set \"users_file\" or \"dovecot_auth\", and not both:"
+		    " the passwords are in one place");
 	if (config->listen_count > PROVIDER_LISTEN_MAX)
 		config_fault(loader, loader->marks.here,
 		    "\"listen\" and \"listen_tls\" have more than %d"
@@ -264,8 +264,8 @@ check_all(struct config_loader *loader, struct provider_config *config)
 			check_pair(
 			    loader, &config->accounts[i], &config->accounts[k]);
 	if (*loader->faults == 0 && config->accounts_count == 0)
-		config_fault(
-		    loader, loader->marks.here, "accounts: there is none");
+		config_fault(loader, loader->marks.here,
+		    "accounts: at least one is needed");
 }
 
 /*
@@ -328,7 +328,12 @@ provider_config_load(const char *path)
 		config_read_file(&loader, fd);
 		close(fd);
 	} else {
-		config_fault(&loader, nowhere, "%s", strerror(errno));
+		config_fault(&loader, nowhere, "%s%s", strerror(errno),
+		    errno == ENOENT ? "; odmr-provider.yaml.example has all"
+				      " keys, and -c names another file"
+		    : errno == EACCES
+			? "; run this as root, or as the user of the service"
+			: "");
 	}
 	finish_provider_config(&loader, config);
 	return config;

@@ -26,7 +26,8 @@ read_hold_key(int state, struct buf *key, struct error *err)
 		return true;
 	buf_reset(key);
 	if (getrandom(random, sizeof random, 0) != KEY_SIZE) {
-		error_set_errno(err, ERROR_SYSTEM, errno, "no random numbers");
+		error_set_errno(err, ERROR_SYSTEM, errno,
+		    "the system gives no random numbers");
 		return false;
 	}
 	return buf_append(key, random, sizeof random) &&

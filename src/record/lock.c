@@ -62,7 +62,7 @@ lock_take(const char *state_dir, const char *name,
 			    err, ERROR_LOCAL, errno, "cannot lock %s", name);
 		} else if (deadline == NULL || deadline_left(deadline) == 0) {
 			error_set(err, ERROR_BUSY,
-			    "it is being fetched by another process");
+			    "another process of odmr-agent is fetching it now");
 		} else if (deadline_wait(&look, -1, 0) == DEADLINE_STOPPED) {
 			error_set(err, ERROR_STOPPED,
 			    "stopped while waiting for another session");

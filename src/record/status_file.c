@@ -51,8 +51,8 @@ read_folder(
 		   !history_json_parse(
 		       account, buf_data(&text), buf_len(&text), history)) {
 		error_set(err, ERROR_SYSTEM,
-		    "the status file %s is cut, or of another version; "
-		    "it is begun anew",
+		    "the status file %s is damaged, or of another version; "
+		    "a new one is begun",
 		    name);
 		usable = false;
 	}

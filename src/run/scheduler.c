@@ -229,7 +229,7 @@ take_lock(struct scheduler *scheduler, struct error *err)
 	    lock_take(scheduler_state_dir(scheduler), lock_name, NULL, err);
 	if (scheduler->lock < 0 && err->class == ERROR_BUSY)
 		error_set(err, ERROR_BUSY,
-		    "another odmr-agent run uses the state folder %s",
+		    "another `odmr-agent run` uses state_dir %s; stop it first",
 		    scheduler_state_dir(scheduler));
 	return scheduler->lock >= 0;
 }

@@ -131,7 +131,7 @@ scheduler_reload(struct scheduler *scheduler)
 	if (usable &&
 	    strcmp(config->state_dir, scheduler_state_dir(scheduler)) != 0) {
 		log_say(CONFIG_LOG_ERROR, NULL, "reload",
-		    "state_dir cannot change while the program runs");
+		    "state_dir has changed; restart the program for that");
 		usable = false;
 	}
 	if (usable) {

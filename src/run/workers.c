@@ -130,8 +130,8 @@ start_child(
 	sigset_t before;
 
 	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) {
-		error_set_errno(
-		    err, ERROR_SYSTEM, errno, "no pipe for a session");
+		error_set_errno(err, ERROR_SYSTEM, errno,
+		    "cannot make a pipe for a session");
 		return -1;
 	}
 	job->pipe = ends[1];
@@ -150,7 +150,8 @@ start_child(
 	if (*pid > 0)
 		return ends[0];
 	close(ends[0]);
-	error_set_errno(err, ERROR_SYSTEM, errnum, "no process for a session");
+	error_set_errno(
+	    err, ERROR_SYSTEM, errnum, "cannot start a process for a session");
 	return -1;
 }
 

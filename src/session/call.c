@@ -319,7 +319,8 @@ make_nonce(char nonce[BASE64_SIZE(RANDOM_OCTETS)], struct error *err)
 	unsigned char octets[RANDOM_OCTETS];
 
 	if (getentropy(octets, sizeof octets) != 0) {
-		error_set(err, ERROR_SYSTEM, "the system has no randomness");
+		error_set(
+		    err, ERROR_SYSTEM, "the system gives no random numbers");
 		return false;
 	}
 	base64_encode(nonce, octets, sizeof octets);

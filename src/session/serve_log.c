@@ -139,8 +139,9 @@ serve_log_loop(const struct serve *s)
 	/* Its recipients have a line each; with theirs ends this one. */
 	if (s->options->tally->lines[TALLY_LINE_DEFERRED].logged < LINES_MAX)
 		log_say(CONFIG_LOG_ERROR, s->options->account->name, "loop",
-		    "a message came through here %d times: the local MTA gives"
-		    " mail for this domain back to the provider",
+		    "a message has come through here %d times: the local mail"
+		    " server sends mail for this domain back to the provider;"
+		    " make the domain local there",
 		    LIMIT_RECEIVED_OWN);
 }
 
@@ -155,8 +156,8 @@ serve_log_left_out(const struct tally *tally, const char *account)
 		return;
 	log_begin(&line, CONFIG_LOG_WARNING, account, "left-out");
 	log_sentence(&line,
-	    "beyond %d deferrals and %d refusals of one session these have no"
-	    " line of their own",
+	    "after %d deferrals or %d refusals of one session the others are"
+	    " only counted",
 	    LINES_MAX, LINES_MAX);
 	log_number(&line, "deferred", deferred);
 	log_number(&line, "refused", refused);

@@ -216,11 +216,10 @@ note_mail(struct standing *standing, const char *name,
 	one = history->ledger_due == 1;
 	if (history->ledger_due > 0)
 		note(standing,
-		    "The ledger owes an answer to %" PRIu64 " message%s: the"
-		    " provider sends %s again, and whoever has %s already gets"
-		    " no copy.",
-		    history->ledger_due, one ? "" : "s", one ? "it" : "them",
-		    one ? "it" : "them");
+		    "The provider will send %" PRIu64 " message%s again,"
+		    " since it has not shown that it read our answer; whoever"
+		    " has %s already gets no second copy.",
+		    history->ledger_due, one ? "" : "s", one ? "it" : "them");
 }
 
 static void

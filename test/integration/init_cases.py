@@ -46,7 +46,7 @@ def test_init_by_options(t):
     assert_written(t, provider, local)
     # The test's authority is none of the system's.
     assert run.status == 77 and "delivery local: reachable" in run.out, run
-    assert "Mend what failed" in run.out, run
+    assert "Correct what failed" in run.out, run
 
 
 # Another host, in a mount name space: an /etc and a /run of its own, where the
@@ -88,7 +88,7 @@ def test_init_says_how_to_go_on(t, made, command):
     run = t.run(command=on_host(t, made) +
                 t.command("init", *options(t, provider, local)))
     t.expect(run, 0)
-    assert run.out.endswith("Then as a service: %s\n" % command), run
+    assert run.out.endswith("Then start the service: %s\n" % command), run
     once = "It works. Fetch once: odmr-agent -c %s fetch office\n" % t.config_file
     assert once in run.out, run
     with open(t.config_file, "a", encoding="ascii") as file:
@@ -200,14 +200,14 @@ def test_init_on_a_terminal(t):
     person = Terminal(t)
     person.answer("Provider", provider.address)
     person.answer("User", "")
-    person.answer("That will not do", "office")
+    person.answer("Please answer again", "office")
     person.answer("Domains", "what?")
     person.answer("it is a list of domains", ANSWERS["--domains"])
     person.answer("Where mail goes", "lmtp:" + local.address)
     person.answer("Password", PASSWORD)
     run = person.end(t)
     assert PASSWORD not in person.seen, person.seen
-    assert "Mend what failed" in person.seen and run.status == 77, person.seen
+    assert "Correct what failed" in person.seen and run.status == 77, person.seen
     assert_written(t, provider, local)
 
 
@@ -217,7 +217,7 @@ def test_init_on_a_terminal_asks_what_is_missing(t):
     person = Terminal(t, *options(t, provider, local, user=None))
     person.answer("User", "\x04")
     run = person.end(t)
-    assert run.status == 64 and "the answers ended" in person.seen, person.seen
+    assert run.status == 64 and "the input ended" in person.seen, person.seen
     assert "Domains" not in person.seen and "Password (" not in person.seen
     assert not os.path.exists(t.config_file)
 
@@ -249,7 +249,7 @@ def test_init_proposes_nothing_where_there_is_nothing(t):
     provider, local = t.provider(tls="starttls"), t.local()
     person = Terminal(t, *options(t, provider, local, deliver=None), before=on_host(t, ":"))
     person.answer("Where mail goes (lmtp:, smtp: or maildir:): ", "")
-    person.answer("That will not do", "lmtp:" + local.address)
+    person.answer("Please answer again", "lmtp:" + local.address)
     person.end(t)
     assert "is on this host" not in person.seen, person.seen
     assert_written(t, provider, local)

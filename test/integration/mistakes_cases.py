@@ -63,6 +63,22 @@ def swap(old, new):
 
 # In the file. `check` sees them.
 
+def test_mistake_no_configuration(t):
+    run = t.run(command=[t.binary, "-c", t.path("none.yaml"), "check"])
+    read_aloud(run, 78, re.escape(t.path("none.yaml")), "No such file",
+               "`odmr-agent init` writes one")
+
+
+def test_mistake_configuration_of_somebody_else(t):
+    if os.geteuid() != 0:
+        raise Skip("only root can become somebody else")
+    prepare(t)
+    os.chmod(t.folder, 0o755)
+    run = t.run(command=["setpriv", "--reuid=65534", "--clear-groups", *t.command("status")],
+                env=NO_LEAK_SEARCH)
+    read_aloud(run, 78, re.escape(t.config_file), "Permission denied", "run this as root")
+
+
 @rows(("unknown key", swap("domains:", "domain:"), (place(8), "domain")),
       ("tab", swap("        user:", "\tuser:"), (place(6), "tab")),
       ("missing quotes", swap('"%(provider)s"', "[2001:db8::1]:366"), (place(5), "quot")),

@@ -289,7 +289,7 @@ def test_too_few_descriptors(t):
         except AssertionError:
             refused += 1
     assert 0 < refused < len(names), refused
-    host.logged("start", "no room for", "LimitNOFILE=")
+    host.logged("start", "cannot serve", "LimitNOFILE=")
     host.send(["user@c0.example"], mail.message("for the first"))
     assert customers[0].reply()[-1].startswith("250")
     for customer in customers:

@@ -248,7 +248,7 @@ def test_two_for_one_folder(t):
     t.configure(provider, **CERTAIN)
     service = Service(t)
     second = t.run("run")
-    t.expect(second, 75, "another odmr-agent run uses the state folder " +
+    t.expect(second, 75, "another `odmr-agent run` uses state_dir " +
              t.path("state"))
     assert len(second.err.strip().split("\n")) == 1, second
     service.stop()

@@ -107,7 +107,7 @@ def test_status_file(t, text):
     service = Service(t)
     sessions(provider, 2)
     if text is not None:
-        service.logged("warning office: state", "is cut, or of another version")
+        service.logged("warning office: state", "is damaged, or of another version")
     until(lambda: not service.children(), what="its end")
     service.logged("office: schedule", seconds=5)
     until(lambda: replaced(t), what="a new file")
@@ -151,7 +151,7 @@ def test_fork_is_refused(t):
     service = Service(t, env=NO_LEAK_SEARCH, user=NOBODY_ELSE, group=NOBODY_ELSE,
                       extra_groups=[], preexec_fn=lambda: resource.setrlimit(
                           resource.RLIMIT_NPROC, (4, 4)))
-    service.logged("error office: end", "no process for a session: ")
+    service.logged("error office: end", "cannot start a process for a session: ")
     until(lambda: os.path.exists(t.path("state/status/office.json"))
           and t.status().get("exit_status") == 71, what="the status")
     assert not provider.sessions

@@ -110,7 +110,7 @@ static const struct fault faults[] = {
 	"f:1:1: the configuration: \"accounts\" is missing\n"
 	"f:1:1: the configuration: \"deliveries\" is missing\n"},
     {"empty sections", "hostname: a.b\naccounts: {}\ndeliveries: {}\n",
-	"f:2:1: accounts: there is none\n"},
+	"f:2:1: accounts: at least one is needed\n"},
     {"all at once",
 	"max_sessions: 0\nlog: file\nhostname: a.b\naccounts: 3\n"
 	"deliveries: {x: {}}\n",
@@ -120,7 +120,8 @@ static const struct fault faults[] = {
 	"f:5:14: delivery x: \"lmtp\", \"smtp\", \"sendmail\" or \"maildir\""
 	" is missing\n"},
     {"second document", ACCOUNT("tls: starttls") "---\na: b\n",
-	"f:5:1: a second document begins; a configuration is only one\n"},
+	"f:5:1: a second document begins here (---); a configuration has only"
+	" one\n"},
     {"unknown key", ACCOUNT("provder: x"),
 	"f:4:74: an account has no key \"provder\"; is \"provider\" meant?\n"},
     {"unknown word", ACCOUNT("zzz: {a: [b]}"),
@@ -166,11 +167,13 @@ static const struct fault faults[] = {
 	"f:4:81: auth: this must be one value; one that begins with [ must be"
 	" quoted, as in \"[2001:db8::1]:366\"\n"},
     {"an address without its quotes", ONLY("provider: [::1]:366"),
-	"f:4:16: provider: this must be one value; one that begins with [ must be"
+	"f:4:16: provider: this must be one value; one that begins with [ must"
+	" be"
 	" quoted, as in \"[2001:db8::1]:366\"\n"},
     {"an address and port without quotes",
 	TOP " o:\n  provider: [2001:db8::1]:366\n  drain: 3\n",
-	"f:5:13: provider: this must be one value; one that begins with [ must be"
+	"f:5:13: provider: this must be one value; one that begins with [ must"
+	" be"
 	" quoted, as in \"[2001:db8::1]:366\"\n"},
     {"a delivery's address without its quotes",
 	"deliveries:\n x:\n  smtp: [::1]:25\n",
@@ -178,7 +181,8 @@ static const struct fault faults[] = {
 	" quoted, as in \"[2001:db8::1]:366\"\n"},
     {"an address alone without its quotes",
 	TOP " o:\n  provider: [::1]\n  drain: no\n",
-	"f:5:13: provider: this must be one value; one that begins with [ must be"
+	"f:5:13: provider: this must be one value; one that begins with [ must"
+	" be"
 	" quoted, as in \"[2001:db8::1]:366\"\n"},
     {"an address with its quotes", ONLY("provider: '[::1]:366', " REST), ""},
     {"a password with a # in it",
@@ -223,9 +227,9 @@ static const struct fault faults[] = {
 	"f:4:81: every: \"5\" is not a duration like 45s, 10m, 2h, 1d or"
 	" 1h30m\n"},
     {"duration too long", ACCOUNT("every: 7d1s"),
-	"f:4:81: every: \"7d1s\" is not within 1s and 7d\n"},
+	"f:4:81: every: \"7d1s\" is not a duration from 1s to 7d\n"},
     {"duration too short", ACCOUNT("every: 0s"),
-	"f:4:81: every: \"0s\" is not within 1s and 7d\n"},
+	"f:4:81: every: \"0s\" is not a duration from 1s to 7d\n"},
     {"duration beyond 64 bits", ACCOUNT("every: 99999999999999999999d"),
 	"f:4:81: every: \"99999999999999999999d\" is not a duration like 45s,"
 	" 10m, 2h, 1d or 1h30m\n"},
@@ -235,7 +239,7 @@ static const struct fault faults[] = {
     {"size", "max_message_size: 10X\n" ACCOUNT("tls: starttls"),
 	"f:1:19: max_message_size: \"10X\" is not a size like 500K or 100M\n"},
     {"size too large", "max_message_size: 1025G\n" ACCOUNT("tls: starttls"),
-	"f:1:19: max_message_size: \"1025G\" is not at most 1024G\n"},
+	"f:1:19: max_message_size: \"1025G\" is not a size of at most 1024G\n"},
     {"relative path", ACCOUNT("tls_ca_file: a/b"),
 	"f:4:87: tls_ca_file: \"a/b\" is not an absolute path, one that begins"
 	" with \"/\"\n"},
@@ -250,8 +254,8 @@ static const struct fault faults[] = {
 	"f:4:2: account o: \"password_file\", \"password_command\" or"
 	" \"password\" is missing\n"},
     {"two passwords", ACCOUNT("password_command: a"),
-	"f:4:74: password_command: \"password\" is set as well; only one of"
-	" them counts\n"},
+	"f:4:74: password_command: \"password\" is set as well; remove one of"
+	" them\n"},
     {"a slip in domains is one fault",
 	ONLY("provider: h, user: u, password: p, domains: [a_b.c]"),
 	"f:4:51: domains: \"a_b.c\" is not a domain like example.org\n"},
@@ -281,19 +285,19 @@ static const struct fault faults[] = {
 	"hostname: localhost.localdomain\ndeliveries: {x: {lmtp: /run/x}}\n"
 	"accounts: {o: {provider: h.example, " REST "}}\n",
 	"f:1:1: warning: hostname: \"localhost.localdomain\" is a name that"
-	" every host has, so the address literal stands in its place; set"
-	" \"hostname\" to the full name\n"},
+	" every host has, so that the agent says its address instead; set"
+	" \"hostname\" to the full name of this host\n"},
     {"any", ONLY("provider: h, user: u, password: p, domains: any"),
-	"f:4:41: domains: \"any\" needs \"accept\", the domains that may"
-	" come\n"},
+	"f:4:41: domains: with \"any\" the account needs \"accept\", a list of"
+	" the domains whose mail may come\n"},
     {"any and more",
 	ONLY("provider: h, user: u, password: p, domains: [any, a.b]"),
-	"f:4:50: domains: \"any\" stands alone or not at all\n"},
+	"f:4:50: domains: \"any\" cannot be in a list with others\n"},
     {"accept any", ACCOUNT("accept: any"),
 	"f:4:82: accept: \"any\" is not a domain like example.org\n"},
     {"accept too little", ACCOUNT("accept: b.example"),
-	"f:4:74: warning: accept: mail for a.example is asked for, and would"
-	" be refused\n"},
+	"f:4:74: warning: accept: a.example is in \"domains\" and not here, so"
+	" that its mail would be refused; add it\n"},
     {"U-label",
 	ACCOUNT("accept: [a.example, B\xc3\xbc"
 		"cher.example]"),
@@ -323,16 +327,17 @@ static const struct fault faults[] = {
 	"f:4:84: tls_pins: \"sha256//abc\" is not sha256// and 44 characters"
 	" of base64, as \"check --connect\" prints it\n"},
     {"key without certificate", ACCOUNT("tls_key_file: /dev/null"),
-	"f:4:74: tls_key_file: \"tls_cert_file\" is missing beside it (one file"
-	" may be both)\n"},
+	"f:4:74: tls_key_file: \"tls_cert_file\" is needed as well (it may be"
+	" the same file)\n"},
     {"no TLS", ACCOUNT("tls: off, auth: [PLAIN, LOGIN]"),
-	"f:4:84: auth: without TLS no mechanism that is allowed here is safe"
-	" to use, and none will be\n"},
+	"f:4:84: auth: without TLS none of these mechanisms is safe, so that"
+	" no login is possible; turn on \"tls\", or allow SCRAM or CRAM-MD5\n"},
     {"no TLS, token alone",
 	ONLY("provider: h, user: u, domains: a.example, tls: off,"
 	     " token_command: t"),
-	"f:4:58: token_command: without TLS no mechanism that is allowed here"
-	" is safe to use, and none will be\n"},
+	"f:4:58: token_command: without TLS none of these mechanisms is safe,"
+	" so that no login is possible; turn on \"tls\", or allow SCRAM or"
+	" CRAM-MD5\n"},
     {"token in place of a password",
 	ONLY("provider: h, user: u, domains: a.example, token_command: t"), ""},
     {"token beside a password",
@@ -360,7 +365,8 @@ static const struct fault faults[] = {
     {"password for more than SCRAM",
 	ONLY("provider: h, user: u, password: \xc3\xa4, domains: a.example,"
 	     " auth: [SCRAM-SHA-1, PLAIN]"),
-	"f:4:28: warning: password: SCRAM accepts printable ASCII only, so that a"
+	"f:4:28: warning: password: SCRAM accepts printable ASCII only, so"
+	" that a"
 	" weaker mechanism will be used\n"},
     {"user for all",
 	ONLY("provider: h, user: \xc3\xa4, password: p, domains: a.example"),
@@ -382,7 +388,8 @@ static const struct fault faults[] = {
 	""},
     {"EXTERNAL without certificate",
 	ONLY("provider: h, domains: a.example, auth: EXTERNAL"),
-	"f:4:39: auth: only EXTERNAL is listed, which needs \"tls_cert_file\"\n"},
+	"f:4:39: auth: only EXTERNAL is listed, which needs"
+	" \"tls_cert_file\"\n"},
     {"unknown delivery", ACCOUNT("deliver: z"),
 	"f:4:74: deliver: there is no delivery \"z\"; choose from: x\n"},
     {"proxy shows no password", ACCOUNT("proxy: ftp://u:secret@h:1"),
@@ -418,8 +425,7 @@ static const struct fault faults[] = {
 	" \"_\" and \".\", 200 at most, and begins with none of \"-\" and"
 	" \".\"\n"},
     {"every and schedule", ACCOUNT("every: 5m, schedule: {every: 5m}"),
-	"f:4:85: schedule: \"every\" is set as well; only one of them"
-	" counts\n"},
+	"f:4:85: schedule: \"every\" is set as well; remove one of them\n"},
     {"window of nothing", ACCOUNT("schedule: [{days: mon}]"),
 	"f:4:85: schedule: a window needs \"every\" or \"at\"\n"},
     {"no window", ACCOUNT("schedule: [5m]"),
@@ -439,10 +445,10 @@ static const struct fault faults[] = {
 	"f:4:105: at: 12:00 is outside the window's hours\n"},
 
     {"two kinds", LOCAL("lmtp: /a, smtp: b"),
-	"f:4:16: smtp: the delivery is \"lmtp\" already; only one of them"
-	" counts\n"},
+	"f:4:16: smtp: \"lmtp\" is set as well; a delivery has only one of"
+	" them\n"},
     {"key of another kind", LOCAL("lmtp: /a, create: yes"),
-	"f:4:16: create: not for a delivery of the kind \"lmtp\"\n"},
+	"f:4:16: create: a delivery of the kind \"lmtp\" has no such key\n"},
     {"lmtp without port", LOCAL("lmtp: localhost"),
 	"f:4:12: lmtp: \"localhost\" is not complete: the port is missing, as"
 	" in 127.0.0.1:24\n"},
@@ -461,8 +467,8 @@ static const struct fault faults[] = {
 	"f:4:15: maildir: \"/home/{user}/..\" is not a path whose placeholders"
 	" are {user} and {domain}, without \"..\"\n"},
     {"two deliveries, no routes", LOCAL("lmtp: /a") " y: {lmtp: /b}\n",
-	"f:2:12: account o: with several deliveries it needs \"deliver\", or"
-	" the top level \"routes\"\n"
+	"f:2:12: account o: there are several deliveries; name one with"
+	" \"deliver\", or write \"routes\" at the top level\n"
 	"f:4:2: warning: delivery x: no route and no account delivers to it\n"
 	"f:5:2: warning: delivery y: no route and no account delivers to"
 	" it\n"},
@@ -479,8 +485,8 @@ static const struct fault faults[] = {
 	"f:5:11: deliver: there is no delivery \"y\"; choose from: x\n"
 	"f:5:24: a route: \"deliver\" is missing\n"},
     {"short hostname", "hostname: mail\n" LOCAL("lmtp: /a"),
-	"f:1:1: warning: hostname: \"mail\" has no dot, so the address literal"
-	" stands in its place; set \"hostname\" to the full name\n"
+	"f:1:1: warning: hostname: \"mail\" has no dot, so that the agent says"
+	" its address instead; set \"hostname\" to the full name of this host\n"
 	"f:2:1: hostname: already set in line 1\n"},
 
     {"tab", "accounts:\n\toffice: {}\n",
@@ -490,10 +496,12 @@ static const struct fault faults[] = {
 	"f:2:1: found unexpected end of stream, while scanning a quoted scalar"
 	" that began in line 1; a quotation mark is not closed\n"},
     {"no UTF-8", "hostname: \xff\n",
-	"f:1:1: no text file: invalid leading UTF-8 octet (octet 11 of the"
+	"f:1:1: this is no text in UTF-8: invalid leading UTF-8 octet (octet"
+	" 11 of the"
 	" file)\n"},
     {"control character", "hostname: \x01\n",
-	"f:1:1: no text file: control characters are not allowed (octet 11 of"
+	"f:1:1: this is no text in UTF-8: control characters are not allowed"
+	" (octet 11 of"
 	" the file)\n"},
 };
 
@@ -662,7 +670,7 @@ test_system_names(void **state)
 			assert_non_null(
 			    strstr(config->messages[0].text, name->fault));
 			assert_non_null(strstr(config->messages[0].text,
-			    "the address literal stands in its place"));
+			    "the agent says its address instead"));
 		}
 		config_free(config);
 	}
@@ -706,7 +714,8 @@ test_what_is_inherited(void **state)
 	    "hostname: a.example\n"
 	    "accounts:\n"
 	    "  one: {domains: One.Example, password_command: pass, every: 1h}\n"
-	    "  two: {domains: [two.example], user: v, jitter: 0, drain: FALSE}\n"
+	    "  two: {domains: [two.example], user: v, jitter: 0, drain:"
+	    " FALSE}\n"
 	    "deliveries:\n"
 	    "  x: {smtp: h}\n"
 	    "  y: {maildir: \"/m/{user}\"}\n"
@@ -774,11 +783,14 @@ static const struct {
 	size_t count;
 	const char *tail, *expected; /* how the last message begins */
 } hostile[] = {
-    {"levels of lists", "a: ", "[", 5000, "", "f:1:19: nested more deeply"},
-    {"levels of mappings", "", "{a: ", 5000, "", "f:1:65: nested more deeply"},
+    {"levels of lists", "a: ", "[", 5000, "",
+	"f:1:19: nothing in a configuration is nested so deeply"},
+    {"levels of mappings", "", "{a: ", 5000, "",
+	"f:1:65: nothing in a configuration is nested so deeply"},
     {"levels of block lists", "", "- ", 5000, "a\n",
-	"f:1:33: nested more deeply"},
-    {"levels of keys", "", "? ", 5000, "a\n", "f:1:33: nested more deeply"},
+	"f:1:33: nothing in a configuration is nested so deeply"},
+    {"levels of keys", "", "? ", 5000, "a\n",
+	"f:1:33: nothing in a configuration is nested so deeply"},
     {"anchors", "a: [", "&a x,", 100000, "]",
 	"f:1:500: there is more, which is not shown"},
     {"aliases", "a: &a [x]\nb: [", "*a,", 100000, "]",
@@ -850,7 +862,8 @@ test_what_cannot_be_read(void **state)
 	assert_int_equal(config->faults, 1);
 	assert_string_equal(config_message_format(config->path,
 				config->messages, line, sizeof line),
-	    "/nonexistent: No such file or directory");
+	    "/nonexistent: No such file or directory; `odmr-agent init` writes"
+	    " one, and -c names another file");
 	assert_null(config_find_account(config, "a"));
 	config_free(config);
 	config = config_load("/");

@@ -266,8 +266,8 @@ test_an_unknown_version_is_kept_aside(void **state)
 	write_file(f->file, buf_data(&lines), buf_len(&lines));
 	struct ledger *ledger = must_open(f);
 	assert_string_equal(ledger_note(ledger, &error),
-	    "ledger office: its format is unknown; it is kept as "
-	    "office~1800000000 and begun anew");
+	    "ledger office: its format is unknown; it was renamed to "
+	    "office~1800000000, and a new one is begun");
 	assert_int_equal(ledger_entries(ledger), 0);
 	ledger_close(ledger);
 	assert_int_equal(count_known(f), 0);

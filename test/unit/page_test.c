@@ -136,8 +136,9 @@ notes_say_what_to_do(void **state)
 	    "The account is on hold until 10:59: 535 5.7.8 <b>no</b>");
 	assert_non_null(strstr(standing.notes[0].advice, "password"));
 	assert_string_equal(standing.notes[1].what,
-	    "The ledger owes an answer to 1 message: the provider sends it"
-	    " again, and whoever has it already gets no copy.");
+	    "The provider will send 1 message again, since it has not shown"
+	    " that it read our answer; whoever has it already gets no second"
+	    " copy.");
 	history_clear(&held);
 }
 

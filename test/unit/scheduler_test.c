@@ -356,7 +356,7 @@ a_second_one_ends(void **state)
 		_exit(run_here());
 	assert_int_equal(exit_status(second), EX_TEMPFAIL);
 	assert_non_null(strstr(
-	    read_text("log"), "another odmr-agent run uses the state folder"));
+	    read_text("log"), "another `odmr-agent run` uses state_dir"));
 	end_scheduler();
 }
 

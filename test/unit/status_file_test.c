@@ -117,8 +117,8 @@ a_file_that_was_cut_is_begun_anew(void **state)
 	assert_int_equal(stat(in_folder("status/office.json"), &st), 0);
 	assert_int_equal(truncate(path, st.st_size / 2), 0);
 	assert_string_equal(read_one(0),
-	    "the status file office.json is cut, or of another version; "
-	    "it is begun anew");
+	    "the status file office.json is damaged, or of another version; "
+	    "a new one is begun");
 	write_one();
 	assert_string_equal(read_one(3), "");
 	assert_int_equal(truncate(in_folder("status/office.json"), 0), 0);

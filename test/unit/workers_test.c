@@ -359,8 +359,8 @@ what_cannot_start_is_told(void **state)
 	struct workers_event event = next_event(pool);
 	assert_true(event.ended && event.lost);
 	assert_int_equal(event.result.exit_status, EX_OSERR);
-	assert_non_null(
-	    strstr(event.result.error.text, "no pipe for a session: "));
+	assert_non_null(strstr(
+	    event.result.error.text, "cannot make a pipe for a session: "));
 	assert_non_null(strstr(event.result.error.text, strerror(EMFILE)));
 	end_pool(pool);
 }
