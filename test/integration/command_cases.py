@@ -10,7 +10,7 @@ import re
 import subprocess
 
 import mail
-from servers import free_port, terminal_output
+from servers import ended, free_port, terminal_output
 from stage import DOMAINS, PASSWORD, ago, no_mail, one_message, rows
 
 TEXT = mail.message("a message")
@@ -49,7 +49,7 @@ def on_terminal(t, *words):
     child = t.start(*words, env={"TERM": "xterm"}, stdout=theirs, stderr=theirs)
     os.close(theirs)
     seen = terminal_output(ours)
-    child.wait(60)
+    ended(child, 60)
     lines = []
     for line in seen.decode().split("\r\n"):
         shown = ""

@@ -6,6 +6,7 @@ sides, and what becomes of it where the local side cannot have it.
 import mail
 from office_host import Server
 from sending_cases import opensmtpd_office, start_opensmtpd
+from servers import ended
 from stage import rows, until
 
 SENDER = "müller@remote.example"
@@ -95,7 +96,7 @@ def test_exim_to_maildir(t):
     queue = provider.start_queue()
     t.at_end(queue.end)
     t.expect(t.fetch("office"), 0, "1 message")
-    queue.child.wait(20)
+    ended(queue.child, 20)
     assert provider.queued() == 0, provider.log()
     t.assert_mail(RCPT, text())
 

@@ -4,6 +4,7 @@ Real SMTP clients on the reversed connection: Postfix and Exim, whose relay host
 is the port that the provider joins with the turned line.
 """
 import mail
+from servers import ended
 from stage import rows, until
 
 USER = "user@example.org"
@@ -75,7 +76,7 @@ def test_exim(t, tls):
     queue = exim.start_queue()
     t.at_end(queue.end)
     t.expect(t.fetch("office"), 0, "8 messages")
-    queue.child.wait(20)
+    ended(queue.child, 20)
     assert exim.queued() == 0, exim.log()
     check(dovecot, USER, TEXTS[:6] + [LARGE, both])
     check(dovecot, "other@example.com", [both])
@@ -95,7 +96,7 @@ def test_exim_prdr_one_refused(t):
     queue = exim.start_queue()
     t.at_end(queue.end)
     t.fetch("office", status=75)
-    queue.child.wait(20)
+    ended(queue.child, 20)
     log = exim.log()
     assert "=> a@example.org" in log and "** b@example.org" in log, log
     assert "== c@example.org" in log, log

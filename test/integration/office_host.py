@@ -179,7 +179,7 @@ class Office(Inside):
         done = subprocess.run(
             ["nsenter", "-t", self.init] + SPACES + ["--", "bash", "-c", "cd /; " + script],
             input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            timeout=120, check=False,
+            check=False,
             env={"PATH": "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"})
         out = done.stdout.decode("utf-8", "replace")
         assert status is None or done.returncode == status, (script, done.returncode, out)

@@ -11,7 +11,8 @@ import ssl
 import subprocess
 
 import mail
-from servers import NOBODY, Skip, free_port, until
+from patience import Patience
+from servers import NOBODY, Skip, ended, free_port, until
 from stage import PASSWORD, yaml
 
 # Postfix tries again by itself only after these: what is delivered sooner was
@@ -83,7 +84,7 @@ class ProviderHost:
         done = subprocess.run(
             [self.program, "-c", self.config_file] + list(words),
             input=stdin.encode(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env=self.t.environment(), timeout=90, check=False)
+            env=self.t.environment(), check=False)
         done.out = done.stdout.decode()
         assert done.returncode == status, (words, done)
         return done
@@ -117,7 +118,7 @@ class ProviderHost:
     def stop(self):
         if self.child is not None and self.child.poll() is None:
             self.child.send_signal(signal.SIGTERM)
-            status = self.child.wait(60)
+            status = ended(self.child, 60)
             assert status == 0, (status, self.log())
         self.child = None
 
@@ -185,15 +186,25 @@ class Customer:
             context.load_cert_chain(certificate.cert, certificate.key)
         self.socket = context.wrap_socket(self.socket)
 
+    def receive(self):
+        """What comes next; nothing where the connection is over."""
+        patience = Patience(60)
+        while left := patience.left():
+            self.socket.settimeout(left)
+            try:
+                return self.socket.recv(65536)
+            except socket.timeout:
+                continue
+            except OSError:
+                return b""
+        raise AssertionError("nothing came from odmr-provider for 60 s")
+
     def reply(self):
         """One reply: its lines; none where the connection is over."""
         lines = []
         while True:
             while b"\n" not in self.buffer:
-                try:
-                    data = self.socket.recv(65536)
-                except OSError:
-                    return lines
+                data = self.receive()
                 if not data:
                     return lines
                 self.buffer += data

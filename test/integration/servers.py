@@ -440,7 +440,7 @@ class Exim:
 
     def run_queue(self):
         """One run over the queue, to its end."""
-        subprocess.run(self.sendmail + ["-qff"], check=True, timeout=60)
+        assert ended(self.start_queue().child, 60) == 0, self.log()
 
     def start_queue(self):
         return Process(self.sendmail + ["-qff"], os.path.join(self.folder, "out"))

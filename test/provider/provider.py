@@ -26,6 +26,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import sasl  # noqa: E402
 from line import Ended, Line, Log, Unexpected  # noqa: E402
+from patience import Patience  # noqa: E402
 from turned import Folder, Join, Scripts  # noqa: E402
 
 TURN = b"250 OK now reversing the connection"
@@ -265,7 +266,9 @@ class Provider:
     def wait(self, seconds=20):
         """Waits until all sessions so far have ended."""
         for thread in list(self._threads):
-            thread.join(seconds)
+            patience = Patience(seconds)
+            while thread.is_alive() and (left := patience.left()):
+                thread.join(left)
             if thread.is_alive():
                 self.failures.append("a session of the provider did not end")
 

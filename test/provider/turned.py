@@ -16,6 +16,7 @@ import threading
 import time
 
 from line import Ended, Log, Unexpected, readable
+from patience import Patience
 
 
 class Scripts:
@@ -181,13 +182,15 @@ def dotted(text):
 class Join:
     """
     Joins a turned line with the connection of an MTA. There is mail when the
-    MTA has connected, for which a call waits up to `patience` seconds.
+    MTA has connected, for which a call waits up to `seconds` of a quiet machine.
     What both sides said is kept, up to a bound, in `dialogues`.
     """
     KEPT = 256 * 1024
 
-    def __init__(self, port=0, patience=3, log=None):
-        self.patience = patience
+    LONGEST = 15  # seconds that no customer takes for silence
+
+    def __init__(self, port=0, seconds=3, log=None):
+        self.seconds = seconds
         self.log = log or Log()
         self.dialogues = []
         self._mta = None
@@ -197,11 +200,17 @@ class Join:
 
     def has_mail(self, _domains):
         with self._lock:
-            if self._mta is None:
-                self._listener.settimeout(self.patience)
+            patience, end = Patience(self.seconds), time.monotonic() + self.LONGEST
+            while self._mta is None:
+                left = min(patience.left(), end - time.monotonic())
+                if left <= 0:
+                    return False
+                self._listener.settimeout(left)
                 try:
                     self._mta = self._listener.accept()[0]
-                except (socket.timeout, OSError):
+                except socket.timeout:
+                    continue
+                except OSError:
                     return False
             return True
 
