@@ -11,11 +11,17 @@ from stage import until
 
 
 class Service:
+    """jitter: the case does not mind when calls come. All others wait for them,
+    and chance must not put them off."""
     COUNT = 0
 
-    def __init__(self, t, *options, env=None, command=None, seconds=20, **start):
+    def __init__(self, t, *options, env=None, command=None, seconds=20,
+                 jitter=False, **start):
         Service.COUNT += 1
         self.t = t
+        late = [name for name, account in t.config["accounts"].items()
+                if account.get("jitter") != "0s"]
+        assert jitter or not late, "no jitter: 0s of %s" % " ".join(late)
         self.notified = Notified(t.path("notify%d" % Service.COUNT))
         t.at_end(self.notified.close)
         environment = {"NOTIFY_SOCKET": self.notified.path}

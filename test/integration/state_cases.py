@@ -21,7 +21,7 @@ TEXT = mail.message("a message")
 USER = "user@example.org"
 CERTAIN = {"every": "1h", "jitter": "0s"}
 OFTEN = {"every": "1s", "jitter": "0s"}
-NOBODY_ELSE = 54321  # a user that has no process
+NOBODY_ELSE = 20000 + os.getpid() % 20000  # a user that has no process
 
 
 def sessions(provider, count):
@@ -127,8 +127,8 @@ def test_folder_vanishes(t):
     t.configure(provider, **OFTEN)
     service = Service(t)
     sessions(provider, 1)
-    until(lambda: not service.children(), what="its end")
-    shutil.rmtree(t.path("state"))
+    # At once: file by file, the next session would write in between.
+    os.rename(t.path("state"), t.path("state.away"))
     service.logged("warning office: state", t.path("state"))
     sessions(provider, len(provider.sessions) + 2)
     until(lambda: os.path.exists(t.path("state/status/office.json")), what="status")
@@ -184,7 +184,7 @@ def test_clock_at_1970(t):
     sessions(provider, 3)
     service.stop()
     t.assert_mail(USER, TEXT)
-    assert t.status()["ended"].startswith("1970-01-01T00:00"), t.status()
+    assert t.status()["ended"].startswith("1970-01-01T"), t.status()
     # Nothing is wrong: what was told by that clock raises no alarm.
     assert t.run("status").status == 0
     count = len(provider.sessions)
@@ -271,7 +271,7 @@ def test_thousand_accounts(t):
         every="20s", jitter="20s") for n in range(ACCOUNTS)}
     t.configure(accounts=accounts, top={"max_sessions": 20})
     begun = time.monotonic()
-    service = Service(t, seconds=60)
+    service = Service(t, seconds=60, jitter=True)
     until(lambda: len(dead.times) >= 200, what="calls")
     took = time.monotonic() - begun
     first = [at for at in dead.times if at < begun + 2]
