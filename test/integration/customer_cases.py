@@ -77,7 +77,7 @@ def test_unknown_host(t):
 @rows(("greeting", "GREETING"), ("ehlo", "EHLO"), ("atrn", "ATRN"))
 def test_silent(t, verb):
     provider = t.provider(replies={verb: lambda s, _: s.line.wait_end() and b""})
-    t.configure(provider, provider_timeout="1s")
+    t.configure(provider, provider_timeout=t.seconds(1))
     t.fetch("office", status=75)
 
 
@@ -765,7 +765,7 @@ def test_silence_between_two_recipients(t):
         line.wait_end()
 
     provider = t.provider(silent, one_message(TEXT))
-    t.configure(provider, provider_timeout="2s")
+    t.configure(provider, provider_timeout=t.seconds(2))
     t.expect(t.fetch("office"), 0, "office: 1 message")
     t.assert_mail("user@example.org", TEXT)
     assert t.status()["asking"]["patience"] == 150, t.status()

@@ -346,7 +346,7 @@ def test_killed_between_two_outcomes(t):
     def answer(_server, rcpt):
         given.append(rcpt)
         if len(given) == 2:
-            until(lambda: b" taken " in open_ledger(t), what="a record")
+            until(lambda: agent and b" taken " in open_ledger(t), what="a record")
             os.killpg(agent[0].pid, signal.SIGKILL)
             return DIE
         return "250 2.0.0 Saved"

@@ -12,6 +12,7 @@ import threading
 import time
 
 import mail
+from patience import slowness
 from provider_cases import USER, listening
 from provider_host import ProviderHost
 from servers import Process, Skip, answers, until
@@ -44,6 +45,13 @@ def smtp(port, sender, rcpts, text):
         say(b"QUIT", b"221")
 
 
+def at_once(times, usual):
+    """So many seconds are usual; one may have met with a pause of the machine, but
+    none has waited for the next try of Postfix or of the agent."""
+    assert sorted(times)[len(times) // 2] < usual * slowness(), times
+    assert max(times) < 20 * usual * slowness(), times
+
+
 def test_the_story(t):
     """Mail for home by SMTP at the server lies in the office's Dovecot a second
     later, with its envelope."""
@@ -54,16 +62,20 @@ def test_the_story(t):
                 accounts={"office": host.account(every="1s")})
     service = Service(t)
     until(host.is_held, what="the customer to be held")
-    text = mail.message("hello from the world")
-    begun = time.monotonic()
-    smtp(host.postfix.open_port, "sender@remote.example",
-         [USER, "boss@example.com"], text)
-    until(lambda: dovecot.mail(USER) and dovecot.mail("boss@example.com"),
-          what="the message in Dovecot")
-    took = time.monotonic() - begun
-    assert took < 1 * t.slowness(), "it took %.1f s" % took
+    texts, times = [], []
+    for n in range(3):
+        texts.append(mail.message("hello from the world %d" % n))
+        begun = time.monotonic()
+        smtp(host.postfix.open_port, "sender@remote.example",
+             [USER, "boss@example.com"], texts[-1])
+        until(lambda: all(len(dovecot.mail(user)) == len(texts)
+                          for user in (USER, "boss@example.com")),
+              what="the message in Dovecot")
+        times.append(time.monotonic() - begun)
+        until(host.is_held, what="the customer to be held")
+    at_once(times, 1)
     for user in (USER, "boss@example.com"):
-        assert mail.same(dovecot.mail(user), [text]) is None
+        assert mail.same(dovecot.mail(user), texts) is None
     log = service.stop().err
     assert "sender@remote.example" in log and "boss@example.com" in log
 
@@ -72,15 +84,15 @@ def test_mail_around_the_gap_between_two_calls(t):
     """Wherever it falls, it is there at once, and not at Postfix' next try."""
     host = ProviderHost(t)
     service = listening(t, host)
-    slowest = 0
+    times = []
     for n in range(24):
         begun = time.monotonic()
         host.send([USER], mail.message("race %d" % n))
         until(lambda: len(t.mail(USER)) == n + 1, 60, "message %d" % n)
-        slowest = max(slowest, time.monotonic() - begun)
+        times.append(time.monotonic() - begun)
         time.sleep(0.04 * (n % 12))  # to be at another point of the gap
     service.stop()
-    assert slowest < 2 * t.slowness(), "the slowest took %.1f s" % slowest
+    at_once(times, 2)
 
 
 def test_mail_that_the_customer_defers(t):
@@ -91,13 +103,12 @@ def test_mail_that_the_customer_defers(t):
                 accounts={"office": host.account(every="1s")})
     service = Service(t)
     until(host.is_held, what="the customer to be held")
+    begun = time.monotonic()
     host.send([USER], mail.message("for a full mailbox"))
 
     def tries():
         return host.log().count("turn-end")
-    until(tries, 60, "the first try")
-    begun = time.monotonic()
-    until(lambda: tries() > 5, 60, "five more")
+    until(lambda: tries() > 5, 60, "a try and five more")
     took = time.monotonic() - begun
     service.stop()
     assert took > 4, "five tries in %.1f s" % took
@@ -230,7 +241,12 @@ def test_cuts_at_any_octet(t, cut):
         texts.append(mail.message("cut %d" % len(texts), b"line\r\n" * 80))
         host.send([USER], texts[-1])
     send()
-    until(lambda: t.run("fetch", "office") and t.mail(USER), 60, "a message")
+
+    def fetched():
+        cutter.passed = 0
+        t.run("fetch", "office")
+        return t.mail(USER)
+    until(fetched, 60, "a message")
     whole = cutter.passed  # octets of the calls for one message
     for _ in range(4 * wanted):
         send()

@@ -4,6 +4,7 @@
 not another's (odmr-agent(8)).
 """
 import datetime
+import math
 import os
 import signal
 import time
@@ -74,14 +75,16 @@ def test_at_time(t):
     t.configure(provider, jitter="0s", schedule=[
         {"hours": "09:00-17:00", "at": ["09:30"]}])
     os.makedirs(t.path("state/status"))
+    ahead = math.ceil(3 * t.slowness())
     begun = int(time.time())
     # A session a minute ago, so that it is not the first fetch of all.
     t.write("state/status/office.json", '{"version": 1, "account": "office"}')
-    service = Service(t, env={"TZ": zone(9 * 3600 + 30 * 60 - 3)})
+    service = Service(t, env={"TZ": zone(9 * 3600 + 30 * 60 - ahead)})
     sessions(provider, 1)
     first = len(provider.sessions)
-    until(lambda: seen and seen[-1] >= begun + 2.9, what="the session at 09:30")
-    assert seen[-1] < begun + 6 * slowness(), (begun, seen)
+    until(lambda: seen and seen[-1] >= begun + ahead - 0.1, ahead + 20,
+          "the session at 09:30")
+    assert seen[-1] < begun + ahead + 3 * slowness(), (begun, seen)
     service.stop()
     assert len(provider.sessions) <= first + 2
 

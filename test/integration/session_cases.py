@@ -20,9 +20,9 @@ from clock import sanitized
 from doubles import SILENT
 from gate import Gate, shut
 from patience import Patience
-from servers import NOBODY
+from servers import NOBODY, terminal_output
 from stage import (NO_LEAK_SEARCH, PASSWORD, Skip, deliver, goodbye, hello,
-                   no_mail, one_message, rows, until)
+                   no_mail, one_message, rows, until, waits)
 
 TEXT = mail.message("a message")
 USER = "user@example.org"
@@ -90,13 +90,14 @@ def test_lock_of_provider_and_user(t):
     assert len(provider.turns()) == 2
 
 
+@waits
 def test_wait_for_the_lock_is_not_the_session(t):
     """session_timeout counts from when the line is free."""
     gate = Gate()
 
     def second(line):
         hello(line)
-        time.sleep(2)
+        time.sleep(3 * t.slowness())
         deliver(line, TEXT)
         goodbye(line)
 
@@ -104,11 +105,12 @@ def test_wait_for_the_lock_is_not_the_session(t):
     t.configure(accounts={
         "office": t.account(provider, domains=["example.org"], drain=False),
         "branch": t.account(provider, domains=["example.org"], drain=False,
-                            session_timeout="3s")})
+                            session_timeout=t.seconds(6))})
     office = fetching(t, gate)
     branch = t.start("fetch", "branch")
     until(lambda: waits_for_lock(branch.pid), what="the second to wait")
-    time.sleep(2)
+    # The condition is the time itself: each is less than the limit, both are more.
+    time.sleep(4 * t.slowness())
     gate.open()
     assert t.finish(office).status == 0
     assert t.finish(branch).status == 0
@@ -694,16 +696,7 @@ def test_live_line(t):
     until(more, 10, "the live line")
     assert b"\n" not in shown, shown
     gate.open()
-    until(lambda: child.poll() is not None, what="its end")
-    while select.select([master], [], [], 0.05)[0]:
-        try:
-            data = os.read(master, 4096)
-        except OSError:
-            break
-        if not data:
-            break
-        shown += data
-    os.close(master)
+    shown += terminal_output(master)
     t.finish(child)
     t.check_provider()
     # the terminal turns LF into CRLF

@@ -7,6 +7,7 @@ Every run of the agent is checked for what must never be: a secret in any
 output, a report of a sanitizer, a death by signal.
 """
 import json
+import math
 import os
 import re
 import signal
@@ -182,13 +183,18 @@ class Stage:
             self._slowness = slowness()
         return self._slowness
 
+    def seconds(self, count):
+        """A limit of the agent's configuration that only what hangs may reach:
+        so many seconds on a quiet machine."""
+        return "%ds" % math.ceil(count * self.slowness())
+
     def account(self, provider, **keys):
         """An account's keys; a key set to None is left out."""
         account = {"provider": provider if isinstance(provider, str)
                    else provider.address,
                    "user": "office", "password": PASSWORD, "domains": DOMAINS,
                    "tls": "off", "soft_bounce": False,
-                   "provider_timeout": "%ds" % (20 * self.slowness())}
+                   "provider_timeout": self.seconds(20)}
         if isinstance(provider, Provider) and provider.tls != "off":
             account["tls"] = provider.tls
             account["tls_ca_file"] = self.certificates.authority.cert
