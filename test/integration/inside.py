@@ -6,13 +6,17 @@ import os
 
 
 def first_child(pid, name):
-    """The child of unshare, once it has become that program; else None."""
-    with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as file:
-        children = file.read().split()
-    if not children:
+    """The child of unshare, once it has become that program; else None. Either
+    may end while it is looked at."""
+    try:
+        with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as file:
+            children = file.read().split()
+        if not children:
+            return None
+        with open("/proc/%s/comm" % children[0], encoding="ascii") as file:
+            return children[0] if file.read().strip() == name else None
+    except (FileNotFoundError, ProcessLookupError):
         return None
-    with open("/proc/%s/comm" % children[0], encoding="ascii") as file:
-        return children[0] if file.read().strip() == name else None
 
 
 class Inside:
