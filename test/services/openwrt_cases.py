@@ -98,7 +98,7 @@ def test_init_no_jail(place):
 
 def test_init_reload(place):
     """One that was not there, or asks for another jail, is seen to by procd; else
-    the agent reads it anew, and with errors it alone decides what is usable."""
+    the agent reads it anew."""
     box = router(place, "reload")
     said = box.call("reload", RUNNING="yes")
     assert said[0] == "check" and said[-1] == "signal odmr-agent", said
@@ -106,9 +106,17 @@ def test_init_reload(place):
     said = box.call("reload", RUNNING="no")
     assert said[0] == "check" and "instance" in said, said
     assert "signal odmr-agent" not in said, "it would end a program just started"
+
+
+def test_init_reload_with_errors(place):
+    """The agent alone decides what is usable. One that runs is not ended, one that
+    does not is started, and the status says that there are errors."""
+    box = router(place, "reload-errors")
     assert box.call("reload", RUNNING="yes", STATUS="78", status=1) == [
         "check", "signal odmr-agent"]
-    assert box.call("reload", RUNNING="no", STATUS="78", status=1) == ["check"]
+    said = box.call("reload", RUNNING="no", STATUS="78", status=1)
+    assert said[0] == "check" and "command %s run" % box.program in said, said
+    assert "instance" in said and "signal odmr-agent" not in said, said
 
 
 def test_init_fetch(place):
