@@ -312,8 +312,9 @@ tell_call(struct check *check, const struct config_account *account,
 	printf("%s: provider %s:%u%s%s%s\n", account->name,
 	    account->provider.host, (unsigned)account->provider.port,
 	    result->address[0] != '\0' ? " at " : "", result->address,
-	    result->secured || result->outcome.logged_in ? ""
-							 : ", in the clear");
+	    result->secured || result->outcome.offer.provider[0] == '\0'
+		? ""
+		: ", in the clear");
 	if (result->secured)
 		tell_tls(account, &result->tls);
 	if (result->outcome.offer.provider[0] != '\0')

@@ -3,6 +3,7 @@
  * odmr-provider check: what would keep customers out, or lose or bounce mail.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <netinet/in.h>
 #include <pwd.h>
@@ -94,6 +95,28 @@ check_inner_port(
 		    (unsigned long long)config->inner_port, IPPORT_RESERVED);
 }
 
+/* What is not there is made by one command; what is there and cannot be used is
+ * somebody's, and only its owner or its content is wrong. */
+static void
+found_bad_tls(const struct provider_config *config, struct findings *findings,
+    const struct error *err)
+{
+	bool there =
+	    faccessat(AT_FDCWD, config->tls_cert_file, F_OK, AT_EACCESS) == 0 &&
+	    faccessat(AT_FDCWD, config->tls_key_file, F_OK, AT_EACCESS) == 0;
+
+	if (there)
+		found(findings, true,
+		    "%s; let the user %s read both files (chgrp, chmod 640), or"
+		    " put the right ones there",
+		    err->text, config->user);
+	else
+		found(findings, true,
+		    "%s; `odmr-provider setup tls` makes a key and a"
+		    " certificate",
+		    err->text);
+}
+
 static void
 check_tls_files(const struct provider_config *config, struct findings *findings)
 {
@@ -103,13 +126,25 @@ check_tls_files(const struct provider_config *config, struct findings *findings)
 	    config->tls_cert_file, config->tls_key_file, false, &err);
 
 	if (tls == NULL)
-		found(findings, true,
-		    "%s; `odmr-provider setup tls` makes a key and a"
-		    " certificate",
-		    err.text);
+		found_bad_tls(config, findings, &err);
 	else if (identity_pin(config->tls_cert_file, pin, &err))
 		printf("customers' odmr-agent.yaml: tls_pins: \"%s\"\n", pin);
 	tls_server_free(tls);
+}
+
+static void
+found_bad_users(const struct provider_config *config, struct findings *findings,
+    const struct error *err)
+{
+	bool readable =
+	    faccessat(AT_FDCWD, config->users_file, R_OK, AT_EACCESS) == 0;
+
+	if (readable)
+		found(findings, true, "%s", err->text);
+	else
+		found(findings, true,
+		    "%s; let the user %s read it (chgrp, chmod 640)", err->text,
+		    config->user);
 }
 
 static void
@@ -139,7 +174,7 @@ check_users(const struct provider_config *config, struct findings *findings)
 				    account->name, account->user);
 			break;
 		case USERS_FAILED:
-			found(findings, true, "%s", err.text);
+			found_bad_users(config, findings, &err);
 			return;
 		}
 	}

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -54,6 +55,12 @@ service_user_share_files(const struct provider_config *config)
 {
 	const struct passwd *user = find_user(config);
 
+	if (getuid() == 0 && user == NULL)
+		fprintf(stderr,
+		    "odmr-provider: there is no user %s on this system, so that"
+		    " only root will be able to read the file; make the user"
+		    " first (systemd-sysusers)\n",
+		    config->user);
 	/* In any other group might be anybody. */
 	umask(user != NULL && setegid(user->pw_gid) == 0 ? 027 : 077);
 }

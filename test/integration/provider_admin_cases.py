@@ -35,8 +35,12 @@ def test_what_root_makes_is_for_the_service(t):
     os.chmod(os.path.join(host.folder, "users"), 0o600)
     host.run("passwd", "office", stdin="another one\n")
     assert stat.S_IMODE(os.stat(os.path.join(host.folder, "users")).st_mode) == 0o600
+    os.chmod(os.path.join(host.folder, "key.pem"), 0o600)
     refused = host.run("check", status=78).out
-    assert "users" in refused and "Permission denied" in refused, refused
+    assert "users: Permission denied; let the user nobody read it" in refused, refused
+    # The key is there: another one would be another pin.
+    assert "let the user nobody read both files" in refused, refused
+    assert "setup tls" not in refused, refused
 
 
 class Terminal:
