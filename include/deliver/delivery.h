@@ -36,6 +36,9 @@ struct delivery_ops {
 	 * the connection. false where it is not. Errors: ERROR_LOCAL. */
 	bool (*probe)(struct delivery *, struct delivery_can *,
 	    const struct deadline *, struct error *);
+	/* What RFC 3461 asks for would reach who reports: its last reply to
+	 * EHLO listed DSN. NULL: never. */
+	bool (*takes_dsn)(const struct delivery *);
 	/* A new message; only noted. The envelope is borrowed. */
 	void (*begin)(struct delivery *, const struct envelope *);
 	/* A recipient, by its index in the envelope; only queued. */
@@ -103,6 +106,13 @@ delivery_result_joined(const struct delivery *delivery)
 {
 	return delivery->ops->result_joined != NULL &&
 	       delivery->ops->result_joined(delivery);
+}
+
+static inline bool
+delivery_takes_dsn(const struct delivery *delivery)
+{
+	return delivery->ops->takes_dsn != NULL &&
+	       delivery->ops->takes_dsn(delivery);
 }
 
 #endif

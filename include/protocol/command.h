@@ -30,6 +30,12 @@ enum command_verb {
 	COMMAND_UNKNOWN,
 };
 
+/* A word of the line; text NULL: there is none. */
+struct command_word {
+	const char *text;
+	size_t len;
+};
+
 struct command {
 	enum command_verb verb;
 	struct path path; /* MAIL, RCPT */
@@ -37,6 +43,9 @@ struct command {
 	bool eightbit; /* MAIL BODY=8BITMIME */
 	bool prdr; /* MAIL PRDR */
 	bool smtputf8; /* MAIL SMTPUTF8 */
+	struct command_word ret, envid; /* MAIL (RFC 3461 4.3, 4.4) */
+	struct command_word notify, orcpt; /* RCPT (RFC 3461 4.1, 4.2) */
+	struct command_word dsn; /* the name of the first one of these four */
 	uint64_t chunk; /* BDAT */
 	bool last; /* BDAT ... LAST */
 	const char *name; /* EHLO, HELO: into the line */
@@ -45,13 +54,18 @@ struct command {
 
 /*
  * Parses line, len octets without CRLF. false: fault is the reply to send;
- * command->verb is right even then.
+ * command->verb is right even then. RET and NOTIFY are values of RFC 3461 then,
+ * ENVID and ORCPT any text.
  */
 bool command_parse(struct command *command, const char *line, size_t len,
     struct status *fault) __attribute__((warn_unused_result));
 /* Whether its path may be beyond ASCII, which smtputf8 of the transaction says
  * (RFC 6531 3.4); false: fault is the reply. MAIL is looked at already. */
 bool command_path_allowed(const struct command *command, bool smtputf8,
+    struct status *fault) __attribute__((warn_unused_result));
+/* Whether it may have what it has of RET, ENVID, NOTIFY and ORCPT; false: fault
+ * is the reply. */
+bool command_dsn_allowed(const struct command *command, bool offered,
     struct status *fault) __attribute__((warn_unused_result));
 /* The verb that line begins with, as far as it is there. */
 enum command_verb command_verb(const char *line, size_t len);

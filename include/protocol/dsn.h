@@ -23,6 +23,8 @@ bool dsn_is_ret(const char *text, size_t len);
 bool dsn_is_envid(const char *text, size_t len);
 /* NEVER alone, or some of the others, each once. */
 bool dsn_is_notify(const char *text, size_t len);
+/* Of one that is good: a report of success is asked for. */
+bool dsn_wants_success(const char *notify);
 /*
  * addr-type ';' address. smtputf8: its transaction has SMTPUTF8, so an address
  * of the type utf-8 may have characters beyond ASCII as they are (RFC 6533 3).

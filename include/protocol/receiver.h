@@ -4,7 +4,7 @@
  * Bytes in, bytes and events out: no descriptor, no clock, no log. Nothing is
  * called back; the driver (session/serve) pulls. EOF is input as well: inside a
  * message it is RECEIVER_ABORT, always. RFC 5321, 1870, 2034, 2920, 3030, 6152,
- * 6531, and PRDR (draft-hall-prdr).
+ * 6531, 3461, and PRDR (draft-hall-prdr).
  */
 #ifndef ODMR_PROTOCOL_RECEIVER_H
 #define ODMR_PROTOCOL_RECEIVER_H
@@ -25,6 +25,7 @@ enum receiver_newline { RECEIVER_NORMALIZE, RECEIVER_REJECT };
 struct receiver_options {
 	const char *hostname; /* our name in greeting and EHLO */
 	uint64_t size_max; /* octets; 0: no limit (RFC 1870) */
+	bool dsn; /* offered (RFC 3461) */
 	enum receiver_newline newline; /* lone CR, LF, NUL in a message */
 	const char *postmaster_domain; /* for RCPT TO:<postmaster> */
 	struct transcript *transcript;

@@ -7,8 +7,8 @@
  * accepted one exactly one result, whatever happens: after EOF, a time-out, a
  * 421 or a reply that makes no sense the machine is over, and what is still
  * owed is told as 451. A reply that came before the final dot was written is
- * no answer to the message, whatever it says. RFC 5321, 1870, 2033, 2920, 6152, 6531,
- * 9422.
+ * no answer to the message, whatever it says. RFC 5321, 1870, 2033, 2920, 3461,
+ * 6152, 6531, 9422.
  *
  * Text for a service that does not list 8BITMIME is sent as it is: every
  * service in use is clean to eight bits, and a rewritten message would break
@@ -26,6 +26,7 @@
 #include "protocol/status.h"
 
 struct envelope;
+struct recipient;
 struct sender;
 struct transcript;
 
@@ -72,12 +73,14 @@ const char *sender_output(const struct sender *sender, size_t *len);
 void sender_written(struct sender *sender, size_t len);
 
 /*
- * One transaction: mail rcpt+ [data] text* dot, or abort before the dot. Paths
- * are borrowed up to their answer, or abort. Of the envelope MAIL goes out, with
- * the parameters that the service lists; its recipients are the caller's.
+ * One transaction: mail rcpt+ [data] text* dot, or abort before the dot. Sender
+ * and recipients are borrowed up to their answer, or abort. Of the envelope MAIL
+ * goes out, its recipients are the caller's. All have the parameters that the
+ * service lists.
  */
 void sender_mail(struct sender *sender, const struct envelope *envelope);
-void sender_rcpt(struct sender *sender, const struct path *to, size_t rcpt);
+void sender_rcpt(
+    struct sender *sender, const struct recipient *to, size_t rcpt);
 /* Asks to give the text, behind the recipients, or later; once is enough. */
 void sender_data(struct sender *sender);
 /*
@@ -129,6 +132,8 @@ bool sender_takes_text(const struct sender *sender);
 bool sender_awaits_go(const struct sender *sender);
 /* SMTPUTF8 is listed (RFC 6531): a path beyond ASCII may be given. */
 bool sender_takes_smtputf8(const struct sender *sender);
+/* DSN is listed (RFC 3461). */
+bool sender_takes_dsn(const struct sender *sender);
 /* What LIMITS leaves (RFC 9422): another recipient in this transaction, another
  * transaction on this connection. Nothing is kept from being given. */
 bool sender_takes_rcpt(const struct sender *sender);

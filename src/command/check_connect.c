@@ -165,13 +165,13 @@ advise_of_postmaster(struct check *check)
 /* MAIL FROM:<>, RCPT TO:<postmaster@DOMAIN> for each of a group, RSET. */
 static void
 ask_group(struct check *check, const struct config_account *account,
-    const struct destinations *destinations, const struct path *group,
+    const struct destinations *destinations, const struct recipient *group,
     size_t count)
 {
 	struct delivery *delivery = destinations_delivery(destinations);
 	struct deadline deadline = deadline_in(PROBE_MS, 0);
 	const struct path nobody = {.mailbox = ""};
-	const struct path *rcpt[GROUP];
+	const struct recipient *rcpt[GROUP];
 	struct envelope envelope = {
 	    .sender = &nobody, .rcpt = rcpt, .rcpts = count};
 	struct status status;
@@ -184,7 +184,8 @@ ask_group(struct check *check, const struct config_account *account,
 		delivery->ops->rcpt(delivery, i);
 	delivery->ops->send(delivery, false);
 	while (delivery->ops->answer(delivery, &i, &status, &deadline))
-		tell_answer(check, account, destinations, rcpt[i], &status);
+		tell_answer(
+		    check, account, destinations, &rcpt[i]->path, &status);
 	delivery->ops->abort(delivery);
 	fflush(stdout);
 }
@@ -195,13 +196,13 @@ ask_account(struct check *check, const struct config_account *account)
 	const struct config_texts *domains = &account->accept;
 	struct destinations *destinations = destinations_new(
 	    check->config, account, check->config->hostname, check->trace);
-	struct path *group = xcalloc(GROUP, sizeof *group);
+	struct recipient *group = xcalloc(GROUP, sizeof *group);
 	size_t count = 0;
 
 	for (size_t i = 0; i < domains->count && !stop_requested(); i++) {
 		char *text = xasprintf("<postmaster@%s>", domains->items[i]);
 		size_t used;
-		if (path_parse(&group[count], text, strlen(text), &used) ==
+		if (path_parse(&group[count].path, text, strlen(text), &used) ==
 		    PATH_OK)
 			count++;
 		free(text);

@@ -153,7 +153,8 @@ hand_over_test(const struct test_message *test, struct status *status)
 	struct delivery *delivery = destinations_delivery(test->destinations);
 	struct deadline deadline = deadline_in(DELIVER_MS, ANSWER_GRACE_MS);
 	const struct path nobody = {.mailbox = ""};
-	const struct path *rcpt = &test->rcpt;
+	const struct recipient recipient = {.path = test->rcpt};
+	const struct recipient *rcpt = &recipient;
 	const struct envelope envelope = {
 	    .sender = &nobody, .rcpt = &rcpt, .rcpts = 1};
 	size_t i;

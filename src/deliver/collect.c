@@ -55,6 +55,14 @@ collect_probe(struct delivery *delivery, struct delivery_can *can,
 	return inner->ops->probe(inner, can, deadline, err);
 }
 
+static bool
+collect_takes_dsn(const struct delivery *delivery)
+{
+	const struct collect *collect = (const void *)delivery;
+
+	return delivery_takes_dsn(collect->inner);
+}
+
 static void
 collect_begin(struct delivery *delivery, const struct envelope *envelope)
 {
@@ -93,7 +101,8 @@ collect_answer(struct delivery *delivery, size_t *rcpt, struct status *status,
 	if (!rcpts_next(&collect->queue, rcpt))
 		return false;
 	if (collect->options.refuses != NULL &&
-	    collect->options.refuses(collect->envelope->rcpt[*rcpt], status))
+	    collect->options.refuses(
+		&collect->envelope->rcpt[*rcpt]->path, status))
 		return true;
 	status_set(status, 250, "2.1.5", "ok");
 	rcpts_add(&collect->accepted, *rcpt);
@@ -278,6 +287,7 @@ collect_free(struct delivery *delivery)
 
 static const struct delivery_ops collect_ops = {
     .probe = collect_probe,
+    .takes_dsn = collect_takes_dsn,
     .begin = collect_begin,
     .rcpt = collect_rcpt,
     .send = collect_send,

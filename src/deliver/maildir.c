@@ -137,8 +137,8 @@ maildir_answer(struct delivery *delivery, size_t *rcpt, struct status *status,
 	(void)deadline;
 	if (!rcpts_next(&maildir->queue, rcpt))
 		return false;
-	char *folder =
-	    folder_name(maildir->template, maildir->envelope->rcpt[*rcpt]);
+	char *folder = folder_name(
+	    maildir->template, &maildir->envelope->rcpt[*rcpt]->path);
 	if (folder == NULL) {
 		status_set(status, 553, "5.1.3",
 		    "This address cannot be the name of a mailbox");
@@ -171,7 +171,7 @@ write_maildir_fields(
 	write_field(writer, "Return-Path: <", envelope->sender->mailbox, ">\n");
 	for (size_t i = 0; i < box->rcpts.count; i++)
 		write_field(writer, "Delivered-To: ",
-		    envelope->rcpt[box->rcpts.items[i]]->mailbox, "\n");
+		    envelope->rcpt[box->rcpts.items[i]]->path.mailbox, "\n");
 }
 
 /* The text goes to the file of the first box. */

@@ -96,6 +96,15 @@ mailer_probe(struct delivery *delivery, struct delivery_can *can,
 	return true;
 }
 
+static bool
+mailer_takes_dsn(const struct delivery *delivery)
+{
+	const struct mailer *mailer = (const void *)delivery;
+	const struct sender *sender = mailer->connection.sender;
+
+	return sender != NULL && sender_takes_dsn(sender);
+}
+
 static void
 mailer_begin(struct delivery *delivery, const struct envelope *envelope)
 {
@@ -116,7 +125,7 @@ mailer_rcpt(struct delivery *delivery, size_t rcpt)
 	struct status ignored;
 
 	if (!mailer->lmtp &&
-	    refuse_relay(mailer->envelope->rcpt[rcpt], &ignored))
+	    refuse_relay(&mailer->envelope->rcpt[rcpt]->path, &ignored))
 		rcpts_add(&mailer->refused, rcpt);
 	else
 		rcpts_add(&mailer->queue, rcpt);
@@ -129,8 +138,7 @@ give_rcpt(struct mailer *mailer, size_t rcpt)
 	const struct envelope *envelope = mailer->envelope;
 	struct sender *sender = mailer->connection.sender;
 
-	if ((sender_is_open(sender) && !sender_takes_smtputf8(sender) &&
-		refuse_needs_smtputf8(envelope, rcpt)) ||
+	if (!refuse_is_able(sender, envelope, rcpt) ||
 	    (mailer->begun && !sender_takes_rcpt(sender))) {
 		/* For good: it is not given to another connection either. */
 		rcpts_drop(&mailer->queue);
@@ -209,9 +217,9 @@ answer_refused(struct mailer *mailer, size_t *rcpt, struct status *status)
 	if (!rcpts_next(&mailer->refused, rcpt))
 		return false;
 	if (mailer->lmtp ||
-	    !refuse_relay(mailer->envelope->rcpt[*rcpt], status))
-		refuse_rcpt(mailer->envelope, *rcpt,
-		    sender_takes_smtputf8(mailer->connection.sender), status);
+	    !refuse_relay(&mailer->envelope->rcpt[*rcpt]->path, status))
+		refuse_rcpt(
+		    mailer->connection.sender, mailer->envelope, *rcpt, status);
 	return true;
 }
 
@@ -383,6 +391,7 @@ mailer_free(struct delivery *delivery)
 
 static const struct delivery_ops mailer_ops = {
     .probe = mailer_probe,
+    .takes_dsn = mailer_takes_dsn,
     .begin = mailer_begin,
     .rcpt = mailer_rcpt,
     .send = mailer_send,

@@ -2,7 +2,9 @@
 #include "deliver/refuse.h"
 
 #include "protocol/address.h"
+#include "protocol/dsn.h"
 #include "protocol/envelope.h"
+#include "protocol/sender.h"
 #include "protocol/status.h"
 
 bool
@@ -23,18 +25,18 @@ set_surplus(struct status *status)
 	status->cause = CAUSE_RECIPIENTS;
 }
 
-bool
-refuse_needs_smtputf8(const struct envelope *envelope, size_t rcpt)
+static bool
+needs_smtputf8(const struct envelope *envelope, size_t rcpt)
 {
 	return !path_is_ascii(envelope->sender) ||
-	       !path_is_ascii(envelope->rcpt[rcpt]);
+	       !path_is_ascii(&envelope->rcpt[rcpt]->path);
 }
 
 static void
 set_international(
     const struct envelope *envelope, size_t rcpt, struct status *status)
 {
-	if (path_is_ascii(envelope->rcpt[rcpt]))
+	if (path_is_ascii(&envelope->rcpt[rcpt]->path))
 		status_set(status, 553, "5.6.7",
 		    "The local server accepts no sender beyond ASCII");
 	else
@@ -43,12 +45,41 @@ set_international(
 	status->cause = CAUSE_ADDRESS;
 }
 
-void
-refuse_rcpt(const struct envelope *envelope, size_t rcpt, bool smtputf8,
-    struct status *status)
+static bool
+needs_dsn(const struct envelope *envelope, size_t rcpt)
 {
-	if (!smtputf8 && refuse_needs_smtputf8(envelope, rcpt))
+	const char *notify = envelope->rcpt[rcpt]->notify;
+
+	return notify != NULL && dsn_wants_success(notify);
+}
+
+/* The provider reports itself, once we offer no DSN. */
+static void
+set_unreported(struct status *status)
+{
+	status_set(status, 451, "4.3.3",
+	    "The local server offers no DSN any more; please send again");
+	status->cause = CAUSE_DSN;
+}
+
+bool
+refuse_is_able(
+    const struct sender *sender, const struct envelope *envelope, size_t rcpt)
+{
+	return !sender_is_open(sender) ||
+	       ((sender_takes_smtputf8(sender) ||
+		    !needs_smtputf8(envelope, rcpt)) &&
+		   (sender_takes_dsn(sender) || !needs_dsn(envelope, rcpt)));
+}
+
+void
+refuse_rcpt(const struct sender *sender, const struct envelope *envelope,
+    size_t rcpt, struct status *status)
+{
+	if (!sender_takes_smtputf8(sender) && needs_smtputf8(envelope, rcpt))
 		set_international(envelope, rcpt, status);
+	else if (!sender_takes_dsn(sender) && needs_dsn(envelope, rcpt))
+		set_unreported(status);
 	else
 		set_surplus(status);
 }

@@ -20,7 +20,7 @@ struct leg {
 	bool ready; /* only the last step is left to it */
 	bool queued; /* recipients that were not sent */
 	struct envelope envelope; /* of its own recipients */
-	const struct path **paths; /* the envelope's array */
+	const struct recipient **recipients; /* the envelope's array */
 	struct rcpts rcpts; /* its recipients, as the route knows them */
 	size_t accepted; /* how many of them it accepted */
 };
@@ -124,6 +124,17 @@ route_probe(struct delivery *delivery, struct delivery_can *can,
 	return any;
 }
 
+static bool
+route_takes_dsn(const struct delivery *delivery)
+{
+	const struct route *route = (const void *)delivery;
+	bool all = true;
+
+	for (size_t i = 0; i < route->leg_count; i++)
+		all &= delivery_takes_dsn(route->legs[i].to);
+	return all;
+}
+
 static void
 route_begin(struct delivery *delivery, const struct envelope *envelope)
 {
@@ -145,19 +156,20 @@ begin_leg(struct leg *leg, const struct envelope *envelope)
 {
 	leg->begun = true;
 	leg->envelope = *envelope;
-	leg->envelope.rcpt = leg->paths;
+	leg->envelope.rcpt = leg->recipients;
 	leg->envelope.rcpts = 0;
 	leg->to->ops->begin(leg->to, &leg->envelope);
 }
 
 static void
-add_to_leg(struct leg *leg, size_t rcpt, const struct path *path)
+add_to_leg(struct leg *leg, size_t rcpt, const struct recipient *recipient)
 {
 	size_t index = leg->rcpts.count;
 
-	leg->paths = array_more(leg->paths, index, sizeof(struct path *));
-	leg->paths[index] = path;
-	leg->envelope.rcpt = leg->paths;
+	leg->recipients =
+	    array_more(leg->recipients, index, sizeof(struct recipient *));
+	leg->recipients[index] = recipient;
+	leg->envelope.rcpt = leg->recipients;
 	leg->envelope.rcpts = index + 1;
 	rcpts_add(&leg->rcpts, rcpt);
 	leg->queued = true;
@@ -168,8 +180,8 @@ static void
 route_rcpt(struct delivery *delivery, size_t rcpt)
 {
 	struct route *route = route_of(delivery);
-	const struct path *path = route->envelope->rcpt[rcpt];
-	struct leg *leg = find_leg(route, path);
+	const struct recipient *recipient = route->envelope->rcpt[rcpt];
+	struct leg *leg = find_leg(route, &recipient->path);
 
 	if (leg == NULL) {
 		rcpts_add(&route->refused, rcpt);
@@ -177,7 +189,7 @@ route_rcpt(struct delivery *delivery, size_t rcpt)
 	}
 	if (!leg->begun)
 		begin_leg(leg, route->envelope);
-	add_to_leg(leg, rcpt, path);
+	add_to_leg(leg, rcpt, recipient);
 }
 
 /* All legs work on their answers while the first ones are read. */
@@ -332,7 +344,7 @@ route_free(struct delivery *delivery)
 	struct route *route = route_of(delivery);
 
 	for (size_t i = 0; i < route->leg_count; i++) {
-		free(route->legs[i].paths);
+		free(route->legs[i].recipients);
 		rcpts_clear(&route->legs[i].rcpts);
 	}
 	rcpts_clear(&route->refused);
@@ -343,6 +355,7 @@ route_free(struct delivery *delivery)
 
 static const struct delivery_ops route_ops = {
     .probe = route_probe,
+    .takes_dsn = route_takes_dsn,
     .begin = route_begin,
     .rcpt = route_rcpt,
     .send = route_send,

@@ -140,7 +140,7 @@ sendmail_answer(struct delivery *delivery, size_t *rcpt, struct status *status,
 	(void)deadline;
 	if (!rcpts_next(&sendmail->queue, rcpt))
 		return false;
-	const struct path *path = sendmail->envelope->rcpt[*rcpt];
+	const struct path *path = &sendmail->envelope->rcpt[*rcpt]->path;
 	size_t argument = strlen(path->mailbox) + 1;
 	if (sendmail->misreads)
 		set_misreads(sendmail, status);
@@ -195,7 +195,7 @@ start_run(struct sendmail *sendmail, const size_t *rcpts, size_t count,
 	const char **mailboxes = xcalloc(count, sizeof *mailboxes);
 
 	for (size_t i = 0; i < count; i++)
-		mailboxes[i] = envelope->rcpt[rcpts[i]]->mailbox;
+		mailboxes[i] = envelope->rcpt[rcpts[i]]->path.mailbox;
 	sendmail_run_start(
 	    &sendmail->run, envelope->sender->mailbox, mailboxes, count, until);
 	free(mailboxes);

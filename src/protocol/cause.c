@@ -13,6 +13,7 @@ static const char *const names[CAUSE_COUNT] = {
     [CAUSE_DELIVERY] = "delivery",
     [CAUSE_DELIVERY_SETUP] = "delivery-setup",
     [CAUSE_DOMAIN] = "domain",
+    [CAUSE_DSN] = "dsn",
     [CAUSE_GROUP] = "group",
     [CAUSE_LOOP] = "loop",
     [CAUSE_MIXED] = "mixed",

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/decimal.h"
+#include "protocol/dsn.h"
 #include "protocol/limits.h"
 
 /* What is left of a line. */
@@ -12,16 +13,11 @@ struct scan {
 	const char *at, *end;
 };
 
-struct word {
-	const char *text;
-	size_t len;
-};
-
 typedef bool parse_arguments(
     struct command *command, struct scan *scan, struct status *fault);
 
 static bool
-word_is(struct word word, const char *name)
+word_is(struct command_word word, const char *name)
 {
 	return word.len == strlen(name) &&
 	       strncasecmp(word.text, name, word.len) == 0;
@@ -41,11 +37,11 @@ skip_spaces(struct scan *scan)
 }
 
 /* The octets up to the next space; len 0 at the end of the line. */
-static struct word
+static struct command_word
 next_word(struct scan *scan)
 {
 	skip_spaces(scan);
-	struct word word = {.text = scan->at};
+	struct command_word word = {.text = scan->at};
 	while (scan->at < scan->end && !is_space(*scan->at))
 		scan->at++;
 	word.len = (size_t)(scan->at - word.text);
@@ -54,7 +50,7 @@ next_word(struct scan *scan)
 
 /* As many digits as there are; false for none. Overflow is UINT64_MAX. */
 static bool
-parse_number(struct word word, uint64_t *number)
+parse_number(struct command_word word, uint64_t *number)
 {
 	return word.len > 0 &&
 	       decimal_digits(word.text, word.len, number) == word.len;
@@ -84,7 +80,7 @@ parse_anything(struct command *command, struct scan *scan, struct status *fault)
 static bool
 parse_name(struct command *command, struct scan *scan, struct status *fault)
 {
-	struct word word = next_word(scan);
+	struct command_word word = next_word(scan);
 
 	if (word.len == 0 || word.len > LIMIT_PEER_NAME) {
 		status_set(fault, 501, "5.5.4", "A host name is needed");
@@ -108,7 +104,7 @@ parse_vrfy(struct command *command, struct scan *scan, struct status *fault)
 static bool
 parse_chunk(struct command *command, struct scan *scan, struct status *fault)
 {
-	struct word last;
+	struct command_word last;
 
 	if (parse_number(next_word(scan), &command->chunk) &&
 	    command->chunk <= INT64_MAX) {
@@ -129,13 +125,73 @@ enum parameter {
 	PARAMETER_PRDR = 4,
 	PARAMETER_SIZE = 8,
 	PARAMETER_SMTPUTF8 = 16,
+	PARAMETER_RET = 32,
+	PARAMETER_ENVID = 64,
+	PARAMETER_NOTIFY = 128,
+	PARAMETER_ORCPT = 256,
 };
 
-/* One parameter of MAIL; *good says whether its value is right. */
+/* A parameter as it stands in the line, without what is behind the '='. */
+struct parameter_text {
+	struct command_word key, value;
+	bool has_value;
+};
+
+/* One parameter; *good says whether its value is right. */
+typedef enum parameter parse_parameter(
+    struct command *command, const struct parameter_text *text, bool *good);
+
+/* The parameters of RFC 3461, whether they are offered or not. */
 static enum parameter
-parse_mail_parameter(struct command *command, struct word key,
-    struct word value, bool has_value, bool *good)
+note_dsn(struct command *command, const struct parameter_text *text,
+    struct command_word *to, enum parameter is)
 {
+	*to = text->value;
+	if (command->dsn.text == NULL)
+		command->dsn = text->key;
+	return is;
+}
+
+static enum parameter
+parse_rcpt_parameter(
+    struct command *command, const struct parameter_text *text, bool *good)
+{
+	if (word_is(text->key, "NOTIFY")) {
+		*good = dsn_is_notify(text->value.text, text->value.len);
+		return note_dsn(
+		    command, text, &command->notify, PARAMETER_NOTIFY);
+	}
+	if (word_is(text->key, "ORCPT")) {
+		*good = text->has_value;
+		return note_dsn(
+		    command, text, &command->orcpt, PARAMETER_ORCPT);
+	}
+	return PARAMETER_UNKNOWN;
+}
+
+static enum parameter
+parse_mail_dsn(
+    struct command *command, const struct parameter_text *text, bool *good)
+{
+	if (word_is(text->key, "RET")) {
+		*good = dsn_is_ret(text->value.text, text->value.len);
+		return note_dsn(command, text, &command->ret, PARAMETER_RET);
+	}
+	if (word_is(text->key, "ENVID")) {
+		*good = text->has_value;
+		return note_dsn(
+		    command, text, &command->envid, PARAMETER_ENVID);
+	}
+	return PARAMETER_UNKNOWN;
+}
+
+static enum parameter
+parse_mail_parameter(
+    struct command *command, const struct parameter_text *text, bool *good)
+{
+	struct command_word key = text->key, value = text->value;
+	bool has_value = text->has_value;
+
 	if (word_is(key, "SIZE")) {
 		/* RFC 1870 5: 1 to 20 digits */
 		*good = value.len <= 20 && parse_number(value, &command->size);
@@ -160,44 +216,52 @@ parse_mail_parameter(struct command *command, struct word key,
 		command->smtputf8 = *good = !has_value;
 		return PARAMETER_SMTPUTF8;
 	}
-	return PARAMETER_UNKNOWN;
+	return parse_mail_dsn(command, text, good);
 }
 
 static void
-unknown_parameter(struct status *fault, struct word key)
+unknown_parameter(struct status *fault, struct command_word key)
 {
 	status_set(fault, 555, "5.5.4", "Parameter not supported: %.*s",
 	    key.len < 40 ? (int)key.len : 40, key.text);
 }
 
+static struct parameter_text
+split_parameter(struct command_word word)
+{
+	struct parameter_text text = {.key = word, .value.text = ""};
+	const char *equals = memchr(word.text, '=', word.len);
+
+	if (equals == NULL)
+		return text;
+	text.has_value = true;
+	text.key.len = (size_t)(equals - word.text);
+	text.value.text = equals + 1;
+	text.value.len = word.len - text.key.len - 1;
+	return text;
+}
+
 static bool
-parse_mail_parameters(
-    struct command *command, struct scan *scan, struct status *fault)
+parse_parameters(struct command *command, struct scan *scan,
+    parse_parameter *parse, struct status *fault)
 {
 	unsigned seen = 0;
 
 	for (;;) {
-		struct word key = next_word(scan),
-			    value = {.text = "", .len = 0};
-		if (key.len == 0)
+		struct command_word word = next_word(scan);
+		if (word.len == 0)
 			return true;
-		const char *equals = memchr(key.text, '=', key.len);
-		if (equals != NULL) {
-			value.text = equals + 1;
-			value.len = key.len - (size_t)(value.text - key.text);
-			key.len = (size_t)(equals - key.text);
-		}
+		struct parameter_text text = split_parameter(word);
 		bool good = false;
-		enum parameter is = parse_mail_parameter(
-		    command, key, value, equals != NULL, &good);
+		enum parameter is = parse(command, &text, &good);
 		if (is == PARAMETER_UNKNOWN) {
-			unknown_parameter(fault, key);
+			unknown_parameter(fault, text.key);
 			return false;
 		}
 		if (!good || (seen & is) != 0) {
 			status_set(fault, 501, "5.5.4",
-			    "Bad or repeated parameter: %.*s", (int)key.len,
-			    key.text);
+			    "Bad or repeated parameter: %.*s",
+			    (int)text.key.len, text.key.text);
 			return false;
 		}
 		seen |= is;
@@ -265,11 +329,21 @@ command_path_allowed(
 	return false;
 }
 
+bool
+command_dsn_allowed(
+    const struct command *command, bool offered, struct status *fault)
+{
+	if (offered || command->dsn.text == NULL)
+		return true;
+	unknown_parameter(fault, command->dsn);
+	return false;
+}
+
 static bool
 parse_mail(struct command *command, struct scan *scan, struct status *fault)
 {
 	return parse_path(command, scan, "FROM:", "5.1.7", fault) &&
-	       parse_mail_parameters(command, scan, fault) &&
+	       parse_parameters(command, scan, parse_mail_parameter, fault) &&
 	       command_path_allowed(command, command->smtputf8, fault);
 }
 
@@ -289,11 +363,7 @@ parse_rcpt(struct command *command, struct scan *scan, struct status *fault)
 		status_set(fault, 501, "5.1.3", "A recipient needs a domain");
 		return false;
 	}
-	struct word parameter = next_word(scan);
-	if (parameter.len == 0)
-		return true;
-	unknown_parameter(fault, parameter);
-	return false;
+	return parse_parameters(command, scan, parse_rcpt_parameter, fault);
 }
 
 static const struct {
@@ -328,7 +398,7 @@ static const struct {
 static size_t
 find_row(struct scan *scan)
 {
-	struct word verb = next_word(scan);
+	struct command_word verb = next_word(scan);
 	size_t row = 0;
 
 	while (table[row].name[0] != '\0' && !word_is(verb, table[row].name))

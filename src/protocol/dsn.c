@@ -108,6 +108,19 @@ dsn_is_notify(const char *text, size_t len)
 }
 
 bool
+dsn_wants_success(const char *notify)
+{
+	for (;; notify++) {
+		size_t len = strcspn(notify, ",");
+		if (text_is(notify, len, "SUCCESS"))
+			return true;
+		notify += len;
+		if (*notify == '\0')
+			return false;
+	}
+}
+
+bool
 dsn_is_orcpt(const char *text, size_t len, bool smtputf8)
 {
 	const char *semicolon = memchr(text, ';', len);

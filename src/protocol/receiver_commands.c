@@ -29,6 +29,8 @@ proceed_ehlo(struct receiver *r, const struct command *command)
 	receiver_say_line(r, "250-ENHANCEDSTATUSCODES");
 	receiver_say_line(r, "250-CHUNKING");
 	receiver_say_line(r, "250-SMTPUTF8");
+	if (r->options.dsn)
+		receiver_say_line(r, "250-DSN");
 	snprintf(line, sizeof line, "250-LIMITS RCPTMAX=%d", LIMIT_RCPTS);
 	receiver_say_line(r, line);
 	receiver_say_line(r, "250 PRDR");
@@ -83,8 +85,8 @@ proceed_rcpt(struct receiver *r, const struct command *command)
 		return;
 	}
 	r->excused = 0;
-	receiver_transaction_add(t, &command->path);
-	struct path *path = t->rcpts[t->envelope.rcpts - 1];
+	receiver_transaction_add(t, command);
+	struct path *path = &t->rcpts[t->envelope.rcpts - 1]->path;
 	if (path_domain(path)[0] == '\0')
 		path_complete(path, r->options.postmaster_domain);
 	receiver_emit(r, RECEIVER_RCPT);
@@ -255,7 +257,8 @@ receiver_run_command(struct receiver *r, const char *line, size_t len)
 	r->progress++;
 	r->line = line;
 	r->line_len = len;
-	bool good = command_parse(&command, line, len, &fault);
+	bool good = command_parse(&command, line, len, &fault) &&
+		    command_dsn_allowed(&command, r->options.dsn, &fault);
 	if (command.verb == COMMAND_MAIL)
 		receiver_mail_comes(r);
 	else if (!follows_mail(command.verb))

@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "protocol/command.h"
 #include "protocol/content.h"
+#include "protocol/dsn.h"
 #include "protocol/limits.h"
 #include "protocol/receiver.h"
 #include "protocol/trace.h"
@@ -43,8 +44,10 @@ struct slot {
 struct transaction {
 	bool open;
 	struct path sender;
+	char ret[sizeof "FULL"];
+	char envid[DSN_ENVID_MAX + 1];
 	struct envelope envelope;
-	struct path **rcpts; /* envelope.rcpts of them, owned */
+	struct recipient **rcpts; /* envelope.rcpts of them, owned */
 	bool *accepted; /* one for each */
 	size_t accepted_count;
 	struct status *outcomes; /* of the accepted, once the text is whole */
@@ -122,7 +125,8 @@ void receiver_transaction_abort(struct receiver *r);
 void receiver_mail_comes(struct receiver *r);
 void receiver_transaction_begin(
     struct receiver *r, const struct command *command);
-void receiver_transaction_add(struct transaction *t, const struct path *path);
+void receiver_transaction_add(
+    struct transaction *t, const struct command *command);
 void receiver_slot_add(
     struct receiver *r, const struct status *status, size_t rcpt);
 void receiver_answer_rcpt(

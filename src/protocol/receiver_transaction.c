@@ -107,6 +107,54 @@ receiver_mail_comes(struct receiver *r)
 	r->mail_refused = true;
 }
 
+/* Returns to, with the value behind it; NULL where there is none. */
+static const char *
+keep_value(char *to, const struct command_word *value)
+{
+	if (value->text == NULL)
+		return NULL;
+	memcpy(to, value->text, value->len);
+	to[value->len] = '\0';
+	return to;
+}
+
+/*
+ * RFC 3461 5.1 has 501 for an ENVID or ORCPT that is malformed. But an MTA
+ * writes an ORCPT of its own for each recipient, of whatever the address was
+ * before it was rewritten, and limits of an ENVID differ: 501 would bounce mail
+ * of which nobody wants a report. They are passed over, and a report lacks
+ * them.
+ */
+static void
+note_dsn_of_mail(struct transaction *t, const struct command *command)
+{
+	const struct command_word *envid = &command->envid;
+
+	t->envelope.ret = keep_value(t->ret, &command->ret);
+	if (envid->text != NULL && dsn_is_envid(envid->text, envid->len))
+		t->envelope.envid = keep_value(t->envid, envid);
+}
+
+/* With its values behind it. */
+static struct recipient *
+make_recipient(const struct command *command, bool smtputf8)
+{
+	struct command_word notify = command->notify, orcpt = command->orcpt;
+
+	if (orcpt.text != NULL &&
+	    !dsn_is_orcpt(orcpt.text, orcpt.len, smtputf8))
+		orcpt = (struct command_word){.text = NULL};
+	struct recipient *recipient =
+	    xmalloc(sizeof *recipient + notify.len + orcpt.len + 2);
+	char *values = (char *)(recipient + 1);
+	*recipient = (struct recipient){
+	    .path = command->path,
+	    .notify = keep_value(values, &notify),
+	    .orcpt = keep_value(values + notify.len + 1, &orcpt),
+	};
+	return recipient;
+}
+
 void
 receiver_transaction_begin(struct receiver *r, const struct command *command)
 {
@@ -121,21 +169,21 @@ receiver_transaction_begin(struct receiver *r, const struct command *command)
 	    .eightbit = command->eightbit,
 	    .smtputf8 = command->smtputf8,
 	};
+	note_dsn_of_mail(t, command);
 	trace_count_init(&t->trace, r->options.hostname);
 	receiver_emit(r, RECEIVER_MAIL);
 }
 
 void
-receiver_transaction_add(struct transaction *t, const struct path *path)
+receiver_transaction_add(struct transaction *t, const struct command *command)
 {
 	size_t n = t->envelope.rcpts;
 
-	t->rcpts = array_more(t->rcpts, n, sizeof(struct path *));
+	t->rcpts = array_more(t->rcpts, n, sizeof(struct recipient *));
 	t->accepted = array_more(t->accepted, n, sizeof(bool));
-	t->rcpts[n] = xmalloc(sizeof(struct path));
-	*t->rcpts[n] = *path;
+	t->rcpts[n] = make_recipient(command, t->envelope.smtputf8);
 	t->accepted[n] = false;
-	t->envelope.rcpt = (const struct path *const *)t->rcpts;
+	t->envelope.rcpt = (const struct recipient *const *)t->rcpts;
 	t->envelope.rcpts = n + 1;
 }
 

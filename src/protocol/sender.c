@@ -93,6 +93,8 @@ sender_mail(struct sender *sender, const struct envelope *envelope)
 	begin_transaction(sender);
 	sender->mails++;
 	sender->now.size = envelope->size;
+	sender->now.ret = envelope->ret;
+	sender->now.envid = envelope->envid;
 	sender->now.smtputf8 = envelope->smtputf8 && sender->takes_smtputf8;
 	/* A header in UTF-8 is one of eight bits. */
 	sender->now.eightbit = (envelope->eightbit || envelope->smtputf8) &&
@@ -100,15 +102,15 @@ sender_mail(struct sender *sender, const struct envelope *envelope)
 	if (sender->dirty)
 		sender_push_step(sender, (struct step){.kind = STEP_RSET});
 	sender_push_step(
-	    sender, (struct step){.kind = STEP_MAIL, .path = envelope->sender});
+	    sender, (struct step){.kind = STEP_MAIL, .from = envelope->sender});
 	sender_process(sender);
 }
 
 void
-sender_rcpt(struct sender *sender, const struct path *to, size_t rcpt)
+sender_rcpt(struct sender *sender, const struct recipient *to, size_t rcpt)
 {
 	sender_push_step(
-	    sender, (struct step){.kind = STEP_RCPT, .rcpt = rcpt, .path = to});
+	    sender, (struct step){.kind = STEP_RCPT, .rcpt = rcpt, .to = to});
 	sender->now.rcpts++;
 	sender->now.answers_owed++;
 	sender_process(sender);
@@ -368,6 +370,12 @@ bool
 sender_takes_smtputf8(const struct sender *sender)
 {
 	return sender->takes_smtputf8;
+}
+
+bool
+sender_takes_dsn(const struct sender *sender)
+{
+	return sender->takes_dsn;
 }
 
 bool

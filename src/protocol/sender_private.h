@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "protocol/address.h"
 #include "protocol/dots.h"
+#include "protocol/dsn.h"
 #include "protocol/meaning.h"
 #include "protocol/reply.h"
 #include "protocol/sender.h"
@@ -20,15 +21,17 @@ enum {
 	SENDER_INPUT_SIZE = 16 * 1024,
 	/* Text goes out in pieces of this size: few writes, little memory. */
 	SENDER_TEXT_MAX = 64 * 1024,
-	/* MAIL with parameters, or RCPT: verb, path, CRLF. */
-	SENDER_COMMAND_MAX = ADDRESS_MAX + 128,
+	/* RCPT, the longest: verb, path, values, the names before them, CRLF.
+	 * MAIL has ENVID in place of ORCPT. */
+	SENDER_COMMAND_MAX = ADDRESS_MAX + DSN_ORCPT_MAX + DSN_NOTIFY_MAX + 128,
 };
 
 struct step {
 	enum step_kind kind;
 	bool orphan; /* its transaction was aborted */
 	size_t rcpt;
-	const struct path *path;
+	const struct path *from; /* MAIL */
+	const struct recipient *to; /* RCPT */
 };
 
 enum data_state {
@@ -43,6 +46,7 @@ enum data_state {
 struct transaction {
 	uint64_t size;
 	bool eightbit, smtputf8; /* said with MAIL */
+	const char *ret, *envid; /* where DSN is listed; NULL: not given */
 	enum data_state data;
 	bool answered; /* the service replied to any of it */
 	struct dots dots;
@@ -71,7 +75,7 @@ struct sender {
 
 	bool open;
 	/* as listed */
-	bool pipelining, takes_size, takes_eightbit, takes_smtputf8;
+	bool pipelining, takes_size, takes_eightbit, takes_smtputf8, takes_dsn;
 	uint64_t size_max;
 	uint64_t rcpt_max, mail_max; /* 0: no limit is known */
 	uint64_t mails; /* transactions that began on this connection */

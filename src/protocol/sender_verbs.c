@@ -9,6 +9,7 @@
 
 #include "base/decimal.h"
 #include "base/transcript.h"
+#include "protocol/envelope.h"
 
 static void __attribute__((format(printf, 2, 3)))
 put_line(struct sender *sender, const char *format, ...)
@@ -44,24 +45,44 @@ write_plain(struct sender *sender, const struct step *step)
 	put_line(sender, "%s", sender_verbs[step->kind].name);
 }
 
+/* " KEY=", or nothing where the value must not be said. */
+static const char *
+dsn_key(const struct sender *sender, const char *key, const char *value)
+{
+	return sender->takes_dsn && value != NULL ? key : "";
+}
+
+static const char *
+dsn_value(const struct sender *sender, const char *value)
+{
+	return sender->takes_dsn && value != NULL ? value : "";
+}
+
 static void
 write_mail(struct sender *sender, const struct step *step)
 {
+	const char *ret = sender->now.ret, *envid = sender->now.envid;
 	char size[32] = "";
 
 	if (sender->takes_size && sender->now.size > 0)
 		snprintf(size, sizeof size, " SIZE=%llu",
 		    (unsigned long long)sender->now.size);
 	sender->dirty = true;
-	put_line(sender, "MAIL FROM:<%s>%s%s%s", step->path->mailbox, size,
-	    sender->now.eightbit ? " BODY=8BITMIME" : "",
-	    sender->now.smtputf8 ? " SMTPUTF8" : "");
+	put_line(sender, "MAIL FROM:<%s>%s%s%s%s%s%s%s", step->from->mailbox,
+	    size, sender->now.eightbit ? " BODY=8BITMIME" : "",
+	    sender->now.smtputf8 ? " SMTPUTF8" : "",
+	    dsn_key(sender, " RET=", ret), dsn_value(sender, ret),
+	    dsn_key(sender, " ENVID=", envid), dsn_value(sender, envid));
 }
 
 static void
 write_rcpt(struct sender *sender, const struct step *step)
 {
-	put_line(sender, "RCPT TO:<%s>", step->path->mailbox);
+	const char *notify = step->to->notify, *orcpt = step->to->orcpt;
+
+	put_line(sender, "RCPT TO:<%s>%s%s%s%s", step->to->path.mailbox,
+	    dsn_key(sender, " NOTIFY=", notify), dsn_value(sender, notify),
+	    dsn_key(sender, " ORCPT=", orcpt), dsn_value(sender, orcpt));
 }
 
 static void
@@ -138,6 +159,8 @@ note_keyword(struct sender *sender, const char *line)
 		sender->takes_eightbit = true;
 	else if (len == 8 && strncasecmp(line, "SMTPUTF8", len) == 0)
 		sender->takes_smtputf8 = true;
+	else if (len == 3 && strncasecmp(line, "DSN", len) == 0)
+		sender->takes_dsn = true;
 	else if (len == 6 && strncasecmp(line, "LIMITS", len) == 0)
 		note_limits(sender, value);
 	else if (len == 4 && strncasecmp(line, "SIZE", len) == 0) {

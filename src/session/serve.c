@@ -321,6 +321,7 @@ serve_run(const struct serve_options *options, struct serve_result *result)
 	struct receiver_options receiver_options = {
 	    .hostname = options->hostname,
 	    .size_max = options->size_max,
+	    .dsn = delivery_takes_dsn(s.delivery),
 	    .newline = options->config->bare_newline,
 	    .postmaster_domain = options->account->accept.items[0],
 	    .transcript = options->transcript,

@@ -71,7 +71,7 @@ log_recipients(struct log_line *line, const struct serve *s,
     const struct envelope *envelope, size_t only, const struct status *told)
 {
 	char id[80];
-	const struct path *rcpt = envelope->rcpt[only];
+	const struct path *rcpt = &envelope->rcpt[only]->path;
 	const struct config_delivery *delivery =
 	    destinations_find(s->options->destinations, rcpt);
 
@@ -108,7 +108,7 @@ serve_log_refusal(const struct serve *s, const struct envelope *envelope,
 		return;
 	begin_refusal(&line, s, told);
 	log_path(&line, "from", envelope->sender);
-	log_path(&line, "to", envelope->rcpt[rcpt]);
+	log_path(&line, "to", &envelope->rcpt[rcpt]->path);
 	if (s->octets > 0)
 		log_number(&line, "size", s->octets);
 	log_recipients(&line, s, envelope, rcpt, told);
@@ -182,7 +182,7 @@ serve_log_message(const struct serve *s, const struct envelope *envelope,
 	char to[ADDRESS_MAX + sizeof ",<>"]; /* one at least */
 
 	for (i = first; i < envelope->rcpts; i++) {
-		const char *mailbox = envelope->rcpt[i]->mailbox;
+		const char *mailbox = envelope->rcpt[i]->path.mailbox;
 		if (status_class(&told[i]) != 2)
 			continue;
 		if (len + strlen(mailbox) + sizeof ",<>" > sizeof to ||

@@ -16,7 +16,7 @@ const struct config_delivery *
 serve_delivery_of(const struct serve *s, size_t rcpt)
 {
 	return destinations_find(s->options->destinations,
-	    receiver_envelope(s->receiver)->rcpt[rcpt]);
+	    &receiver_envelope(s->receiver)->rcpt[rcpt]->path);
 }
 
 void
@@ -84,7 +84,8 @@ is_down(const struct serve *s, const struct config_delivery *delivery,
 static enum ledger_admission
 admit(struct serve *s, size_t rcpt, struct status *status)
 {
-	const struct path *path = receiver_envelope(s->receiver)->rcpt[rcpt];
+	const struct path *path =
+	    &receiver_envelope(s->receiver)->rcpt[rcpt]->path;
 	const struct config_delivery *delivery = serve_delivery_of(s, rcpt);
 
 	if (!accepts(s, path, status)) {

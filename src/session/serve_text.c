@@ -33,7 +33,7 @@ only_rcpt(const struct serve *s)
 			continue;
 		if (only != NULL)
 			return NULL;
-		only = envelope->rcpt[i]->mailbox;
+		only = envelope->rcpt[i]->path.mailbox;
 	}
 	return only;
 }

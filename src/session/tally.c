@@ -147,7 +147,7 @@ tell_tally(struct tally *tally, uint64_t hash, const struct status *status)
 static uint64_t
 digest_rcpt(const struct envelope *envelope, size_t rcpt)
 {
-	const char *mailbox = envelope->rcpt[rcpt]->mailbox;
+	const char *mailbox = envelope->rcpt[rcpt]->path.mailbox;
 
 	return digest_message(envelope, mailbox, strlen(mailbox));
 }

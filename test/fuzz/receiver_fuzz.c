@@ -48,8 +48,8 @@ take_event(struct driver *d, const struct receiver_event *event)
 		assert(event->rcpt < envelope->rcpts);
 		assert(envelope->smtputf8 ||
 		       (path_is_ascii(envelope->sender) &&
-			   path_is_ascii(envelope->rcpt[event->rcpt])));
-		log_text(&d->seen, envelope->rcpt[event->rcpt]->mailbox);
+			   path_is_ascii(&envelope->rcpt[event->rcpt]->path)));
+		log_text(&d->seen, envelope->rcpt[event->rcpt]->path.mailbox);
 		d->asked[d->asked_count++] = event->rcpt;
 		break;
 	case RECEIVER_TEXT:
@@ -88,7 +88,7 @@ take_event(struct driver *d, const struct receiver_event *event)
 static void
 answer(struct driver *d, size_t rcpt, bool at_end)
 {
-	char kind = receiver_envelope(d->receiver)->rcpt[rcpt]->mailbox[0];
+	char kind = receiver_envelope(d->receiver)->rcpt[rcpt]->path.mailbox[0];
 	struct status status;
 
 	if (kind == (at_end ? 'd' : 'b'))

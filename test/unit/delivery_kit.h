@@ -28,8 +28,8 @@ enum { KIT_RCPTS = 1000, KIT_PATIENCE_MS = 60 * 1000, KIT_STOP_MS = 100 };
 struct kit {
 	char folder[64]; /* a scratch folder */
 	struct path sender;
-	struct path *paths;
-	const struct path **rcpts;
+	struct recipient *recipients;
+	const struct recipient **rcpts;
 	struct envelope envelope;
 	struct status answers[KIT_RCPTS], results[KIT_RCPTS];
 	bool joined[KIT_RCPTS]; /* to the result that came next */
@@ -57,7 +57,7 @@ kit_setup(void **state)
 {
 	struct kit *kit = calloc(1, sizeof *kit);
 
-	kit->paths = calloc(KIT_RCPTS, sizeof *kit->paths);
+	kit->recipients = calloc(KIT_RCPTS, sizeof *kit->recipients);
 	kit->rcpts = calloc(KIT_RCPTS, sizeof *kit->rcpts);
 	snprintf(kit->folder, sizeof kit->folder, "/tmp/odmr-unit-XXXXXX");
 	*state = kit;
@@ -79,7 +79,7 @@ kit_teardown(void **state)
 	if (kit->delivery != NULL)
 		kit->delivery->ops->free(kit->delivery);
 	nftw(kit->folder, kit_remove, 16, FTW_DEPTH | FTW_PHYS);
-	free(kit->paths);
+	free(kit->recipients);
 	free(kit->rcpts);
 	free(kit);
 	return 0;
@@ -124,8 +124,8 @@ kit_ask(struct kit *kit, const char *sender, const char *const *rcpts)
 	kit_path(&kit->sender, sender);
 	delivery->ops->begin(delivery, &kit->envelope);
 	for (size_t i = 0; rcpts[i] != NULL; i++) {
-		kit_path(&kit->paths[i], rcpts[i]);
-		kit->rcpts[i] = &kit->paths[i];
+		kit_path(&kit->recipients[i].path, rcpts[i]);
+		kit->rcpts[i] = &kit->recipients[i];
 		kit->envelope.rcpts++;
 		delivery->ops->rcpt(delivery, i);
 	}

@@ -151,6 +151,17 @@ test_values_of_rcpt(void **state)
 }
 
 static void
+test_who_wants_a_report_of_success(void **state)
+{
+	(void)state;
+	assert_true(dsn_wants_success("SUCCESS"));
+	assert_true(dsn_wants_success("Delay,success"));
+	assert_true(dsn_wants_success("SUCCESS,FAILURE"));
+	assert_false(dsn_wants_success("NEVER"));
+	assert_false(dsn_wants_success("FAILURE,DELAY"));
+}
+
+static void
 test_nul_is_never_part_of_a_value(void **state)
 {
 	(void)state;
@@ -167,6 +178,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_values_of_mail),
 	    cmocka_unit_test(test_values_of_rcpt),
+	    cmocka_unit_test(test_who_wants_a_report_of_success),
 	    cmocka_unit_test(test_nul_is_never_part_of_a_value),
 	};
 

@@ -247,7 +247,7 @@ rcpt_of(const struct world *w, size_t index)
 {
 	const struct envelope *envelope = receiver_envelope(w->receiver);
 
-	return (unsigned)(envelope->rcpt[index]->mailbox[0] - 'a');
+	return (unsigned)(envelope->rcpt[index]->path.mailbox[0] - 'a');
 }
 
 static bool
@@ -289,7 +289,7 @@ on_rcpt(struct world *w, size_t index)
 
 	w->local[index] = false;
 	switch (ledger_rcpt(
-	    w->ledger, index, envelope->rcpt[index], &target, &status)) {
+	    w->ledger, index, &envelope->rcpt[index]->path, &target, &status)) {
 	case LEDGER_ASK:
 		w->asked[w->asked_count++] = index;
 		break;

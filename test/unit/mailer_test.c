@@ -323,20 +323,21 @@ service_end(struct service *service)
 
 enum { PATHS = 1000 };
 static struct path sender_path = {.mailbox = "a@b.example", .local_len = 1};
-static struct path paths[PATHS];
-static const struct path *rcpts[PATHS];
+static struct recipient recipients[PATHS];
+static const struct recipient *rcpts[PATHS];
 
 /* The longer the domain, the more there is to write. */
 static void
 name_recipients(const char *domain)
 {
 	for (int i = 0; i < PATHS; i++) {
-		int len = snprintf(
-		    paths[i].mailbox, sizeof paths[i].mailbox, "n%d", i);
-		paths[i].local_len = (size_t)len;
-		snprintf(paths[i].mailbox + len,
-		    sizeof paths[i].mailbox - (size_t)len, "@%s", domain);
-		rcpts[i] = &paths[i];
+		int len = snprintf(recipients[i].path.mailbox,
+		    sizeof recipients[i].path.mailbox, "n%d", i);
+		recipients[i].path.local_len = (size_t)len;
+		snprintf(recipients[i].path.mailbox + len,
+		    sizeof recipients[i].path.mailbox - (size_t)len, "@%s",
+		    domain);
+		rcpts[i] = &recipients[i];
 	}
 }
 
@@ -765,10 +766,12 @@ test_relay_guard(void **state)
 	service_start(&service, "close\n");
 	struct delivery *delivery = new_mailer(&service, true, LONG_MS);
 	for (size_t i = 0; i < sizeof mailboxes / sizeof mailboxes[0]; i++) {
-		paths[0] = (struct path){.local_len = strlen(mailboxes[i]),
-		    .quoted = mailboxes[i][0] == '"'};
-		snprintf(paths[0].mailbox, sizeof paths[0].mailbox,
-		    "%s@c.example", mailboxes[i]);
+		recipients[0].path =
+		    (struct path){.local_len = strlen(mailboxes[i]),
+			.quoted = mailboxes[i][0] == '"'};
+		snprintf(recipients[0].path.mailbox,
+		    sizeof recipients[0].path.mailbox, "%s@c.example",
+		    mailboxes[i]);
 		hand_over(delivery, &message);
 		assert_string_equal(message.told, "553 ");
 	}
@@ -966,6 +969,45 @@ test_collect(void **state)
 	}
 }
 
+/*
+ * Who was promised a report of success waits for a provider that writes it; for
+ * others it is as if their sender had asked for nothing.
+ */
+static void
+test_a_service_that_stops_listing_dsn(void **state)
+{
+	struct service service;
+	struct deadline deadline = deadline_in(LONG_MS, 0);
+	struct delivery_can can;
+	struct error err;
+	struct message message = {
+	    .rcpts = 1, .text_waits = true, .text = "x\r\n"};
+	(void)state;
+
+	service_start(&service,
+	    "> 220 local\n<\n> 250-local|250-DSN|250 PIPELINING\n" ONE_OK
+	    "close\ngreet\n" ONE_OK "<\n");
+	struct delivery *delivery = new_mailer(&service, false, LONG_MS);
+	assert_false(delivery_takes_dsn(delivery));
+	assert_true(delivery->ops->probe(delivery, &can, &deadline, &err));
+	assert_true(delivery_takes_dsn(delivery));
+	recipients[0].notify = "FAILURE,SUCCESS";
+	recipients[1].notify = "NEVER";
+	hand_over(delivery, &message);
+	assert_string_equal(message.told, "250 / ready 250 ");
+	message.rcpts = 2;
+	hand_over(delivery, &message);
+	assert_string_equal(message.told, "451 250 / ready 250 ");
+	assert_false(delivery_takes_dsn(delivery));
+	recipients[0].notify = recipients[1].notify = NULL;
+	delivery->ops->free(delivery);
+	service_end(&service);
+	assert_string_equal(service.heard,
+	    "(LHLO me|MAIL FROM:<a@b.example>|RCPT TO:<n0@c.example>"
+	    " NOTIFY=FAILURE,SUCCESS|DATA|x|.|"
+	    "(MAIL FROM:<a@b.example>|RCPT TO:<n1@c.example>|DATA|x|.|QUIT|");
+}
+
 static void
 test_probe(void **state)
 {
@@ -1016,6 +1058,7 @@ main(void)
 	    cmocka_unit_test(test_a_service_that_does_not_accept_us),
 	    cmocka_unit_test(test_collect),
 	    cmocka_unit_test(test_probe),
+	    cmocka_unit_test(test_a_service_that_stops_listing_dsn),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

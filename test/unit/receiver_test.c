@@ -33,7 +33,7 @@ struct driver {
 struct dialogue {
 	const char *name, *in, *out, *seen;
 	uint64_t max;
-	bool reject;
+	bool reject, dsn;
 };
 
 static void note(struct driver *d, const char *format, ...)
@@ -52,6 +52,22 @@ note(struct driver *d, const char *format, ...)
 }
 
 static void
+note_value(struct driver *d, const char *name, const char *value)
+{
+	if (value != NULL)
+		note(d, " %s=%s", name, value);
+}
+
+static void
+note_rcpt(struct driver *d, const struct recipient *rcpt)
+{
+	note(d, "RCPT <%s>", rcpt->path.mailbox);
+	note_value(d, "NOTIFY", rcpt->notify);
+	note_value(d, "ORCPT", rcpt->orcpt);
+	note(d, "\n");
+}
+
+static void
 take_event(struct driver *d, const struct receiver_event *event)
 {
 	const struct envelope *envelope = receiver_envelope(d->receiver);
@@ -60,12 +76,15 @@ take_event(struct driver *d, const struct receiver_event *event)
 	case RECEIVER_MAIL:
 		assert_int_equal(d->open, 0);
 		d->open = 1;
-		note(d, "MAIL <%s>%s%s%s\n", envelope->sender->mailbox,
+		note(d, "MAIL <%s>%s%s%s", envelope->sender->mailbox,
 		    envelope->eightbit ? " 8" : "", envelope->prdr ? " P" : "",
 		    envelope->smtputf8 ? " U" : "");
+		note_value(d, "RET", envelope->ret);
+		note_value(d, "ENVID", envelope->envid);
+		note(d, "\n");
 		break;
 	case RECEIVER_RCPT:
-		note(d, "RCPT <%s>\n", envelope->rcpt[event->rcpt]->mailbox);
+		note_rcpt(d, envelope->rcpt[event->rcpt]);
 		d->asked[d->asked_count++] = event->rcpt;
 		break;
 	case RECEIVER_TEXT:
@@ -102,7 +121,7 @@ take_event(struct driver *d, const struct receiver_event *event)
 static void
 answer(struct driver *d, size_t rcpt, bool at_end)
 {
-	char kind = receiver_envelope(d->receiver)->rcpt[rcpt]->mailbox[0];
+	char kind = receiver_envelope(d->receiver)->rcpt[rcpt]->path.mailbox[0];
 	struct status status;
 
 	if (kind == (at_end ? 'd' : 'b'))
@@ -180,13 +199,14 @@ feed_text(struct driver *d, const char *text)
 }
 
 static void
-driver_open(struct driver *d, uint64_t max, bool reject)
+driver_open_with(struct driver *d, uint64_t max, bool reject, bool dsn)
 {
 	*d = (struct driver){.max = max};
 	transcript_init(&d->transcript, "provider", false);
 	struct receiver_options options = {
 	    .hostname = "mail.example.org",
 	    .size_max = max,
+	    .dsn = dsn,
 	    .newline = reject ? RECEIVER_REJECT : RECEIVER_NORMALIZE,
 	    .postmaster_domain = "example.org",
 	    .transcript = &d->transcript,
@@ -195,6 +215,12 @@ driver_open(struct driver *d, uint64_t max, bool reject)
 	buf_init(&d->seen, 4 << 20);
 	d->receiver = receiver_new(&options);
 	run_engine(d);
+}
+
+static void
+driver_open(struct driver *d, uint64_t max, bool reject)
+{
+	driver_open_with(d, max, reject, false);
 }
 
 static void
@@ -225,21 +251,30 @@ expect(
 	"250-mail.example.org\r\n250-PIPELINING\r\n250-SIZE 5000\r\n"          \
 	"250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-CHUNKING\r\n"          \
 	"250-SMTPUTF8\r\n250-LIMITS RCPTMAX=1000\r\n250 PRDR\r\n"
-#define MAIL_OK "250 2.1.0 Ok\r\n"
-#define RCPT_OK "250 2.1.5 ok\r\n"
-#define GO_ON   "354 End data with <CR><LF>.<CR><LF>\r\n"
-#define OK      "250 2.0.0 ok\r\n"
-#define RSET_OK "250 2.0.0 Ok\r\n"
-#define BYE     "221 2.0.0 Bye\r\n"
-#define QUITS   "CLOSE 1\n"
-#define START   "EHLO p\r\n"
-#define OPEN    "MAIL FROM:<s@x>\r\nRCPT TO:<a@y>\r\n"
-#define OPENED  MAIL_OK RCPT_OK
-#define SEEN    "MAIL <s@x>\nRCPT <a@y>\n"
-#define R1      "RECEIVED: x\r\n x\r\n"
-#define R4      R1 R1 R1 R1
-#define R16     R4 R4 R4 R4
-#define R96     R16 R16 R16 R16 R16 R16
+#define DSN_HELLO                                                              \
+	"250-mail.example.org\r\n250-PIPELINING\r\n250-SIZE 5000\r\n"          \
+	"250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-CHUNKING\r\n"          \
+	"250-SMTPUTF8\r\n250-DSN\r\n250-LIMITS RCPTMAX=1000\r\n250 PRDR\r\n"
+#define BAD(name) "501 5.5.4 Bad or repeated parameter: " name "\r\n"
+#define NOT(name) "555 5.5.4 Parameter not supported: " name "\r\n"
+#define X10       "xxxxxxxxxx"
+#define X100      X10 X10 X10 X10 X10 X10 X10 X10 X10 X10
+#define X490      X100 X100 X100 X100 X10 X10 X10 X10 X10 X10 X10 X10 X10
+#define MAIL_OK   "250 2.1.0 Ok\r\n"
+#define RCPT_OK   "250 2.1.5 ok\r\n"
+#define GO_ON     "354 End data with <CR><LF>.<CR><LF>\r\n"
+#define OK        "250 2.0.0 ok\r\n"
+#define RSET_OK   "250 2.0.0 Ok\r\n"
+#define BYE       "221 2.0.0 Bye\r\n"
+#define QUITS     "CLOSE 1\n"
+#define START     "EHLO p\r\n"
+#define OPEN      "MAIL FROM:<s@x>\r\nRCPT TO:<a@y>\r\n"
+#define OPENED    MAIL_OK RCPT_OK
+#define SEEN      "MAIL <s@x>\nRCPT <a@y>\n"
+#define R1        "RECEIVED: x\r\n x\r\n"
+#define R4        R1 R1 R1 R1
+#define R16       R4 R4 R4 R4
+#define R96       R16 R16 R16 R16 R16 R16
 #define OWN                                                                    \
 	"Received: from p ([192.0.2.1])\r\n\tby Mail.Example.org\r\n"          \
 	" (odmr-agent) with ESMTP\r\n"
@@ -277,7 +312,7 @@ static const struct dialogue dialogues[] = {
 	      "RCPT TO:<a4@y>\r\nQUIT\r\n",
 	HELLO MAIL_OK RCPT_OK
 	"501 5.1.3 Bad address syntax\r\n550 5.1.1 no\r\n"
-	"555 5.5.4 Parameter not supported: NOTIFY=NEVER\r\n" RCPT_OK BYE,
+	"555 5.5.4 Parameter not supported: NOTIFY\r\n" RCPT_OK BYE,
 	"MAIL <>\nRCPT <a1@y>\nRCPT <b2@y>\nRCPT <a4@y>\nABORT\n" QUITS},
     {"PRDR",
 	START "MAIL FROM:<s@x> PRDR BODY=8BITMIME SIZE=9\r\nRCPT TO:<a1@y>\r\n"
@@ -494,6 +529,53 @@ static const struct dialogue dialogues[] = {
 	      "553 5.6.7 An address beyond ASCII needs SMTPUTF8\r\n"
 	      "501 5.1.3 A recipient is needed\r\n" BYE,
 	"MAIL <>\nABORT\n" QUITS},
+    {"DSN is handed on octet for octet",
+	START "MAIL FROM:<s@x> SIZE=9 ret=hdrs ENVID=QQ+3D1\r\n"
+	      "RCPT TO:<a1@y> ORCPT=RFC822;a+2Bb@y notify=Delay,Success\r\n"
+	      "RCPT TO:<a2@y> NOTIFY=NEVER\r\nRCPT TO:<a3@y>\r\nRSET\r\n"
+	      "MAIL FROM:<s@x>\r\nRCPT TO:<a4@y>\r\nQUIT\r\n",
+	DSN_HELLO MAIL_OK RCPT_OK RCPT_OK RCPT_OK RSET_OK MAIL_OK RCPT_OK BYE,
+	"MAIL <s@x> RET=hdrs ENVID=QQ+3D1\n"
+	"RCPT <a1@y> NOTIFY=Delay,Success ORCPT=RFC822;a+2Bb@y\n"
+	"RCPT <a2@y> NOTIFY=NEVER\nRCPT <a3@y>\nABORT\n"
+	"MAIL <s@x>\nRCPT <a4@y>\nABORT\n" QUITS,
+	.dsn = true},
+    {"DSN that says nothing clear",
+	START "MAIL FROM:<s@x> RET=ALL\r\nMAIL FROM:<s@x> RET\r\n"
+	      "MAIL FROM:<s@x> RET=FULL RET=FULL\r\nMAIL FROM:<s@x> ENVID\r\n"
+	      "MAIL FROM:<s@x> NOTIFY=NEVER\r\nMAIL FROM:<s@x>\r\n"
+	      "RCPT TO:<a@y> NOTIFY=NEVER,DELAY\r\nRCPT TO:<a@y> NOTIFY=\r\n"
+	      "RCPT TO:<a@y> NOTIFY=DELAY NOTIFY=DELAY\r\n"
+	      "RCPT TO:<a@y> ORCPT\r\nRCPT TO:<a@y> ORCPT=a;b ORCPT=a;b\r\n"
+	      "RCPT TO:<a@y> RET=FULL\r\nQUIT\r\n",
+	DSN_HELLO BAD("RET") BAD("RET") BAD("RET") BAD("ENVID") NOT("NOTIFY")
+	    MAIL_OK BAD("NOTIFY") BAD("NOTIFY") BAD("NOTIFY") BAD("ORCPT")
+		BAD("ORCPT") NOT("RET") BYE,
+	"MAIL <s@x>\nABORT\n" QUITS, .dsn = true},
+    {"an ORCPT or ENVID that is malformed keeps no mail away",
+	START "MAIL FROM:<s@x> ENVID=" X100 "\r\n"
+	      "MAIL FROM:<s@x> ENVID=" X100 "x RET=FULL\r\n"
+	      "RCPT TO:<a1@y> ORCPT=rfc822;m+C3+BCller@y NOTIFY=NEVER\r\n"
+	      "RCPT TO:<a2@y> ORCPT=utf-8;\xc3\xa4@y\r\n"
+	      "RCPT TO:<a3@y> ORCPT=rfc822;" X490 "xxxx\r\n"
+	      "RCPT TO:<a4@y> ORCPT=rfc822;" X490 "xxx\r\nQUIT\r\n",
+	DSN_HELLO MAIL_OK MAIL_OK RCPT_OK RCPT_OK RCPT_OK RCPT_OK BYE,
+	"MAIL <s@x> ENVID=" X100 "\nABORT\nMAIL <s@x> RET=FULL\n"
+	"RCPT <a1@y> NOTIFY=NEVER\nRCPT <a2@y>\nRCPT <a3@y>\n"
+	"RCPT <a4@y> ORCPT=rfc822;" X490 "xxx\nABORT\n" QUITS,
+	.dsn = true},
+    {"ORCPT beyond ASCII with SMTPUTF8",
+	START "MAIL FROM:<s@x> SMTPUTF8\r\n"
+	      "RCPT TO:<a1@y> ORCPT=utf-8;\xc3\xa4@y\r\nQUIT\r\n",
+	DSN_HELLO MAIL_OK RCPT_OK BYE,
+	"MAIL <s@x> U\nRCPT <a1@y> ORCPT=utf-8;\xc3\xa4@y\nABORT\n" QUITS,
+	.dsn = true},
+    {"DSN where it is not offered",
+	START "MAIL FROM:<s@x> ENVID=1 RET=FULL\r\nMAIL FROM:<s@x>\r\n"
+	      "RCPT TO:<a@y> ORCPT=rfc822;a@y NOTIFY=NEVER\r\n"
+	      "RCPT TO:<a@y>\r\nQUIT\r\n",
+	HELLO NOT("ENVID") MAIL_OK NOT("ORCPT") RCPT_OK BYE,
+	SEEN "ABORT\n" QUITS},
 };
 
 static void
@@ -502,8 +584,8 @@ run_dialogue(const struct dialogue *dialogue, size_t step, bool reversed)
 	struct driver d;
 	char want[8000];
 
-	driver_open(
-	    &d, dialogue->max != 0 ? dialogue->max : 5000, dialogue->reject);
+	driver_open_with(&d, dialogue->max != 0 ? dialogue->max : 5000,
+	    dialogue->reject, dialogue->dsn);
 	d.reversed = reversed;
 	feed(&d, dialogue->in, strlen(dialogue->in), step);
 	if (!d.closed) {

@@ -21,7 +21,7 @@
  */
 struct double_delivery {
 	struct delivery delivery;
-	bool there, ready, gone;
+	bool there, ready, gone, dsn;
 	uint64_t size_max;
 	const struct envelope *envelope;
 	size_t queue[8], queued, answered;
@@ -56,6 +56,14 @@ double_probe(struct delivery *delivery, struct delivery_can *can,
 	return to->there;
 }
 
+static bool
+double_takes_dsn(const struct delivery *delivery)
+{
+	const struct double_delivery *to = (const void *)delivery;
+
+	return to->dsn;
+}
+
 static void
 double_begin(struct delivery *delivery, const struct envelope *envelope)
 {
@@ -72,7 +80,10 @@ double_rcpt(struct delivery *delivery, size_t rcpt)
 	struct double_delivery *to = double_of(delivery);
 
 	assert_int_equal(rcpt, to->envelope->rcpts - 1);
-	note(to, to->envelope->rcpt[rcpt]->mailbox);
+	note(to, to->envelope->rcpt[rcpt]->path.mailbox);
+	/* What was asked for him came along. */
+	assert_string_equal(to->envelope->rcpt[rcpt]->notify, "NEVER");
+	assert_string_equal(to->envelope->envid, "7");
 	to->queue[to->queued++] = rcpt;
 }
 
@@ -85,8 +96,8 @@ double_send(struct delivery *delivery, bool text_waits)
 static bool
 asks_for(const struct double_delivery *to, size_t rcpt, const char *what)
 {
-	return strncmp(to->envelope->rcpt[rcpt]->mailbox, what, strlen(what)) ==
-	       0;
+	return strncmp(to->envelope->rcpt[rcpt]->path.mailbox, what,
+		   strlen(what)) == 0;
 }
 
 static bool
@@ -164,6 +175,7 @@ double_gone(const struct delivery *delivery)
 
 static const struct delivery_ops double_ops = {
     .probe = double_probe,
+    .takes_dsn = double_takes_dsn,
     .begin = double_begin,
     .rcpt = double_rcpt,
     .send = double_send,
@@ -279,17 +291,20 @@ static void
 hand_over(
     struct delivery *route, const struct split *split, struct telling *telling)
 {
-	struct path paths[4], sender = {.mailbox = ""};
-	const struct path *rcpts[4];
-	struct envelope envelope = {.sender = &sender, .rcpt = rcpts};
+	struct path sender = {.mailbox = ""};
+	struct recipient recipients[4];
+	const struct recipient *rcpts[4];
+	struct envelope envelope = {
+	    .sender = &sender, .rcpt = rcpts, .envid = "7"};
 	struct deadline deadline = deadline_in(1000, 0);
 	struct status status;
 	size_t rcpt;
 
 	route->ops->begin(route, &envelope);
 	for (size_t i = 0; i < 4 && split->rcpts[i] != NULL; i++) {
-		path_set(&paths[i], split->rcpts[i]);
-		rcpts[i] = &paths[i];
+		recipients[i] = (struct recipient){.notify = "NEVER"};
+		path_set(&recipients[i].path, split->rcpts[i]);
+		rcpts[i] = &recipients[i];
 		envelope.rcpts = i + 1;
 		route->ops->rcpt(route, i);
 	}
@@ -354,6 +369,11 @@ test_probe(void **state)
 	struct delivery *route = fixture.route;
 	assert_true(route->ops->probe(route, &can, &deadline, &err));
 	assert_int_equal(can.size_max, 0);
+	assert_false(delivery_takes_dsn(route));
+	fixture.legs[0].dsn = true;
+	assert_false(delivery_takes_dsn(route));
+	fixture.legs[1].dsn = true;
+	assert_true(delivery_takes_dsn(route));
 	fixture.legs[0].size_max = 2000;
 	fixture.legs[1].size_max = 1000;
 	assert_true(route->ops->probe(route, &can, &deadline, &err));

@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/transcript.h"
 #include "protocol/dots.h"
+#include "protocol/dsn.h"
 
 /*
  * One dialogue, a line for each move:
@@ -24,8 +25,9 @@
  *	<eof		it closes
  *	> LINE		the sender must have said so, and this next
  *	>		the sender must have said nothing more
- *	mail, mail8, mailu	sender_mail() from a@b.example, size 1234; 8:
- *			8BITMIME, u: SMTPUTF8
+ *	mail, mail8, mailu, maild	sender_mail() from a@b.example, size 1234;
+ *			8: 8BITMIME, u: SMTPUTF8, d: with RET and ENVID; n9 has
+ *			NOTIFY, n8 ORCPT too
  *	rcpt N		sender_rcpt() of nN@c.example
  *	data, dot, abort, quit, timeout
  *	text TEXT	"|" stands for CRLF; all of it must be taken
@@ -67,6 +69,21 @@ static const struct dialogue dialogues[] = {
 	"< 250 smtputf8\nmailu\n"
 	"> MAIL FROM:<a@b.example> BODY=8BITMIME SMTPUTF8\n>\n< 250 ok\n"
 	"abort\nmail\n> RSET\n< 250 ok\n> MAIL FROM:<a@b.example>\n>\n"},
+    {"DSN goes on as it came where it is listed", true,
+	"< 220 local\n> EHLO me\n< 250-local\n< 250-PIPELINING\n"
+	"< 250 dsn\nmaild\nrcpt 1\nrcpt 8\nrcpt 9\ndata\n"
+	"> MAIL FROM:<a@b.example> RET=hdrs ENVID=QQ+3D1\n"
+	"> RCPT TO:<n1@c.example>\n"
+	"> RCPT TO:<n8@c.example> NOTIFY=Delay,SUCCESS ORCPT=rfc822;x+2B@y\n"
+	"> RCPT TO:<n9@c.example> NOTIFY=NEVER\n> DATA\n>\n"},
+    {"DSN goes on over LMTP", false,
+	"< 220 local\n> LHLO me\n< 250-local\n< 250-PIPELINING\n"
+	"< 250 DSN\nmaild\nrcpt 9\n"
+	"> MAIL FROM:<a@b.example> RET=hdrs ENVID=QQ+3D1\n"
+	"> RCPT TO:<n9@c.example> NOTIFY=NEVER\n>\n"},
+    {"DSN is not said where it is not listed", false,
+	LMTP_HELLO "maild\nrcpt 8\n> MAIL FROM:<a@b.example> SIZE=1234\n"
+		   "> RCPT TO:<n8@c.example>\n>\n"},
     {"a header in UTF-8 goes to any service of eight bits", false,
 	LMTP_HELLO
 	"mailu\n> MAIL FROM:<a@b.example> SIZE=1234 BODY=8BITMIME\n>\n"},
@@ -321,7 +338,8 @@ struct player {
 	const struct dialogue *dialogue;
 	size_t chunk;
 	struct sender *sender;
-	struct path from, to[10];
+	struct path from;
+	struct recipient to[10];
 	char said[4096]; /* what the sender said and nobody looked at */
 	size_t said_len;
 };
@@ -484,7 +502,9 @@ play_mail(struct player *player, const char *parameter)
 	struct envelope envelope = {.sender = &player->from,
 	    .size = 1234,
 	    .eightbit = *parameter == '8',
-	    .smtputf8 = *parameter == 'u'};
+	    .smtputf8 = *parameter == 'u',
+	    .ret = *parameter == 'd' ? "hdrs" : NULL,
+	    .envid = *parameter == 'd' ? "QQ+3D1" : NULL};
 
 	sender_mail(player->sender, &envelope);
 }
@@ -547,8 +567,11 @@ play_all(const struct dialogue *dialogue, size_t chunk)
 	snprintf(player.from.mailbox, sizeof player.from.mailbox, "%s",
 	    "a@b.example");
 	for (int i = 0; i < 10; i++)
-		snprintf(player.to[i].mailbox, sizeof player.to[i].mailbox,
-		    "n%d@c.example", i);
+		snprintf(player.to[i].path.mailbox,
+		    sizeof player.to[i].path.mailbox, "n%d@c.example", i);
+	player.to[8].notify = "Delay,SUCCESS";
+	player.to[8].orcpt = "rfc822;x+2B@y";
+	player.to[9].notify = "NEVER";
 	for (const char *at = dialogue->script; *at != '\0';) {
 		size_t len = strcspn(at, "\n");
 		char line[600];
@@ -646,19 +669,27 @@ test_dots_full(void **state)
 }
 
 static struct sender *
-open_lmtp(struct player *player, struct transcript *transcript)
+open_service(
+    struct player *player, struct transcript *transcript, const char *hello)
 {
 	struct sender_options options = {
 	    .lmtp = true, .hostname = "me", .transcript = transcript};
 
 	*player = (struct player){.chunk = 4000, .dialogue = &dialogues[0]};
 	player->sender = sender_new(&options);
-	say(player, "220 local\r\n250-local\r\n250-size 123456789012\r\n"
-		    "250-pipelining\r\n250 SIZES 7");
+	say(player, hello);
 	assert_true(sender_is_open(player->sender));
 	player_hear(player);
 	player->said_len = 0;
 	return player->sender;
+}
+
+static struct sender *
+open_lmtp(struct player *player, struct transcript *transcript)
+{
+	return open_service(player, transcript,
+	    "220 local\r\n250-local\r\n250-size 123456789012\r\n"
+	    "250-pipelining\r\n250 SIZES 7");
 }
 
 static void
@@ -681,14 +712,15 @@ test_many_recipients(void **state)
 {
 	struct transcript transcript;
 	struct player player;
-	struct path from = {.mailbox = ""}, to = {.quoted = false};
+	struct path from = {.mailbox = ""};
+	struct recipient to = {.notify = NULL};
 	size_t octets = 0, len, lines = 0, answers = 0, rcpt;
 	struct status status;
 	(void)state;
 
 	transcript_init(&transcript, "local", false);
 	struct sender *sender = open_lmtp(&player, &transcript);
-	memset(to.mailbox, 'x', ADDRESS_MAX);
+	memset(to.path.mailbox, 'x', ADDRESS_MAX);
 	sender_mail(
 	    sender, &(struct envelope){.sender = &from, .eightbit = true});
 	for (size_t i = 0; i < 1000; i++)
@@ -718,6 +750,44 @@ test_many_recipients(void **state)
 	transcript_clear(&transcript);
 }
 
+/* The longest path with the longest values: nothing is cut. */
+static void
+test_longest_commands(void **state)
+{
+	struct transcript transcript;
+	struct player player;
+	struct path from = {.mailbox = ""};
+	struct recipient to = {.notify = "SUCCESS,FAILURE,DELAY"};
+	char orcpt[DSN_ORCPT_MAX + 1] = "", envid[DSN_ENVID_MAX + 1] = "";
+	const struct envelope envelope = {.sender = &from,
+	    .size = UINT64_MAX,
+	    .eightbit = true,
+	    .smtputf8 = true,
+	    .ret = "FULL",
+	    .envid = envid};
+	size_t len;
+	(void)state;
+
+	memset(from.mailbox, 'x', ADDRESS_MAX);
+	memset(to.path.mailbox, 'x', ADDRESS_MAX);
+	memset(orcpt, 'x', DSN_ORCPT_MAX);
+	memset(envid, 'x', DSN_ENVID_MAX);
+	to.orcpt = orcpt;
+	transcript_init(&transcript, "local", false);
+	struct sender *sender = open_service(&player, &transcript,
+	    "220 local\r\n250-local\r\n250-DSN\r\n250-SIZE\r\n250-8BITMIME"
+	    "\r\n250-SMTPUTF8\r\n250 PIPELINING");
+	sender_mail(sender, &envelope);
+	sender_rcpt(sender, &to, 0);
+	sender_output(sender, &len);
+	assert_int_equal(len,
+	    strlen("MAIL FROM:<> SIZE= BODY=8BITMIME SMTPUTF8 RET=FULL ENVID="
+		   "\r\nRCPT TO:<> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=\r\n") +
+		2 * ADDRESS_MAX + 20 + DSN_ORCPT_MAX + DSN_ENVID_MAX);
+	sender_free(sender);
+	transcript_clear(&transcript);
+}
+
 /* Text beyond the buffer waits for the writing. */
 static void
 test_text_is_bounded(void **state)
@@ -733,7 +803,7 @@ test_text_is_bounded(void **state)
 	transcript_init(&transcript, "local", true);
 	struct sender *sender = open_lmtp(&player, &transcript);
 	sender_mail(sender, &(struct envelope){.sender = &path});
-	sender_rcpt(sender, &path, 0);
+	sender_rcpt(sender, &(struct recipient){.path = path}, 0);
 	sender_data(sender);
 	player_hear(&player);
 	say(&player, "250 ok\r\n250 ok\r\n354 go");
@@ -766,6 +836,7 @@ main(void)
 	    cmocka_unit_test(test_dots_full),
 	    cmocka_unit_test(test_size_limit),
 	    cmocka_unit_test(test_many_recipients),
+	    cmocka_unit_test(test_longest_commands),
 	    cmocka_unit_test(test_text_is_bounded),
 	};
 

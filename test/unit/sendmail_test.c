@@ -112,11 +112,11 @@ test_arguments_and_text(void **state)
 		size_t joined = 0, accepted = 0;
 		for (size_t k = 0; k < kit->envelope.rcpts; k++) {
 			joined += kit->joined[k];
-			accepted += path_is_plain(&kit->paths[k]);
+			accepted += path_is_plain(&kit->recipients[k].path);
 		}
 		assert_int_equal(joined, accepted - 1);
 		for (size_t k = 0; k < kit->envelope.rcpts; k++) {
-			bool plain = path_is_plain(&kit->paths[k]);
+			bool plain = path_is_plain(&kit->recipients[k].path);
 			assert_int_equal(
 			    kit->answers[k].code, plain ? 250 : 553);
 			assert_string_equal(kit->answers[k].enhanced,

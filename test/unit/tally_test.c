@@ -56,8 +56,9 @@ tell(struct tally *tally, char letter, bool refused)
 	bool taken = letter >= 'A' && letter <= 'Z';
 	char mailbox[] = {
 	    taken ? (char)(letter - 'A' + 'a') : letter, '@', 'x', '\0'};
-	struct path sender = path_of("s@y"), rcpt = path_of(mailbox);
-	const struct path *rcpts[] = {&rcpt};
+	struct path sender = path_of("s@y");
+	struct recipient rcpt = {.path = path_of(mailbox)};
+	const struct recipient *rcpts[] = {&rcpt};
 	struct envelope envelope = {
 	    .sender = &sender, .rcpt = rcpts, .rcpts = 1, .size = 99};
 	struct status status;
@@ -112,8 +113,9 @@ static bool
 is_stuck_after(unsigned connections, unsigned alike)
 {
 	struct tally tally = {.messages = 0};
-	struct path sender = path_of("s@y"), rcpt = path_of("a@x");
-	const struct path *rcpts[] = {&rcpt};
+	struct path sender = path_of("s@y");
+	struct recipient rcpt = {.path = path_of("a@x")};
+	const struct recipient *rcpts[] = {&rcpt};
 	struct envelope envelope = {
 	    .sender = &sender, .rcpt = rcpts, .rcpts = 1, .size = 99};
 
