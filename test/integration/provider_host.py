@@ -47,7 +47,7 @@ class ProviderHost:
             "tls_key_file": os.path.join(self.folder, "key.pem"),
             "users_file": os.path.join(self.folder, "users"),
             "run_dir": os.path.join(self.folder, "run"),
-            "user": "root", "hold": "30s", "settle": "1s",
+            "user": "root", "hold": "30s", "settle": t.seconds(3, most=60),
             "log_level": "debug",
             "postfix_config": self.postfix.folder,
             "inner_port": self.inner_port,

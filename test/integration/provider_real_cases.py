@@ -228,7 +228,7 @@ def test_cuts_at_any_octet(t, cut):
     """Nothing is lost, and nothing comes twice, whichever connection is cut.
     ODMR_CUTS: how often."""
     wanted = int(os.environ.get("ODMR_CUTS", "12"))
-    host = ProviderHost(t, hold="0s", settle="1s", postfix_user="root"
+    host = ProviderHost(t, hold="0s", settle=t.seconds(2, most=60), postfix_user="root"
                         if cut == cut_postfix else None)
     account = host.account(drain=False)
     cutter = cut(host, account)

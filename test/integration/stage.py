@@ -183,10 +183,10 @@ class Stage:
             self._slowness = slowness()
         return self._slowness
 
-    def seconds(self, count):
-        """A limit of the agent's configuration that only what hangs may reach:
-        so many seconds on a quiet machine."""
-        return "%ds" % math.ceil(count * self.slowness())
+    def seconds(self, count, most=3600):
+        """A limit of a configuration that only what hangs may reach: so many
+        seconds on a quiet machine, and no more than the key takes."""
+        return "%ds" % min(math.ceil(count * self.slowness()), most)
 
     def account(self, provider, **keys):
         """An account's keys; a key set to None is left out."""
