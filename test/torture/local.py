@@ -6,6 +6,7 @@ much, at each step of its dialogue.
 What it did not answer for it has not taken. Where it said yes in a way that
 nobody need understand (a megabyte of it), it has; then it may come twice.
 """
+import math
 import os
 import time
 
@@ -22,8 +23,10 @@ VERBS = ("GREETING", "HELLO", "MAIL", "RCPT", "DATA", "TEXT", "END", "RSET",
 TIMES = (1, 2, 4)  # which of those of a verb
 SESSIONS = (("lmtp-several", PIPELINED), ("lmtp-several", PRDR),
             ("smtp", LOCKSTEP), ("smtp", PIPELINED), ("routes", PIPELINED))
-TIMEOUT = "2s"
+TIMEOUT = 2  # seconds on a quiet machine
+SLOWEST = 4  # times as long at most: each point waits for some of them
 LIMIT = 25  # seconds: some such time-outs one after the other
+pace = 1  # how slow the machine is, measured when a job begins
 
 
 def die(sock, _answer):
@@ -62,7 +65,7 @@ def answer_and_close(sock, answer):
 
 
 def late(sock, answer):
-    time.sleep(1.2)
+    time.sleep(1.2 * pace)
     sock.sendall(answer)
 
 
@@ -71,7 +74,7 @@ def slow(sock, answer):
     try:
         for octet in answer:
             sock.sendall(bytes([octet]))
-            time.sleep(0.4)
+            time.sleep(0.4 * pace)
     except OSError:
         pass  # the agent did not wait for the end
     raise Untaken
@@ -131,8 +134,16 @@ def jobs(setup):
     return found
 
 
+def paced(seconds):
+    """A time limit of the agent on this machine; late and slow go by it."""
+    global pace
+    pace = math.ceil(min(slowness(), SLOWEST))
+    return "%ds" % (seconds * pace)
+
+
 def misbehave(folder, tally, setup, kind, mode, way):
-    rig = Rig(os.path.join(folder, "rig"), setup, kind, mode, timeout=TIMEOUT)
+    rig = Rig(os.path.join(folder, "rig"), setup, kind, mode,
+              timeout=paced(TIMEOUT))
     for verb in VERBS:
         for nth in TIMES:
             point = rig.point()
@@ -148,7 +159,7 @@ def attempt(rig, point, tally, what, may_misunderstand=False):
         tally.counts["status %d" % status] += 1
         if status not in (0, 67, 75):
             raise Wrong("exit status %d" % status)
-        if point.max_seconds > LIMIT * slowness():
+        if point.max_seconds > LIMIT * max(pace, slowness()):
             raise Wrong("it took %.1f s" % point.max_seconds)
         rig.heal()
         lost = unrecorded(rig, point) if may_misunderstand else ()
@@ -161,7 +172,7 @@ def attempt(rig, point, tally, what, may_misunderstand=False):
 
 def run_scripts(folder, tally, setup):
     rig = Rig(os.path.join(folder, "rig"), setup, "sendmail", PIPELINED,
-              timeout="1s")
+              timeout=paced(1))
     for name, script in SCRIPTS.items():
         point = rig.point()
         rig.stores["local"].install("#!/bin/sh\n%s\n" % script)

@@ -14,6 +14,7 @@ import socket
 import threading
 
 import mail
+from patience import Patience
 
 
 def bare(text):
@@ -61,9 +62,12 @@ class Server:
 
     def settle(self):
         """Waits until all that the agent has said is read."""
+        patience = Patience(20)
         with self.quiet:
-            if not self.quiet.wait_for(lambda: self.talks == 0, 20):
-                raise AssertionError("a connection to the store stays open")
+            while self.talks:
+                if not (left := patience.left()):
+                    raise AssertionError("a connection to the store stays open")
+                self.quiet.wait(left)
 
     def taken(self):
         return [(r, bare(text)) for r, text in self.got]
