@@ -3,13 +3,16 @@
 system - a real systemd, booted in name spaces of its own.
 
 It sees this host's /usr, a fresh /etc and /var, what "make install" has put
-under DESTDIR, an empty network, and the folder shared() with us. All of it is
-gone when it ends. Where it cannot be had, Skip is raised with the reason.
+under DESTDIR (or what dpkg installs in there), an empty network, and the folder
+shared() with us. All of it is gone when it ends. Where it cannot be had, Skip is
+raised with the reason.
 """
+import ctypes
 import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
 
 from inside import Inside, first_child
@@ -18,6 +21,7 @@ from servers import Skip, until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NAME_SPACES = ["-m", "-p", "-n", "-C", "-i", "-u"]
+CLONE_NEWNET = 0x40000000  # setns(2); Python has it from 3.12 on
 COMMAND_LIMIT = 600  # seconds; the patience of a case ends before
 
 
@@ -60,7 +64,7 @@ class System(Inside):
             self.helper = subprocess.Popen(
                 ["unshare", "-f", "--kill-child"] + NAME_SPACES + [
                     os.path.join(HERE, "boot"), os.path.join(self.folder, "root"),
-                    installed, self.shared()],
+                    installed or "-", self.shared()],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 preexec_fn=self._enter)
         patience = Patience(30)
@@ -97,6 +101,26 @@ class System(Inside):
             " ".join(command), done.returncode, done.stdout.decode(),
             done.stderr.decode())
         return done
+
+    def in_its_network(self, make):
+        """What make() returns, called by a thread that is in the network of the
+        system, as are the sockets and threads that it makes."""
+        found = []
+
+        def enter():
+            with open("/proc/%s/ns/net" % self.init, "rb") as space:
+                libc = ctypes.CDLL(None, use_errno=True)
+                if libc.setns(space.fileno(), CLONE_NEWNET) != 0:
+                    found.append(OSError(ctypes.get_errno(), "setns"))
+                    return
+            found.append(make())
+
+        thread = threading.Thread(target=enter)
+        thread.start()
+        thread.join()
+        if not found or isinstance(found[0], OSError):
+            raise found[0] if found else AssertionError("the thread has failed")
+        return found[0]
 
     def systemctl(self, *words, status=0):
         return self.run("systemctl", *words, status=status)

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: ISC
+"""
+An upgrade of the Debian packages while they are at work, under a real systemd: dpkg
+installs the new version while mail is on its way, by both programs.
+"""
+import os
+import subprocess
+import threading
+
+import mail
+from certificate import Authority
+from doubles import Local
+from provider import Provider
+from provider_cases import SERVICE as PROVIDER, SOCKET, Host
+from servers import until
+from system_cases import CONFIG as AGENT_CONFIG
+from system_cases import FETCH, PASSWORD, SERVICE, TIMER, USER, Setting
+from turned import Ended, Folder, dotted
+
+
+class Halting(Folder):
+    """Sends half of its first message, and then nothing until the customer ends."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.halfway = threading.Event()
+        self.last_words = None  # what the customer said then
+
+    def send_text(self, line, text):
+        if self.last_words is not None:
+            return super().send_text(line, text)
+        line.command("DATA", 354)
+        line.send(dotted(text)[:len(text) // 2])
+        self.halfway.set()
+        self.last_words = line.wait_end(60)
+        raise Ended("in the midst of the message")
+
+
+class Upgrade(Setting):
+    """The old packages are installed, and a new one comes with upgrade()."""
+
+    source = None
+
+    def provider(self):
+        shared = self.system.shared
+        certificate = Authority(shared("ca")).issue("good", "provider", "IP:127.0.0.1")
+        self.source = self.source or Folder(shared("held"))
+        provider = self.system.in_its_network(lambda: Provider(
+            self.source, tls="starttls", certificate=certificate,
+            users={"office": PASSWORD}))
+        self.port = provider.port
+        self.ends.append(provider.close)
+
+    def start(self):
+        install(self.place, "old")
+        super().start()
+
+    def halting(self):
+        """The provider stops in the midst of the first message."""
+        self.source = Halting(self.system.shared("held"))
+        return self
+
+    def slow_delivery(self):
+        """A local server that has a message, and answers when go_on is set."""
+        reached, go_on = threading.Event(), threading.Event()
+
+        def end_of_data(_server, _argument):
+            reached.set()
+            until(go_on.is_set, 60, "the end of the wait")
+            return "250 2.0.0 taken"
+
+        path = self.system.shared("slow")
+        local = Local(path, answers={"END": end_of_data})
+        os.chmod(path, 0o666)
+        self.ends.append(local.close)
+        self.configure(delivery="{lmtp: /srv/test/slow}")
+        return local, reached, go_on
+
+    def outcome(self, name="001"):
+        with open(self.system.shared("held", name + ".json"), encoding="utf-8") as file:
+            return file.read()
+
+
+def install(place, age):
+    place.system().run("dpkg", "-i", *place.copy_packages(age))
+
+
+def beginning(place, age):
+    """The same, under way; its end is waited for by finish()."""
+    system = place.system()
+    return subprocess.Popen(system.enter() + ["dpkg", "-i"] + place.copy_packages(age),
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT)
+
+
+def finish(child):
+    out = child.communicate()[0].decode("utf-8", "replace")
+    assert child.returncode == 0, out
+
+
+def program_of(system, pid):
+    """What this process runs; "(deleted)" stands after one that was replaced."""
+    return os.readlink(system.path("/proc/%s/exe" % pid))
+
+
+def is_new(system, unit, before):
+    """The unit runs, another process than before, of the installed program."""
+    assert system.shown(unit, "ActiveState") == "active", system.shown(unit, "Result")
+    pid = system.shown(unit, "MainPID")
+    assert pid not in ("0", before), pid
+    assert not program_of(system, pid).endswith("(deleted)"), program_of(system, pid)
+    return pid
+
+
+def came_once(local, sent):
+    wrong = mail.same([mail.stored(text) for _, _, text in local.messages],
+                      [mail.stored(text) for text in sent])
+    assert wrong is None, wrong
+
+
+def test_upgrade_waits_for_a_delivery(place):
+    """The local server has a message and has not answered: its answer reaches the
+    provider, the new program runs, and nothing comes twice."""
+    with Upgrade(place) as setting:
+        system = setting.system
+        local, reached, go_on = setting.slow_delivery()
+        sent = setting.hold()
+        system.systemctl("start", SERVICE)
+        before = system.shown(SERVICE, "MainPID")
+        until(reached.is_set, what="the end of the data")
+        child = beginning(place, "new")
+        until(lambda: setting.active(SERVICE) == "deactivating", 60, "the stop")
+        go_on.set()
+        finish(child)
+        is_new(system, SERVICE, before)
+        assert '"250' in setting.outcome(), "the provider would send it again"
+        more = setting.hold()
+        system.systemctl("kill", "-s", "USR1", "--kill-who=main", SERVICE)
+        until(lambda: len(local.messages) >= 2, what="a message by the new program")
+        came_once(local, [sent, more])
+
+
+def test_upgrade_in_the_midst_of_a_message(place):
+    """What came of it is dropped, the provider is told in order, and the new program
+    fetches it, whole and once."""
+    with Upgrade(place).halting() as setting:
+        system = setting.system
+        sent = setting.hold(lines=4000)
+        system.systemctl("start", SERVICE)
+        before = system.shown(SERVICE, "MainPID")
+        until(setting.source.halfway.is_set, what="half of the message")
+        install(place, "new")
+        is_new(system, SERVICE, before)
+        assert setting.source.last_words.startswith(b"421 4.3.2 "), \
+            setting.source.last_words
+        setting.arrived(1)
+        wrong = mail.same(setting.dovecot.mail(USER), [sent])
+        assert wrong is None, wrong
+        assert '"250' in setting.outcome()
+
+
+def test_upgrade_leaves_a_fetch_alone(place):
+    """One that the timer has started ends with the old program; the timer goes on."""
+    with Upgrade(place) as setting:
+        system = setting.system
+        local, reached, go_on = setting.slow_delivery()
+        sent = setting.hold()
+        system.systemctl("start", TIMER)
+        system.systemctl("start", "--no-block", FETCH)
+        until(reached.is_set, what="the end of the data")
+        pid = system.shown(FETCH, "MainPID")
+        install(place, "new")
+        assert program_of(system, pid).endswith("(deleted)"), "it was started anew"
+        assert setting.active(TIMER) == "active"
+        assert setting.active(SERVICE) == "inactive"
+        go_on.set()
+        until(lambda: setting.active(FETCH) == "inactive", what="the end of the fetch")
+        assert system.shown(FETCH, "Result") == "success"
+        assert '"250' in setting.outcome(), "the provider would send it again"
+        came_once(local, [sent])
+
+
+CUSTOMER = """\
+hostname: mail.example.org
+accounts:
+  office:
+    provider: 127.0.0.1
+    user: office
+    password: geheim
+    tls_pins: %s
+    domains: [example.org]
+deliveries:
+  local: {lmtp: /srv/test/office}
+"""
+# As a customer's schedule would, over and over.
+CALLS = """
+    until odmr-agent fetch office >>/srv/test/calls 2>&1 &&
+            grep -q '^office: [1-9] message' /srv/test/calls; do sleep 0.2; done
+"""
+
+
+def upgrade_of_the_provider(place, where):
+    """While a message of Postfix is on its way to a customer whose local server does
+    not answer at this place of it: the port stays open, and the message comes whole
+    and once."""
+    install(place, "old")
+    with Host(place) as host:
+        system = host.system
+        reached, go_on = threading.Event(), threading.Event()
+
+        def halt(_server, _argument):
+            reached.set()
+            until(go_on.is_set, 120, "the upgrade")
+
+        local = Local(system.shared("office"), answers={where: halt})
+        os.chmod(system.shared("office"), 0o666)
+        pins = host.shell("grep -o 'tls_pins:.*' " + AGENT_CONFIG).stdout.decode()
+        system.write(AGENT_CONFIG, CUSTOMER % pins.split(": ")[1].strip(), 0o600)
+        system.systemctl("start", SOCKET)
+        opened = system.shown(SOCKET, "ActiveEnterTimestampMonotonic")
+        sent = mail.stored(mail.message("long", body=b"A line of many.\r\n" * 250000))
+        for name, text in (("long", sent), ("calls", b"")):
+            with open(system.shared(name), "wb") as file:
+                file.write(text)
+        host.shell("sendmail -f friend@remote.example anna@example.org </srv/test/long")
+        customer = subprocess.Popen(system.enter() + ["bash", "-c", CALLS],
+                                    stdin=subprocess.DEVNULL)
+        try:
+            until(reached.is_set, what="the message at the customer")
+            before = host.pid()
+            child = beginning(place, "new")
+            until(lambda: host.pid() not in ("0", before), 60, "the new program")
+            go_on.set()
+            finish(child)
+            is_new(system, PROVIDER, before)
+            assert system.shown(SOCKET, "ActiveEnterTimestampMonotonic") == opened
+            until(lambda: customer.poll() is not None, 60,
+                  "the message; the journal: " + host.journal()[-3000:])
+        finally:
+            go_on.set()
+            customer.kill()
+            local.close()
+        came_once(local, [sent])
+        until(lambda: b"queue is empty" in host.shell("postqueue -p").stdout,
+              what="the end of Postfix' queue")
+
+
+def test_upgrade_of_the_provider_in_the_midst_of_a_message(place):
+    """Postfix keeps it, and the next call of the customer brings it."""
+    upgrade_of_the_provider(place, "BODY")
+
+
+def test_upgrade_of_the_provider_before_an_answer(place):
+    """The customer has the message, and Postfix not yet his word for it."""
+    upgrade_of_the_provider(place, "END")
+
+
+def test_upgrade_starts_nothing(place):
+    install(place, "old")
+    install(place, "new")
+    for unit in (SERVICE, FETCH, TIMER, PROVIDER, SOCKET):
+        assert place.system().shown(unit, "ActiveState") == "inactive", unit
