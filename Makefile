@@ -111,7 +111,7 @@ FUZZ_LINKING := $(if $(filter fuzz,$(PROFILE)),-fsanitize=fuzzer)
 # For each target.
 FUZZ_SECONDS ?= 600
 
-.PHONY: all check integration fuzz bench bench-check size lint analyze demo deps install \
+.PHONY: all check integration fuzz bench bench-check trips size lint analyze demo deps install \
 	uninstall dist openwrt deb clean help unit-tests fuzz-targets fuzz-replay model mutants \
 	torture torture-tools property coverage growth
 all: $(PROGRAM) $(PROVIDER)	## build the programs
@@ -238,6 +238,9 @@ bench: $(PROGRAM) $(BENCH_TOOLS)	## how fast it is, and what it takes
 
 bench-check: $(PROGRAM)		## what a message costs, against the table
 	@test/bench/check --agent $(PROGRAM)
+
+trips: $(PROGRAM)		## round trips of a session, against the least
+	@test/bench/trips --agent $(PROGRAM)
 
 growth: $(PROGRAM)	## what the agent spends on twice as much of something
 	@test/bench/growth.py --agent $(PROGRAM)
