@@ -163,7 +163,7 @@ feed_watchdog(struct scheduler *scheduler)
 	if (scheduler->watchdog == 0 || clock_ms() < scheduler->watchdog_next)
 		return;
 	scheduler->watchdog_next = clock_ms() + scheduler->watchdog;
-	notify_send("WATCHDOG=1");
+	notify_alive();
 }
 
 static void

@@ -7,13 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/decimal.h"
 
-enum { STATE_MAX = 512 };
+enum {
+	STATE_MAX = 512,
+	/* Seconds: a service manager that is busy reads again by then. It gives
+	 * us 90 for READY=1. */
+	WAIT = 10,
+};
 
 /* The length of the address, 0 where there is none that can be used. */
 static socklen_t
@@ -36,21 +42,37 @@ find_socket(struct sockaddr_un *address)
 	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
 }
 
-void
-notify_send(const char *state)
+static void
+send_state(const char *state, int flags)
 {
+	const struct timeval wait = {.tv_sec = WAIT};
 	struct sockaddr_un address;
 	socklen_t len = find_socket(&address);
 
 	if (len == 0)
 		return;
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;
-	ssize_t sent = sendto(fd, state, strlen(state), MSG_NOSIGNAL,
-	    (const struct sockaddr *)&address, len);
-	(void)sent;
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) == 0) {
+		ssize_t sent =
+		    sendto(fd, state, strlen(state), MSG_NOSIGNAL | flags,
+			(const struct sockaddr *)&address, len);
+		(void)sent;
+	}
 	close(fd);
+}
+
+void
+notify_send(const char *state)
+{
+	send_state(state, 0);
+}
+
+void
+notify_alive(void)
+{
+	send_state("WATCHDOG=1", MSG_DONTWAIT);
 }
 
 void
@@ -59,7 +81,7 @@ notify_status(const char *text)
 	char state[STATE_MAX];
 
 	snprintf(state, sizeof state, "STATUS=%s", text);
-	notify_send(state);
+	send_state(state, MSG_DONTWAIT);
 }
 
 void

@@ -1,17 +1,27 @@
 /* SPDX-License-Identifier: ISC */
 #include "tell/notify.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+
+enum {
+	MANY = 2000, /* more than any queue takes */
+	PATIENCE = 12, /* times what notify_send() waits */
+};
 
 static int
 listen_at(const struct sockaddr_un *address, size_t path_len)
@@ -61,6 +71,70 @@ a_socket_in_a_folder_is_told(void **state)
 	notify_send("READY=1"); /* nobody is there */
 }
 
+/* Whether a process waits, or has ended. */
+static bool
+rests(pid_t pid)
+{
+	char path[64], text[256];
+
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	int fd = open(path, O_RDONLY);
+	assert_true(fd >= 0);
+	ssize_t got = read(fd, text, sizeof text - 1);
+	close(fd);
+	assert_true(got > 0);
+	text[got] = '\0';
+	const char *name_end = strrchr(text, ')');
+	assert_non_null(name_end);
+	return strchr("SZ", name_end[2]) != NULL;
+}
+
+/* Many services speak to one manager: what it waits for must reach it. */
+static void
+a_busy_manager_is_waited_for(void **state)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	char name[64], text[1024], word;
+	bool ready = false;
+	int begun[2];
+
+	(void)state;
+	snprintf(name, sizeof name, "@notify_busy.%d", (int)getpid());
+	memcpy(address.sun_path, name, strlen(name));
+	address.sun_path[0] = '\0';
+	int fd = listen_at(&address, strlen(name));
+	setenv("NOTIFY_SOCKET", name, 1);
+	for (int i = 0; i < MANY; i++)
+		notify_status("until there is no room");
+	notify_alive();
+	assert_int_equal(pipe(begun), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		if (write(begun[1], "x", 1) != 1)
+			_exit(1);
+		/* Again, for one who cannot read before our wait is over. */
+		for (int i = 0; i < PATIENCE; i++)
+			notify_send("READY=1");
+		_exit(0);
+	}
+	assert_int_equal(read(begun[0], &word, 1), 1);
+	while (!rests(pid))
+		poll(NULL, 0, 1);
+	struct pollfd readable = {.fd = fd, .events = POLLIN};
+	while (!ready && poll(&readable, 1, 1000) == 1) {
+		ssize_t got = recv(fd, text, sizeof text - 1, 0);
+		assert_true(got > 0);
+		text[got] = '\0';
+		ready = strcmp(text, "READY=1") == 0;
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	close(begun[0]);
+	close(begun[1]);
+	close(fd);
+	assert_true(ready);
+}
+
 static void
 an_abstract_socket_is_told(void **state)
 {
@@ -73,7 +147,7 @@ an_abstract_socket_is_told(void **state)
 	address.sun_path[0] = '\0';
 	int fd = listen_at(&address, strlen(name));
 	setenv("NOTIFY_SOCKET", name, 1);
-	notify_send("WATCHDOG=1");
+	notify_alive();
 	assert_heard(fd, "WATCHDOG=1");
 	close(fd);
 }
@@ -131,6 +205,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_socket_in_a_folder_is_told),
+	    cmocka_unit_test(a_busy_manager_is_waited_for),
 	    cmocka_unit_test(an_abstract_socket_is_told),
 	    cmocka_unit_test(nobody_to_tell_is_no_fault),
 	    cmocka_unit_test(the_watchdog_has_half_its_time),
