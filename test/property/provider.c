@@ -73,6 +73,8 @@ provider_connect(struct world *w, int fd)
 	    p->prdr ? ", PRDR" : "");
 }
 
+static void withdraw_twins(struct world *w);
+
 void
 provider_close(struct world *w)
 {
@@ -84,6 +86,7 @@ provider_close(struct world *w)
 	p->fd = -1;
 	p->lost |= p->message != NULL || p->expected_count > 0;
 	p->message = NULL;
+	withdraw_twins(w);
 	buf_clear(&p->in);
 	buf_clear(&p->out);
 }
@@ -177,6 +180,7 @@ begin(struct world *w, struct message *m)
 	for (unsigned i = 0; i < p->count; i++)
 		smtputf8 |= needs_smtputf8(w, m, p->names[i]);
 	m->connection = p->connection;
+	m->offers++;
 	p->left--;
 	w->transactions++;
 	if (m->sized)
@@ -202,6 +206,50 @@ is_pending(const struct message *m)
 		if ((m->boxes >> i & 1) && m->fate[i] == FATE_PENDING)
 			return true;
 	return false;
+}
+
+/*
+ * Somebody may write the same twice, and the provider has both at once. Whoever
+ * was answered on this connection is asked for the second as for any other. So
+ * the first was offered once, on this connection, and everybody has it.
+ */
+static bool
+may_have_twin(const struct world *w, const struct message *m)
+{
+	const struct provider *p = &w->provider;
+
+	if (m->twin || m->offers != 1 || m->connection != p->connection ||
+	    p->cut_at > 0 || p->cut_at_end || w->kill_at > 0)
+		return false;
+	for (unsigned i = 0; i < BOXES; i++)
+		if ((m->boxes >> i & 1) &&
+		    (m->fate[i] != FATE_TAKEN || m->copies[i] != 1 ||
+			m->unheard[i] > 0))
+			return false;
+	return true;
+}
+
+static void
+make_twin(struct world *w, struct message *m)
+{
+	tell(w, (int)(m - w->messages), "the same was sent once more");
+	m->twin = true;
+	for (unsigned i = 0; i < BOXES; i++) {
+		m->fate[i] = FATE_PENDING;
+		m->copies[i] = 0;
+	}
+}
+
+/* On another connection it may be taken for the first, whose answer need not
+ * have been read: this is not promised. */
+static void
+withdraw_twins(struct world *w)
+{
+	for (size_t i = 0; i < w->message_count; i++)
+		for (unsigned box = 0; w->messages[i].twin && box < BOXES;
+		     box++)
+			if (w->messages[i].fate[box] == FATE_PENDING)
+				w->messages[i].fate[box] = FATE_TAKEN;
 }
 
 bool
@@ -240,12 +288,18 @@ go_on(struct world *w)
 	}
 	bool open = p->message != NULL;
 	p->message = NULL;
+	withdraw_twins(w);
 	if (open) {
 		command(w, EXPECT_RSET, "RSET");
 		return;
 	}
 	for (size_t i = 0; p->left > 0 && i < w->message_count; i++) {
 		struct message *m = &w->messages[i];
+		if (may_have_twin(w, m) && chance(w, 4) == 0) {
+			make_twin(w, m);
+			begin(w, m);
+			return;
+		}
 		if (is_pending(m) && m->next_try <= w->now &&
 		    m->connection != p->connection) {
 			begin(w, m);
@@ -272,6 +326,8 @@ take_reply(struct world *w)
 	bool last = line[3] != '-';
 	/* No local service here says that. */
 	bool kept_out = memmem(line, (size_t)(lf - line), " 4.5.3 ", 7) != NULL;
+	p->says_mixed = memmem(line, (size_t)(lf - line), " different outcomes",
+			    strlen(" different outcomes")) != NULL;
 	buf_consume(&p->in, (size_t)(lf - line) + 1);
 	if (last)
 		provider_reply(w, code, kept_out);

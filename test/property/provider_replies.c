@@ -5,8 +5,13 @@
 
 #include "world.h"
 
-/* Groups are let in by chance, within the fruitless calls of a session. */
-enum { DOWNLOADS_MAX = 5 };
+enum {
+	/* Groups are let in by chance, within the fruitless calls of a
+	 * session. */
+	DOWNLOADS_MAX = 5,
+	/* What one knows of a recipient, the model may have counted before. */
+	MIXED_MAX = 3,
+};
 
 /* The fate of one name; those of one mailbox fare alike. */
 static void
@@ -66,6 +71,21 @@ note_download(struct world *w, bool final)
 		    m->fruitless);
 }
 
+/* Different outcomes are news, or recipients of two groups were let in. */
+static void
+note_mixed(struct world *w)
+{
+	struct message *m = w->provider.message;
+
+	if (!w->provider.says_mixed)
+		return;
+	m->mixed = m->changes == m->mixed_changes ? m->mixed + 1 : 0;
+	m->mixed_changes = m->changes;
+	if (m->mixed > MIXED_MAX)
+		blame(w, provider_message(w),
+		    "different outcomes %u times without any change", m->mixed);
+}
+
 /* One answer for all that were accepted. */
 static void
 settle_all(struct world *w, int code)
@@ -80,6 +100,7 @@ settle_all(struct world *w, int code)
 		settle(w, i, code);
 	}
 	p->texts += code / 100 == 2;
+	note_mixed(w);
 	note_download(w, code / 100 != 4);
 	settle_doomed(w, code);
 	p->message = NULL;

@@ -50,7 +50,11 @@ struct message {
 	unsigned changes; /* of the above, to see progress by */
 	int64_t next_try; /* clock of the world */
 	unsigned connection; /* the last that it was offered on */
+	unsigned offers; /* of it, or of its twin */
+	bool twin; /* it was sent once more; see make_twin() */
 	unsigned fruitless; /* downloads of this session without any change */
+	unsigned mixed,
+	    mixed_changes; /* in a row without any; see note_mixed() */
 	unsigned seen_changes;
 };
 
@@ -133,6 +137,7 @@ struct provider {
 	bool doomed[NAMES];
 	unsigned each;
 	bool text_sent, again;
+	bool says_mixed; /* the reply that came last */
 	/* the cut */
 	uint64_t sent, cut_at; /* 0: none */
 	bool cut_at_end, lost;
