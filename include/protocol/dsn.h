@@ -30,5 +30,7 @@ bool dsn_wants_success(const char *notify);
  * of the type utf-8 may have characters beyond ASCII as they are (RFC 6533 3).
  */
 bool dsn_is_orcpt(const char *text, size_t len, bool smtputf8);
+/* Of one that is good: its type is rfc822, and it is ASCII. */
+bool dsn_is_of_mailbox(const char *orcpt);
 
 #endif

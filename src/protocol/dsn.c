@@ -132,3 +132,9 @@ dsn_is_orcpt(const char *text, size_t len, bool smtputf8)
 	return is_atom(text, type) &&
 	       is_xtext(semicolon + 1, len - type - 1, international);
 }
+
+bool
+dsn_is_of_mailbox(const char *orcpt)
+{
+	return text_is(orcpt, strcspn(orcpt, ";"), "rfc822");
+}

@@ -80,6 +80,12 @@ write_rcpt(struct sender *sender, const struct step *step)
 {
 	const char *notify = step->to->notify, *orcpt = step->to->orcpt;
 
+	/* Other types may be beyond ASCII (RFC 6533 3), and OpenSMTPD answers
+	 * 553 to each of them. */
+	if (orcpt != NULL && !sender->takes_smtputf8 &&
+	    !dsn_is_of_mailbox(orcpt))
+		orcpt = NULL;
+
 	put_line(sender, "RCPT TO:<%s>%s%s%s%s", step->to->path.mailbox,
 	    dsn_key(sender, " NOTIFY=", notify), dsn_value(sender, notify),
 	    dsn_key(sender, " ORCPT=", orcpt), dsn_value(sender, orcpt));

@@ -4,6 +4,8 @@ Delivery status notifications (RFC 3461), with real servers on both sides: who
 writes the report that a sender asked for, and that it is one.
 """
 import mail
+from office_host import Server
+from sending_cases import opensmtpd_office, start_opensmtpd
 from stage import rows, until
 
 SENDER = "sender@example.com"  # a mailbox of the local side: its reports arrive
@@ -167,3 +169,55 @@ def test_local_server_that_stops_listing_dsn(t):
     assert listed == [True, False], listed
     assert "cause=dsn" in said.err, said.err
     assert local.commands.count("RCPT TO:<%s>" % RCPT) == 1, local.commands
+
+
+def test_exim_reports_success(t):
+    """An Exim that lists DSN, as dsn_advertise_hosts says."""
+    join = t.join()
+    provider = t.postfix(relay=join.port)
+    local = t.exim()
+    port = local.listen("dsn_advertise_hosts = *\n")
+    asks(provider, "-N", "success", "-V", "order17")
+    t.configure(t.provider(source=join), {"smtp": "127.0.0.1:%d" % port})
+    provider.send(SENDER, [RCPT], mail.message())
+    fetch_all(t, provider)
+
+    def reports():
+        local.run_queue()  # the message, then the report of it
+        return [text for text in local.mail() if is_report(text)]
+
+    until(reports, what="the report of Exim")
+    report, = reports()
+    for field in (b"Original-Envelope-ID: order17", b"Action: delivered",
+                  b"Original-Recipient: rfc822;" + RCPT.encode()):
+        assert field in report, (field, report)
+
+
+# One line of SMTP at a time: OpenSMTPD has no PIPELINING.
+SAY = """exec 3<>/dev/tcp/localhost/25
+hear() {
+    while IFS= read -r line <&3; do
+        printf '%%s\\n' "$line"
+        case $line in ???-*) ;; *) return ;; esac
+    done
+}
+hear
+for line in 'EHLO a' 'MAIL FROM:<s@remote.example> RET=HDRS ENVID=a+2Bb' \\
+    'RCPT TO:<root@mail.example.org> %s' QUIT; do
+    printf '%%s\\r\\n' "$line" >&3
+    hear
+done
+"""
+
+
+def test_what_opensmtpd_accepts(t):
+    """Why no other type of ORCPT goes to a server without SMTPUTF8."""
+    office = opensmtpd_office(t, Server(t))
+    start_opensmtpd(office)
+    until(lambda: ":25" in office.shell("ss -ltn"), what="the port of OpenSMTPD")
+    for said, reply in (("NOTIFY=SUCCESS,DELAY ORCPT=rfc822;a+2Bb@x.example", "250 "),
+                        ("NOTIFY=NEVER", "250 "),
+                        ("ORCPT=utf-8;gr\\x{FC}n@x.example", "553 ORCPT")):
+        lines = office.shell(SAY % said).splitlines()
+        assert "250-DSN" in "\n".join(lines) and "SMTPUTF8" not in str(lines), lines
+        assert lines[-2].startswith(reply), (said, lines)

@@ -417,7 +417,7 @@ customers:
 
 class Exim:
     """The second MTA: a client that speaks BDAT and PRDR, and a sendmail. It
-    runs without a daemon; run_queue() drives it."""
+    runs without a daemon; run_queue() drives it, and listen() takes mail."""
 
     def __init__(self, folder, relay=None):
         if not os.path.exists(EXIM):
@@ -433,6 +433,20 @@ class Exim:
             folder=folder, exim=EXIM, relay=relay or 1,
             router=EXIM_RELAYS if relay else EXIM_KEEPS))
         self.sendmail = [EXIM, "-C", self.config]
+        self.daemon = None
+
+    def listen(self, options):
+        """Takes mail by SMTP for anybody, with these main options; its port."""
+        with open(self.config, encoding="utf-8") as file:
+            main, routers, rest = file.read().partition("begin routers\n")
+        config = write(os.path.join(self.folder, "listen.conf"), "".join((
+            main, options, "acl_smtp_rcpt = anybody\n",
+            "begin acl\nanybody:\n  accept\n", routers, rest)))
+        port = free_port()
+        self.daemon = Process([EXIM, "-C", config, "-bdf", "-oX", str(port)],
+                              os.path.join(self.folder, "daemon"))
+        started(self.daemon, lambda: answers(("127.0.0.1", port)), "Exim")
+        return port
 
     def send(self, sender, rcpts, text):
         subprocess.run(self.sendmail + ["-odq", "-i", "-f", sender, "--"] +
@@ -463,4 +477,6 @@ class Exim:
         return mail.maildir(os.path.join(self.folder, "mail"))
 
     def end(self):
-        """No daemon runs; the queue lies in the folder of the case."""
+        """The queue lies in the folder of the case."""
+        if self.daemon:
+            self.daemon.end()

@@ -27,7 +27,7 @@
  *	>		the sender must have said nothing more
  *	mail, mail8, mailu, maild	sender_mail() from a@b.example, size 1234;
  *			8: 8BITMIME, u: SMTPUTF8, d: with RET and ENVID; n9 has
- *			NOTIFY, n8 ORCPT too
+ *			NOTIFY, n7 and n8 have ORCPT, too
  *	rcpt N		sender_rcpt() of nN@c.example
  *	data, dot, abort, quit, timeout
  *	text TEXT	"|" stands for CRLF; all of it must be taken
@@ -76,6 +76,14 @@ static const struct dialogue dialogues[] = {
 	"> RCPT TO:<n1@c.example>\n"
 	"> RCPT TO:<n8@c.example> NOTIFY=Delay,SUCCESS ORCPT=rfc822;x+2B@y\n"
 	"> RCPT TO:<n9@c.example> NOTIFY=NEVER\n> DATA\n>\n"},
+    {"an ORCPT that not every service understands", true,
+	"< 220 local\n> EHLO me\n< 250-local\n< 250-PIPELINING\n"
+	"< 250 DSN\nmail\nrcpt 7\n> MAIL FROM:<a@b.example>\n"
+	"> RCPT TO:<n7@c.example> NOTIFY=DELAY\n>\n"},
+    {"and where SMTPUTF8 is listed", true,
+	"< 220 local\n> EHLO me\n< 250-local\n< 250-PIPELINING\n"
+	"< 250-SMTPUTF8\n< 250 DSN\nmail\nrcpt 7\n> MAIL FROM:<a@b.example>\n"
+	"> RCPT TO:<n7@c.example> NOTIFY=DELAY ORCPT=utf-8;\xc3\xa4@y\n>\n"},
     {"DSN goes on over LMTP", false,
 	"< 220 local\n> LHLO me\n< 250-local\n< 250-PIPELINING\n"
 	"< 250 DSN\nmaild\nrcpt 9\n"
@@ -569,6 +577,8 @@ play_all(const struct dialogue *dialogue, size_t chunk)
 	for (int i = 0; i < 10; i++)
 		snprintf(player.to[i].path.mailbox,
 		    sizeof player.to[i].path.mailbox, "n%d@c.example", i);
+	player.to[7].notify = "DELAY";
+	player.to[7].orcpt = "utf-8;\xc3\xa4@y";
 	player.to[8].notify = "Delay,SUCCESS";
 	player.to[8].orcpt = "rfc822;x+2B@y";
 	player.to[9].notify = "NEVER";
@@ -771,6 +781,7 @@ test_longest_commands(void **state)
 	memset(from.mailbox, 'x', ADDRESS_MAX);
 	memset(to.path.mailbox, 'x', ADDRESS_MAX);
 	memset(orcpt, 'x', DSN_ORCPT_MAX);
+	memcpy(orcpt, "rfc822;", 7);
 	memset(envid, 'x', DSN_ENVID_MAX);
 	to.orcpt = orcpt;
 	transcript_init(&transcript, "local", false);
