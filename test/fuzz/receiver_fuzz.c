@@ -3,6 +3,7 @@
 
 #include "base/transcript.h"
 #include "protocol/address.h"
+#include "protocol/dsn.h"
 #include "protocol/receiver.h"
 
 enum { RCPTS_MAX = 4096 };
@@ -20,6 +21,7 @@ struct driver {
 	bool text; /* a TEXT without DONE or ABORT */
 	bool done; /* answers for the text are wanted */
 	bool closed;
+	bool dsn; /* is offered */
 };
 
 static void
@@ -29,6 +31,33 @@ end_transaction(struct driver *d, const char *how)
 	d->open = d->text = false;
 	buf_reset(&d->message);
 	log_text(&d->seen, how);
+}
+
+static void
+take_value(struct driver *d, const char *value, bool good)
+{
+	assert(good && d->dsn);
+	log_text(&d->seen, value);
+}
+
+/* What goes on is what RFC 3461 allows. */
+static void
+take_dsn(struct driver *d, const struct envelope *envelope,
+    const struct recipient *rcpt)
+{
+	const char *ret = envelope->ret, *envid = envelope->envid;
+
+	if (ret != NULL)
+		take_value(d, ret, dsn_is_ret(ret, strlen(ret)));
+	if (envid != NULL)
+		take_value(d, envid, dsn_is_envid(envid, strlen(envid)));
+	if (rcpt->notify != NULL)
+		take_value(d, rcpt->notify,
+		    dsn_is_notify(rcpt->notify, strlen(rcpt->notify)));
+	if (rcpt->orcpt != NULL)
+		take_value(d, rcpt->orcpt,
+		    dsn_is_orcpt(
+			rcpt->orcpt, strlen(rcpt->orcpt), envelope->smtputf8));
 }
 
 static void
@@ -46,6 +75,7 @@ take_event(struct driver *d, const struct receiver_event *event)
 	case RECEIVER_RCPT:
 		assert(d->open && !d->text && d->asked_count < RCPTS_MAX);
 		assert(event->rcpt < envelope->rcpts);
+		take_dsn(d, envelope, envelope->rcpt[event->rcpt]);
 		assert(envelope->smtputf8 ||
 		       (path_is_ascii(envelope->sender) &&
 			   path_is_ascii(&envelope->rcpt[event->rcpt]->path)));
@@ -169,10 +199,11 @@ run(const uint8_t *data, size_t size, struct cuts cuts, struct buf *log)
 	    .size_max = (choice & 1) != 0 ? 100 : 0,
 	    .newline = (choice & 2) != 0 ? RECEIVER_REJECT : RECEIVER_NORMALIZE,
 	    .postmaster_domain = (choice & 4) != 0 ? NULL : "example.org",
+	    .dsn = (choice & 64) != 0,
 	    .transcript = &d.transcript,
 	};
 
-	d = (struct driver){.closed = false};
+	d = (struct driver){.dsn = options.dsn};
 	transcript_init(&d.transcript, "provider", (choice & 8) != 0);
 	buf_init(&d.said, FUZZ_LOG_MAX);
 	buf_init(&d.seen, FUZZ_LOG_MAX);

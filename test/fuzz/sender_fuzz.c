@@ -145,19 +145,24 @@ take_results(struct feeder *feeder)
 static void
 play(struct feeder *feeder)
 {
-	static const struct path path = {.mailbox = "a@b.example"};
+	static const struct recipient rcpt = {.path.mailbox = "a@b.example",
+	    .notify = "SUCCESS,DELAY",
+	    .orcpt = "rfc822;a+2Bb@b.example"};
 
 	while (
 	    !sender_is_open(feeder->sender) && !sender_is_over(feeder->sender))
 		feed(feeder);
 	for (int message = 0; message < MESSAGES; message++) {
 		feeder->dot = false;
-		sender_mail(feeder->sender, &(struct envelope){.sender = &path,
-						.size = 7,
-						.eightbit = true,
-						.smtputf8 = true});
+		sender_mail(
+		    feeder->sender, &(struct envelope){.sender = &rcpt.path,
+					.size = 7,
+					.eightbit = true,
+					.smtputf8 = true,
+					.ret = "HDRS",
+					.envid = "QQ"});
 		for (size_t i = 0; i < RCPTS; i++)
-			sender_rcpt(feeder->sender, &path, i);
+			sender_rcpt(feeder->sender, &rcpt, i);
 		sender_data(feeder->sender);
 		take_answers(feeder);
 		if (!sender_owes_results(feeder->sender)) {
