@@ -226,21 +226,21 @@ config_read_token(const struct config_account *account, struct secret *token,
 	return false;
 }
 
-static void
-wipe_account(struct config_account *account)
-{
-	const struct config_table *table = &config_account_table;
-
-	for (size_t i = 0; i < table->count; i++)
-		if (table->keys[i].field == CONFIG_FIELD_SECRET)
-			secret_clear(
-			    (void *)((char *)account + table->keys[i].offset));
-}
-
+/* The table is walked once, and not for each account: every session's process
+ * comes here. */
 void
 config_wipe_secrets(struct config *config, const struct config_account *keep)
 {
-	for (size_t i = 0; i < config->accounts_count; i++)
-		if (&config->accounts[i] != keep)
-			wipe_account(&config->accounts[i]);
+	const struct config_table *table = &config_account_table;
+
+	for (size_t k = 0; k < table->count; k++) {
+		if (table->keys[k].field != CONFIG_FIELD_SECRET)
+			continue;
+		for (size_t i = 0; i < config->accounts_count; i++) {
+			struct config_account *account = &config->accounts[i];
+			if (account != keep)
+				secret_clear((void *)((char *)account +
+						      table->keys[k].offset));
+		}
+	}
 }
