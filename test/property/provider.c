@@ -57,7 +57,7 @@ provider_connect(struct world *w, int fd)
 	/* One that sends one message would send only the first for ever. */
 	p->impatient = chance(w, 3) == 0 && !w->one_a_call;
 	p->left = w->one_a_call ? 1 : MESSAGES;
-	p->hello = false;
+	p->hello = p->dsn = false;
 	p->lost = false;
 	p->early_quit = chance(w, 30) == 0;
 	p->sent = p->cut_at = 0;
@@ -152,9 +152,10 @@ send_rcpt(struct world *w)
 	const struct box *to = &w->boxes[box];
 	bool maildir = w->deliveries[to->delivery].kind == CONFIG_MAILDIR;
 
-	command(w, EXPECT_RCPT, "RCPT TO:<%c%s@%s>",
+	command(w, EXPECT_RCPT, "RCPT TO:<%c%s@%s>%s",
 	    maildir && chance(w, 2) ? 'U' : 'u', to->user + 1,
-	    chance(w, 4) == 0 ? "X.EXAMPLE" : "x.example");
+	    chance(w, 4) == 0 ? "X.EXAMPLE" : "x.example",
+	    p->dsn ? wishes_for(box) : "");
 }
 
 static void
@@ -187,8 +188,9 @@ begin(struct world *w, struct message *m)
 		snprintf(size, sizeof size, " SIZE=%zu", buf_len(&m->wire));
 	/* Where only the header needs it, too. */
 	smtputf8 |= chance(w, 8) == 0;
-	command(w, EXPECT_MAIL, "MAIL FROM:<%s>%s%s%s", m->sender, size,
-	    p->prdr ? " PRDR" : "", smtputf8 ? " SMTPUTF8" : "");
+	command(w, EXPECT_MAIL, "MAIL FROM:<%s>%s%s%s%s", m->sender, size,
+	    p->prdr ? " PRDR" : "", smtputf8 ? " SMTPUTF8" : "",
+	    p->dsn ? " RET=HDRS ENVID=QQ+3D1" : "");
 	while (p->pipelining && p->asked < p->count)
 		send_rcpt(w);
 	if (!p->pipelining)
@@ -324,6 +326,7 @@ take_reply(struct world *w)
 	    line);
 	int code = (line[0] - '0') * 100 + (line[1] - '0') * 10 + line[2] - '0';
 	bool last = line[3] != '-';
+	p->dsn |= lf - line > 7 && memcmp(line, "250-DSN", 7) == 0;
 	/* No local service here says that. */
 	bool kept_out = memmem(line, (size_t)(lf - line), " 4.5.3 ", 7) != NULL;
 	p->says_mixed = memmem(line, (size_t)(lf - line), " different outcomes",

@@ -201,6 +201,20 @@ check_smtputf8(struct world *w, const struct service *s, struct conn *c,
 		    line);
 }
 
+/* All that came, and of this recipient, or nothing: the agent may not have
+ * offered it, as where another delivery has none. */
+static void
+check_dsn(struct world *w, const struct service *s, const char *line)
+{
+	const char *said = strchr(line, '>') + 1;
+	unsigned box = box_of(w, s, line);
+
+	if (box == BOXES || *said == '\0')
+		return;
+	if (!s->dsn || strcmp(said, wishes_for(box)) != 0)
+		blame(w, NO_MESSAGE, "delivery %zu is told %s", s->index, line);
+}
+
 static void
 answer_command(
     struct world *w, const struct service *s, struct conn *c, const char *line)
@@ -212,10 +226,15 @@ answer_command(
 			reply(s, c, "250-PIPELINING");
 		if (s->smtputf8)
 			reply(s, c, "250-SMTPUTF8");
+		if (s->dsn)
+			reply(s, c, "250-DSN");
 		reply(s, c, "250 8BITMIME");
 	} else if (strncasecmp(line, "MAIL", 4) == 0) {
 		c->count = 0;
 		check_smtputf8(w, s, c, line, true);
+		if (!s->dsn && strstr(line, " ENVID=") != NULL)
+			blame(w, NO_MESSAGE, "delivery %zu is told %s",
+			    s->index, line);
 		const char *from = strchr(line, '<');
 		snprintf(c->sender, sizeof c->sender, "%.*s",
 		    (int)strcspn(from + 1, ">"), from + 1);
@@ -227,6 +246,7 @@ answer_command(
 			reply(s, c, "250 2.1.0 ok");
 	} else if (strncasecmp(line, "RCPT", 4) == 0) {
 		check_smtputf8(w, s, c, line, false);
+		check_dsn(w, s, line);
 		answer_rcpt(w, s, c, line);
 	} else if (strncasecmp(line, "DATA", 4) == 0) {
 		c->in_text = c->count > 0 && !trouble(w, 20);

@@ -66,6 +66,7 @@ make_delivery(struct world *w, size_t i)
 	service->lmtp = kind < 2;
 	service->pipelining = chance(w, 2) != 0;
 	service->smtputf8 = chance(w, 2) != 0;
+	service->dsn = chance(w, 3) != 0;
 	service->lf_only = chance(w, 5) == 0;
 	snprintf(service->path, sizeof service->path, "%s/s%u", w->folder,
 	    (unsigned)i);
@@ -115,6 +116,16 @@ make_box(struct world *w, size_t i)
 	make_folder("%s/m%zu/%s/tmp", w->folder, to, box->user);
 	make_folder("%s/m%zu/%s/new", w->folder, to, box->user);
 	make_folder("%s/m%zu/%s/cur", w->folder, to, box->user);
+}
+
+const char *
+wishes_for(unsigned box)
+{
+	static const char *const wishes[] = {"", " NOTIFY=NEVER",
+	    " NOTIFY=delay,SUCCESS ORCPT=rfc822;a+2Bb@x.example",
+	    " ORCPT=rfc822;other@x.example"};
+
+	return wishes[box % (sizeof wishes / sizeof *wishes)];
 }
 
 bool

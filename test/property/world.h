@@ -102,7 +102,7 @@ struct conn {
 struct service {
 	size_t index;
 	bool lmtp, pipelining, lf_only, down;
-	bool smtputf8; /* lists it */
+	bool smtputf8, dsn; /* lists it */
 	char path[PATH_SIZE];
 	int fd; /* listens; -1 */
 	struct conn conns[CONNS];
@@ -128,6 +128,7 @@ struct provider {
 	enum expected expected[EXPECTED];
 	unsigned expected_count;
 	bool pipelining, bdat, prdr, hello, early_quit, impatient;
+	bool dsn; /* is offered */
 	unsigned left; /* messages that this call may still bring */
 	unsigned connection; /* number of it */
 	/* the transaction */
@@ -191,6 +192,8 @@ void put(struct buf *buf, const void *data, size_t len);
 void say(struct buf *buf, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* What is asked for whom with DSN, behind the path of RCPT. */
+const char *wishes_for(unsigned box);
 /* Sender or recipient is beyond ASCII. */
 bool needs_smtputf8(
     const struct world *w, const struct message *m, unsigned box);
