@@ -11,7 +11,8 @@ enum {
 	LIMIT_INPUT = 65536,
 	/* Replies that are not written yet before the input waits. */
 	LIMIT_OUTPUT = 65536,
-	/* RFC 5321 4.5.3.1.8 asks 100; a thousand bound an envelope to 1 MB */
+	/* RFC 5321 4.5.3.1.8 asks 100; a thousand bound an envelope to 1 MB of
+	 * paths, and half of that of ORCPTs */
 	LIMIT_RCPTS = 1000,
 	/* Commands in a row that make no sense: no SMTP client is there. */
 	LIMIT_ERRORS = 20,
