@@ -31,6 +31,10 @@ size_t buf_len(const struct buf *buf);
 /* false: it would pass the maximum, and nothing was added. */
 bool buf_append(struct buf *buf, const void *data, size_t len)
     __attribute__((warn_unused_result));
+/* All of TEXTS() (base/text) one behind the other, or none of them. None may be
+ * in the buffer. */
+bool buf_join(struct buf *buf, const char *const *texts)
+    __attribute__((warn_unused_result));
 bool buf_printf(struct buf *buf, const char *format, ...)
     __attribute__((format(printf, 2, 3), warn_unused_result));
 bool buf_vprintf(struct buf *buf, const char *format, va_list args)

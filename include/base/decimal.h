@@ -1,7 +1,7 @@
 /*
  * decimal - numbers as they are written in decimal digits.
  *
- * The one reader of the program: no sign, no blanks before it, no locale. What
+ * The one reader of the program, and a writer: no sign, no blanks before it, no locale. What
  * is too great is UINT64_MAX, and so beyond every limit of a caller.
  */
 #ifndef ODMR_BASE_DECIMAL_H
@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+enum { DECIMAL_SIZE = 21 }; /* of UINT64_MAX, with a NUL */
 
 /*
  * How many octets of text are digits, from its start on, of at most len; it
@@ -21,5 +23,8 @@ size_t decimal_digits(const char *text, size_t len, uint64_t *number);
  * is not to be used where it is not. */
 bool decimal_read(const char *text, uint64_t max, uint64_t *number)
     __attribute__((warn_unused_result));
+/* The digits, with a NUL; out has DECIMAL_SIZE octets. Returns where in out they
+ * begin. */
+const char *decimal_write(char *out, uint64_t number);
 
 #endif

@@ -33,6 +33,11 @@ struct status {
 /* Without a cause. enhanced may be ""; the text is cut and each odd octet becomes '?'. */
 void status_set(struct status *status, int code, const char *enhanced,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* The same of a text that is no format; it may be the status' own. */
+void status_set_text(
+    struct status *status, int code, const char *enhanced, const char *text);
+/* More of the text behind what is there. */
+void status_add_text(struct status *status, const char *text);
 /* 2, 3, 4 or 5; 0 for no answer yet. */
 int status_class(const struct status *status);
 /* A 5xx becomes 450, with what it was in its text and CAUSE_SOFT_BOUNCE; others

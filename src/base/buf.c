@@ -86,6 +86,19 @@ buf_append(struct buf *buf, const void *data, size_t len)
 }
 
 bool
+buf_join(struct buf *buf, const char *const *texts)
+{
+	size_t before = buf->len;
+	bool fits = true;
+
+	for (; fits && *texts != NULL; texts++)
+		fits = buf_append(buf, *texts, strlen(*texts));
+	if (!fits)
+		buf->len = before;
+	return fits;
+}
+
+bool
 buf_vprintf(struct buf *buf, const char *format, va_list args)
 {
 	char text[BUF_FIRST], *longer = NULL;

@@ -24,3 +24,15 @@ decimal_read(const char *text, uint64_t max, uint64_t *number)
 
 	return digits > 0 && text[digits] == '\0' && *number <= max;
 }
+
+const char *
+decimal_write(char *out, uint64_t number)
+{
+	char *at = &out[DECIMAL_SIZE - 1];
+
+	*at = '\0';
+	do
+		*--at = (char)('0' + number % 10);
+	while ((number /= 10) > 0);
+	return at;
+}

@@ -16,14 +16,14 @@ digest_octets(unsigned char out[DIGEST_SIZE], const void *data, size_t len)
 		mem_exhausted();
 }
 
+static const char hex_digits[] = "0123456789abcdef";
+
 char *
 digest_hex(char *out, const unsigned char *octets, size_t count)
 {
-	static const char digits[] = "0123456789abcdef";
-
 	for (size_t i = 0; i < count; i++) {
-		out[2 * i] = digits[octets[i] >> 4];
-		out[2 * i + 1] = digits[octets[i] & 0xf];
+		out[2 * i] = hex_digits[octets[i] >> 4];
+		out[2 * i + 1] = hex_digits[octets[i] & 0xf];
 	}
 	out[2 * count] = '\0';
 	return out;
@@ -58,4 +58,13 @@ digest_hex_number(const char *text, size_t digits, uint64_t *number)
 		*number = *number << 4 | digit;
 	}
 	return true;
+}
+
+char *
+digest_number_hex(char *out, uint64_t number, size_t digits)
+{
+	out[digits] = '\0';
+	for (size_t i = digits; i > 0; i--, number >>= 4)
+		out[i - 1] = hex_digits[number & 0xf];
+	return out;
 }

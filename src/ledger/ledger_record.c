@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 #include "ledger/ledger_record.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/decimal.h"
 #include "base/digest.h"
 #include "base/escape.h"
+#include "base/text.h"
 
 /* "xxxxxxxx " in front of each line */
 enum { CHECKSUM_LEN = 8, PREFIX_LEN = CHECKSUM_LEN + 1 };
+enum { BOOT_LEN = 16 };
 
 /* What is left of a line that is taken to pieces. */
 struct scan {
@@ -75,6 +76,21 @@ write_mailbox(struct buf *buf, const char *mailbox)
 	return ok && buf_append(buf, ">", 1);
 }
 
+static bool
+write_number(struct buf *buf, uint64_t number)
+{
+	char digits[DECIMAL_SIZE];
+
+	return buf_join(buf, TEXTS(" ", decimal_write(digits, number)));
+}
+
+/* Not before 1970. */
+static bool
+write_time(struct buf *buf, int64_t time)
+{
+	return write_number(buf, (uint64_t)time);
+}
+
 /* The text stands last: it may have spaces, and never a line end. */
 static bool
 write_reply(struct buf *buf, const struct status *reply)
@@ -82,18 +98,21 @@ write_reply(struct buf *buf, const struct status *reply)
 	const char *enhanced =
 	    reply->enhanced[0] != '\0' ? reply->enhanced : "-";
 
-	return buf_printf(buf, " %d %s %s", reply->code, enhanced, reply->text);
+	return write_number(buf, (uint64_t)reply->code) &&
+	       buf_join(buf, TEXTS(" ", enhanced, " ", reply->text));
 }
 
 static bool
 write_outcome(struct buf *buf, const struct ledger_record *record)
 {
-	char hex[2 * LEDGER_DIGEST + 1];
+	char boot[BOOT_LEN + 1], digest[2 * LEDGER_DIGEST + 1];
 
-	return buf_printf(buf,
-		   " %" PRIu64 " %" PRId64 " %016" PRIx64 " %" PRIu64 " %s",
-		   record->id, record->time, record->boot, record->size,
-		   digest_hex(hex, record->digest, LEDGER_DIGEST)) &&
+	digest_number_hex(boot, record->boot, BOOT_LEN);
+	digest_hex(digest, record->digest, LEDGER_DIGEST);
+	return write_number(buf, record->id) && write_time(buf, record->time) &&
+	       buf_join(buf, TEXTS(" ", boot)) &&
+	       write_number(buf, record->size) &&
+	       buf_join(buf, TEXTS(" ", digest)) &&
 	       write_mailbox(buf, record->sender) &&
 	       write_mailbox(buf, record->rcpt);
 }
@@ -104,7 +123,7 @@ write_ids(struct buf *buf, const struct ledger_record *record)
 	bool ok = true;
 
 	for (size_t i = 0; ok && i < record->ids_len; i++)
-		ok = buf_printf(buf, " %" PRIu64, record->ids[i]);
+		ok = write_number(buf, record->ids[i]);
 	return ok;
 }
 
@@ -113,21 +132,21 @@ write_fields(struct buf *buf, const struct ledger_record *record)
 {
 	switch (record->type) {
 	case LEDGER_BEGIN:
-		return buf_printf(buf, " %u", record->version);
+		return write_number(buf, record->version);
 	case LEDGER_TAKEN:
 		return write_outcome(buf, record);
 	case LEDGER_REFUSED:
 		return write_outcome(buf, record) &&
 		       write_reply(buf, &record->reply);
 	case LEDGER_DUE:
-		return buf_printf(buf, " %" PRId64, record->time) &&
-		       write_ids(buf, record);
+		return write_time(buf, record->time) && write_ids(buf, record);
 	case LEDGER_TOLD:
 	case LEDGER_STRUCK:
 		return write_ids(buf, record);
 	case LEDGER_DEFERRED:
-		return buf_printf(buf, " %" PRId64 " %" PRIu64 " %" PRIu64,
-			   record->time, record->times, record->size) &&
+		return write_time(buf, record->time) &&
+		       write_number(buf, record->times) &&
+		       write_number(buf, record->size) &&
 		       write_mailbox(buf, record->sender) &&
 		       write_mailbox(buf, record->rcpt) &&
 		       write_reply(buf, &record->reply);
@@ -138,21 +157,20 @@ write_fields(struct buf *buf, const struct ledger_record *record)
 bool
 ledger_record_write(struct buf *buf, const struct ledger_record *record)
 {
+	char sum[CHECKSUM_LEN + 1];
 	struct buf line;
 
 	buf_init(&line, LEDGER_LINE_MAX);
-	const char *name = names[record->type];
-	bool ok = buf_append(&line, name, strlen(name)) &&
+	bool ok = buf_join(&line, TEXTS(names[record->type])) &&
 		  write_fields(&line, record);
 	/* All or nothing: half a line would spoil the next one too. */
 	size_t need = PREFIX_LEN + buf_len(&line) + 1;
-	if (ok && buf->max - buf_len(buf) >= need)
-		ok = buf_printf(buf, "%08" PRIx32 " ",
-			 checksum(buf_data(&line), buf_len(&line))) &&
-		     buf_append(buf, buf_data(&line), buf_len(&line)) &&
-		     buf_append(buf, "\n", 1);
-	else
-		ok = false;
+	ok = ok && buf->max - buf_len(buf) >= need;
+	digest_number_hex(
+	    sum, checksum(buf_data(&line), buf_len(&line)), CHECKSUM_LEN);
+	ok = ok && buf_join(buf, TEXTS(sum, " ")) &&
+	     buf_append(buf, buf_data(&line), buf_len(&line)) &&
+	     buf_append(buf, "\n", 1);
 	buf_clear(&line);
 	return ok;
 }

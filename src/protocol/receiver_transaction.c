@@ -8,6 +8,7 @@
 
 #include "base/array.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "base/transcript.h"
 
 void
@@ -30,7 +31,7 @@ receiver_say_line(struct receiver *r, const char *line)
 	transcript_line(r->options.transcript, '>', line, strlen(line));
 	/* The input waits while LIMIT_OUTPUT is unwritten, and one step never
 	 * says more than all slots, or PRDR for LIMIT_RCPTS. */
-	bool fits = buf_printf(&r->output, "%s\r\n", line);
+	bool fits = buf_join(&r->output, TEXTS(line, "\r\n"));
 	assert(fits);
 	r->awaits_proof = false;
 }
@@ -49,7 +50,7 @@ receiver_reply(
 {
 	struct status status;
 
-	status_set(&status, code, enhanced, "%s", text);
+	status_set_text(&status, code, enhanced, text);
 	receiver_say(r, &status);
 }
 

@@ -78,26 +78,23 @@ enhanced_len(const char *text, int class)
 static void
 set_status(struct reply *reply)
 {
-	char enhanced[STATUS_ENHANCED_MAX] = "";
-	char joined[STATUS_TEXT_MAX + 1] = "";
-	size_t len = 0;
+	struct status *status = &reply->status;
 	const char *text = buf_data(&reply->texts);
 
+	status_set_text(status, reply->code, "", "");
 	for (size_t i = 0; i < reply->lines; i++, text += strlen(text) + 1) {
 		size_t skip = enhanced_len(text, reply->code / 100);
 
-		if (skip > 0 && enhanced[0] == '\0')
-			memcpy(enhanced, text, skip);
+		if (skip > 0 && status->enhanced[0] == '\0') {
+			memcpy(status->enhanced, text, skip);
+			status->enhanced[skip] = '\0';
+		}
 		if (skip > 0 && text[skip] == ' ')
 			skip++;
-		if (text[skip] == '\0' || len >= sizeof joined)
-			continue;
-		int n = snprintf(joined + len, sizeof joined - len, "%s%s",
-		    len > 0 ? " " : "", text + skip);
-		assert(n >= 0);
-		len += (size_t)n;
+		if (text[skip] != '\0' && status->text[0] != '\0')
+			status_add_text(status, " ");
+		status_add_text(status, text + skip);
 	}
-	status_set(&reply->status, reply->code, enhanced, "%s", joined);
 }
 
 static enum reply_result

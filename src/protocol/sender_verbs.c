@@ -2,28 +2,24 @@
 #include "sender_private.h"
 
 #include <assert.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/decimal.h"
+#include "base/text.h"
 #include "base/transcript.h"
 #include "protocol/envelope.h"
 
-static void __attribute__((format(printf, 2, 3)))
-put_line(struct sender *sender, const char *format, ...)
+static void
+put_line(struct sender *sender, const char *const *texts)
 {
-	char line[SENDER_COMMAND_MAX];
-	va_list args;
+	struct buf *output = &sender->output;
+	size_t before = buf_len(output);
+	bool fits = buf_join(output, texts);
 
-	va_start(args, format);
-	int len = vsnprintf(line, sizeof line - 2, format, args);
-	va_end(args);
-	assert(len > 0 && (size_t)len < sizeof line - 2);
-	transcript_line(sender->options.transcript, '>', line, (size_t)len);
-	memcpy(line + len, "\r\n", 2);
-	bool fits = buf_append(&sender->output, line, (size_t)len + 2);
+	transcript_line(sender->options.transcript, '>',
+	    buf_data(output) + before, buf_len(output) - before);
+	fits = fits && buf_append(output, "\r\n", 2);
 	assert(fits);
 }
 
@@ -34,7 +30,7 @@ write_hello(struct sender *sender, const struct step *step)
 
 	if (step->kind == STEP_HELO)
 		verb = "HELO";
-	put_line(sender, "%s %s", verb, sender->options.hostname);
+	put_line(sender, TEXTS(verb, " ", sender->options.hostname));
 }
 
 static void
@@ -42,7 +38,7 @@ write_plain(struct sender *sender, const struct step *step)
 {
 	if (step->kind == STEP_RSET)
 		sender->dirty = false;
-	put_line(sender, "%s", sender_verbs[step->kind].name);
+	put_line(sender, TEXTS(sender_verbs[step->kind].name));
 }
 
 /* " KEY=", or nothing where the value must not be said. */
@@ -62,17 +58,18 @@ static void
 write_mail(struct sender *sender, const struct step *step)
 {
 	const char *ret = sender->now.ret, *envid = sender->now.envid;
-	char size[32] = "";
+	bool sized = sender->takes_size && sender->now.size > 0;
+	char size[DECIMAL_SIZE];
 
-	if (sender->takes_size && sender->now.size > 0)
-		snprintf(size, sizeof size, " SIZE=%llu",
-		    (unsigned long long)sender->now.size);
 	sender->dirty = true;
-	put_line(sender, "MAIL FROM:<%s>%s%s%s%s%s%s%s", step->from->mailbox,
-	    size, sender->now.eightbit ? " BODY=8BITMIME" : "",
-	    sender->now.smtputf8 ? " SMTPUTF8" : "",
-	    dsn_key(sender, " RET=", ret), dsn_value(sender, ret),
-	    dsn_key(sender, " ENVID=", envid), dsn_value(sender, envid));
+	put_line(sender,
+	    TEXTS("MAIL FROM:<", step->from->mailbox, ">",
+		sized ? " SIZE=" : "",
+		sized ? decimal_write(size, sender->now.size) : "",
+		sender->now.eightbit ? " BODY=8BITMIME" : "",
+		sender->now.smtputf8 ? " SMTPUTF8" : "",
+		dsn_key(sender, " RET=", ret), dsn_value(sender, ret),
+		dsn_key(sender, " ENVID=", envid), dsn_value(sender, envid)));
 }
 
 static void
@@ -86,9 +83,10 @@ write_rcpt(struct sender *sender, const struct step *step)
 	    !dsn_is_of_mailbox(orcpt))
 		orcpt = NULL;
 
-	put_line(sender, "RCPT TO:<%s>%s%s%s%s", step->to->path.mailbox,
-	    dsn_key(sender, " NOTIFY=", notify), dsn_value(sender, notify),
-	    dsn_key(sender, " ORCPT=", orcpt), dsn_value(sender, orcpt));
+	put_line(sender,
+	    TEXTS("RCPT TO:<", step->to->path.mailbox, ">",
+		dsn_key(sender, " NOTIFY=", notify), dsn_value(sender, notify),
+		dsn_key(sender, " ORCPT=", orcpt), dsn_value(sender, orcpt)));
 }
 
 static void
@@ -102,7 +100,7 @@ write_dot(struct sender *sender, const struct step *step)
 		assert(fits);
 	}
 	sender->dirty = false;
-	put_line(sender, ".");
+	put_line(sender, TEXTS("."));
 }
 
 static bool

@@ -5,26 +5,60 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "base/escape.h"
+#include "base/text.h"
+
+/* Octets of text as a textstring of RFC 5321 4.2, and no terminal escapes. */
+static void
+copy_printable(char *to, const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		to[i] = text[i] == '\t'                ? ' '
+			: escape_is_printable(text[i]) ? text[i]
+						       : '?';
+	to[len] = '\0';
+}
+
+void
+status_set_text(
+    struct status *status, int code, const char *enhanced, const char *text)
+{
+	size_t len = strnlen(enhanced, sizeof status->enhanced - 1);
+
+	status->code = code;
+	memmove(status->enhanced, enhanced, len);
+	status->enhanced[len] = '\0';
+	copy_printable(
+	    status->text, text, strnlen(text, sizeof status->text - 1));
+	status->cause = CAUSE_NONE;
+	status->until = 0;
+}
+
+void
+status_add_text(struct status *status, const char *text)
+{
+	size_t len = strlen(status->text);
+
+	copy_printable(status->text + len, text,
+	    strnlen(text, sizeof status->text - 1 - len));
+}
 
 void
 status_set(struct status *status, int code, const char *enhanced,
     const char *format, ...)
 {
-	struct status made = {.code = code}; /* an argument may be *status */
+	if (strchr(format, '%') == NULL) { /* most have nothing to fill in */
+		status_set_text(status, code, enhanced, format);
+		return;
+	}
+	char text[STATUS_TEXT_MAX + 1]; /* an argument may be in *status */
 	va_list args;
 
-	snprintf(made.enhanced, sizeof made.enhanced, "%s", enhanced);
 	va_start(args, format);
-	vsnprintf(made.text, sizeof made.text, format, args);
+	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	/* textstring of RFC 5321 4.2, and no terminal escapes. */
-	for (char *c = made.text; *c != '\0'; c++)
-		if (*c == '\t')
-			*c = ' ';
-		else if (!escape_is_printable(*c))
-			*c = '?';
-	*status = made;
+	status_set_text(status, code, enhanced, text);
 }
 
 int
@@ -51,10 +85,12 @@ status_soften(struct status *status)
 char *
 status_format(const struct status *status, char *out, size_t size)
 {
-	const char *gap = status->enhanced[0] != '\0' ? " " : "";
+	char code[DECIMAL_SIZE];
 
-	snprintf(out, size, "%d %s%s%s", status->code, status->enhanced, gap,
-	    status->text);
+	text_join(out, size,
+	    TEXTS(decimal_write(code, (uint64_t)status->code), " ",
+		status->enhanced, status->enhanced[0] != '\0' ? " " : "",
+		status->text));
 	return out;
 }
 

@@ -2,9 +2,9 @@
 #include "protocol/trace.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "protocol/limits.h"
 
 /* RFC 5321 4.5.3.1.3; the clause with a longer one is left out, since nobody
@@ -55,33 +55,30 @@ with(const struct trace_field *field)
 size_t
 trace_format(const struct trace_field *field, char *out)
 {
-	char name[LIMIT_PEER_NAME + 1], literal[100] = "";
-	char rcpt[TRACE_FOR_MAX + 16] = "";
-	char tls[100] = "";
+	const char *peer_addr = field->peer_addr, *cipher = field->cipher;
+	bool addr = peer_addr[0] != '\0';
+	bool rcpt = field->rcpt != NULL && strlen(field->rcpt) <= TRACE_FOR_MAX;
+	char name[LIMIT_PEER_NAME + 1];
 
 	copy_name(name, field->peer_name);
-	if (field->peer_addr[0] != '\0')
-		snprintf(literal, sizeof literal, " ([%s%s])",
-		    strchr(field->peer_addr, ':') != NULL ? "IPv6:" : "",
-		    field->peer_addr);
-	if (field->rcpt != NULL && strlen(field->rcpt) <= TRACE_FOR_MAX)
-		snprintf(rcpt, sizeof rcpt, "\r\n\tfor <%s>", field->rcpt);
-	if (field->cipher != NULL)
-		snprintf(tls, sizeof tls, "\r\n\ttls %s", field->cipher);
-	int len = snprintf(out, TRACE_FIELD_MAX,
-	    "Received: from %s%s\r\n\tby %s " COMMENT " with %s id %s%s%s;"
-	    "\r\n\t%s\r\n",
-	    name, literal, field->hostname, with(field), field->id, rcpt, tls,
-	    field->date);
-	assert(len > 0 && len < TRACE_FIELD_MAX);
-	return (size_t)len;
+	size_t len = text_join(out, TRACE_FIELD_MAX,
+	    TEXTS("Received: from ", name, addr ? " ([" : "",
+		strchr(peer_addr, ':') != NULL ? "IPv6:" : "", peer_addr,
+		addr ? "])" : "", "\r\n\tby ", field->hostname, " ", COMMENT,
+		" with ", with(field), " id ", field->id,
+		rcpt ? "\r\n\tfor <" : "", rcpt ? field->rcpt : "",
+		rcpt ? ">" : "", cipher != NULL ? "\r\n\ttls " : "",
+		cipher != NULL ? cipher : "", ";\r\n\t", field->date, "\r\n"));
+	assert(len < TRACE_FIELD_MAX - 1);
+	return len;
 }
 
 void
 trace_count_init(struct trace_count *count, const char *hostname)
 {
 	*count = (struct trace_count){.received = 0};
-	snprintf(count->ours, sizeof count->ours, "by %s " COMMENT, hostname);
+	text_join(count->ours, sizeof count->ours,
+	    TEXTS("by ", hostname, " ", COMMENT));
 	for (char *c = count->ours; *c != '\0'; c++)
 		*c = lower_octet(*c);
 }

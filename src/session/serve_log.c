@@ -70,20 +70,18 @@ static void
 log_recipients(struct log_line *line, const struct serve *s,
     const struct envelope *envelope, size_t only, const struct status *told)
 {
-	char id[80];
+	char id[SERVE_ID_SIZE];
 	const struct path *rcpt = &envelope->rcpt[only]->path;
 	const struct config_delivery *delivery =
 	    destinations_find(s->options->destinations, rcpt);
 
-	snprintf(id, sizeof id, "%s-%u", s->options->session_id,
-	    s->options->tally->transactions);
 	if (delivery != NULL)
 		log_text(line, "delivery", delivery->name);
 	log_reply(line, "reply", &s->replies[only]);
 	log_reply(line, "answer", told);
 	log_cause(line, told);
 	log_ms(line, "seconds", clock_ms() - s->since);
-	log_text(line, "id", id);
+	log_text(line, "id", serve_id(s, id));
 	log_text(line, "message-id", s->message_id.value);
 	log_connection(line, s);
 }

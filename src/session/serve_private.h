@@ -46,6 +46,7 @@ enum {
 	/* Deliveries have time limits of their own, all of them below: a
 	 * `timeout` of a day gives three days to the end of a text. */
 	SERVE_DELIVERY_MAX = 7 * 24 * 3600 * 1000,
+	SERVE_ID_SIZE = 80,
 };
 
 struct serve {
@@ -94,6 +95,9 @@ void serve_tell_progress(const struct serve *s);
 /* The text begins: the delivery gets our Received field. */
 void serve_text_begin(struct serve *s);
 void serve_text_body(struct serve *s, const char *text, size_t len);
+/* What the transaction is called in our Received field and in the log; out has
+ * SERVE_ID_SIZE octets; returns out. */
+const char *serve_id(const struct serve *s, char *out);
 /* One recipient that was not given the message, and why. As all lines of
  * refusals, it is only counted once there are many in the session. */
 void serve_log_refusal(const struct serve *s, const struct envelope *envelope,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include "serve_private.h"
 
-#include <stdio.h>
-
 #include "base/clock.h"
+#include "base/decimal.h"
+#include "base/text.h"
 #include "base/timestamp.h"
 #include "deliver/delivery.h"
 #include "ledger/ledger.h"
@@ -19,6 +19,17 @@ give(struct serve *s, const char *text, size_t len)
 {
 	if (s->taken > 0 && len > 0)
 		s->delivery->ops->body(s->delivery, text, len);
+}
+
+const char *
+serve_id(const struct serve *s, char *out)
+{
+	char number[DECIMAL_SIZE];
+
+	text_join(out, SERVE_ID_SIZE,
+	    TEXTS(s->options->session_id, "-",
+		decimal_write(number, s->options->tally->transactions)));
+	return out;
 }
 
 /* The only accepted recipient, or NULL (RFC 5321 4.4: no Bcc is given away). */
@@ -41,17 +52,16 @@ only_rcpt(const struct serve *s)
 void
 serve_text_begin(struct serve *s)
 {
-	char field[TRACE_FIELD_MAX], id[80], date[TIMESTAMP_MAIL_SIZE];
+	char field[TRACE_FIELD_MAX], id[SERVE_ID_SIZE];
+	char date[TIMESTAMP_MAIL_SIZE];
 	struct tls_info tls;
 
-	snprintf(id, sizeof id, "%s-%u", s->options->session_id,
-	    s->options->tally->transactions);
 	struct trace_field trace = {
 	    .peer_name = receiver_peer_name(s->receiver),
 	    .peer_addr = s->options->peer_addr,
 	    .hostname = s->options->hostname,
 	    .cipher = tls_info(s->options->stream, &tls) ? tls.cipher : NULL,
-	    .id = id,
+	    .id = serve_id(s, id),
 	    .rcpt = only_rcpt(s),
 	    .date = timestamp_format_mail(date, clock_unix_ms()),
 	    .esmtp = receiver_is_esmtp(s->receiver),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "base/buf.h"
+#include "base/text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -85,6 +86,38 @@ buf_that_is_wiped_has_no_secret(void **state)
 	buf_clear(&buf);
 }
 
+static void
+buf_takes_all_texts_or_none(void **state)
+{
+	struct buf buf;
+
+	(void)state;
+	buf_init(&buf, 10);
+	assert_true(buf_join(&buf, TEXTS("abc", "", "def")));
+	assert_false(buf_join(&buf, TEXTS("gh", "ijk")));
+	assert_int_equal(buf_len(&buf), 6);
+	assert_true(buf_join(&buf, TEXTS("ghij")));
+	assert_memory_equal(buf_data(&buf), "abcdefghij", 10);
+	assert_false(buf_join(&buf, TEXTS("", "k")));
+	buf_clear(&buf);
+}
+
+static void
+joined_texts_are_cut_where_the_room_ends(void **state)
+{
+	char out[8];
+
+	(void)state;
+	assert_int_equal(
+	    text_join(out, sizeof out, TEXTS("abc", "", "def")), 6);
+	assert_string_equal(out, "abcdef");
+	assert_int_equal(
+	    text_join(out, sizeof out, TEXTS("abc", "defgh", "ij")), 7);
+	assert_string_equal(out, "abcdefg");
+	assert_int_equal(text_join(out, 1, TEXTS("abc")), 0);
+	assert_string_equal(out, "");
+}
+
 /* Against a plain copy: whatever goes in comes out, in order. */
 static void
 buf_is_a_queue(void **state)
@@ -125,6 +158,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(buf_stops_at_its_maximum),
 	    cmocka_unit_test(buf_takes_a_formatted_text_whole),
+	    cmocka_unit_test(buf_takes_all_texts_or_none),
+	    cmocka_unit_test(joined_texts_are_cut_where_the_room_ends),
 	    cmocka_unit_test(buf_that_is_wiped_has_no_secret),
 	    cmocka_unit_test(buf_is_a_queue),
 	};

@@ -65,6 +65,32 @@ test_digits_end_where_the_caller_says(void **state)
 }
 
 static void
+test_a_number_is_written_as_it_is_read(void **state)
+{
+	static const struct {
+		uint64_t number;
+		const char *decimal, *hex;
+	} cases[] = {
+	    {0, "0", "0000000000000000"},
+	    {9, "9", "0000000000000009"},
+	    {10, "10", "000000000000000a"},
+	    {1234567890, "1234567890", "00000000499602d2"},
+	    {UINT64_MAX, "18446744073709551615", "ffffffffffffffff"},
+	};
+	char decimal[DECIMAL_SIZE], hex[17];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		uint64_t number = cases[i].number;
+		assert_string_equal(
+		    decimal_write(decimal, number), cases[i].decimal);
+		assert_string_equal(
+		    digest_number_hex(hex, number, 16), cases[i].hex);
+	}
+	assert_string_equal(digest_number_hex(hex, 0x1234abcd, 4), "abcd");
+}
+
+static void
 test_hexadecimal_is_whole_or_none(void **state)
 {
 	uint64_t number;
@@ -85,6 +111,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_a_whole_text_is_a_number_or_none),
 	    cmocka_unit_test(test_digits_end_where_the_caller_says),
+	    cmocka_unit_test(test_a_number_is_written_as_it_is_read),
 	    cmocka_unit_test(test_hexadecimal_is_whole_or_none),
 	};
 

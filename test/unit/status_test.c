@@ -41,6 +41,37 @@ test_a_status_can_be_made_of_itself(void **state)
 }
 
 static void
+test_text_that_is_no_format_is_cleaned_and_cut_too(void **state)
+{
+	char long_text[2 * STATUS_TEXT_MAX];
+	struct status status;
+
+	(void)state;
+	status_set(&status, 450, "4.2.2", "%s", "full");
+	status.cause = CAUSE_DELIVERY;
+	status.until = 7;
+	status_set_text(&status, 550, "5.1.1", "100%s\tsure\x1b");
+	assert_int_equal(status.code, 550);
+	assert_string_equal(status.enhanced, "5.1.1");
+	assert_string_equal(status.text, "100%s sure?");
+	assert_int_equal(status.cause, CAUSE_NONE);
+	assert_int_equal(status.until, 0);
+	status_add_text(&status, " and\r");
+	assert_string_equal(status.text, "100%s sure? and?");
+	/* Of itself. */
+	status_set_text(&status, 450, status.enhanced, status.text);
+	assert_string_equal(status.enhanced, "5.1.1");
+	assert_string_equal(status.text, "100%s sure? and?");
+	memset(long_text, 'x', sizeof long_text - 1);
+	long_text[sizeof long_text - 1] = '\0';
+	status_set_text(&status, 250, long_text, long_text);
+	assert_int_equal(strlen(status.enhanced), STATUS_ENHANCED_MAX - 1);
+	assert_int_equal(strlen(status.text), STATUS_TEXT_MAX);
+	status_add_text(&status, "more");
+	assert_int_equal(strlen(status.text), STATUS_TEXT_MAX);
+}
+
+static void
 test_only_a_refusal_is_softened(void **state)
 {
 	static const struct {
@@ -97,6 +128,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_text_is_cleaned_and_cut),
 	    cmocka_unit_test(test_a_status_can_be_made_of_itself),
+	    cmocka_unit_test(
+		test_text_that_is_no_format_is_cleaned_and_cut_too),
 	    cmocka_unit_test(test_only_a_refusal_is_softened),
 	    cmocka_unit_test(test_many_outcomes_become_one),
 	};
