@@ -38,6 +38,7 @@ struct connection {
 	 * which is nobody's business at the other end of a reply. Class NONE:
 	 * it was opened. */
 	struct error refusal;
+	struct error lost; /* why the last exchange failed, if it did */
 };
 
 void connection_init(

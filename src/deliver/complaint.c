@@ -47,7 +47,9 @@ complaint_is_estranged(const struct complaint *complaint)
 bool
 complaint_take(struct complaint *complaint, struct error *out)
 {
+	if (complaint->error.class == ERROR_NONE)
+		return false;
 	*out = complaint->error;
 	complaint->error.class = ERROR_NONE;
-	return out->class != ERROR_NONE;
+	return true;
 }

@@ -86,8 +86,8 @@ connection_exchange(
     struct connection *connection, const struct deadline *deadline)
 {
 	struct sender *sender = connection->sender;
+	struct error *err = &connection->lost;
 	struct stream_exchange step;
-	struct error err;
 
 	if (connection->stream == NULL) {
 		sender_fail(sender, "4.4.2", "connection closed");
@@ -95,14 +95,14 @@ connection_exchange(
 	}
 	step.out = sender_output(sender, &step.out_len);
 	step.in = sender_room(sender, &step.in_size);
-	bool ok = stream_exchange(connection->stream, &step, deadline, &err);
+	bool ok = stream_exchange(connection->stream, &step, deadline, err);
 	/* It was read before it was written, and so it is told. */
 	sender_filled(sender, step.read);
 	sender_written(sender, step.written);
 	if (!ok) {
 		if (deadline_left(deadline) > 0)
 			take_last_words(connection);
-		sender_fail(sender, "4.4.2", err.text);
+		sender_fail(sender, "4.4.2", err->text);
 	}
 	if (step.ended) {
 		sender_eof(sender);

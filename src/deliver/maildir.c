@@ -329,10 +329,11 @@ maildir_complains(struct delivery *delivery, struct error *complaint)
 	struct maildir *maildir = maildir_of(delivery);
 	struct error *pending = &maildir->place.complaint;
 
+	if (pending->class == ERROR_NONE)
+		return false;
 	*complaint = *pending;
 	pending->class = ERROR_NONE;
-	if (complaint->class == ERROR_NONE ||
-	    maildir->complaints == COMPLAINTS_MAX ||
+	if (maildir->complaints == COMPLAINTS_MAX ||
 	    strcmp(complaint->text, maildir->complained) == 0)
 		return false;
 	maildir->complaints++;

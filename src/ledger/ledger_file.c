@@ -241,10 +241,10 @@ store_tidy(struct ledger_store *store, const struct ledger_book *book,
     struct error *err)
 {
 	struct ledger_file *file = of_store(store);
-	struct error why;
 
 	if (file->size < file->tidy_at)
 		return true;
+	struct error why;
 	bool ok = rewrite(file, book, &why);
 	file->tidy_at = (ok ? 2 : 1) * file->size + LEDGER_FILE_GROWTH;
 	if (ok || file->size < LEDGER_FILE_MAX)

@@ -331,9 +331,11 @@ sender_failure(const struct sender *sender)
 bool
 sender_complains(struct sender *sender, struct sender_complaint *complaint)
 {
+	if (sender->complaint.step == NULL)
+		return false;
 	*complaint = sender->complaint;
-	sender->complaint = (struct sender_complaint){.step = NULL};
-	return complaint->step != NULL;
+	sender->complaint.step = NULL;
+	return true;
 }
 
 bool

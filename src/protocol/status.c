@@ -11,7 +11,7 @@
 
 /* Octets of text as a textstring of RFC 5321 4.2, and no terminal escapes. */
 static void
-copy_printable(char *to, const char *text, size_t len)
+copy_textstring(char *to, const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 		to[i] = text[i] == '\t'                ? ' '
@@ -29,7 +29,7 @@ status_set_text(
 	status->code = code;
 	memmove(status->enhanced, enhanced, len);
 	status->enhanced[len] = '\0';
-	copy_printable(
+	copy_textstring(
 	    status->text, text, strnlen(text, sizeof status->text - 1));
 	status->cause = CAUSE_NONE;
 	status->until = 0;
@@ -40,7 +40,7 @@ status_add_text(struct status *status, const char *text)
 {
 	size_t len = strlen(status->text);
 
-	copy_printable(status->text + len, text,
+	copy_textstring(status->text + len, text,
 	    strnlen(text, sizeof status->text - 1 - len));
 }
 

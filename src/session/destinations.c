@@ -25,6 +25,7 @@ struct destinations {
 	size_t leg_count;
 	struct route_rule *rules;
 	size_t rule_count;
+	struct error complaint; /* of the delivery that was asked last */
 	struct delivery *route; /* NULL: there is one leg, which takes all */
 };
 
@@ -233,7 +234,7 @@ static void
 log_complaint(const struct destinations *destinations, struct delivery *leg,
     struct error *complaint)
 {
-	*complaint = (struct error){.class = ERROR_NONE};
+	complaint->class = ERROR_NONE;
 	if (leg->ops->complains == NULL || !leg->ops->complains(leg, complaint))
 		return;
 	error_prefix(complaint, "delivery %s", leg->name);
@@ -270,12 +271,12 @@ destinations_watch(struct destinations *destinations, struct error *err)
 
 	for (size_t i = 0; i < destinations->leg_count; i++) {
 		struct delivery *leg = destinations->legs[i];
-		struct error complaint;
+		struct error *complaint = &destinations->complaint;
 		if (!destinations->there[i])
 			continue;
-		log_complaint(destinations, leg, &complaint);
+		log_complaint(destinations, leg, complaint);
 		if (leg->ops->gone(leg))
-			give_up(destinations, i, &complaint, err);
+			give_up(destinations, i, complaint, err);
 		there += destinations->there[i];
 	}
 	return there > 0;

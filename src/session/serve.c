@@ -120,15 +120,13 @@ end_session_with(struct serve *s, enum error_class class, const char *reason)
 static void
 look_around(struct serve *s)
 {
-	struct error err;
-
 	if (stop_requested())
 		end_session_with(s, ERROR_STOPPED, "stopped by a signal");
 	else if (s->result->mail_seen &&
-		 !destinations_watch(s->options->destinations, &err))
-		end_session_with(s, ERROR_LOCAL, err.text);
-	else if (ledger_failed(s->options->ledger, &err))
-		end_session_with(s, ERROR_LOCAL, err.text);
+		 !destinations_watch(s->options->destinations, &s->err))
+		end_session_with(s, ERROR_LOCAL, s->err.text);
+	else if (ledger_failed(s->options->ledger, &s->err))
+		end_session_with(s, ERROR_LOCAL, s->err.text);
 }
 
 /* The line is of no use any more; nothing of an open transaction stays. It may
@@ -164,7 +162,6 @@ write_replies(struct serve *s)
 	struct deadline deadline =
 	    deadline_in(s->options->account->provider_timeout,
 		grace_from_now(SERVE_GRACE_TEXT));
-	struct error err;
 	size_t len;
 	const char *output = receiver_output(s->receiver, &len);
 
@@ -174,8 +171,9 @@ write_replies(struct serve *s)
 	/* Asked before it is written: a fast provider answers at once. */
 	bool waited_for = receiver_awaits_proof(s->receiver) &&
 			  !stream_pending(s->options->stream);
-	if (!stream_write(s->options->stream, output, len, &deadline, &err)) {
-		lose(s, &err);
+	if (!stream_write(
+		s->options->stream, output, len, &deadline, &s->err)) {
+		lose(s, &s->err);
 		return;
 	}
 	receiver_written(s->receiver, len);
@@ -246,28 +244,27 @@ static void
 read_commands(struct serve *s)
 {
 	struct deadline deadline = read_deadline(s), wait = deadline;
-	struct error err = {.class = ERROR_NONE};
 	size_t room;
 	bool hangs = receiver_line_hangs(s->receiver);
 	if (hangs)
 		wait = deadline_min(wait, deadline_in(LF_QUIET, wait.grace));
 	char *to = receiver_room(s->receiver, &room);
-	ssize_t n = stream_read(s->options->stream, to, room, &wait, &err);
+	ssize_t n = stream_read(s->options->stream, to, room, &wait, &s->err);
 
 	if (n > 0) {
 		ledger_arrived(s->options->ledger);
 		receiver_filled(s->receiver, (size_t)n);
 		serve_tell_progress(s);
 	} else if (n == 0) {
-		error_set(&err, ERROR_AGAIN, "closed without QUIT");
-		lose(s, &err);
-	} else if (err.class == ERROR_STOPPED ||
+		error_set(&s->err, ERROR_AGAIN, "closed without QUIT");
+		lose(s, &s->err);
+	} else if (s->err.class == ERROR_STOPPED ||
 		   deadline_left(&deadline) == 0) {
-		hang_up(s, &err);
+		hang_up(s, &s->err);
 	} else if (hangs && deadline_left(&wait) == 0) {
 		receiver_line_over(s->receiver);
 	} else {
-		lose(s, &err);
+		lose(s, &s->err);
 	}
 }
 

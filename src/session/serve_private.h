@@ -27,6 +27,7 @@
 #include <stdint.h>
 
 #include "base/deadline.h"
+#include "base/error.h"
 #include "protocol/first_line.h"
 #include "protocol/message_id.h"
 #include "session/serve.h"
@@ -55,6 +56,9 @@ struct serve {
 	struct delivery *delivery;
 	struct receiver *receiver;
 	bool closed;
+	/* Why the last call failed. Here once: as a variable of each step the
+	 * compiler would clear a kilobyte each time. */
+	struct error err;
 
 	/* The transaction under way. */
 	bool begun; /* the delivery knows of it */
