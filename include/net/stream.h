@@ -64,8 +64,10 @@ struct stream_exchange {
 /*
  * Writes and reads without waiting for the one while the other can go on, for a
  * peer that stops reading while nobody reads its replies. Comes back as soon as
- * anything was written, read or ended. What was offered in out and not yet
- * written must come first in the next call that writes. Errors: those above.
+ * anything was written, read or ended. What is there to read is read first, and
+ * then nothing is written by this call: it may change what there is to say. What
+ * was offered in out and not yet written must come first in the next call that
+ * writes. Errors: those above.
  */
 bool stream_exchange(struct stream *stream, struct stream_exchange *exchange,
     const struct deadline *deadline, struct error *err)

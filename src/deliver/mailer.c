@@ -316,8 +316,9 @@ mailer_finish(struct delivery *delivery, const struct deadline *deadline)
 	struct mailer *mailer = mailer_of(delivery);
 
 	mailer->end = deadline_in(RESULT_TIMES * mailer->timeout, RESULT_GRACE);
-	/* Other deliveries may have taken their time since it was ready. */
-	connection_look_around(&mailer->connection);
+	/* Other deliveries may have taken their time since it was ready: what
+	 * the service said meanwhile is read before the dot is written, and
+	 * where that ends the dialogue, the dot is not. */
 	sender_dot(mailer->connection.sender);
 	struct deadline end = deadline_min(*deadline, mailer->end);
 	connection_flush(&mailer->connection, &end);

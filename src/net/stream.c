@@ -24,6 +24,7 @@ struct stream {
 	bool shaken; /* the TLS handshake is over */
 	bool tls_failed; /* OpenSSL must not be asked for a close_notify */
 	bool broken; /* a write ended half-way */
+	bool asked; /* written to, and not waited for since */
 };
 
 /* One attempt at the descriptor. */
@@ -246,22 +247,23 @@ try_write(struct stream *stream, struct stream_exchange *exchange,
 
 /*
  * Reads before it writes: a peer that gives up says why and closes, and then
- * the write would fail while its last words are still unread.
+ * the write would fail while its last words are still unread. Whoever hears
+ * them may have nothing more to write.
  */
 static enum step
 try_both(struct stream *stream, struct stream_exchange *exchange, short *events,
     struct error *err)
 {
-	enum step in = STEP_WAIT, out = STEP_WAIT;
+	enum step in = exchange->in_size > 0
+			   ? try_read(stream, exchange, events, err)
+			   : STEP_WAIT;
 
-	if (exchange->in_size > 0)
-		in = try_read(stream, exchange, events, err);
-	if (in == STEP_FAILED)
-		return in;
 	exchange->ended = in == STEP_ENDED;
-	if (exchange->out_len > 0)
-		out = try_write(stream, exchange, events, err);
-	return in == STEP_WAIT ? out : in;
+	if (in != STEP_WAIT || exchange->out_len == 0)
+		return in;
+	enum step out = try_write(stream, exchange, events, err);
+	stream->asked |= out == STEP_DONE;
+	return out;
 }
 
 /* false: the time is over. */
@@ -286,18 +288,25 @@ static bool
 exchange_in_time(struct stream *stream, struct stream_exchange *exchange,
     const struct deadline *deadline, struct error *err)
 {
-	for (;;) {
-		short events = 0;
+	/* Right behind what we wrote a read is in vain, mostly. */
+	bool asked = stream->asked && exchange->out_len == 0 &&
+		     (stream->ssl == NULL || SSL_has_pending(stream->ssl) == 0);
+
+	for (;; asked = false) {
+		enum step step = STEP_WAIT;
+		short events = asked ? POLLIN : 0;
 
 		/* Else a peer that never pauses would never meet it. */
 		if (deadline_left(deadline) == 0 &&
 		    !wait_for(-1, 0, deadline, err))
 			return false;
-		enum step step = try_both(stream, exchange, &events, err);
+		if (!asked)
+			step = try_both(stream, exchange, &events, err);
 		if (step != STEP_WAIT)
 			return step != STEP_FAILED;
 		if (!wait_for(stream->fd, events, deadline, err))
 			return false;
+		stream->asked = false;
 	}
 }
 
@@ -322,8 +331,7 @@ stream_try(struct stream *stream, struct stream_exchange *exchange,
 		return false;
 	if (try_both(stream, exchange, events, err) != STEP_FAILED)
 		return true;
-	if (exchange->out_len > 0)
-		stream->broken = true;
+	stream->broken |= exchange->out_len > 0;
 	return false;
 }
 
@@ -335,8 +343,7 @@ stream_exchange(struct stream *stream, struct stream_exchange *exchange,
 		return false;
 	if (exchange_in_time(stream, exchange, deadline, err))
 		return true;
-	if (exchange->out_len > 0)
-		stream->broken = true;
+	stream->broken |= exchange->out_len > 0;
 	return false;
 }
 

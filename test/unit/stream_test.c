@@ -254,6 +254,8 @@ exchange_reads_last_words(void **state)
 	close(peer);
 	assert_true(stream_exchange(stream, &exchange, &deadline, &err));
 	assert_int_equal(exchange.read, 7);
+	/* What they were decides whether there is still something to say. */
+	assert_int_equal(exchange.written, 0);
 	exchange.out_len = 0;
 	assert_true(stream_exchange(stream, &exchange, &deadline, &err));
 	assert_true(exchange.ended);
