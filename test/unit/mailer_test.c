@@ -26,7 +26,10 @@
 #include "protocol/envelope.h"
 #include "protocol/status.h"
 
-enum { LONG_MS = 120 * 1000 }; /* more than any of this takes */
+enum {
+	LONG_MS = 120 * 1000, /* more than any of this takes */
+	SHORT_MS = 100, /* for waits that are meant to end */
+};
 
 /* The clocks of the program, which a service can put forward. */
 static _Atomic int64_t clock_ahead;
@@ -566,30 +569,52 @@ static const struct scenario scenarios[] = {
 	"250 250 / 451 451 ", "(" HEARD "eof|"},
 };
 
+/* false: not what it says. */
+static bool
+play(const struct scenario *scenario, int64_t timeout, struct service *service,
+    struct message *message)
+{
+	service_start(service, scenario->script);
+	struct delivery *delivery =
+	    new_mailer(service, scenario->smtp, timeout);
+	hand_over(delivery, message);
+	service_go_on(service);
+	delivery->ops->free(delivery);
+	service_end(service);
+	return strcmp(message->told, scenario->told) == 0 &&
+	       strcmp(service->heard, scenario->heard) == 0;
+}
+
+/* What the service does before it falls silent may take a busy machine longer
+ * than a short time-out: then it has ten times as long. */
+static void
+check_scenario(const struct scenario *scenario, struct message *message)
+{
+	int64_t timeout = scenario->silent ? SHORT_MS : LONG_MS;
+	struct service service;
+	bool good;
+
+	message->joins = scenario->ends_first ? &service : NULL;
+	do
+		good = play(scenario, timeout, &service, message);
+	while (!good && (timeout *= 10) < LONG_MS);
+	if (!good)
+		fail_msg("%s: told \"%s\", heard \"%s\"", scenario->name,
+		    message->told, service.heard);
+}
+
 static void
 test_scenarios(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof scenarios / sizeof scenarios[0]; i++) {
-		const struct scenario *scenario = &scenarios[i];
-		struct service service;
-		service_start(&service, scenario->script);
-		struct delivery *delivery = new_mailer(
-		    &service, scenario->smtp, scenario->silent ? 100 : LONG_MS);
 		struct message message = {.rcpts = 2,
 		    .text_waits = true,
-		    .text = "hello\r\n.dot\r\n",
-		    .joins = scenario->ends_first ? &service : NULL};
-		hand_over(delivery, &message);
-		delivery->ops->free(delivery);
-		service_end(&service);
-		if (strcmp(message.told, scenario->told) != 0 ||
-		    strcmp(service.heard, scenario->heard) != 0)
-			fail_msg("%s: told \"%s\", heard \"%s\"",
-			    scenario->name, message.told, service.heard);
+		    .text = "hello\r\n.dot\r\n"};
+		check_scenario(&scenarios[i], &message);
 		/* SMTP has one reply for both. */
 		if (strstr(message.told, "ready 250 250 ") != NULL)
-			assert_int_equal(message.joined, scenario->smtp);
+			assert_int_equal(message.joined, scenarios[i].smtp);
 	}
 }
 
@@ -711,25 +736,12 @@ test_long_texts(void **state)
 	for (size_t i = 0; i < 3000000; i += 10)
 		memcpy(text + i, "a.b.c.d.\r\n", 11);
 	for (size_t i = 0; i < sizeof long_texts / sizeof long_texts[0]; i++) {
-		const struct scenario *scenario = &long_texts[i];
-		struct service service;
-		struct message message = {
-		    .rcpts = 2, .text_waits = false, .text = text};
-		int64_t began = clock_ms();
-		service_start(&service, scenario->script);
-		struct delivery *delivery = new_mailer(
-		    &service, scenario->smtp, scenario->silent ? 100 : LONG_MS);
 		/* The scripts read four lines at once, DATA among them. */
-		message.text_waits = true;
-		hand_over(delivery, &message);
-		service_go_on(&service);
-		delivery->ops->free(delivery);
-		service_end(&service);
+		struct message message = {
+		    .rcpts = 2, .text_waits = true, .text = text};
+		int64_t began = clock_ms();
+		check_scenario(&long_texts[i], &message);
 		assert_true(clock_ms() - began < LONG_MS / 2);
-		if (strcmp(message.told, scenario->told) != 0 ||
-		    strcmp(service.heard, scenario->heard) != 0)
-			fail_msg("%s: told \"%s\", heard \"%s\"",
-			    scenario->name, message.told, service.heard);
 	}
 	free(text);
 }
