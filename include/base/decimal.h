@@ -1,8 +1,9 @@
 /*
  * decimal - numbers as they are written in decimal digits.
  *
- * The one reader of the program, and a writer: no sign, no blanks before it, no locale. What
- * is too great is UINT64_MAX, and so beyond every limit of a caller.
+ * The one reader of the program, and a writer: no sign, no blanks before it, no
+ * locale. What is too great is read as UINT64_MAX, and so is beyond every limit of
+ * a caller.
  */
 #ifndef ODMR_BASE_DECIMAL_H
 #define ODMR_BASE_DECIMAL_H
