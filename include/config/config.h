@@ -282,8 +282,9 @@ void config_wipe_secrets(
     struct config *config, const struct config_account *keep);
 /*
  * A keyed digest of all that the account is made of, of its client certificate
- * and of its secret, which may be empty: it changes when one of them does. Without the key, which the
- * caller keeps as it would a password, it says nothing about the secret.
+ * and of its secret, which may be empty: it changes when one of them does.
+ * Without the key, which the caller keeps as it would a password, it says
+ * nothing about the secret.
  */
 void config_fingerprint(const struct config_account *account,
     const struct secret *secret, const void *key, size_t key_len,

@@ -112,12 +112,12 @@ enum ledger_admission ledger_rcpt(struct ledger *ledger, size_t rcpt,
     struct status *answer) __attribute__((warn_unused_result));
 /*
  * The delivery's answer to it, after LEDGER_ASK; what is then in answer is told
- * to the provider, and to each of ledger_rcpt_same(). It is never 452. The refusal of somebody who may have this
- * very message already (it filled the mailbox, say) becomes 250 here, and is
- * told at the end of the text where that is another message: or the provider
- * would bounce what was delivered. The delivery hears nothing of this; where it
- * accepted nobody, it need not be given the text, and ledger_judge() will say
- * LEDGER_ABORT.
+ * to the provider, and to each of ledger_rcpt_same(). It is never 452. The
+ * refusal of somebody who may have this very message already (it filled the
+ * mailbox, say) becomes 250 here, and is told at the end of the text where that
+ * is another message: or the provider would bounce what was delivered. The
+ * delivery hears nothing of this; where it accepted nobody, it need not be given
+ * the text, and ledger_judge() will say LEDGER_ABORT.
  */
 void ledger_rcpt_answer(
     struct ledger *ledger, size_t rcpt, struct status *answer);

@@ -96,8 +96,9 @@ struct ledger_outcome *ledger_book_outcome(const struct ledger_book *book,
 
 /*
  * Forgets entries and deferrals that are older than keep seconds, and that an
- * entry older than LEDGER_DUE_KEEP is due. A time that cannot be, in the future or from a clock that was not set yet, begins anew
- * with now; returns whether there was one.
+ * entry older than LEDGER_DUE_KEEP is due. A time that cannot be, in the future
+ * or from a clock that was not set yet, begins anew with now; returns whether
+ * there was one.
  */
 bool ledger_book_expire(struct ledger_book *book, int64_t now, int64_t keep);
 /* The records that make this book; each is passed to write, until it fails. */

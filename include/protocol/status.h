@@ -30,7 +30,8 @@ struct status {
 	int64_t until;
 };
 
-/* Without a cause. enhanced may be ""; the text is cut and each odd octet becomes '?'. */
+/* Without a cause. enhanced may be ""; the text is cut, and each odd octet becomes
+ * '?'. */
 void status_set(struct status *status, int code, const char *enhanced,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* The same of a text that is no format; it may be the status' own. */
