@@ -379,8 +379,7 @@ def hello(line):
 
 
 def goodbye(line):
-    line.command("QUIT", 221)
-    line.wait_end()
+    line.goodbye()
 
 
 def no_mail(line):

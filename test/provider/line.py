@@ -151,6 +151,12 @@ class Line:
         self.send(text + b"\r\n")
         return self.expect(*(expected or ("2",)))
 
+    def goodbye(self):
+        """QUIT and the end. Where a case stops the agent once its mail has
+        arrived, that may come first: it says so, and nothing is cut short."""
+        self.command("QUIT", 221, "421 4.3.2 stopped by a signal")
+        self.wait_end()
+
     def wait_end(self, seconds=None):
         """Waits for the peer to end the connection; returns what came."""
         patience = Patience(self.timeout if seconds is None else seconds)

@@ -120,8 +120,7 @@ class Folder:
         for message in held[:self.per_call]:
             self.transact(line, message, offered)
             self.tried.add(message.path)
-        line.command("QUIT", 221)
-        line.wait_end()
+        line.goodbye()
 
     def transact(self, line, message, offered):
         text = message.text()
