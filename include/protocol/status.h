@@ -31,10 +31,10 @@ struct status {
 };
 
 /* Without a cause. enhanced may be ""; the text is cut, and each odd octet becomes
- * '?'. */
+ * '?'. Both may be the status' own. */
 void status_set(struct status *status, int code, const char *enhanced,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
-/* The same of a text that is no format; it may be the status' own. */
+/* The same of a text that is no format. */
 void status_set_text(
     struct status *status, int code, const char *enhanced, const char *text);
 /* More of the text behind what is there. */

@@ -70,15 +70,12 @@ status_class(const struct status *status)
 void
 status_soften(struct status *status)
 {
-	char enhanced[STATUS_ENHANCED_MAX];
-
 	if (status_class(status) != 5)
 		return;
-	memcpy(enhanced, status->enhanced, sizeof enhanced);
-	if (enhanced[0] == '5')
-		enhanced[0] = '4';
-	status_set(status, 450, enhanced, "(soft bounce of %d) %s",
+	status_set(status, 450, status->enhanced, "(soft bounce of %d) %s",
 	    status->code, status->text);
+	if (status->enhanced[0] == '5')
+		status->enhanced[0] = '4';
 	status->cause = CAUSE_SOFT_BOUNCE;
 }
 
