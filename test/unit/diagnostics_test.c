@@ -193,7 +193,7 @@ find_replies(struct items *items, const char *source)
 	assert_int_equal(
 	    regcomp(&reply,
 		"([^0-9a-zA-Z_][245][0-9][0-9]|sender_fail\\([^,]*),[ \t\n]*"
-		"(\"[0-9.]*\"|enhanced),[ \t\n]*",
+		"(\"[0-9.]*\"|[a-z>-]*enhanced),[ \t\n]*",
 		REG_EXTENDED),
 	    0);
 	while (regexec(&reply, source, 5, match, 0) == 0) {
