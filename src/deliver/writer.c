@@ -144,9 +144,10 @@ writer_complain(struct error *complaint, const char *place, int errnum)
 				 ? "; look at the disk"
 				 : "; let the agent's user write there";
 
-	error_set_errno(
-	    complaint, ERROR_LOCAL, errnum, "cannot write to %s", place);
-	if (!writer_full(errnum))
-		error_set(
-		    complaint, ERROR_LOCAL, "%s%s", complaint->text, advice);
+	if (writer_full(errnum))
+		error_set_errno(complaint, ERROR_LOCAL, errnum,
+		    "cannot write to %s", place);
+	else
+		error_set(complaint, ERROR_LOCAL, "cannot write to %s: %s%s",
+		    place, strerror(errnum), advice);
 }
