@@ -4,11 +4,11 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/un.h>
 
+#include "base/choices.h"
 #include "base/decimal.h"
 #include "net/dial.h"
 #include "net/tls.h"
@@ -205,20 +205,15 @@ static bool
 tell_mechanisms(struct config_loader *loader,
     const struct config_scalar *scalar, const struct config_key *key)
 {
-	char shown[CONFIG_EXCERPT_SIZE], known[512] = "";
+	char shown[CONFIG_EXCERPT_SIZE];
 	const struct sasl_mechanism *mechanism;
-	size_t used = 0;
+	struct choices choices = {.used = 0};
 
-	for (size_t i = 0; (mechanism = sasl_mechanism_at(i)) != NULL; i++) {
-		int n = snprintf(known + used, sizeof known - used, "%s%s",
-		    i == 0 ? "" : ", ", sasl_mechanism_name(mechanism));
-		if (n < 0 || (size_t)n >= sizeof known - used)
-			break;
-		used += (size_t)n;
-	}
-	config_fault(loader, scalar->mark,
-	    "%s: there is no mechanism \"%s\"; choose from: %s", key->name,
-	    config_excerpt(shown, scalar->text, scalar->len), known);
+	for (size_t i = 0; (mechanism = sasl_mechanism_at(i)) != NULL; i++)
+		choices_add(&choices, sasl_mechanism_name(mechanism));
+	config_fault(loader, scalar->mark, "%s: there is no mechanism \"%s\"%s",
+	    key->name, config_excerpt(shown, scalar->text, scalar->len),
+	    choices_phrase(&choices));
 	return false;
 }
 
