@@ -30,8 +30,9 @@ accounts:
     tls_pins: %s
     domains: [example.org]
 deliveries:
-  files: {maildir: "/srv/mail/{user}", create: yes}
+  %s
 """
+FILES = 'files: {maildir: "/srv/mail/{user}", create: yes}'
 POSTFIX = """set -e
     mkdir -p /etc/postfix /var/lib/postfix /var/spool/postfix /srv/mail
     touch /srv/mail/.odmr-agent /etc/aliases
@@ -57,7 +58,7 @@ class Host:
         self.configure("example.org")
         tls = self.shell("odmr-provider setup tls").stdout.decode()
         self.system.write("/etc/odmr-agent/odmr-agent.yaml",
-                          AGENT % tls.split('"')[1], 0o600)
+                          AGENT % (tls.split('"')[1], FILES), 0o600)
         self.shell("echo geheim | odmr-provider passwd office")
         self.shell("postfix start && odmr-provider setup postfix --apply")
         return self

@@ -121,6 +121,27 @@ class Setting:
         hold(self.system.shared("held"), name, "friend@remote.example", [USER], text)
         return text
 
+    def slow_delivery(self):
+        """A local server that has a message, and answers when go_on is set."""
+        reached, go_on = threading.Event(), threading.Event()
+
+        def end_of_data(_server, _argument):
+            reached.set()
+            until(go_on.is_set, 60, "the end of the wait")
+            return "250 2.0.0 taken"
+
+        path = self.system.shared("slow")
+        local = Local(path, answers={"END": end_of_data})
+        os.chmod(path, 0o666)
+        self.ends.append(local.close)
+        self.configure(delivery="{lmtp: /srv/test/slow}")
+        return local, reached, go_on
+
+    def outcome(self, name="001"):
+        """What the provider, a process of its own, has noted of a message."""
+        with open(self.system.shared("held", name + ".json"), encoding="utf-8") as file:
+            return file.read()
+
     def arrived(self, count):
         self.until(lambda: len(self.dovecot.mail(USER)) >= count,
                    "message %d" % count)
@@ -265,17 +286,7 @@ def test_service_stops_cleanly(place):
     reaches the provider."""
     with Setting(place) as setting:
         system = setting.system
-        reached, go_on = threading.Event(), threading.Event()
-
-        def end_of_data(_server, _argument):
-            reached.set()
-            until(go_on.is_set, 60, "the end of the wait")
-            return "250 2.0.0 taken"
-
-        local = Local(system.shared("slow"), answers={"END": end_of_data})
-        os.chmod(system.shared("slow"), 0o666)
-        setting.ends.append(local.close)
-        setting.configure(delivery="{lmtp: /srv/test/slow}")
+        _, reached, go_on = setting.slow_delivery()
         setting.hold()
         system.systemctl("start", SERVICE)
         until(reached.is_set, what="the end of the data")
@@ -288,13 +299,7 @@ def test_service_stops_cleanly(place):
         until(lambda: setting.active(SERVICE) == "inactive", what="the end")
         assert system.shown(SERVICE, "Result") == "success"
         assert system.shown(SERVICE, "ExecMainStatus") == "0"
-        until(lambda: '"250' in held(system), what="the provider to know it")
-
-
-def held(system):
-    """What the provider, a process of its own, has noted of the first message."""
-    with open(system.shared("held", "001.json"), encoding="utf-8") as file:
-        return file.read()
+        until(lambda: '"250' in setting.outcome(), what="the provider to know it")
 
 
 def test_service_feeds_its_watchdog_and_is_started_anew(place):

@@ -11,7 +11,7 @@ import mail
 from certificate import Authority
 from doubles import Local
 from provider import Provider
-from provider_cases import SERVICE as PROVIDER, SOCKET, Host
+from provider_cases import AGENT, SERVICE as PROVIDER, SOCKET, Host
 from servers import until
 from system_cases import CONFIG as AGENT_CONFIG
 from system_cases import FETCH, PASSWORD, SERVICE, TIMER, USER, Setting
@@ -59,26 +59,6 @@ class Upgrade(Setting):
         """The provider stops in the midst of the first message."""
         self.source = Halting(self.system.shared("held"))
         return self
-
-    def slow_delivery(self):
-        """A local server that has a message, and answers when go_on is set."""
-        reached, go_on = threading.Event(), threading.Event()
-
-        def end_of_data(_server, _argument):
-            reached.set()
-            until(go_on.is_set, 60, "the end of the wait")
-            return "250 2.0.0 taken"
-
-        path = self.system.shared("slow")
-        local = Local(path, answers={"END": end_of_data})
-        os.chmod(path, 0o666)
-        self.ends.append(local.close)
-        self.configure(delivery="{lmtp: /srv/test/slow}")
-        return local, reached, go_on
-
-    def outcome(self, name="001"):
-        with open(self.system.shared("held", name + ".json"), encoding="utf-8") as file:
-            return file.read()
 
 
 def install(place, age):
@@ -180,18 +160,6 @@ def test_upgrade_leaves_a_fetch_alone(place):
         came_once(local, [sent])
 
 
-CUSTOMER = """\
-hostname: mail.example.org
-accounts:
-  office:
-    provider: 127.0.0.1
-    user: office
-    password: geheim
-    tls_pins: %s
-    domains: [example.org]
-deliveries:
-  local: {lmtp: /srv/test/office}
-"""
 # As a customer's schedule would, over and over.
 CALLS = """
     until odmr-agent fetch office >>/srv/test/calls 2>&1 &&
@@ -215,7 +183,8 @@ def upgrade_of_the_provider(place, where):
         local = Local(system.shared("office"), answers={where: halt})
         os.chmod(system.shared("office"), 0o666)
         pins = host.shell("grep -o 'tls_pins:.*' " + AGENT_CONFIG).stdout.decode()
-        system.write(AGENT_CONFIG, CUSTOMER % pins.split(": ")[1].strip(), 0o600)
+        system.write(AGENT_CONFIG, AGENT % (
+            pins.split(": ")[1].strip(), "local: {lmtp: /srv/test/office}"), 0o600)
         system.systemctl("start", SOCKET)
         opened = system.shown(SOCKET, "ActiveEnterTimestampMonotonic")
         sent = mail.stored(mail.message("long", body=b"A line of many.\r\n" * 250000))
