@@ -97,46 +97,47 @@ change_octets(struct content *content, const char *in, size_t len)
 	return used;
 }
 
-static bool
-is_line_end(const char *at, const char *end)
+/* Over whole lines up to what must be changed or looked at, of octets without
+ * NUL. Returns where that is. */
+static const char *
+pass_lines(struct content *content, const char *at, const char *end)
 {
-	return end - at >= 2 && at[0] == '\r' && at[1] == '\n';
-}
-
-/*
- * The octets up to the next one that must be changed or looked at, over as
- * many whole lines as there are. content->state is where the last of them leaves
- * it.
- */
-static size_t
-unchanged(struct content *content, const char *in, size_t len)
-{
-	const char *at = in, *end = in + len;
-
 	while (at < end) {
 		if (content->dots && content->state == CONTENT_LINE &&
 		    *at == '.')
 			break;
-		if (is_line_end(at, end)) {
-			content->state = CONTENT_LINE;
-			at += 2;
-			continue;
+		const char *lf = memchr(at, '\n', (size_t)(end - at));
+		const char *stop = lf != NULL ? lf : end;
+		const char *cr = memchr(at, '\r', (size_t)(stop - at));
+		if (cr == NULL || cr + 1 != lf) {
+			stop = cr != NULL ? cr : stop;
+			if (stop > at)
+				content->state = CONTENT_MIDDLE;
+			return stop;
 		}
+		content->state = CONTENT_LINE;
+		at = lf + 1;
+	}
+	return at;
+}
+
+/*
+ * The octets up to the next one that must be changed or looked at.
+ * content->state is where the last of them leaves it.
+ */
+static size_t
+unchanged(struct content *content, const char *in, size_t len)
+{
+	const char *at = in, *end = in + len, *from;
+
+	do {
 		size_t span = (size_t)(end - at) < LOOK_AHEAD
 				  ? (size_t)(end - at)
 				  : LOOK_AHEAD;
-		const char *lf = memchr(at, '\n', span);
-		const char *stop = lf != NULL ? lf : at + span;
-		const char *nul = memchr(at, '\0', (size_t)(stop - at));
-		stop = nul != NULL ? nul : stop;
-		const char *cr = memchr(at, '\r', (size_t)(stop - at));
-		stop = cr != NULL ? cr : stop;
-		if (stop > at)
-			content->state = CONTENT_MIDDLE;
-		at = stop;
-		if ((cr != NULL && cr + 1 != lf) || nul != NULL || at == lf)
-			break;
-	}
+		const char *nul = memchr(at, '\0', span);
+		from = at;
+		at = pass_lines(content, at, nul != NULL ? nul : at + span);
+	} while (at > from && at < end);
 	return (size_t)(at - in);
 }
 

@@ -187,6 +187,46 @@ test_octets_to_be_changed_come_in_few_pieces(void **state)
 	free(in);
 }
 
+/* A search goes over so many octets at once: what stands around its end is found
+ * as what stands anywhere else. */
+static void
+test_what_must_be_changed_is_found_wherever_a_search_ends(void **state)
+{
+	static const struct {
+		const char *octets;
+		size_t len;
+	} odd[] = {{"\0", 1}, {"\r", 1}, {"\n", 1}, {"\r\n", 2}, {"\r\n.", 3},
+	    {"\r\0", 2}, {"\r\n.\r\n", 5}};
+	enum { LEN = 2200, NEAR = 8, SEARCH = 1024 };
+	char in[LEN];
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof odd / sizeof *odd * 2 * NEAR; i++) {
+		size_t kind = i / (4 * NEAR), near = i % (4 * NEAR);
+		size_t at =
+		    SEARCH * (1 + near / (2 * NEAR)) - NEAR + near % (2 * NEAR);
+		struct content once, slowly;
+		struct buf all, each;
+
+		for (size_t k = 0; k < LEN; k++)
+			in[k] = "0123456789"[k % 10];
+		memcpy(in + at, odd[kind].octets, odd[kind].len);
+		buf_init(&all, 2 * LEN);
+		buf_init(&each, 2 * LEN);
+		content_init(&once, true);
+		content_init(&slowly, true);
+		assert_int_equal(feed(&once, &all, in, LEN, LEN),
+		    feed(&slowly, &each, in, LEN, 1));
+		assert_int_equal(once.state, slowly.state);
+		assert_int_equal(once.bare, slowly.bare);
+		assert_int_equal(buf_len(&all), buf_len(&each));
+		assert_memory_equal(
+		    buf_data(&all), buf_data(&each), buf_len(&all));
+		buf_clear(&all);
+		buf_clear(&each);
+	}
+}
+
 static void
 test_no_octet_soup_ends_a_message_but_the_true_end(void **state)
 {
@@ -236,6 +276,8 @@ main(void)
 	    cmocka_unit_test(test_bdat_at_every_chunk_size),
 	    cmocka_unit_test(test_long_text_comes_out_as_one_slice),
 	    cmocka_unit_test(test_octets_to_be_changed_come_in_few_pieces),
+	    cmocka_unit_test(
+		test_what_must_be_changed_is_found_wherever_a_search_ends),
 	    cmocka_unit_test(
 		test_no_octet_soup_ends_a_message_but_the_true_end),
 	};
