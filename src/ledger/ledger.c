@@ -164,8 +164,9 @@ ledger_new(struct ledger_book *book, struct ledger_store *store,
 	ledger->book->connection = 1; /* 0 is that of no outcome */
 	ledger->store = store;
 	buf_init(&ledger->pending, PENDING_MAX);
+	ledger->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	ledger->sha = EVP_MD_CTX_new();
-	ledger_must(ledger->sha != NULL);
+	ledger_must(ledger->sha256 != NULL && ledger->sha != NULL);
 	return ledger;
 }
 
@@ -253,6 +254,7 @@ ledger_close(struct ledger *ledger)
 	ledger_book_free(ledger->book);
 	clear_notes(ledger);
 	EVP_MD_CTX_free(ledger->sha);
+	EVP_MD_free(ledger->sha256);
 	free(ledger);
 }
 

@@ -72,6 +72,7 @@ struct ledger {
 	struct ledger_store *store;
 	struct buf pending;
 	struct error failed;
+	EVP_MD *sha256; /* looked up once: OpenSSL takes 2,000 instructions */
 	EVP_MD_CTX *sha; /* of the text */
 	struct ledger_transaction mail;
 	/* Final answers are counted; those up to proof were told before a

@@ -41,7 +41,7 @@ ledger_mail(
 	if (ledger->book->due > 0)
 		ledger->options.random(
 		    ledger->options.context, mail->salt, LEDGER_SALT);
-	ledger_must(EVP_DigestInit_ex(ledger->sha, EVP_sha256(), NULL));
+	ledger_must(EVP_DigestInit_ex(ledger->sha, ledger->sha256, NULL));
 }
 
 struct ledger_outcome *
@@ -88,7 +88,7 @@ find_group(const struct ledger *ledger, const struct ledger_rcpt *rcpt,
 	bool any = false;
 
 	ledger_must(sha != NULL);
-	ledger_must(EVP_DigestInit_ex(sha, EVP_sha256(), NULL));
+	ledger_must(EVP_DigestInit_ex(sha, ledger->sha256, NULL));
 	ledger_must(EVP_DigestUpdate(sha, mail->salt, LEDGER_SALT));
 	for (const struct ledger_entry *each = ledger->book->oldest_due;
 	     each != NULL; each = each->newer_due) {

@@ -105,7 +105,7 @@ record_outcome(struct ledger *ledger, const struct ledger_rcpt *rcpt)
 	if (refused)
 		made.reply = rcpt->outcome;
 	memcpy(made.digest, mail->digest, sizeof made.digest);
-	memcpy(made.sender, mail->sender, sizeof made.sender);
+	memcpy(made.sender, mail->sender, strlen(mail->sender));
 	memcpy(made.rcpt, rcpt->mailbox, strlen(rcpt->mailbox));
 	const struct ledger_outcome *former =
 	    ledger_outcome_of(ledger, this_entry(ledger), rcpt);
