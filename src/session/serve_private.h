@@ -28,6 +28,7 @@
 
 #include "base/deadline.h"
 #include "base/error.h"
+#include "base/timestamp.h"
 #include "protocol/first_line.h"
 #include "protocol/message_id.h"
 #include "session/serve.h"
@@ -71,6 +72,8 @@ struct serve {
 	int64_t since; /* clock_ms() of MAIL */
 	struct message_id message_id;
 	struct first_line first_line;
+	char date[TIMESTAMP_MAIL_SIZE]; /* of date_second, Unix time; or "" */
+	int64_t date_second;
 
 	/* The wait for the provider. */
 	struct deadline deadline;

@@ -49,11 +49,22 @@ only_rcpt(const struct serve *s)
 	return only;
 }
 
+/* The date of the Received field, made once for all messages of a second. */
+static const char *
+date_now(struct serve *s)
+{
+	int64_t now = clock_unix_ms(), second = now / 1000;
+
+	if (s->date[0] == '\0' || second != s->date_second)
+		timestamp_format_mail(s->date, now);
+	s->date_second = second;
+	return s->date;
+}
+
 void
 serve_text_begin(struct serve *s)
 {
 	char field[TRACE_FIELD_MAX], id[SERVE_ID_SIZE];
-	char date[TIMESTAMP_MAIL_SIZE];
 	struct tls_info tls;
 
 	struct trace_field trace = {
@@ -63,7 +74,7 @@ serve_text_begin(struct serve *s)
 	    .cipher = tls_info(s->options->stream, &tls) ? tls.cipher : NULL,
 	    .id = serve_id(s, id),
 	    .rcpt = only_rcpt(s),
-	    .date = timestamp_format_mail(date, clock_unix_ms()),
+	    .date = date_now(s),
 	    .esmtp = receiver_is_esmtp(s->receiver),
 	    .smtputf8 = receiver_envelope(s->receiver)->smtputf8,
 	};
