@@ -61,9 +61,24 @@ procd_running() { [ "$1" = odmr-agent ] && [ "$RUNNING" = yes ]; }
 procd_send_signal() { say signal "$@"; }
 procd_add_interface_trigger() { [ $# -ge 3 ] || fault "$*"; say trigger "$@"; }
 chown() { say chown "$@"; }
-logger() { while [ "${1#-}" != "$1" ]; do shift 2; done; say log "$@"; cat >/dev/null; }
+logger() {
+	shown=no
+	while [ "${1#-}" != "$1" ]; do case $1 in
+	-s) shown=yes && shift ;;
+	*) shift 2 ;;
+	esac; done
+	[ $shown = no ] || echo "$*" >&2
+	if [ $# -gt 0 ]; then say log "$@"; else sed 's/^/log /' >>"$CALLS"; fi
+}
 start() { start_service "$@" && service_triggers; }
 reload() { reload_service "$@"; }
+"""
+# Of the program; the file is usable, at least in part.
+DOUBLE = """\
+#!/bin/sh
+[ "$1" = ledger ] && exit
+echo "$@" >>"$CALLS"
+exit ${STATUS-0}
 """
 # /lib/functions/network.sh
 NETWORK = r"""
@@ -91,7 +106,8 @@ def executable(path, text):
 
 
 class Router:
-    """The init script with its places below a folder."""
+    """The init script with its places below a folder. program: the agent; else a
+    double, of which `check` has the status $STATUS."""
 
     def __init__(self, folder, program=None):
         self.folder = folder
@@ -101,8 +117,9 @@ class Router:
         self.ujail = os.path.join(folder, "ujail")
         self.calls = os.path.join(folder, "calls")
         os.mkdir(self.config_folder)
-        self.program = program or executable(
-            folder + "/double", '#!/bin/sh\necho "$@" >>"$CALLS"; exit ${STATUS-0}\n')
+        self.program = executable(
+            folder + "/program", '#!/bin/sh\nexec "%s" -c "%s" "$@"\n' % (
+                program, self.config) if program else DOUBLE)
         text = script("odmr-agent.init")
         for name, value in (("PROGRAM", self.program), ("STATE", self.state),
                             ("FOLDER", self.config_folder), ("UJAIL", self.ujail)):
@@ -111,8 +128,9 @@ class Router:
                           flags=re.MULTILINE)
         self.script = executable(folder + "/init", PROCD + text + '\n"$@"\n')
 
-    def call(self, *words, status=0, **environment):
-        """What the script has called, line by line; its status must be this."""
+    def call(self, *words, status=0, shows="", **environment):
+        """What the script has called, line by line; its status must be this, and
+        shows stand in what it shows, which is else nothing."""
         with open(self.calls, "w", encoding="utf-8"):
             pass
         done = subprocess.run(
@@ -120,8 +138,8 @@ class Router:
             env=dict(os.environ, CALLS=self.calls, **environment),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         out = done.stdout.decode("utf-8", "replace")
-        assert done.returncode == status and not out, "%s: status %d: %s" % (
-            " ".join(words), done.returncode, out)
+        assert done.returncode == status and shows in out and (shows or not out), (
+            "%s: status %d: %s" % (" ".join(words), done.returncode, out))
         return self.said()
 
     def said(self):

@@ -119,12 +119,47 @@ def test_init_reload_with_errors(place):
     assert "instance" in said and "signal odmr-agent" not in said, said
 
 
+def agents_router(place, name, text):
+    """A router with the agent itself, and this configuration, in which %s stands for
+    its folder."""
+    agent = place.installed + "/usr/local/sbin/odmr-agent"
+    box = Router(place.sub(name), program=agent)
+    with open(box.config, "w", encoding="utf-8") as file:
+        file.write(text.replace("%s", box.config_folder))
+    os.chmod(box.config, 0o600)
+    return box
+
+
+def test_init_with_nothing_usable(place):
+    """A program that would end at once is not given to procd, which would start it
+    every 30 seconds, for ever. Who has called learns it there, and finds the reason
+    in the log; one that runs is not ended."""
+    box = agents_router(place, "unusable", "accounts: 7\n")
+    for word, running in (("start", "no"), ("start", "yes"), ("reload", "no")):
+        said = box.call(word, status=1, RUNNING=running,
+                        shows="not started: nothing in " + box.config)
+        assert all(line.startswith(("log ", "chown ")) for line in said), said
+        logged = "\n".join(line for line in said if line.startswith("log "))
+        assert box.config + ":1:" in logged and "not started" in logged, logged
+    assert box.call("reload", status=1, RUNNING="yes", shows=box.config + ":1:") == [
+        "signal odmr-agent"]
+
+
+def test_init_with_something_usable(place):
+    """An account that is not usable keeps no other from its mail."""
+    box = agents_router(place, "usable", YAML)
+    assert "command %s run" % box.program in box.call("start", RUNNING="no")
+    said = box.call("reload", status=1, RUNNING="no", shows="usable only in part")
+    assert "command %s run" % box.program in said and "instance" in said, said
+
+
 def test_init_fetch(place):
     """In the background, and the next call of the script need not wait for it."""
     box = router(place, "fetch")
     gate = box.folder + "/gate"
     os.mkfifo(gate)
-    executable(box.program, '#!/bin/sh\necho "$@" >>"$CALLS"; cat "%s" >/dev/null\n' % gate)
+    executable(box.program, '#!/bin/sh\n[ "$1" = ledger ] && exit\n'
+               'echo "$@" >>"$CALLS"; cat "%s" >/dev/null\n' % gate)
     box.call("fetch")
     until(lambda: "-q fetch" in box.said(), what="the fetch")
     box.call("start_service")
