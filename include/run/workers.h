@@ -67,7 +67,9 @@ void workers_start(struct workers *pool, struct config *config,
     const struct workers_order *order);
 /*
  * What follows a session (tell/followup), for one that was lost: to be called
- * with its event, in whose place it runs. Nothing more comes of it.
+ * with its event, in whose place it runs, be the pool full or not. It is full
+ * where max has become less, or who only listened is busy. Nothing more comes of
+ * it.
  */
 void workers_follow(struct workers *pool, struct config *config,
     const struct config_account *account, const struct session_result *lost);

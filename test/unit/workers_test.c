@@ -401,6 +401,48 @@ a_wish_to_begin_anew_waits_for_listeners(void **state)
 	end_pool(pool);
 }
 
+/* The office's goes on, every other crashes. */
+static void
+crash_beside_the_office(const struct config *cfg,
+    const struct config_account *account, const struct session_options *options,
+    struct session_result *result)
+{
+	if (strcmp(account->name, "office") == 0)
+		wait_for_stop(cfg, account, options, result);
+	else
+		crash(cfg, account, options, result);
+}
+
+/* A reload may have lowered max_sessions, and sessions that only listened may
+ * have become busy: the program goes on, and the loss has its alarm and ping. */
+static void
+a_loss_is_followed_in_a_pool_that_is_full(void **state)
+{
+	struct workers *pool = workers_new(2, crash_beside_the_office);
+	int office, shop;
+	struct workers_event event;
+
+	(void)state;
+	start(pool, &accounts[0], &office);
+	start(pool, &accounts[1], &shop);
+	workers_set_max(pool, 1);
+	do
+		event = next_event(pool);
+	while (!event.ended);
+	assert_ptr_equal(event.tag, &shop);
+	assert_true(event.lost);
+	assert_true(workers_full(pool));
+	workers_follow(pool, &config, &accounts[1], &event.result);
+	assert_int_equal(workers_running(pool), 2);
+	workers_stop(pool);
+	do
+		event = next_event(pool);
+	while (!event.ended);
+	assert_ptr_equal(event.tag, &office);
+	end_pool(pool);
+	remove_status();
+}
+
 static void
 the_callers_descriptors_wake(void **state)
 {
@@ -432,6 +474,7 @@ main(void)
 	    cmocka_unit_test(what_cannot_start_is_told),
 	    cmocka_unit_test(a_child_keeps_its_secrets),
 	    cmocka_unit_test(a_wish_to_begin_anew_waits_for_listeners),
+	    cmocka_unit_test(a_loss_is_followed_in_a_pool_that_is_full),
 	    cmocka_unit_test(the_callers_descriptors_wake),
 	};
 
