@@ -54,8 +54,8 @@ struct history {
 	char hold_reason[ERROR_TEXT_MAX];
 	enum error_class hold_class;
 	int hold_status; /* exit status of the session that led to it */
-	/* Of configuration and secret when the hold began; "" unless login
-	 * was refused. */
+	/* Of configuration and secret when the hold began; "" where a session
+	 * was lost, which could not tell. */
 	char hold_fingerprint[CONFIG_FINGERPRINT_SIZE];
 
 	/* The provider holds its reply to ATRN until it has mail: it is called

@@ -1,9 +1,9 @@
 /*
  * hold - whether an account is on hold now.
  *
- * As the history has it, but a hold after a refused login ends at once when
- * configuration or secret of the account changed. Of the secret a keyed digest
- * is kept; its key is state_dir/key, for us alone.
+ * As the history has it, but it ends at once when configuration or secret of the
+ * account changed: that is how the cause is mended here. Of the secret a keyed
+ * digest is kept; its key is state_dir/key, for us alone.
  */
 #ifndef ODMR_RECORD_HOLD_H
 #define ODMR_RECORD_HOLD_H
@@ -25,8 +25,8 @@ bool hold_fingerprint(const char *state_dir,
     const struct config_account *account, const struct secret *secret,
     char out[static CONFIG_FINGERPRINT_SIZE], struct error *err)
     __attribute__((warn_unused_result));
-/* Login was refused, and what the account is made of is not what it was then.
- * May read the account's password file. */
+/* What the account is made of is not what it was when the hold began. May read
+ * the account's password file. */
 bool hold_is_obsolete(const char *state_dir,
     const struct config_account *account, const struct history *history);
 /* ms from now until the hold ends, 0 where there is none. */

@@ -108,14 +108,23 @@ status_file_write(const char *state_dir, const char *account,
 	return written;
 }
 
+/* One that began before keeps what the account was made of then. */
+static bool
+began_hold(const struct history *history, const struct session_result *result)
+{
+	return result->outcome == SESSION_FAILED &&
+	       history->hold_class == result->error.class &&
+	       history->hold_fingerprint[0] == '\0' &&
+	       history_hold_left(history, result->ended) > 0;
+}
+
 bool
 status_file_record(const char *state_dir, const char *account,
     struct history *history, struct session_result *result,
     const char *fingerprint, struct error *err)
 {
 	history_add(history, result);
-	if (result->outcome == SESSION_FAILED &&
-	    result->error.class == ERROR_AUTH)
+	if (began_hold(history, result))
 		snprintf(history->hold_fingerprint,
 		    sizeof history->hold_fingerprint, "%s", fingerprint);
 	return status_file_write(state_dir, account, history, err);

@@ -173,10 +173,10 @@ a_folder_that_is_missing_is_told(void **state)
 }
 
 static void
-record_refused_login(const struct config_account *account)
+record_failure(const struct config_account *account, enum error_class class)
 {
 	struct session_result result = {.outcome = SESSION_FAILED,
-	    .error = {ERROR_AUTH, "535 no"},
+	    .error = {class, "no"},
 	    .exit_status = 77,
 	    .started = 1717236000000,
 	    .ended = 1717236001000};
@@ -191,7 +191,7 @@ record_refused_login(const struct config_account *account)
 	assert_true(
 	    hold_fingerprint(folder, account, &secret, fingerprint, &err));
 	secret_clear(&secret);
-	history_init(&history);
+	assert_true(status_file_read(folder, account->name, &history, &err));
 	assert_true(status_file_record(
 	    folder, account->name, &history, &result, fingerprint, &err));
 	history_clear(&history);
@@ -221,7 +221,7 @@ a_changed_account_is_not_held(void **state)
 	char password_file[PATH_MAX];
 	snprintf(password_file, sizeof password_file, "%s", path);
 	account.password_file = password_file;
-	record_refused_login(&account);
+	record_failure(&account, ERROR_AUTH);
 	assert_int_equal(left_now(&account), 3600000);
 	assert_int_equal(stat(in_folder("key"), &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
@@ -240,6 +240,35 @@ a_changed_account_is_not_held(void **state)
 	assert_int_equal(left_now(&account), 0);
 }
 
+/* Whatever the provider refused: the administrator mends it here, and need not
+ * know which holds notice that. */
+static void
+each_hold_ends_with_a_changed_account(void **state)
+{
+	static const enum error_class classes[] = {
+	    ERROR_AUTH, ERROR_REFUSED, ERROR_UNABLE, ERROR_PROTOCOL};
+	static const char *const two[] = {"a.example", "gone.example"};
+	struct config_account account = {
+	    .name = "office", .domains = {two, 2}, .every = 300000};
+
+	(void)state;
+	write_text("password", "secret\n");
+	char password_file[PATH_MAX];
+	snprintf(password_file, sizeof password_file, "%s", path);
+	account.password_file = password_file;
+	for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
+		account.domains.count = 2;
+		record_failure(&account, classes[i]);
+		assert_true(left_now(&account) > 0);
+		account.domains.count = 1;
+		assert_int_equal(left_now(&account), 0);
+		/* What fails for another reason says nothing of the cause. */
+		record_failure(&account, ERROR_AGAIN);
+		assert_int_equal(left_now(&account), 0);
+		assert_int_equal(unlink(in_folder("status/office.json")), 0);
+	}
+}
+
 #define EACH(test)                                                             \
 	cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
 
@@ -253,6 +282,7 @@ main(void)
 	    EACH(what_is_no_file_is_not_read),
 	    EACH(a_folder_that_is_missing_is_told),
 	    EACH(a_changed_account_is_not_held),
+	    EACH(each_hold_ends_with_a_changed_account),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
