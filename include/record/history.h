@@ -75,6 +75,8 @@ struct history {
 	/* Of the provider's certificate and of ours, as the last connection
 	 * with TLS had them; 0: there is none, or its end does not count. */
 	int64_t certificate_end, own_certificate_end;
+	/* Of whom holds, untidy ends and asking were learned; 0: unknown. */
+	uint64_t provider;
 	struct asking_memory asking;
 
 	uint64_t *proven; /* deliveries that have accepted a message */
@@ -128,6 +130,13 @@ void history_forget_proven(struct history *history);
 
 /* The provider is this host: what another one offered is forgotten. */
 void history_auth_at(struct history *history, const char *host);
+/*
+ * The same, and who we are there: what another provider refused, or the same one
+ * to another customer, is forgotten as well, or a domain would be left alone for
+ * a day that nobody here has refused. What became of sessions and mail stays.
+ */
+void history_provider_is(
+    struct history *history, const struct config_account *account);
 /* Where it is the strongest so far, it is remembered. */
 void history_auth_offered(struct history *history, const char *mechanism);
 

@@ -334,7 +334,7 @@ read_check_history(const struct check *check,
 	if (!status_file_read(
 		check->config->state_dir, account->name, history, &err))
 		printf("%s: warning: %s\n", account->name, err.text);
-	history_auth_at(history, account->provider.host);
+	history_provider_is(history, account);
 }
 
 static void

@@ -144,6 +144,7 @@ must_wait(struct fetch *fetch, const struct config_account *account)
 
 	/* The session reads it again, and warns. */
 	bool known = status_file_read(state_dir, account->name, &history, &err);
+	history_provider_is(&history, account);
 	bool held = known && hold_left(state_dir, account, &history, now) > 0;
 	bool spaced = known && !held && is_fetch_spaced(&history, now);
 	if (held || spaced) {

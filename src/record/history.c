@@ -8,6 +8,8 @@
 
 #include "base/array.h"
 #include "base/clock.h"
+#include "base/digest.h"
+#include "base/mem.h"
 #include "protocol/sasl.h"
 #include "schedule/retry.h"
 
@@ -272,6 +274,42 @@ history_auth_at(struct history *history, const char *host)
 		return;
 	history->auth_best[0] = '\0';
 	snprintf(history->auth_host, sizeof history->auth_host, "%s", host);
+}
+
+/* By what a customer is told apart there. */
+static uint64_t
+digest_provider(const struct config_account *account)
+{
+	const char *user = account->user != NULL ? account->user : "";
+	const char *certificate =
+	    account->tls_cert_file != NULL ? account->tls_cert_file : "";
+	unsigned char octets[DIGEST_SIZE];
+	uint64_t first = 0;
+	char *text = xasprintf("%s\n%u\n%s\n%s", account->provider.host,
+	    account->provider.port, user, certificate);
+
+	digest_octets(octets, text, strlen(text));
+	free(text);
+	for (size_t i = 0; i < sizeof first; i++)
+		first = first << 8 | octets[i];
+	return first;
+}
+
+void
+history_provider_is(
+    struct history *history, const struct config_account *account)
+{
+	uint64_t provider = digest_provider(account);
+
+	history_auth_at(history, account->provider.host);
+	/* Files of 0.1 do not say whose it is. */
+	if (history->provider != 0 && history->provider != provider) {
+		asking_memory_clear(&history->asking);
+		history->holds = false;
+		history->untidy_in_a_row = 0;
+		history->untidy_since = history->untidy_proven = 0;
+	}
+	history->provider = provider;
 }
 
 void

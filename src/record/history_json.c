@@ -144,6 +144,15 @@ write_proven(struct json_writer *json, const struct history *history)
 }
 
 static void
+write_provider(struct json_writer *json, const struct history *history)
+{
+	char id[ID_SIZE];
+
+	snprintf(id, sizeof id, "%016" PRIx64, history->provider);
+	json_text(json, "provider", history->provider != 0 ? id : NULL);
+}
+
+static void
 write_total(struct json_writer *json, const struct history_total *total)
 {
 	json_open(json, "total", '{');
@@ -193,6 +202,7 @@ begin_account(struct json_writer *json, const char *account,
 	write_text_member(json, "auth_host", history->auth_host);
 	json_time(json, "certificate_end", history->certificate_end);
 	json_time(json, "own_certificate_end", history->own_certificate_end);
+	write_provider(json, history);
 	asking_json_write(json, &history->asking);
 	write_proven(json, history);
 	history_days_json_write(json, &history->days);
@@ -388,6 +398,8 @@ read_members(const struct json_value *root, struct history *history)
 	history->certificate_end = json_get_time(root, "certificate_end");
 	history->own_certificate_end =
 	    json_get_time(root, "own_certificate_end");
+	if (!read_id(json_get_text(root, "provider", ""), &history->provider))
+		history->provider = 0;
 	asking_json_read(root, &history->asking);
 	read_proven(root, history);
 	history_days_json_read(root, &history->days);

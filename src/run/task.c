@@ -37,7 +37,9 @@ read_task_history(
 {
 	struct error err;
 
-	if (status_file_read(state_dir, task->name, history, &err))
+	bool read = status_file_read(state_dir, task->name, history, &err);
+	history_provider_is(history, task->account);
+	if (read)
 		return true;
 	log_say(CONFIG_LOG_WARNING, task->name, "state", "%s", err.text);
 	return false;

@@ -61,7 +61,7 @@ read_history(struct session *s)
 		s->config->state_dir, s->account->name, &s->history, &err))
 		log_say(CONFIG_LOG_WARNING, s->account->name, "status", "%s",
 		    err.text);
-	history_auth_at(&s->history, s->account->provider.host);
+	history_provider_is(&s->history, s->account);
 	s->tally.kept = &s->history.deferrals;
 }
 

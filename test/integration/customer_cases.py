@@ -789,6 +789,35 @@ def test_later_list_after_an_early_end(t):
     assert first != second and third[0] == second, (first, second, third)
 
 
+@rows(("user", False), ("provider", True))
+def test_refusal_of_another_login(t, elsewhere):
+    """A domain that was refused for a month is asked for at once where the
+    account logs in as somebody else, or somewhere else."""
+    def other(**options):
+        return t.provider(no_mail, no_mail, **options)
+    domains = ["example.org", "example.com"]
+    provider = other(users={"office": (PASSWORD, ["example.org"]),
+                            "branch": (PASSWORD, None)})
+    t.configure(provider, domains=domains)
+    t.fetch("office")
+    t.fetch("office")
+    [refused] = t.status()["refused_domains"]
+    t.change_status(refused_domains=[dict(refused, since="2026-01-01T00:00:00Z")])
+    asked = len(provider.sessions)
+    t.fetch()
+    assert [s.atrn for s in provider.sessions[asked:]] == ["example.org"]
+
+    if elsewhere:
+        provider = other(users={"office": (PASSWORD, None)})
+        t.configure(provider, domains=domains)
+    else:
+        t.configure(provider, domains=domains, user="branch")
+    asked = len(provider.sessions)
+    t.fetch()
+    assert [s.atrn for s in provider.sessions[asked:]] == [",".join(domains)]
+    assert t.status()["refused_domains"] == []
+
+
 def test_calls_are_spaced(t):
     """A provider that refuses a second call within a minute: no domain counts
     as refused, and `fetch` leaves it alone for a while."""

@@ -224,6 +224,7 @@ make_history(struct history *history)
 	make_text(history->auth_best, sizeof history->auth_best);
 	make_text(history->auth_host, sizeof history->auth_host);
 	history->certificate_end = make_time();
+	history->provider = chance(UINT64_MAX);
 	history->own_certificate_end = make_time();
 	make_asking(&history->asking);
 	for (size_t i = count_by_chance(4); i > 0; i--)
@@ -351,6 +352,7 @@ assert_same(const struct history *a, const struct history *b)
 	SAME_TEXT(auth_best);
 	SAME_TEXT(auth_host);
 	SAME(certificate_end);
+	SAME(provider);
 	SAME(own_certificate_end);
 	assert_same_asking(&a->asking, &b->asking);
 	SAME(proven_count);

@@ -421,6 +421,60 @@ the_best_mechanism_is_that_of_the_host(void **state)
 	assert_string_equal(history.auth_best, "PLAIN");
 }
 
+/* Another host, another user there: what was refused and learned was not of
+ * them. What became of the mail stays. */
+static void
+what_was_learned_is_of_its_provider(void **state)
+{
+	static const struct config_account before = {
+	    .provider = {"one.example", 366}, .user = "office"};
+	struct config_account after[4];
+	struct history history;
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		after[i] = before;
+	after[0].provider.host = "two.example";
+	after[1].provider.port = 25;
+	after[2].user = "shop";
+	after[3].tls_cert_file = "/shop.pem";
+	for (size_t i = 0; i < 4; i++) {
+		history_init(&history);
+		history_provider_is(&history, &before);
+		asking_memory_refuse(&history.asking, "a.example", start, "-");
+		history.asking.gap = hour;
+		history.holds = true;
+		history.untidy_proven = hour;
+		history.last_mail = start;
+		history_provider_is(&history, &before);
+		assert_int_equal(history.asking.domains_count, 1);
+		assert_true(history.holds && history.untidy_proven == hour);
+		history_provider_is(&history, &after[i]);
+		assert_int_equal(history.asking.domains_count, 0);
+		assert_int_equal(history.asking.gap, 0);
+		assert_false(history.holds);
+		assert_int_equal(history.untidy_proven, 0);
+		assert_int_equal(history.last_mail, start);
+		history_clear(&history);
+	}
+}
+
+/* An upgrade forgets nothing. */
+static void
+what_an_older_version_learned_is_kept(void **state)
+{
+	static const struct config_account account = {
+	    .provider = {"one.example", 366}};
+	struct history history;
+
+	(void)state;
+	history_init(&history);
+	asking_memory_refuse(&history.asking, "a.example", start, "-");
+	history_provider_is(&history, &account);
+	assert_int_equal(history.asking.domains_count, 1);
+	history_clear(&history);
+}
+
 static void
 json_is_the_whole_history(void **state)
 {
@@ -518,6 +572,8 @@ main(void)
 	    cmocka_unit_test(times_that_cannot_be_count_as_now),
 	    cmocka_unit_test(a_clock_that_is_not_set_settles_nothing),
 	    cmocka_unit_test(the_best_mechanism_is_that_of_the_host),
+	    cmocka_unit_test(what_was_learned_is_of_its_provider),
+	    cmocka_unit_test(what_an_older_version_learned_is_kept),
 	    cmocka_unit_test(json_is_the_whole_history),
 	    cmocka_unit_test(foreign_json_is_refused),
 	};
