@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -69,38 +70,76 @@ run_alarm_command(const struct config_account *account,
 
 /* Once a day; a clock that was set back does not silence it. */
 static bool
-alarm_is_due(const struct history *history, int64_t now)
+alarm_is_due(int64_t alarmed, int64_t now)
 {
-	return history->alarmed == 0 || now < history->alarmed ||
-	       now - history->alarmed >= ALARM_EVERY_MS;
+	return alarmed == 0 || now < alarmed || now - alarmed >= ALARM_EVERY_MS;
 }
 
-/* Notes in the status file that the alarm is raised; false: it need not be,
- * or cannot be now. */
+/*
+ * The disk with the status file is full, which may be the very cause. The time
+ * of the lock has room on most file systems; where it has not, an alarm at each
+ * session is better than none at all.
+ */
+static bool
+note_alarm_at_lock(int lock, int64_t now)
+{
+	struct stat st;
+
+	if (fstat(lock, &st) == 0 &&
+	    !alarm_is_due((int64_t)st.st_mtim.tv_sec * 1000, now))
+		return false;
+	(void)futimens(lock, NULL);
+	return true;
+}
+
+/* With the lock held: false: it was raised already. */
+static bool
+note_alarm_in_file(const struct config *config,
+    const struct config_account *account, int lock, int64_t now)
+{
+	struct history history;
+	struct error err;
+
+	bool read =
+	    status_file_read(config->state_dir, account->name, &history, &err);
+	bool raise = read && alarm_is_due(history.alarmed, now);
+	history.alarmed = now;
+	if (raise && !status_file_write(
+			 config->state_dir, account->name, &history, &err))
+		raise = note_alarm_at_lock(lock, now);
+	history_clear(&history);
+	return raise;
+}
+
+/* Notes that the alarm is raised; false: it need not be, or not now. */
 static bool
 note_alarm(const struct config *config, const struct config_account *account,
     int64_t now)
 {
 	struct deadline deadline = deadline_in(LOCK_MS, 0);
-	struct history history;
 	struct error err;
 	int lock = lock_take(config->state_dir, account->name, &deadline, &err);
 
+	/* The session that has it comes here, too. But what cannot be locked,
+	 * as on a disk that has become read-only, fails each session. */
 	if (lock < 0)
-		return false; /* the session that has it comes here, too */
-	bool noted = status_file_read(
-			 config->state_dir, account->name, &history, &err) &&
-		     alarm_is_due(&history, now);
-	history.alarmed = now;
-	noted = noted && status_file_write(
-			     config->state_dir, account->name, &history, &err);
-	history_clear(&history);
+		return err.class == ERROR_LOCAL;
+	bool raise = note_alarm_in_file(config, account, lock, now);
 	close(lock);
-	return noted;
+	return raise;
+}
+
+/* A session may have ended well, and the file not know of it. */
+static bool
+is_contradicted(enum alarm alarm, const struct session_result *result)
+{
+	return alarm == ALARM_FAILING && result->outcome != SESSION_FAILED &&
+	       !result->untidy;
 }
 
 static void
-raise_alarm(const struct config *config, const struct config_account *account)
+raise_alarm(const struct config *config, const struct config_account *account,
+    const struct session_result *result)
 {
 	int64_t now = clock_unix_ms();
 	char why[ALARM_TEXT_SIZE], last[SUMMARY_SIZE];
@@ -110,10 +149,14 @@ raise_alarm(const struct config *config, const struct config_account *account)
 	bool known =
 	    status_file_read(config->state_dir, account->name, &history, &err);
 	enum alarm alarm = alarm_of(account, &history, now);
-	if (known && alarm != ALARM_NONE && alarm_is_due(&history, now) &&
+	if (known && alarm != ALARM_NONE && !is_contradicted(alarm, result) &&
+	    alarm_is_due(history.alarmed, now) &&
 	    note_alarm(config, account, now)) {
 		alarm_format(why, alarm, &history, now);
-		summary_plain(last, history.last_error);
+		/* It may not have been written. */
+		summary_plain(last, result->outcome == SESSION_FAILED
+					? result->error.text
+					: history.last_error);
 		log_say(CONFIG_LOG_ERROR, account->name, "alarm", "%s%s%s", why,
 		    last[0] != '\0' ? "; last error: " : "", last);
 		run_alarm_command(account, &history, why, last);
@@ -138,7 +181,7 @@ followup_session(const struct config *config,
 	    result->outcome == SESSION_FAILED ? PING_FAIL : PING_SUCCESS);
 	run_after_mail_command(account, result);
 	if (account->enabled)
-		raise_alarm(config, account);
+		raise_alarm(config, account, result);
 	if (!metrics_write(config, &err))
 		log_say(CONFIG_LOG_WARNING, account->name, "metrics", "%s",
 		    err.text);

@@ -17,6 +17,7 @@ from doubles import SILENT, Http
 from gate import Gate
 from patience import Patience
 from service import Service
+from state_cases import in_namespace, read_only
 from stage import PASSWORD, Skip, ago, one_message, rows, until, waits
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -75,6 +76,31 @@ def test_alarm(t):
     t.configure(t.provider())
     t.fetch("office")
     assert t.run("status").status == 0
+
+
+def still_full(t):
+    """The state as it was, on a disk that has become full."""
+    return ("cp -a {0} {1} && mount -t tmpfs -o size=64k,mode=0750 none {0} && "
+            "cp -a {1}/. {0}/ && "
+            "{{ cat /dev/zero >{0}/ballast 2>/dev/null || true; }}"
+            .format(t.path("state"), t.path("state.before")))
+
+
+@rows(("read-only", read_only, 2), ("full", still_full, 1))
+def test_alarm_without_a_disk(t, mount, alarms):
+    """A disk on which nothing can be noted any more keeps all mail away: that
+    is what the alarm is for. Once a day, where that can be known."""
+    begin_failing(t)
+    before = time.time() - 3 * 86400
+    os.utime(t.path("state/lock/office"), (before, before))
+    twice = mount(t) + ' && { "$@" || true; }'
+    run = t.run("fetch", "office", command=in_namespace(t, twice, "fetch", "office"))
+    assert run.status == 75, run
+    assert "error office: alarm: no session has succeeded since" in run.err, run
+    raised = lines(t.path("alarms"))
+    assert len(raised) == alarms, raised
+    for line in raised:
+        assert re.search("Read-only file system|No space left", line), line
 
 
 def test_alarm_without_a_password(t):
