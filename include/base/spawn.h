@@ -7,6 +7,9 @@
  * It is waited for, not the end of its output, which a grandchild may hold
  * open. At the deadline the whole group is killed. Nothing here fails: a
  * program that cannot be started is a result as well.
+ *
+ * We wait while it is loaded: a disk that hangs then is not bounded by the
+ * deadline, but by whoever waits for our process (run/workers does).
  */
 #ifndef ODMR_BASE_SPAWN_H
 #define ODMR_BASE_SPAWN_H
@@ -35,7 +38,8 @@ struct spawn_options {
 enum spawn_end {
 	SPAWN_EXITED, /* code: its exit status */
 	SPAWN_SIGNALLED, /* code: the signal that it died of */
-	SPAWN_NOT_STARTED, /* code: errno */
+	/* code: errno. Under valgrind or qemu it is an exit with 127. */
+	SPAWN_NOT_STARTED,
 	SPAWN_TIMED_OUT, /* killed at the deadline */
 	SPAWN_STOPPED, /* killed at a deadline that a stop request set */
 };
@@ -51,16 +55,18 @@ enum { SPAWN_DESCRIPTION_MAX = 160 };
 struct spawn {
 	pid_t pid; /* -1: it was not started */
 	int pidfd; /* -1 where the system has none */
-	int failure; /* pipe that gives errno where exec failed; -1 */
-	int errnum; /* of fork or a pipe */
+	int errnum; /* why not */
 	struct spawn_pipe {
-		int fd; /* -1: not wanted, or at its end */
+		int fd; /* -1: not wanted */
+		/* The program's end. It stays open here, or the end of the
+		 * output would wake us a moment before that of the program. */
+		int theirs;
 		struct buf *buf;
 	} pipes[2];
 };
 
-/* Starts it and returns at once. The buffers are borrowed until spawn_wait()
- * returned. */
+/* Starts it, and returns when the program has been loaded. The buffers are
+ * borrowed until spawn_wait() returned. */
 void spawn_start(struct spawn *spawn, const struct spawn_options *options);
 /*
  * Waits until it ended, and kills it at the deadline. Afterwards nothing is

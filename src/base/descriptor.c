@@ -3,12 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* One by one; more would take longer than a start may. */
-enum { CLOSE_MAX = 65536 };
+enum {
+	/* One by one; more would take longer than a start may. */
+	CLOSE_MAX = 65536,
+	/* CLOSE_RANGE_CLOEXEC of close_range(2), which older headers lack. */
+	RANGE_ON_EXEC = 1 << 2,
+};
 
 size_t
 descriptor_write(int fd, const void *data, size_t len)
@@ -28,19 +34,43 @@ descriptor_write(int fd, const void *data, size_t len)
 	return done;
 }
 
-void
-descriptor_close(int first, int last)
+/* false: the system cannot. */
+static bool
+change_range(int first, int last, unsigned flags)
+{
+	/* The C library may have no name for it (musl). */
+	return syscall(SYS_close_range, (unsigned)first, (unsigned)last,
+		   flags) == 0;
+}
+
+/* Behind the last one that may be open. */
+static int
+end_of_descriptors(void)
 {
 	struct rlimit limit = {.rlim_cur = CLOSE_MAX};
 
-	/* The C library may have no name for it (musl). */
-	if (first > last ||
-	    syscall(SYS_close_range, (unsigned)first, (unsigned)last, 0) == 0)
-		return;
 	getrlimit(RLIMIT_NOFILE, &limit);
-	int end = limit.rlim_cur < CLOSE_MAX ? (int)limit.rlim_cur : CLOSE_MAX;
+	return limit.rlim_cur < CLOSE_MAX ? (int)limit.rlim_cur : CLOSE_MAX;
+}
+
+void
+descriptor_close(int first, int last)
+{
+	if (first > last || change_range(first, last, 0))
+		return;
+	int end = end_of_descriptors();
 	for (int fd = first; fd < end && fd <= last; fd++)
 		close(fd);
+}
+
+void
+descriptor_close_on_exec(int first)
+{
+	if (change_range(first, INT_MAX, RANGE_ON_EXEC))
+		return;
+	int end = end_of_descriptors();
+	for (int fd = first; fd < end; fd++)
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
 void

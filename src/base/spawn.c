@@ -4,14 +4,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -22,7 +21,6 @@
 #include "base/descriptor.h"
 
 enum {
-	EXIT_NOT_STARTED = 127, /* as the shell has it */
 	/* How often to look where the system has no pidfd (Linux before 5.3,
 	 * or a container that forbids it). */
 	LOOK_MS = 20,
@@ -33,12 +31,10 @@ enum {
 	NO_STOP_MS = 24 * 60 * 60 * 1000,
 };
 
-/* What the child needs, made ready before the fork: between fork and exec only
- * async-signal-safe functions may run, since libcurl may have threads. */
+/* What posix_spawn() is told. */
 struct plan {
-	const struct spawn_options *options;
-	int fds[3]; /* to become descriptors 0 to 2, all above 2 */
-	int failure;
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
 };
 
 static void
@@ -49,136 +45,127 @@ close_fd(int *fd)
 	*fd = -1;
 }
 
-static void
-default_signals(void)
-{
-	struct sigaction action = {.sa_handler = SIG_DFL};
-	sigset_t none;
-
-	for (int number = 1; number < NSIG; number++)
-		sigaction(number, &action, NULL); /* KILL and STOP refuse */
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-/* Leaves 0 to 2 and, until exec, the pipe for its failure. */
+/* false: errno says why. */
 static bool
-arrange_descriptors(const struct plan *plan)
+succeeded(int errnum)
 {
-	const int failure = STDERR_FILENO + 1;
-
-	for (int i = 0; i < 3; i++)
-		if (dup2(plan->fds[i], i) < 0)
-			return false;
-	if (plan->failure != failure &&
-	    dup3(plan->failure, failure, O_CLOEXEC) < 0)
-		return false;
-	descriptor_close(failure + 1, INT_MAX);
-	return true;
+	errno = errnum;
+	return errnum == 0;
 }
 
-static void
-run_child(const struct plan *plan)
+static bool
+plan_attributes(posix_spawnattr_t *attributes)
 {
 	/* Not only a group: without a terminal nobody waits at one. */
-	setsid();
-	umask(S_IRWXG | S_IRWXO);
-	int failure = plan->failure;
-	if (chdir("/") == 0 && arrange_descriptors(plan)) {
-		failure = STDERR_FILENO + 1;
-		default_signals();
-		/* execve() takes what it only reads as char *const. */
-		union {
-			const char *const *given;
-			char *const *taken;
-		} argv = {plan->options->argv}, env = {plan->options->env};
-		execve(argv.taken[0], argv.taken, env.taken);
-	}
-	int errnum = errno;
-	ssize_t ignored = write(failure, &errnum, sizeof errnum);
-	(void)ignored;
-	_exit(EXIT_NOT_STARTED);
+	const short flags =
+	    POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK;
+	sigset_t all, none;
+
+	sigfillset(&all);
+	sigemptyset(&none);
+	return succeeded(posix_spawnattr_setflags(attributes, flags)) &&
+	       succeeded(posix_spawnattr_setsigdefault(attributes, &all)) &&
+	       succeeded(posix_spawnattr_setsigmask(attributes, &none));
 }
 
-/* The child's end, or -1; the other end does not block. */
-static int
-make_pipe(int *ours)
+/* Our end does not block; errno says why it failed. */
+static bool
+make_pipe(struct spawn_pipe *into)
 {
 	int ends[2];
 
-	*ours = -1;
 	if (pipe2(ends, O_CLOEXEC) != 0)
-		return -1;
+		return false;
 	fcntl(ends[0], F_SETFL, O_NONBLOCK);
-	*ours = ends[0];
-	return ends[1];
-}
-
-static int
-dup_fd(int fd)
-{
-	return fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	into->fd = ends[0];
+	into->theirs = ends[1];
+	return true;
 }
 
 static bool
-make_plan(struct spawn *spawn, struct plan *plan)
+plan_null(struct plan *plan, int as)
 {
-	const struct spawn_options *options = plan->options;
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	plan->failure = make_pipe(&spawn->failure);
-	plan->fds[0] = dup_fd(options->input < 0 ? null : options->input);
-	plan->fds[1] = options->output == NULL ? dup_fd(null)
-					       : make_pipe(&spawn->pipes[0].fd);
-	if (options->errors == NULL)
-		plan->fds[2] = dup_fd(null);
-	else if (options->errors == options->output)
-		plan->fds[2] = dup_fd(plan->fds[1]);
-	else
-		plan->fds[2] = make_pipe(&spawn->pipes[1].fd);
-	spawn->errnum = errno; /* holds where one of them failed */
-	close_fd(&null);
-	return plan->failure > STDERR_FILENO && plan->fds[0] >= 0 &&
-	       plan->fds[1] >= 0 && plan->fds[2] >= 0;
+	return succeeded(posix_spawn_file_actions_addopen(
+	    &plan->actions, as, "/dev/null", O_RDWR, 0));
 }
 
-/* No signal handler of ours may run in the child: it would write to the
- * wake-up pipe that both share. */
-static pid_t
-fork_without_signals(void)
+static bool
+plan_descriptor(struct plan *plan, int fd, int as)
 {
-	sigset_t all, before;
+	return succeeded(
+	    posix_spawn_file_actions_adddup2(&plan->actions, fd, as));
+}
 
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &before);
-	pid_t pid = fork();
-	if (pid != 0)
-		sigprocmask(SIG_SETMASK, &before, NULL);
-	return pid;
+static bool
+plan_output(struct plan *plan, struct spawn_pipe *from, int as)
+{
+	if (from->buf == NULL)
+		return plan_null(plan, as);
+	return make_pipe(from) && plan_descriptor(plan, from->theirs, as);
+}
+
+static bool
+plan_start(struct plan *plan, struct spawn *spawn, int input)
+{
+	struct spawn_pipe *output = &spawn->pipes[0];
+	struct spawn_pipe *errors = &spawn->pipes[1];
+	bool joined = output->buf != NULL && errors->buf == output->buf;
+
+	return plan_attributes(&plan->attributes) &&
+	       succeeded(
+		   posix_spawn_file_actions_addchdir_np(&plan->actions, "/")) &&
+	       (input < 0 ? plan_null(plan, STDIN_FILENO)
+			  : plan_descriptor(plan, input, STDIN_FILENO)) &&
+	       plan_output(plan, output, STDOUT_FILENO) &&
+	       (joined ? plan_descriptor(plan, STDOUT_FILENO, STDERR_FILENO)
+		       : plan_output(plan, errors, STDERR_FILENO));
+}
+
+/*
+ * What posix_spawn() has no word for is set here for as long. It shares memory
+ * with the child until the program is loaded, where fork() would copy the page
+ * tables of libcurl and libcrypto, which costs as much as many a program.
+ */
+static bool
+start_planned(
+    const struct plan *plan, const struct spawn_options *options, pid_t *pid)
+{
+	/* It takes what it only reads as char *const. */
+	union {
+		const char *const *given;
+		char *const *taken;
+	} argv = {options->argv}, env = {options->env};
+
+	descriptor_close_on_exec(STDERR_FILENO + 1);
+	mode_t before = umask(S_IRWXG | S_IRWXO);
+	int errnum = posix_spawn(pid, argv.taken[0], &plan->actions,
+	    &plan->attributes, argv.taken, env.taken);
+	umask(before);
+	return succeeded(errnum);
 }
 
 void
 spawn_start(struct spawn *spawn, const struct spawn_options *options)
 {
-	struct plan plan = {.options = options};
+	struct plan plan;
 
 	assert(options->input < 0 || options->input > STDERR_FILENO);
 	*spawn = (struct spawn){
 	    .pid = -1,
 	    .pidfd = -1,
-	    .pipes = {{-1, options->output}, {-1, options->errors}},
+	    .pipes = {{-1, -1, options->output}, {-1, -1, options->errors}},
 	};
-	if (make_plan(spawn, &plan)) {
-		spawn->pid = fork_without_signals();
-		if (spawn->pid == 0)
-			run_child(&plan);
+	posix_spawn_file_actions_init(&plan.actions);
+	posix_spawnattr_init(&plan.attributes);
+	pid_t pid;
+	if (plan_start(&plan, spawn, options->input) &&
+	    start_planned(&plan, options, &pid)) {
+		spawn->pid = pid;
+		spawn->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	} else
 		spawn->errnum = errno;
-	}
-	if (spawn->pid > 0)
-		spawn->pidfd = (int)syscall(SYS_pidfd_open, spawn->pid, 0);
-	for (int i = 0; i < 3; i++)
-		close_fd(&plan.fds[i]);
-	close_fd(&plan.failure);
+	posix_spawn_file_actions_destroy(&plan.actions);
+	posix_spawnattr_destroy(&plan.attributes);
 }
 
 /* One read; what is beyond the maximum is dropped. false: nothing is there. */
@@ -199,14 +186,6 @@ read_pipe(struct spawn_pipe *from)
 }
 
 static bool
-watch(int set, int fd)
-{
-	struct epoll_event event = {.events = EPOLLIN};
-
-	return epoll_ctl(set, EPOLL_CTL_ADD, fd, &event) == 0;
-}
-
-static bool
 reap_program(const struct spawn *spawn, int *status)
 {
 	pid_t pid = waitpid(spawn->pid, status, WNOHANG);
@@ -216,27 +195,34 @@ reap_program(const struct spawn *spawn, int *status)
 	return pid == spawn->pid;
 }
 
+/* Until it has ended or written, or the time is up. */
+static void
+await_news(struct spawn *spawn, const struct deadline *deadline)
+{
+	const struct deadline look = deadline_in(LOOK_MS, deadline->grace);
+	const struct deadline until =
+	    spawn->pidfd >= 0 ? *deadline : deadline_min(*deadline, look);
+	/* The last is for the stop request. */
+	struct pollfd fds[4] = {{.fd = spawn->pidfd, .events = POLLIN}};
+
+	for (int i = 0; i < 2; i++)
+		fds[1 + i] =
+		    (struct pollfd){.fd = spawn->pipes[i].fd, .events = POLLIN};
+	deadline_poll(&until, fds, 3);
+	for (int i = 0; i < 2; i++)
+		if (spawn->pipes[i].fd >= 0)
+			read_pipe(&spawn->pipes[i]);
+}
+
 /* false: it has not ended by the deadline. */
 static bool
 await_end(struct spawn *spawn, const struct deadline *deadline, int *status)
 {
-	int set = epoll_create1(EPOLL_CLOEXEC);
-	bool told = watch(set, spawn->pidfd);
 	bool ended;
 
-	for (int i = 0; i < 2; i++)
-		if (spawn->pipes[i].fd >= 0 && !watch(set, spawn->pipes[i].fd))
-			told = false;
 	while (!(ended = reap_program(spawn, status)) &&
-	       deadline_left(deadline) > 0) {
-		struct deadline look = deadline_in(LOOK_MS, deadline->grace);
-		look = told ? *deadline : deadline_min(*deadline, look);
-		deadline_wait(&look, set, POLLIN);
-		for (int i = 0; i < 2; i++)
-			if (spawn->pipes[i].fd >= 0)
-				read_pipe(&spawn->pipes[i]);
-	}
-	close_fd(&set);
+	       deadline_left(deadline) > 0)
+		await_news(spawn, deadline);
 	return ended;
 }
 
@@ -249,14 +235,10 @@ kill_all(const struct spawn *spawn)
 }
 
 static struct spawn_result
-result_of(const struct spawn *spawn, int status)
+result_of(int status)
 {
-	int errnum;
-
 	if (WIFSIGNALED(status))
 		return (struct spawn_result){SPAWN_SIGNALLED, WTERMSIG(status)};
-	if (read(spawn->failure, &errnum, sizeof errnum) == sizeof errnum)
-		return (struct spawn_result){SPAWN_NOT_STARTED, errnum};
 	return (struct spawn_result){SPAWN_EXITED, WEXITSTATUS(status)};
 }
 
@@ -268,14 +250,14 @@ await_result(struct spawn *spawn, const struct deadline *deadline)
 	if (spawn->pid < 0)
 		return (struct spawn_result){SPAWN_NOT_STARTED, spawn->errnum};
 	if (await_end(spawn, deadline, &status))
-		return result_of(spawn, status);
+		return result_of(status);
 	enum spawn_end late =
 	    deadline->at > clock_ms() ? SPAWN_STOPPED : SPAWN_TIMED_OUT;
 	kill_all(spawn);
 	struct deadline killed = deadline_in(KILL_MS, NO_STOP_MS);
 	/* It may have ended by itself at the last moment. */
 	if (await_end(spawn, &killed, &status) && WIFEXITED(status))
-		return result_of(spawn, status);
+		return result_of(status);
 	return (struct spawn_result){late, 0};
 }
 
@@ -291,9 +273,9 @@ spawn_wait(struct spawn *spawn, const struct deadline *deadline,
 		       read_pipe(from))
 			;
 		close_fd(&from->fd);
+		close_fd(&from->theirs);
 	}
 	close_fd(&spawn->pidfd);
-	close_fd(&spawn->failure);
 }
 
 void

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,6 +25,7 @@
 #include "base/deadline.h"
 #include "base/spawn.h"
 #include "base/stop.h"
+#include "failed_start.h"
 
 enum { PATIENCE_MS = 60 * 1000, OUTPUT_MAX = 4096 };
 
@@ -138,6 +141,8 @@ test_program_that_cannot_start(void **state)
 	};
 
 	(void)state;
+	if (!failed_start_is_told())
+		skip();
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		const char *const argv[] = {cases[i].program, NULL};
 		const struct spawn_options options = {
@@ -163,6 +168,42 @@ test_no_descriptor_is_left(void **state)
 	int after = dup(STDERR_FILENO);
 	close(after);
 	assert_int_equal(before, after);
+}
+
+static void
+note_nothing(int number)
+{
+	(void)number;
+}
+
+/* The child may run in our memory for a while. */
+static void
+test_caller_keeps_what_it_has(void **state)
+{
+	char out[OUTPUT_MAX + 1], folder[PATH_MAX], again[PATH_MAX];
+	struct sigaction action = {.sa_handler = note_nothing}, after;
+	sigset_t set, before;
+
+	(void)state;
+	sigaction(SIGUSR2, &action, NULL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_SETMASK, &set, &before);
+	mode_t mask = umask(S_IWOTH);
+	pid_t session = getsid(0);
+	assert_non_null(getcwd(folder, sizeof folder));
+	assert_int_equal(
+	    run_script("exit 0", -1, PATIENCE_MS, out).end, SPAWN_EXITED);
+	assert_non_null(getcwd(again, sizeof again));
+	assert_string_equal(again, folder);
+	assert_int_equal(getsid(0), session);
+	assert_int_equal(umask(mask), S_IWOTH);
+	sigaction(SIGUSR2, NULL, &after);
+	assert_ptr_equal(after.sa_handler, note_nothing);
+	sigprocmask(SIG_SETMASK, &before, &set);
+	assert_true(sigismember(&set, SIGUSR1));
+	assert_false(sigismember(&set, SIGUSR2));
+	signal(SIGUSR2, SIG_DFL);
 }
 
 /* A zombie counts as gone: nobody but init may reap it. */
@@ -370,6 +411,7 @@ main(void)
 	    cmocka_unit_test(test_each_end_is_told),
 	    cmocka_unit_test(test_program_that_cannot_start),
 	    cmocka_unit_test(test_no_descriptor_is_left),
+	    cmocka_unit_test(test_caller_keeps_what_it_has),
 	    cmocka_unit_test(test_deadline_kills_the_group),
 	    cmocka_unit_test(test_program_that_ends_leaves_its_children_alone),
 	    cmocka_unit_test(test_output_is_bounded),
