@@ -184,11 +184,28 @@ dovecot_cancel(struct dovecot *dovecot)
 	dovecot->id = 0;
 }
 
-/* user=..., code=..., temp of the fields of FAIL and OK. */
+/* What the fields of FAIL and OK say, besides the user. */
+struct said {
+	bool temporary;
+	/* The password is right, and the user may not log in; unless another
+	 * server is named, where he may. */
+	bool suspended, elsewhere;
+};
+
+/* A field without a value, or with whatever value, is set. */
 static bool
+names_field(const char *field, const char *name)
+{
+	size_t len = strlen(name);
+
+	return strncmp(field, name, len) == 0 &&
+	       (field[len] == '\0' || field[len] == '=');
+}
+
+static struct said
 read_fields(struct dovecot *dovecot, char *fields)
 {
-	bool temporary = false;
+	struct said said = {.temporary = false};
 
 	dovecot->user[0] = '\0';
 	while (fields != NULL) {
@@ -196,11 +213,13 @@ read_fields(struct dovecot *dovecot, char *fields)
 		if (strncmp(field, "user=", 5) == 0)
 			snprintf(dovecot->user, sizeof dovecot->user, "%s",
 			    field + 5);
-		else if (strcmp(field, "temp") == 0 ||
-			 strcmp(field, "code=temp_fail") == 0)
-			temporary = true;
+		said.temporary |= strcmp(field, "temp") == 0 ||
+				  strcmp(field, "code=temp_fail") == 0;
+		said.suspended |= names_field(field, "nologin");
+		said.elsewhere |=
+		    names_field(field, "proxy") || names_field(field, "host");
 	}
-	return temporary;
+	return said;
 }
 
 static enum dovecot_reply
@@ -238,13 +257,13 @@ await_reply(struct dovecot *dovecot, struct buf *out, struct error *err)
 			continue;
 		if (strcmp(word, "CONT") == 0)
 			return take_continue(fields, out, err);
-		if (strcmp(word, "OK") == 0) {
-			read_fields(dovecot, fields);
-			return DOVECOT_GOOD;
-		}
-		if (strcmp(word, "FAIL") != 0)
+		bool good = strcmp(word, "OK") == 0;
+		if (!good && strcmp(word, "FAIL") != 0)
 			continue;
-		if (!read_fields(dovecot, fields))
+		struct said said = read_fields(dovecot, fields);
+		if (good && (!said.suspended || said.elsewhere))
+			return DOVECOT_GOOD;
+		if (good || !said.temporary)
 			return DOVECOT_BAD;
 		broken(err, "cannot check passwords now");
 		return DOVECOT_LATER;

@@ -66,7 +66,8 @@ AUTH_USERS = "office:{PLAIN}geheim-7Kq/wort\nguest:{PLAIN}x\n"
 
 
 def test_dovecot_knows_the_passwords(t):
-    """Each mechanism through Dovecot's auth service, and its restart."""
+    """Each mechanism through Dovecot's auth service, and its restart; a customer
+    whom Dovecot suspends, with the password as it was."""
     binary = shutil.which("dovecot", path="/usr/sbin:/usr/bin")
     if not binary:
         raise Skip("dovecot is not installed")
@@ -104,3 +105,5 @@ def test_dovecot_knows_the_passwords(t):
         os.unlink(path)
     dovecot = start()
     t.expect(t.fetch("office"), 0, "no mail")
+    t.write("auth/users", AUTH_USERS.replace("wort\n", "wort::::::nologin=y\n"), 0o644)
+    t.expect(t.fetch("office", status=77), 77, "535 5.7.8")

@@ -128,6 +128,13 @@ answers(void **state)
 	    {"OK\t1\tuser=office\n", DOVECOT_GOOD, "office"},
 	    {"OK\t1\tuser=office\tx=y\n", DOVECOT_GOOD, "office"},
 	    {"OK\t1\n", DOVECOT_GOOD, ""},
+	    /* Suspended; but not where he logs in to another server. */
+	    {"OK\t1\tuser=office\tnologin\treason=off\n", DOVECOT_BAD,
+		"office"},
+	    {"OK\t1\tuser=office\tnologin=y\ttemp\n", DOVECOT_BAD, "office"},
+	    {"OK\t1\tuser=office\tnologin=y\tproxy=y\thost=::1\n", DOVECOT_GOOD,
+		"office"},
+	    {"OK\t1\tuser=office\tnologins=y\n", DOVECOT_GOOD, "office"},
 	    {"OK\t7\tuser=shop\nFAIL\t1\tuser=office\n", DOVECOT_BAD, "office"},
 	    {"FAIL\t1\tuser=office\ttemp\n", DOVECOT_LATER, NULL},
 	    {"FAIL\t1\tcode=temp_fail\n", DOVECOT_LATER, NULL},
