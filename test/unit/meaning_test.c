@@ -90,6 +90,21 @@ static const struct reply replies[] = {
 	{US, US, SETUP, SETUP, SETUP, NO}},
     {550, "5.7.60", "Client does not have permissions to send as this sender",
 	{US, US, SETUP, SETUP, SETUP, NO}},
+    /* By our address and name, in place of the sender's. */
+    {550, "5.7.23",
+	"<u@example.org>: Recipient address rejected: Message rejected due to: "
+	"SPF fail - not authorized. Please see http://www.openspf.net/Why?s=mfrom",
+	{US, US, SETUP, SETUP, SETUP, SETUP}},
+    {550, "5.7.1",
+	"<u@example.org>: Recipient address rejected: Message rejected due to: "
+	"SPF fail - not authorized. Please see http://www.openspf.net/Why?s=mfrom",
+	{US, US, SETUP, SETUP, SETUP, NO}},
+    {550, "5.7.24", "SPF validation error",
+	{US, US, SETUP, SETUP, SETUP, SETUP}},
+    {550, "5.7.25", "Reverse DNS validation failed",
+	{US, US, SETUP, SETUP, SETUP, SETUP}},
+    {550, "", "SPF check failed for s@r.example",
+	{US, US, SETUP, SETUP, SETUP, NO}},
     {554, "5.5.1", "Error: no valid recipients",
 	{US, US, SETUP, SETUP, SETUP, NO}},
     {554, "5.7.1", "go away", {US, US, SETUP, NO, NO, NO}},
