@@ -11,7 +11,7 @@ import mail
 from network import Network
 from provider_host import ProviderHost
 from service import Service
-from stage import until
+from stage import until, waits
 
 USER = "user@example.org"
 HELD = 30  # seconds after which the agent knows that the provider holds
@@ -45,6 +45,7 @@ def deliver(t, host, text, seconds=60):
     until(lambda: len(t.mail(USER)) > before, seconds, "the message")
 
 
+@waits
 def test_nat_forgets_held_customers(t):
     """They notice it within the time of their keep-alive, and whoever has mail
     by then gets it: office has some, shop has none."""
@@ -69,6 +70,7 @@ def test_nat_forgets_held_customers(t):
     assert not host.postfix.queue()
 
 
+@waits
 def test_nat_forgets_in_the_midst_of_a_message(t):
     """The message comes again, and comes once."""
     network, host, service = office(t, every="1s")
@@ -88,6 +90,7 @@ def test_nat_forgets_in_the_midst_of_a_message(t):
     t.assert_mail(USER, text)
 
 
+@waits
 def test_nat_forgets_before_a_reply(t):
     """Our 250 gets lost: the agent does not wait for minutes for what comes
     next, and the message, sent again, is not delivered again."""
@@ -114,6 +117,7 @@ def test_nat_forgets_before_a_reply(t):
     assert len(local.messages) == 1, "nothing comes twice"
 
 
+@waits
 def test_address_changes(t):
     """The hook of a network that comes back, SIGUSR1, ends the dead wait."""
     network, host, service = office(t, every="5m")
@@ -128,6 +132,7 @@ def test_address_changes(t):
     t.assert_mail(USER, text)
 
 
+@waits
 def test_network_is_away(t):
     """The provider does not keep a dead connection, nor the mail that Postfix
     sent by it; when the network is back, SIGUSR1 brings the mail."""
@@ -147,6 +152,7 @@ def test_network_is_away(t):
     t.assert_mail(USER, text)
 
 
+@waits
 def test_packets_are_lost_and_late(t):
     """Mail comes later, and comes once."""
     network, host, service = office(t, every="1s")

@@ -17,9 +17,13 @@ from stage import PASSWORD, yaml
 
 # Postfix tries again by itself only after these: what is delivered sooner was
 # asked for by odmr-provider.
-PATIENT = ["minimal_backoff_time=300s", "queue_run_delay=300s",
-           "maximal_backoff_time=600s", "mynetworks=127.0.0.0/8",
-           "default_transport=error:no way out of this test"]
+PATIENT = """\
+minimal_backoff_time = 300s
+queue_run_delay = 300s
+maximal_backoff_time = 600s
+mynetworks = 127.0.0.0/8
+default_transport = error:no way out of this test
+"""
 
 
 class ProviderHost:
@@ -35,7 +39,8 @@ class ProviderHost:
         self.address = address
         self.accounts = accounts or {"office": ["example.org", "example.com"]}
         self.folder = t.sub("host")
-        self.postfix = t.postfix(name="host-postfix", extra=main_cf)
+        self.postfix = t.postfix(name="host-postfix", extra=PATIENT + main_cf,
+                                 start=False)
         self.port, self.tls_port = free_port(), free_port()
         self.inner_port = free_port()
         self.config_file = os.path.join(self.folder, "odmr-provider.yaml")
@@ -62,8 +67,9 @@ class ProviderHost:
         self.pin = self.run("setup", "tls").out.split('"')[1]
         if "users_file" in self.config:
             self.set_passwords()
-        self.postconf(*PATIENT)
+        self.postfix.settle()
         self.run("setup", "postfix", "--apply")
+        self.postfix.start()
         if start:
             self.start()
 
@@ -92,11 +98,7 @@ class ProviderHost:
     def postconf(self, *settings):
         subprocess.run(["/usr/sbin/postconf", "-c", self.postfix.folder, "-e"] +
                        list(settings), check=True)
-        self.reload_postfix()
-
-    def reload_postfix(self):
-        subprocess.run(["/usr/sbin/postfix", "-c", self.postfix.folder, "reload"],
-                       check=True, stderr=subprocess.DEVNULL)
+        self.postfix.reload()
 
     def start(self, *before):
         """before: words of a command that starts it."""

@@ -15,7 +15,7 @@ import mail
 from patience import slowness
 from provider_cases import USER, listening
 from provider_host import ProviderHost
-from servers import Process, Skip, answers, until
+from servers import answers, Skip, until
 from service import Service
 from stage import rows, waits
 
@@ -119,12 +119,8 @@ def test_mail_that_the_customer_defers(t):
 def test_postfix_is_restarted_while_a_customer_is_held(t):
     host = ProviderHost(t)
     service = listening(t, host)
-    folder = host.postfix.folder
     host.postfix.end()
-    host.postfix.process = Process(
-        ["/usr/sbin/postfix", "-c", folder, "start-fg"],
-        os.path.join(folder, "out"))
-    until(lambda: answers(("127.0.0.1", host.postfix.port)), what="Postfix")
+    host.postfix.start()
     text = mail.message("after the restart")
     host.send([USER], text)
     until(lambda: t.mail(USER), 60, "the message")
@@ -218,7 +214,7 @@ def cut_postfix(host, _account):
     with open(table, "w", encoding="ascii") as file:
         file.write(text.replace("[%s]:%d" % (address, host.inner_port),
                                 "[127.0.0.1]:%d" % cutter.port))
-    host.reload_postfix()
+    host.postfix.reload()
     return cutter
 
 

@@ -6,6 +6,7 @@ Every server listens on loopback or on a Unix socket in its folder, runs in the
 foreground as a child of ours, and is ended by its process id. Where one cannot
 be had, Skip is raised with the reason.
 """
+import functools
 import grp
 import os
 import pwd
@@ -263,23 +264,35 @@ postlog unix-dgram n - n - 1 postlogd
 """
 
 
-# Its folders in a system with a fresh /etc and /var, as Debian's package makes
-# them; main.cf is there already.
+# Its folders as its installation makes them: those of mail_owner, and those that
+# setgid_group may use as well, with their modes.
+QUEUE_OWN = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold",
+             "incoming", "private", "saved", "trace")
+QUEUE_SHARED = (("public", 0o710), ("maildrop", 0o730))
+
+# Those in a system with a fresh /etc and /var; main.cf is there already.
 POSTFIX_FOLDERS = """
     cp /usr/share/postfix/master.cf.dist /etc/postfix/master.cf
     : >/etc/postfix/postfix-files
     chown postfix /var/lib/postfix
     cd /var/spool/postfix
-    mkdir -p pid public maildrop active bounce corrupt defer deferred flush hold \
-        incoming private saved trace
-    chown postfix active bounce corrupt defer deferred flush hold incoming \
-        private saved trace
-    chmod 700 active bounce corrupt defer deferred flush hold incoming private \
-        saved trace
-    chown postfix:postdrop public maildrop
-    chmod 710 public
-    chmod 730 maildrop
-    """
+    mkdir -p pid
+    install -d -o postfix -m 700 %s
+    """ % " ".join(QUEUE_OWN) + "".join(
+    "install -d -o postfix -g postdrop -m %o %s\n" % (mode, name)
+    for name, mode in QUEUE_SHARED)
+
+
+def make_queue(folder):
+    """A queue as its first start makes it, which takes 150 programs."""
+    os.mkdir(folder)
+    os.mkdir(os.path.join(folder, "pid"))
+    for name, mode, group in [(n, 0o700, None) for n in QUEUE_OWN] + [
+            (n, mode, "postdrop") for n, mode in QUEUE_SHARED]:
+        path = os.path.join(folder, name)
+        os.mkdir(path)
+        shutil.chown(path, "postfix", group)
+        os.chmod(path, mode)
 
 
 def main_cf(extra):
@@ -298,7 +311,7 @@ class Postfix:
     relay, a port of a Join, or stays in the queue. extra: more of main.cf.
     """
 
-    def __init__(self, folder, users=(), relay=None, extra=""):
+    def __init__(self, folder, users=(), relay=None, extra="", start=True):
         if not shutil.which("postfix", path="/usr/sbin"):
             raise Skip("postfix is not installed")
         if os.geteuid() != 0:
@@ -306,7 +319,7 @@ class Postfix:
         self.folder = folder
         os.makedirs(os.path.join(folder, "mail"))
         os.chown(os.path.join(folder, "mail"), NOBODY, NOBODY)
-        os.makedirs(os.path.join(folder, "queue"))
+        make_queue(os.path.join(folder, "queue"))
         os.makedirs(os.path.join(folder, "data"))
         shutil.chown(os.path.join(folder, "data"), "postfix")
         self.port, self.open_port = free_port(), free_port()
@@ -322,12 +335,34 @@ class Postfix:
         write(os.path.join(folder, "master.cf"), MASTER_CF.format(
             port=self.port, open_port=self.open_port))
         self.sendmail = ["/usr/sbin/sendmail", "-C", folder]
+        self.process = None
+        if start:
+            self.start()
+
+    def start(self):
+        self.settle()
+        # It looks at its folders first, unless it was told that they are all right.
+        write(os.path.join(self.folder, "queue", "quick-start"), "")
         self.process = Process(
-            ["/usr/sbin/postfix", "-c", folder, "start-fg"],
-            os.path.join(folder, "out"))
+            ["/usr/sbin/postfix", "-c", self.folder, "start-fg"],
+            os.path.join(self.folder, "out"))
         started(self, lambda: answers(("127.0.0.1", self.port)), "Postfix")
 
+    def settle(self):
+        """Its files as if they had been written a while ago: those of the last two
+        seconds may be half written, and each of its programs waits that long."""
+        ago = time.time() - 60
+        for entry in os.scandir(self.folder):
+            if entry.is_file():
+                os.utime(entry.path, (ago, ago))
+
+    def reload(self):
+        self.settle()
+        subprocess.run(["/usr/sbin/postfix", "-c", self.folder, "reload"],
+                       check=True, stderr=subprocess.DEVNULL)
+
     @staticmethod
+    @functools.cache
     def _default(name):
         done = subprocess.run(["/usr/sbin/postconf", "-dh", name], check=True,
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -377,7 +412,8 @@ class Postfix:
             until(lambda: not os.path.exists("/proc/%d" % master), what="its end")
         except (FileNotFoundError, ProcessLookupError):
             pass
-        self.process.end()
+        if self.process:
+            self.process.end()
 
 
 EXIM_CONF = """\

@@ -161,8 +161,8 @@ class Stage:
     def dovecot(self, *users, utf8=False):
         return self._server(servers.Dovecot, "dovecot", list(users), utf8)
 
-    def postfix(self, *users, relay=None, name="postfix", extra=""):
-        return self._server(servers.Postfix, name, list(users), relay, extra)
+    def postfix(self, *users, relay=None, name="postfix", extra="", start=True):
+        return self._server(servers.Postfix, name, list(users), relay, extra, start)
 
     def exim(self, relay=None, name="exim"):
         return self._server(servers.Exim, name, relay)
