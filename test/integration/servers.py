@@ -57,13 +57,15 @@ def free_port():
 
 def until(condition, seconds=20, what="a condition"):
     """Waits for a condition, for so long on a quiet machine; its value is
-    returned."""
+    returned. To ask may be to run a program: it is asked less often with time."""
     patience = Patience(seconds)
+    pause = 0.01
     while patience.left():
         value = condition()
         if value:
             return value
-        time.sleep(0.01)
+        time.sleep(pause)
+        pause = min(1.05 * pause, 0.2)
     raise AssertionError("waited %s s for %s" % (seconds, what))
 
 
