@@ -99,6 +99,10 @@ class Line:
         self.sock = context.wrap_socket(self.sock, server_side=True)
         self.log.note("*", "%s %s" % (self.sock.version(), self.sock.cipher()[0]))
 
+    def _is_exact(self):
+        """A limit that a script has set on the socket is meant so."""
+        return self.sock.gettimeout() != self.timeout
+
     # Reading
 
     def fill(self):
@@ -108,9 +112,7 @@ class Line:
             try:
                 data = self.sock.recv(65536)
             except socket.timeout:
-                # A limit that a script has set on the socket is meant so.
-                exact = self.sock.gettimeout() != self.timeout
-                if exact or not patience.left():
+                if self._is_exact() or not patience.left():
                     raise Unexpected("nothing came for %s s" % (
                         self.sock.gettimeout())) from None
             except (OSError, ValueError) as why:
@@ -174,12 +176,19 @@ class Line:
     # Writing
 
     def send(self, data):
-        """Writes data in one piece."""
+        """Writes data in one piece, as far as the peer reads it."""
         self.log.note(">", data)
-        try:
-            self.sock.sendall(data)
-        except (OSError, ValueError) as why:
-            raise Ended(str(why)) from None
+        patience = Patience(self.timeout)
+        left = memoryview(data)
+        while left:
+            try:
+                left = left[self.sock.send(left):]
+                patience.renew()
+            except socket.timeout as why:
+                if self._is_exact() or not patience.left():
+                    raise Ended(str(why)) from None
+            except (OSError, ValueError) as why:
+                raise Ended(str(why)) from None
 
     def raw(self, data):
         """Writes data to the socket itself, past TLS."""
