@@ -20,5 +20,8 @@ int64_t clock_boot_ms(void);
 
 /* The wall clock, since 1970-01-01T00:00:00Z; may be set at any time. */
 int64_t clock_unix_ms(void);
+/* A time of the wall clock that was kept: now, where it is to come or was told
+ * by a clock that was not set; 0, which is never, stays. */
+int64_t clock_settled(int64_t time, int64_t now);
 
 #endif

@@ -78,7 +78,8 @@ void asking_memory_keep(
     struct asking_memory *memory, const char *const *names, size_t count);
 /* Notes whether there are marks, for the whole list to be tried in time. */
 void asking_memory_note_marks(struct asking_memory *memory, int64_t now);
-/* No wait of a domain began later than now: that was another clock. */
+/* Times of another clock, ahead or not set, say nothing: waits begin now, and a
+ * shorter time between calls may be tried. */
 void asking_memory_settle_times(struct asking_memory *memory, int64_t now);
 
 /* The domain that waits for the longest time; NULL: none does. */

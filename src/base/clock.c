@@ -29,3 +29,9 @@ clock_unix_ms(void)
 {
 	return read_clock(CLOCK_REALTIME);
 }
+
+int64_t
+clock_settled(int64_t time, int64_t now)
+{
+	return time != 0 && (time > now || time < CLOCK_PLAUSIBLE) ? now : time;
+}

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/clock.h"
 #include "base/mem.h"
 
 #define DAY (INT64_C(24) * ASKING_HOUR)
@@ -109,8 +110,11 @@ void
 asking_memory_settle_times(struct asking_memory *memory, int64_t now)
 {
 	for (size_t i = 0; i < memory->domains_count; i++)
-		if (memory->domains[i].since > now)
-			memory->domains[i].since = now;
+		memory->domains[i].since =
+		    clock_settled(memory->domains[i].since, now);
+	memory->whole_since = clock_settled(memory->whole_since, now);
+	if (memory->gap_tried > now)
+		memory->gap_tried = 0;
 }
 
 const struct asking_domain *

@@ -206,8 +206,7 @@ history_add(struct history *history, struct session_result *result)
 static void
 settle(int64_t *time, int64_t now)
 {
-	if (*time != 0 && (*time > now || *time < CLOCK_PLAUSIBLE))
-		*time = now;
+	*time = clock_settled(*time, now);
 }
 
 void

@@ -370,6 +370,8 @@ times_that_cannot_be_count_as_now(void **state)
 		history.since = history.last_success = rows[i].kept;
 		history.last_mail = history.last_failure = rows[i].kept;
 		history_deferrals_told(&history.deferrals, 1, rows[i].kept);
+		asking_memory_add(&history.asking, "a.example", rows[i].kept);
+		history.asking.whole_since = rows[i].kept;
 		history_settle_times(&history, start);
 		assert_int_equal(history.last.started, rows[i].settled);
 		assert_int_equal(history.last.ended, rows[i].settled);
@@ -381,8 +383,29 @@ times_that_cannot_be_count_as_now(void **state)
 		    history.deferrals.list[0].since, rows[i].settled);
 		assert_int_equal(
 		    history.deferrals.list[0].last, rows[i].settled);
+		assert_int_equal(
+		    history.asking.domains[0].since, rows[i].settled);
+		assert_int_equal(history.asking.whole_since, rows[i].settled);
 		history_clear(&history);
 	}
+}
+
+/* A shorter time between calls was tried in a year to come: for so long none
+ * would be tried again. */
+static void
+a_gap_is_tried_again_after_another_clock(void **state)
+{
+	struct history history;
+
+	(void)state;
+	history_init(&history);
+	history.asking.gap = hour;
+	history.asking.last_call = start;
+	history.asking.gap_tried = start + 365 * 24 * hour;
+	assert_int_equal(asking_memory_wait(&history.asking, start), hour);
+	history_settle_times(&history, start);
+	assert_int_equal(asking_memory_wait(&history.asking, start), hour / 2);
+	history_clear(&history);
 }
 
 static void
@@ -570,6 +593,7 @@ main(void)
 	    cmocka_unit_test(mail_is_counted),
 	    cmocka_unit_test(what_is_refused_is_asked_again_in_time),
 	    cmocka_unit_test(times_that_cannot_be_count_as_now),
+	    cmocka_unit_test(a_gap_is_tried_again_after_another_clock),
 	    cmocka_unit_test(a_clock_that_is_not_set_settles_nothing),
 	    cmocka_unit_test(the_best_mechanism_is_that_of_the_host),
 	    cmocka_unit_test(what_was_learned_is_of_its_provider),
