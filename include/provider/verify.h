@@ -60,6 +60,10 @@ enum verify_result verify_respond(struct verify *verify, const char *response,
     size_t len, struct buf *out, enum provider_login *login, struct error *err);
 /* The exchange was given up. */
 void verify_cancel(struct verify *verify);
+/* Whether who logged in by users_file could still do so with the same password:
+ * one that was changed or removed since counts for him, too. Of Dovecot and of
+ * certificates nothing is known. */
+bool verify_stands(const struct verify *verify);
 /* Who is, or wanted to be, logged in; not escaped; "" where he did not say. */
 const char *verify_user(const struct verify *verify);
 

@@ -61,6 +61,22 @@ answer_held(struct desk *desk, int code, const char *enhanced, const char *text)
 	desk->hold.count = 0;
 }
 
+/* The password was changed or removed since the login: whoever has the old one
+ * would get the mail for as long as he asks for it. false: he is sent away. */
+static bool
+login_stands(struct desk *desk)
+{
+	if (verify_stands(desk->verify))
+		return true;
+	log_say(CONFIG_LOG_INFO, desk->account->name, "login-over",
+	    "the password was changed, and %s has logged in with the old one",
+	    desk->options->peer_addr);
+	desk->hold.count = 0;
+	desk_stop_with(
+	    desk, "4.7.0", "has a new password for this user; log in again");
+	return false;
+}
+
 /* RFC 2645 5.2.1: a domain that is not his refuses them all. */
 void
 desk_on_atrn(struct desk *desk, const struct provider_event *event)
@@ -71,6 +87,8 @@ desk_on_atrn(struct desk *desk, const struct provider_event *event)
 			       : desk->config->settle;
 	struct status status;
 
+	if (!login_stands(desk))
+		return;
 	for (size_t i = 0; i < event->domains_count; i++) {
 		if (owns(account, event->domains[i]))
 			continue;
@@ -141,7 +159,8 @@ turn(struct desk *desk, int postfix)
 		note_send(desk->options->gate, NOTE_ASKS, 0, -1);
 		return;
 	}
-	if (!desk_is_holding(desk) || desk->postfix >= 0) {
+	if (!desk_is_holding(desk) || desk->postfix >= 0 ||
+	    !login_stands(desk)) {
 		inner_refuse(postfix, desk->config->hostname,
 		    "the customer has just gone");
 		return;
@@ -205,7 +224,7 @@ leave_place(struct desk *desk)
 void
 desk_end_hold(struct desk *desk)
 {
-	if (!leave_place(desk))
+	if (!leave_place(desk) || !desk_is_holding(desk))
 		return;
 	if (desk->hold.failed)
 		answer_held(

@@ -38,6 +38,9 @@ struct verify {
 	char user[VERIFY_USER_SIZE];
 	struct scram_server *scram;
 	bool known; /* the user of SCRAM has keys */
+	/* What users_file had of the user when he logged in by it. */
+	bool has_stored;
+	struct users_secret stored;
 	char nonce[BASE64_SIZE(NONCE_OCTETS)];
 	struct dovecot *dovecot;
 };
@@ -58,6 +61,7 @@ verify_free(struct verify *verify)
 		return;
 	scram_server_free(verify->scram);
 	dovecot_free(verify->dovecot);
+	explicit_bzero(&verify->stored, sizeof verify->stored);
 	free(verify);
 }
 
@@ -144,6 +148,13 @@ note_user(struct verify *verify, const char *user, size_t len)
 	return true;
 }
 
+static void
+note_stored(struct verify *verify, const struct users_secret *secret)
+{
+	verify->stored = *secret;
+	verify->has_stored = true;
+}
+
 /* A user that there is not takes as long as a wrong password. */
 static enum verify_result
 judge_password(struct verify *verify, const char *password, size_t len,
@@ -160,6 +171,7 @@ judge_password(struct verify *verify, const char *password, size_t len,
 		users_invent(&secret.keys, verify->user);
 	}
 	enum users_verdict verdict = users_check(&secret, password, len, err);
+	note_stored(verify, &secret);
 	explicit_bzero(&secret, sizeof secret);
 	if (verdict == USERS_UNSURE)
 		return done(verify, login, PROVIDER_LOGIN_LATER);
@@ -229,6 +241,7 @@ take_scram_first(struct verify *verify, const char *text, size_t len,
 		users_invent(&secret.keys, verify->user);
 	buf_reset(out);
 	scram_server_challenge(verify->scram, &secret.keys, out);
+	note_stored(verify, &secret);
 	explicit_bzero(&secret, sizeof secret);
 	verify->stage = STAGE_SCRAM_FINAL;
 	return VERIFY_CHALLENGE;
@@ -337,6 +350,7 @@ verify_begin(struct verify *verify, const char *mechanism, const char *response,
     size_t len, struct buf *out, enum provider_login *login, struct error *err)
 {
 	verify->user[0] = '\0';
+	verify->has_stored = false;
 	verify->stage = first_stage(verify, mechanism);
 	if (verify->stage == STAGE_NONE) {
 		if (!ask_dovecot(verify, err))
@@ -389,4 +403,31 @@ verify_respond(struct verify *verify, const char *response, size_t len,
 		    login);
 	}
 	return done(verify, login, PROVIDER_LOGIN_MALFORMED);
+}
+
+static bool
+is_same_secret(const struct users_secret *a, const struct users_secret *b)
+{
+	if (a->has_keys != b->has_keys)
+		return false;
+	return a->has_keys
+		   ? memcmp(a->keys.stored, b->keys.stored, SCRAM_KEY) == 0
+		   : strcmp(a->hash, b->hash) == 0;
+}
+
+bool
+verify_stands(const struct verify *verify)
+{
+	struct users_secret now;
+	struct error ignored; /* the next login tells it */
+
+	if (!verify->has_stored)
+		return true;
+	enum users_result found = users_find(
+	    verify->options.config->users_file, verify->user, &now, &ignored);
+	bool stands =
+	    found == USERS_FAILED ||
+	    (found == USERS_FOUND && is_same_secret(&verify->stored, &now));
+	explicit_bzero(&now, sizeof now);
+	return stands;
 }

@@ -8,7 +8,7 @@ import os
 import mail
 from provider_host import Customer, ProviderHost
 from service import Service
-from stage import until
+from stage import rows, until
 
 USER = "user@example.org"
 
@@ -143,6 +143,30 @@ def test_wrong_password(t):
     two.start_tls()
     two.ask("AUTH PLAIN AG5vYm9keQB3cm9uZw==", 535)
     two.close()
+
+
+@rows(("changed", "passwd office", "another one\n"),
+      ("removed", "passwd --delete office", ""))
+def test_password_of_one_who_is_logged_in(t, words, stdin):
+    """Whoever has the old one gets nothing more by it: neither mail that comes
+    while he is held, nor by asking again."""
+    host = ProviderHost(t)
+    held, idle = host.customer(), host.customer()
+    idle.login()
+    held.login()
+    held.say("ATRN")
+    until(host.is_held, what="the customer to be held")
+    host.run(*words.split(), stdin=stdin)
+    host.send([USER], mail.message("not for the thief"))
+    assert held.reply()[-1].startswith("421 4.7.0"), "he is sent away"
+    idle.ask("ATRN", 421)
+    host.logged("login-over", "the password was changed")
+    held.close()
+    idle.close()
+    host.set_passwords()
+    t.configure(accounts={"office": host.account()})
+    t.fetch("office")
+    t.assert_mail(USER, mail.message("not for the thief"))
 
 
 def test_inner_port_is_for_postfix(t):
