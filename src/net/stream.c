@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -16,24 +15,7 @@
 #include "base/deadline.h"
 #include "base/error.h"
 #include "base/mem.h"
-#include "net/alert.h"
-
-struct stream {
-	int fd;
-	SSL *ssl; /* NULL: in the clear */
-	bool shaken; /* the TLS handshake is over */
-	bool tls_failed; /* OpenSSL must not be asked for a close_notify */
-	bool broken; /* a write ended half-way */
-	bool asked; /* written to, and not waited for since */
-};
-
-/* One attempt at the descriptor. */
-enum step {
-	STEP_DONE, /* octets went through */
-	STEP_WAIT, /* not before the descriptor is ready for events */
-	STEP_ENDED, /* the peer ended its direction */
-	STEP_FAILED, /* err says why */
-};
+#include "stream_private.h"
 
 enum {
 	/* A connection that a router has forgotten is found within 60 s: mail
@@ -105,73 +87,11 @@ stream_ssl(const struct stream *stream)
 	return stream->ssl;
 }
 
-const char *
-stream_tls_reason(void)
-{
-	unsigned long code = ERR_peek_error();
-	const char *reason = NULL;
-
-	if (ERR_SYSTEM_ERROR(code))
-		reason = strerror(ERR_GET_REASON(code));
-	else if (code != 0)
-		reason = ERR_reason_error_string(code);
-	return reason != NULL ? reason : "no reason given";
-}
-
-static enum step
-lost(struct error *err, int errnum)
+enum step
+stream_lost(struct error *err, int errnum)
 {
 	error_set_errno(err, ERROR_AGAIN, errnum, "the connection was lost");
 	return STEP_FAILED;
-}
-
-static enum step
-tls_broke(struct stream *stream, int code, int errnum, struct error *err)
-{
-	int reason = ERR_GET_REASON(ERR_peek_error());
-
-	stream->tls_failed = true;
-	if (code == SSL_ERROR_SYSCALL && errnum != 0)
-		return lost(err, errnum);
-	if (alert_refuses_us(stream->ssl, err))
-		return STEP_FAILED;
-	if (code != SSL_ERROR_SYSCALL &&
-	    reason != SSL_R_UNEXPECTED_EOF_WHILE_READING)
-		error_set(err, ERROR_PROTOCOL, "TLS failed: %s%s",
-		    stream_tls_reason(),
-		    !stream->shaken && reason == SSL_R_WRONG_VERSION_NUMBER
-			? ": the peer does not speak TLS at this point"
-			: "");
-	else
-		error_set(err, ERROR_AGAIN, "%s",
-		    stream->shaken
-			? "the connection was cut off: TLS was not closed"
-			: "the peer closed the connection in the TLS "
-			  "handshake");
-	return STEP_FAILED;
-}
-
-/* What became of an OpenSSL call that returned ret; errno is still its own. */
-static enum step
-tls_outcome(struct stream *stream, int ret, short *events, struct error *err)
-{
-	int errnum = errno;
-	int code = SSL_get_error(stream->ssl, ret);
-
-	switch (code) {
-	case SSL_ERROR_NONE:
-		return STEP_DONE;
-	case SSL_ERROR_WANT_READ:
-		*events |= POLLIN;
-		return STEP_WAIT;
-	case SSL_ERROR_WANT_WRITE:
-		*events |= POLLOUT;
-		return STEP_WAIT;
-	case SSL_ERROR_ZERO_RETURN:
-		return STEP_ENDED;
-	default:
-		return tls_broke(stream, code, errnum, err);
-	}
 }
 
 /* What became of a socket call that did not get through. */
@@ -179,7 +99,7 @@ static enum step
 plain_outcome(short event, short *events, struct error *err)
 {
 	if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
-		return lost(err, errno);
+		return stream_lost(err, errno);
 	*events = (short)(*events | event);
 	return STEP_WAIT;
 }
@@ -188,13 +108,8 @@ static enum step
 try_read(struct stream *stream, struct stream_exchange *exchange, short *events,
     struct error *err)
 {
-	if (stream->ssl != NULL) {
-		ERR_clear_error();
-		errno = 0;
-		int ret = SSL_read_ex(stream->ssl, exchange->in,
-		    exchange->in_size, &exchange->read);
-		return tls_outcome(stream, ret, events, err);
-	}
+	if (stream->ssl != NULL)
+		return stream_tls_read(stream, exchange, events, err);
 	ssize_t n = recv(stream->fd, exchange->in, exchange->in_size, 0);
 	if (n < 0)
 		return plain_outcome(POLLIN, events, err);
@@ -202,41 +117,12 @@ try_read(struct stream *stream, struct stream_exchange *exchange, short *events,
 	return n > 0 ? STEP_DONE : STEP_ENDED;
 }
 
-/*
- * A write failed: a peer that gives up says why before it closes, and that may
- * still lie unread.
- */
-static enum step
-tls_write_broke(
-    struct stream *stream, int ret, short *events, struct error *err)
-{
-	enum step step = tls_outcome(stream, ret, events, err);
-	struct error last_words;
-	char octet;
-
-	if (step == STEP_ENDED)
-		step = lost(err, EPIPE);
-	if (step != STEP_FAILED)
-		return step;
-	ERR_clear_error();
-	(void)SSL_peek(stream->ssl, &octet, 1);
-	if (alert_refuses_us(stream->ssl, &last_words))
-		*err = last_words;
-	return step;
-}
-
 static enum step
 try_write(struct stream *stream, struct stream_exchange *exchange,
     short *events, struct error *err)
 {
-	if (stream->ssl != NULL) {
-		ERR_clear_error();
-		errno = 0;
-		int ret = SSL_write_ex(stream->ssl, exchange->out,
-		    exchange->out_len, &exchange->written);
-		return ret == 1 ? STEP_DONE
-				: tls_write_broke(stream, ret, events, err);
-	}
+	if (stream->ssl != NULL)
+		return stream_tls_write(stream, exchange, events, err);
 	ssize_t n =
 	    send(stream->fd, exchange->out, exchange->out_len, MSG_NOSIGNAL);
 	if (n < 0)
@@ -266,12 +152,11 @@ try_both(struct stream *stream, struct stream_exchange *exchange, short *events,
 	return out;
 }
 
-/* false: the time is over. */
+/* false: the wait ended with its time. */
 static bool
-wait_for(
-    int fd, short events, const struct deadline *deadline, struct error *err)
+is_in_time(enum deadline_result result, struct error *err)
 {
-	switch (deadline_wait(deadline, fd, events)) {
+	switch (result) {
 	case DEADLINE_READY:
 		return true;
 	case DEADLINE_OVER:
@@ -282,6 +167,13 @@ wait_for(
 		return false;
 	}
 	return false;
+}
+
+bool
+stream_wait(struct stream *stream, short events,
+    const struct deadline *deadline, struct error *err)
+{
+	return is_in_time(deadline_wait(deadline, stream->fd, events), err);
 }
 
 static bool
@@ -298,13 +190,13 @@ exchange_in_time(struct stream *stream, struct stream_exchange *exchange,
 
 		/* Else a peer that never pauses would never meet it. */
 		if (deadline_left(deadline) == 0 &&
-		    !wait_for(-1, 0, deadline, err))
+		    !is_in_time(deadline_wait(deadline, -1, 0), err))
 			return false;
 		if (!asked)
 			step = try_both(stream, exchange, &events, err);
 		if (step != STEP_WAIT)
 			return step != STEP_FAILED;
-		if (!wait_for(stream->fd, events, deadline, err))
+		if (!stream_wait(stream, events, deadline, err))
 			return false;
 		stream->asked = false;
 	}
@@ -383,67 +275,15 @@ stream_pending(struct stream *stream)
 	return poll(&pollfd, 1, 0) > 0;
 }
 
-/* Sends close_notify, unless TLS is beyond it. */
-static bool
-say_goodbye(
-    struct stream *stream, const struct deadline *deadline, struct error *err)
-{
-	enum step step = STEP_DONE;
-
-	if (stream->ssl == NULL || stream->tls_failed || stream->broken)
-		return true;
-	do {
-		short events = 0;
-
-		ERR_clear_error();
-		errno = 0;
-		int ret = SSL_shutdown(stream->ssl);
-		/* 0: it is sent, and the peer's has not come yet. */
-		step = ret >= 0 ? STEP_DONE
-				: tls_outcome(stream, ret, &events, err);
-		if (step == STEP_WAIT &&
-		    !wait_for(stream->fd, events, deadline, err))
-			return false;
-	} while (step == STEP_WAIT);
-	return step != STEP_FAILED;
-}
-
 void
 stream_finish(struct stream *stream, const struct deadline *deadline)
 {
 	char rest[DRAIN_SIZE];
 	struct error ignored;
 
-	(void)say_goodbye(stream, deadline, &ignored);
+	stream_say_goodbye(stream, deadline);
 	shutdown(stream->fd, SHUT_WR);
 	stream->broken = true;
 	while (stream_read(stream, rest, sizeof rest, deadline, &ignored) > 0)
 		continue;
-}
-
-bool
-stream_handshake(struct stream *stream, SSL *take,
-    const struct deadline *deadline, struct error *err)
-{
-	stream->ssl = take;
-	if (SSL_set_fd(take, stream->fd) != 1) {
-		error_set(err, ERROR_INTERNAL, "TLS cannot be set up: %s",
-		    stream_tls_reason());
-		return false;
-	}
-	for (;;) {
-		short events = 0;
-
-		ERR_clear_error();
-		errno = 0;
-		int ret = SSL_do_handshake(take);
-		enum step step = tls_outcome(stream, ret, &events, err);
-		if (step == STEP_ENDED)
-			step = lost(err, EPIPE);
-		stream->shaken = step == STEP_DONE;
-		if (step != STEP_WAIT)
-			return stream->shaken;
-		if (!wait_for(stream->fd, events, deadline, err))
-			return false;
-	}
 }
