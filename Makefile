@@ -202,7 +202,8 @@ torture-tools: $(TORTURE_TOOLS)
 PROPERTY_SRCS := $(sort $(wildcard test/property/*.c))
 PROPERTY      := $(OUT)/test/property/property
 PROPERTY_LINKING := -Wl,--wrap=clock_ms,--wrap=clock_unix_ms \
-	-Wl,--wrap=deadline_wait,--wrap=log_say,--wrap=log_end
+	-Wl,--wrap=deadline_wait,--wrap=deadline_wait_beside \
+	-Wl,--wrap=log_say,--wrap=log_end
 
 $(PROPERTY): $(PROPERTY_SRCS:%.c=$(OUT)/%.o) $(LINK_LIBS)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(PROPERTY_LINKING) -o $@ $^ $(PKG_LIBS)

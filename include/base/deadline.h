@@ -1,13 +1,14 @@
 /*
  * deadline - a point in monotonic time by which a wait must end.
  *
- * Every wait of the program goes through deadline_wait(). After a stop request
+ * Every wait of the program goes through this module. After a stop request
  * (base/stop) a deadline is no later than its grace after the request, so that
  * one SIGTERM shortens every wait and no wait needs to know of signals.
  */
 #ifndef ODMR_BASE_DEADLINE_H
 #define ODMR_BASE_DEADLINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,5 +41,12 @@ enum deadline_result deadline_poll(
 /* Waits until fd has one of events (poll(2)), or the deadline; fd may be -1. */
 enum deadline_result deadline_wait(
     const struct deadline *deadline, int fd, short events);
+/*
+ * The same, and looks at the descriptor beside, -1: none, in the same call of the
+ * system: *spoke is whether something was there to read when the wait ended, or
+ * before. That ends no wait.
+ */
+enum deadline_result deadline_wait_beside(const struct deadline *deadline,
+    int fd, short events, int beside, bool *spoke);
 
 #endif

@@ -33,6 +33,7 @@ struct connection {
 	struct connection_options options;
 	struct transcript transcript;
 	struct stream *stream; /* NULL: closed */
+	struct stream *beside; /* that it is paired with; borrowed, or NULL */
 	struct sender *sender; /* of the stream, or of the last one; or NULL */
 	/* Why the last one could not be opened, for the log: it names the place,
 	 * which is nobody's business at the other end of a reply. Class NONE:
@@ -47,6 +48,8 @@ void connection_init(
 void connection_end(struct connection *connection);
 /* As connection_end(), and frees. */
 void connection_clear(struct connection *connection);
+/* The stream to pair it with, and each that is opened; NULL: none any more. */
+void connection_pair(struct connection *connection, struct stream *beside);
 /* A new one, greeted, or a sender that is over. */
 void connection_open(
     struct connection *connection, const struct deadline *deadline);

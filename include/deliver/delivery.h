@@ -25,6 +25,7 @@
 #include "protocol/status.h"
 
 struct delivery;
+struct stream;
 
 /* What probe learns. */
 struct delivery_can {
@@ -39,6 +40,13 @@ struct delivery_ops {
 	/* What RFC 3461 asks for would reach who reports: its last reply to
 	 * EHLO listed DSN. NULL: never. */
 	bool (*takes_dsn)(const struct delivery *);
+	/*
+	 * The connection to the provider, until it is called with NULL: a
+	 * connection of the delivery's own and that one may be looked at in one
+	 * wait (stream_pair). Only for a delivery that has all recipients: others
+	 * would take their time between. NULL: it has no use for that.
+	 */
+	void (*pair)(struct delivery *, struct stream *provider);
 	/* A new message; only noted. The envelope is borrowed. */
 	void (*begin)(struct delivery *, const struct envelope *);
 	/* A recipient, by its index in the envelope; only queued. */
@@ -106,6 +114,13 @@ delivery_result_joined(const struct delivery *delivery)
 {
 	return delivery->ops->result_joined != NULL &&
 	       delivery->ops->result_joined(delivery);
+}
+
+static inline void
+delivery_pair(struct delivery *delivery, struct stream *provider)
+{
+	if (delivery->ops->pair != NULL)
+		delivery->ops->pair(delivery, provider);
 }
 
 static inline bool

@@ -31,6 +31,15 @@ struct stream *stream_new(int fd);
  * quarter of an hour. A peer that has no room for so long is lost as well.
  */
 void stream_expect_acks(struct stream *stream, unsigned ms);
+/*
+ * Two streams that are served in turn, as the provider's and that of the local
+ * service: a wait for one looks at the other as well. What it has seen, or a
+ * read that got less than it had room for, stands in place of a call of the system
+ * in stream_pending(), and of the read before a write in stream_exchange(). So it
+ * is for those only who do nothing that takes time between a wait and what
+ * follows from it. beside NULL, and stream_free() of either, ends it.
+ */
+void stream_pair(struct stream *stream, struct stream *beside);
 /* Closes it as it is: no close_notify, no wait; see stream_finish(). */
 void stream_free(struct stream *stream);
 /* For another's poll(2); ask stream_pending() first. */
@@ -65,7 +74,8 @@ struct stream_exchange {
  * Writes and reads without waiting for the one while the other can go on, for a
  * peer that stops reading while nobody reads its replies. Comes back as soon as
  * anything was written, read or ended. What is there to read is read first, and
- * then nothing is written by this call: it may change what there is to say. What
+ * then nothing is written by this call: it may change what there is to say
+ * (stream_pair() has an exception). What
  * was offered in out and not yet written must come first in the next call that
  * writes. Errors: those above.
  */

@@ -62,3 +62,22 @@ deadline_wait(const struct deadline *deadline, int fd, short events)
 
 	return deadline_poll(deadline, fds, 1);
 }
+
+enum deadline_result
+deadline_wait_beside(const struct deadline *deadline, int fd, short events,
+    int beside, bool *spoke)
+{
+	struct pollfd fds[3] = {
+	    {.fd = fd, .events = events}, {.fd = beside, .events = POLLIN}};
+
+	*spoke = false;
+	for (;;) {
+		enum deadline_result result = deadline_poll(deadline, fds, 2);
+		bool alone = fds[0].revents == 0 && fds[1].revents != 0;
+		*spoke |= fds[1].revents != 0;
+		if (result != DEADLINE_READY || !alone)
+			return result;
+		/* It would end each further wait at once. */
+		fds[1].fd = -1;
+	}
+}

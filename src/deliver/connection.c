@@ -151,6 +151,14 @@ connection_look_around(struct connection *connection)
 }
 
 void
+connection_pair(struct connection *connection, struct stream *beside)
+{
+	connection->beside = beside;
+	if (connection->stream != NULL)
+		stream_pair(connection->stream, beside);
+}
+
+void
 connection_open(struct connection *connection, const struct deadline *deadline)
 {
 	const struct connection_options *options = &connection->options;
@@ -171,6 +179,7 @@ connection_open(struct connection *connection, const struct deadline *deadline)
 	}
 	connection->refusal.class = ERROR_NONE;
 	connection->stream = stream_new(fd);
+	stream_pair(connection->stream, connection->beside);
 	while (!sender_is_open(connection->sender) &&
 	       !sender_is_over(connection->sender))
 		connection_exchange(connection, deadline);

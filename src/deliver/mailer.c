@@ -106,6 +106,12 @@ mailer_takes_dsn(const struct delivery *delivery)
 }
 
 static void
+mailer_pair(struct delivery *delivery, struct stream *provider)
+{
+	connection_pair(&mailer_of(delivery)->connection, provider);
+}
+
+static void
 mailer_begin(struct delivery *delivery, const struct envelope *envelope)
 {
 	struct mailer *mailer = mailer_of(delivery);
@@ -393,6 +399,7 @@ mailer_free(struct delivery *delivery)
 static const struct delivery_ops mailer_ops = {
     .probe = mailer_probe,
     .takes_dsn = mailer_takes_dsn,
+    .pair = mailer_pair,
     .begin = mailer_begin,
     .rcpt = mailer_rcpt,
     .send = mailer_send,

@@ -58,6 +58,28 @@ stream_new(int fd)
 	return stream;
 }
 
+static void
+unpair(struct stream *stream)
+{
+	struct stream *beside = stream->beside;
+
+	stream->beside = NULL;
+	stream->quiet = false;
+	if (beside != NULL)
+		unpair(beside);
+}
+
+void
+stream_pair(struct stream *stream, struct stream *beside)
+{
+	unpair(stream);
+	if (beside == NULL)
+		return;
+	unpair(beside);
+	stream->beside = beside;
+	beside->beside = stream;
+}
+
 void
 stream_expect_acks(struct stream *stream, unsigned ms)
 {
@@ -70,6 +92,7 @@ stream_free(struct stream *stream)
 {
 	if (stream == NULL)
 		return;
+	unpair(stream);
 	SSL_free(stream->ssl);
 	close(stream->fd);
 	free(stream);
@@ -114,6 +137,9 @@ try_read(struct stream *stream, struct stream_exchange *exchange, short *events,
 	if (n < 0)
 		return plain_outcome(POLLIN, events, err);
 	exchange->read = (size_t)n;
+	/* It had less than was asked for. */
+	stream->quiet = stream->beside != NULL && n > 0 &&
+			exchange->read < exchange->in_size;
 	return n > 0 ? STEP_DONE : STEP_ENDED;
 }
 
@@ -132,20 +158,25 @@ try_write(struct stream *stream, struct stream_exchange *exchange,
 }
 
 /*
- * Reads before it writes: a peer that gives up says why and closes, and then
- * the write would fail while its last words are still unread. Whoever hears
- * them may have nothing more to write.
+ * Reads before it writes, unless nothing was there a moment ago: a peer that
+ * gives up says why and closes, and then the write would fail while its last
+ * words are still unread. Whoever hears them may have nothing more to write.
  */
 static enum step
 try_both(struct stream *stream, struct stream_exchange *exchange, short *events,
     struct error *err)
 {
-	enum step in = exchange->in_size > 0
-			   ? try_read(stream, exchange, events, err)
-			   : STEP_WAIT;
+	bool writes = exchange->out_len > 0, reads = exchange->in_size > 0;
+	bool quiet = stream->quiet && stream->ssl == NULL && writes;
+	enum step in = STEP_WAIT;
 
+	stream->quiet = false;
+	if (reads && !quiet)
+		in = try_read(stream, exchange, events, err);
+	else if (reads)
+		*events |= POLLIN;
 	exchange->ended = in == STEP_ENDED;
-	if (in != STEP_WAIT || exchange->out_len == 0)
+	if (in != STEP_WAIT || !writes)
 		return in;
 	enum step out = try_write(stream, exchange, events, err);
 	stream->asked |= out == STEP_DONE;
@@ -173,7 +204,15 @@ bool
 stream_wait(struct stream *stream, short events,
     const struct deadline *deadline, struct error *err)
 {
-	return is_in_time(deadline_wait(deadline, stream->fd, events), err);
+	struct stream *beside = stream->beside;
+	bool spoke;
+	enum deadline_result result = deadline_wait_beside(deadline, stream->fd,
+	    events, beside != NULL ? beside->fd : -1, &spoke);
+
+	stream->quiet = false;
+	if (beside != NULL)
+		beside->quiet = !spoke;
+	return is_in_time(result, err);
 }
 
 static bool
@@ -272,6 +311,8 @@ stream_pending(struct stream *stream)
 
 	if (stream->ssl != NULL && SSL_pending(stream->ssl) > 0)
 		return true;
+	if (stream->quiet)
+		return false;
 	return poll(&pollfd, 1, 0) > 0;
 }
 

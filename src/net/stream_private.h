@@ -18,6 +18,10 @@ struct stream {
 	bool tls_failed; /* OpenSSL must not be asked for a close_notify */
 	bool broken; /* a write ended half-way */
 	bool asked; /* written to, and not waited for since */
+	struct stream *beside; /* the other of a pair, or NULL */
+	/* Of a pair: nothing was there to read, by the last wait or read of
+	 * either. */
+	bool quiet;
 };
 
 /* One attempt at the descriptor. */

@@ -330,7 +330,9 @@ serve_run(const struct serve_options *options, struct serve_result *result)
 	ledger_connection_begin(options->ledger);
 	tally_connection_begin(options->tally);
 	take_early(&s);
+	delivery_pair(s.delivery, options->stream);
 	serve_loop(&s);
+	delivery_pair(s.delivery, NULL);
 	struct deadline finish =
 	    deadline_in(FINISH_TIME, grace_from_now(FINISH_TIME));
 	stream_finish(options->stream, &finish);

@@ -37,6 +37,9 @@ enum {
 
 int64_t __wrap_clock_ms(void);
 int64_t __wrap_clock_unix_ms(void);
+enum deadline_result __wrap_deadline_wait_beside(
+    const struct deadline *deadline, int fd, short events, int beside,
+    bool *spoke);
 enum deadline_result __wrap_deadline_wait(
     const struct deadline *deadline, int fd, short events);
 void __wrap_log_say(enum config_log_level level, const char *account,
@@ -119,6 +122,25 @@ kill_agent(struct world *w)
 			forget_unread(w, &w->services[i].conns[k]);
 		service_close(w, &w->services[i]);
 	}
+}
+
+static bool
+is_readable(int fd)
+{
+	struct pollfd pollfd = {.fd = fd, .events = POLLIN};
+
+	return poll(&pollfd, 1, 0) > 0;
+}
+
+enum deadline_result
+__wrap_deadline_wait_beside(const struct deadline *deadline, int fd,
+    short events, int beside, bool *spoke)
+{
+	enum deadline_result result =
+	    __wrap_deadline_wait(deadline, fd, events);
+
+	*spoke = is_readable(beside);
+	return result;
 }
 
 enum deadline_result

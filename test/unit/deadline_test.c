@@ -148,6 +148,46 @@ stop_leaves_the_grace(void **state)
 	close(fds[1]);
 }
 
+/* What is there beside is told, and neither ends the wait nor keeps it busy. */
+static void
+what_is_beside_ends_no_wait(void **state)
+{
+	struct deadline deadline = deadline_in(SHORT_MS, 0);
+	int fds[2], beside[2];
+	bool spoke;
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(pipe(beside), 0);
+	assert_int_equal(write(beside[1], "x", 1), 1);
+	clock_t before = clock();
+	assert_int_equal(
+	    deadline_wait_beside(&deadline, fds[0], POLLIN, beside[0], &spoke),
+	    DEADLINE_OVER);
+	assert_true(spoke);
+	assert_true(clock() - before < CLOCKS_PER_SEC / 50);
+
+	deadline = deadline_in(LONG_MS, 0);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	assert_int_equal(
+	    deadline_wait_beside(&deadline, fds[0], POLLIN, beside[0], &spoke),
+	    DEADLINE_READY);
+	assert_true(spoke);
+	assert_int_equal(
+	    deadline_wait_beside(&deadline, fds[0], POLLIN, -1, &spoke),
+	    DEADLINE_READY);
+	assert_false(spoke);
+	/* An end is something to read, too. */
+	close(beside[1]);
+	assert_int_equal(
+	    deadline_wait_beside(&deadline, fds[0], POLLIN, beside[0], &spoke),
+	    DEADLINE_READY);
+	assert_true(spoke);
+	close(beside[0]);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 int
 main(void)
 {
@@ -156,6 +196,7 @@ main(void)
 	    cmocka_unit_test(deadline_of_two),
 	    cmocka_unit_test(stop_shortens_every_wait),
 	    cmocka_unit_test(stop_leaves_the_grace),
+	    cmocka_unit_test(what_is_beside_ends_no_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,6 +22,7 @@
 #include "base/deadline.h"
 #include "base/error.h"
 #include "deliver/delivery.h"
+#include "net/stream.h"
 #include "protocol/address.h"
 #include "protocol/envelope.h"
 #include "protocol/status.h"
@@ -290,6 +291,7 @@ service_go_on(struct service *service)
 {
 	pthread_mutex_lock(&service->mutex);
 	service->go_on = true;
+	service->waits = false;
 	pthread_cond_broadcast(&service->cond);
 	pthread_mutex_unlock(&service->mutex);
 }
@@ -350,6 +352,10 @@ struct message {
 	bool text_waits;
 	const char *text;
 	bool abort; /* in place of ready */
+	/* Before the text, while the provider is waited for; speaks then. */
+	struct service *speaks;
+	struct stream *provider; /* which is paired with the delivery */
+	int peer; /* the other end of it */
 	struct service *joins; /* before ready, where not NULL */
 	struct service *joins_late; /* before finish */
 	struct service *go_on; /* which waits for the first result */
@@ -394,6 +400,24 @@ tell_results(struct delivery *delivery, struct message *message)
 	}
 }
 
+/* The service says what it has to say before the wait for the provider's text
+ * is over. */
+static void
+wait_for_provider(const struct message *message)
+{
+	struct deadline deadline = deadline_in(LONG_MS, 0);
+	struct error err;
+	char octet;
+
+	service_await(message->speaks);
+	service_go_on(message->speaks);
+	service_await(message->speaks);
+	assert_true(stream_write(message->provider, "354", 3, &deadline, &err));
+	assert_int_equal(write(message->peer, "x", 1), 1);
+	assert_int_equal(
+	    stream_read(message->provider, &octet, 1, &deadline, &err), 1);
+}
+
 static void
 hand_over(struct delivery *delivery, struct message *message)
 {
@@ -413,6 +437,8 @@ hand_over(struct delivery *delivery, struct message *message)
 		taken += status.code < 300 ? 1 : 0;
 		tell_code(message, &status);
 	}
+	if (message->speaks != NULL)
+		wait_for_provider(message);
 	if (taken > 0)
 		delivery->ops->body(
 		    delivery, message->text, strlen(message->text));
@@ -841,6 +867,43 @@ test_replies_before_the_final_dot(void **state)
 	}
 }
 
+/* The same of what it says while the provider is waited for. */
+static void
+test_replies_while_the_provider_is_waited_for(void **state)
+{
+	static const char *const replies[] = {"250 2.0.0 fine|250 fine",
+	    "554 5.3.2 going down", "421 4.3.2 going down"};
+	(void)state;
+
+	for (size_t i = 0; i < sizeof replies / sizeof replies[0]; i++) {
+		char script[200];
+		struct service service;
+		int fds[2];
+		snprintf(script, sizeof script,
+		    "greet\n" GROUP_OK "wait\n> %s\nwait\n<.\n", replies[i]);
+		service_start(&service, script);
+		struct delivery *delivery =
+		    new_mailer(&service, false, LONG_MS);
+		assert_int_equal(
+		    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+		struct message message = {.rcpts = 2,
+		    .text_waits = true,
+		    .text = "x\r\n",
+		    .speaks = &service,
+		    .provider = stream_new(fds[0]),
+		    .peer = fds[1]};
+		delivery_pair(delivery, message.provider);
+		hand_over(delivery, &message);
+		service_go_on(&service);
+		delivery->ops->free(delivery);
+		stream_free(message.provider);
+		close(fds[1]);
+		service_end(&service);
+		assert_string_equal(message.told, "250 250 / 451 451 ");
+		assert_string_equal(service.heard, "(" HEARD "eof|");
+	}
+}
+
 /* Answers that waited while another delivery used up all the time. */
 static void
 test_an_answer_that_is_there_counts(void **state)
@@ -1066,6 +1129,7 @@ main(void)
 	    cmocka_unit_test(test_relay_guard),
 	    cmocka_unit_test(test_a_later_result_has_the_whole_time),
 	    cmocka_unit_test(test_replies_before_the_final_dot),
+	    cmocka_unit_test(test_replies_while_the_provider_is_waited_for),
 	    cmocka_unit_test(test_an_answer_that_is_there_counts),
 	    cmocka_unit_test(test_a_service_that_does_not_accept_us),
 	    cmocka_unit_test(test_collect),

@@ -262,6 +262,67 @@ exchange_reads_last_words(void **state)
 	stream_free(stream);
 }
 
+/* Waits for an octet of the peer, as after a reply. */
+static void
+await_octet(struct stream *stream, int peer)
+{
+	struct deadline deadline = deadline_in(LONG_MS, 0);
+	struct error err;
+	char octet;
+
+	assert_true(stream_write(stream, "250", 3, &deadline, &err));
+	assert_int_equal(write(peer, "x", 1), 1);
+	assert_int_equal(stream_read(stream, &octet, 1, &deadline, &err), 1);
+}
+
+/* The exchange that reads before it writes does so for what came before the
+ * last wait for the other, and for what came since a wait only where somebody
+ * waited again. */
+static void
+a_wait_for_one_of_a_pair_looks_at_the_other(void **state)
+{
+	struct deadline deadline = deadline_in(LONG_MS, 0);
+	struct error err;
+	char in[16];
+	int peer, other_peer;
+	struct stream *stream = pair(&peer), *other = pair(&other_peer);
+	struct stream_exchange exchange = {
+	    .out = "RCPT", .out_len = 4, .in = in, .in_size = sizeof in};
+
+	(void)state;
+	stream_pair(stream, other);
+	assert_int_equal(write(peer, "421", 3), 3);
+	await_octet(other, other_peer);
+	assert_true(stream_pending(stream));
+	assert_true(stream_exchange(stream, &exchange, &deadline, &err));
+	assert_int_equal(exchange.read, 3);
+	assert_int_equal(exchange.written, 0);
+
+	await_octet(other, other_peer);
+	assert_int_equal(write(peer, "421", 3), 3);
+	assert_false(stream_pending(stream));
+	assert_true(stream_exchange(stream, &exchange, &deadline, &err));
+	assert_int_equal(exchange.read, 0);
+	assert_int_equal(exchange.written, 4);
+	/* After a write nothing is known of it. */
+	assert_true(stream_pending(stream));
+	assert_true(stream_exchange(stream, &exchange, &deadline, &err));
+	assert_int_equal(exchange.read, 3);
+	/* It got all that was there: less than it had room for. */
+	assert_int_equal(write(peer, "421", 3), 3);
+	assert_false(stream_pending(stream));
+	stream_pair(stream, NULL);
+	assert_true(stream_pending(stream));
+
+	/* Whichever goes first. */
+	stream_pair(stream, other);
+	stream_free(other);
+	assert_true(stream_pending(stream));
+	stream_free(stream);
+	close(peer);
+	close(other_peer);
+}
+
 static void
 finish_waits_for_the_peer(void **state)
 {
@@ -320,6 +381,7 @@ main(void)
 	    cmocka_unit_test(half_a_write_is_the_last),
 	    cmocka_unit_test(exchange_never_deadlocks),
 	    cmocka_unit_test(exchange_reads_last_words),
+	    cmocka_unit_test(a_wait_for_one_of_a_pair_looks_at_the_other),
 	    cmocka_unit_test(finish_waits_for_the_peer),
 	    cmocka_unit_test(finish_ends_with_the_deadline),
 	};
