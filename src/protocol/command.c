@@ -366,20 +366,21 @@ parse_rcpt(struct command *command, struct scan *scan, struct status *fault)
 	return parse_parameters(command, scan, parse_rcpt_parameter, fault);
 }
 
+/* Looked through from the top: first what comes with each message. */
 static const struct {
 	const char *name;
 	enum command_verb verb;
 	parse_arguments *parse;
 } table[] = {
-    {"BDAT", COMMAND_BDAT, parse_chunk},
+    {"RCPT", COMMAND_RCPT, parse_rcpt},
+    {"MAIL", COMMAND_MAIL, parse_mail},
     {"DATA", COMMAND_DATA, parse_nothing},
+    {"BDAT", COMMAND_BDAT, parse_chunk},
     {"EHLO", COMMAND_EHLO, parse_name},
     {"HELO", COMMAND_HELO, parse_name},
     {"HELP", COMMAND_HELP, parse_anything},
-    {"MAIL", COMMAND_MAIL, parse_mail},
     {"NOOP", COMMAND_NOOP, parse_anything},
     {"QUIT", COMMAND_QUIT, parse_nothing},
-    {"RCPT", COMMAND_RCPT, parse_rcpt},
     {"RSET", COMMAND_RSET, parse_nothing},
     {"VRFY", COMMAND_VRFY, parse_vrfy},
     {"ATRN", COMMAND_UNIMPLEMENTED, parse_anything},
