@@ -56,6 +56,9 @@ char *folder_base(const char *template);
 enum folder_result folder_open(
     struct folder *folder, const struct folder_place *place, const char *name)
     __attribute__((warn_unused_result));
+/* That delivery may write there, for whoever does not try it yet; else errno. */
+bool folder_is_writable(const struct folder *folder)
+    __attribute__((warn_unused_result));
 /* FOLDER_OK, FOLDER_NO_BASE or FOLDER_BARE, of the base alone. */
 enum folder_result folder_check(const struct folder_place *place)
     __attribute__((warn_unused_result));

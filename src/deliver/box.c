@@ -157,8 +157,11 @@ box_exists(struct box_place *place, const char *folder, struct status *answer)
 
 	if (!open_box_folder(place, folder, &opened, answer))
 		return false;
+	bool writable = folder_is_writable(&opened);
+	if (!writable)
+		set_failed(place, folder, answer, errno);
 	folder_close(&opened);
-	return true;
+	return writable;
 }
 
 int
@@ -172,7 +175,7 @@ box_create(struct box_place *place, struct box *box, struct status *failure)
 	box->file = folder_file_name(place->hostname);
 	int fd = openat(folder.tmp, box->file, flags, S_IRUSR | S_IWUSR);
 	if (fd < 0) {
-		box_failed(place, box->folder, failure, errno);
+		set_failed(place, box->folder, failure, errno);
 		forget_file(box);
 	}
 	folder_close(&folder);
@@ -208,7 +211,7 @@ box_move(struct box_place *place, struct box *box)
 		status_set(
 		    &box->outcome, 250, "2.0.0", "Delivered to the mailbox");
 	else
-		box_failed(place, box->folder, &box->outcome, errno);
+		set_failed(place, box->folder, &box->outcome, errno);
 	if (moved && !synced)
 		(void)unlinkat(folder.new, box->file, 0);
 	if (moved)

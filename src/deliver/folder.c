@@ -169,9 +169,7 @@ open_inside(
 	int cur = create ? open_one(maildir, "cur", create, sync) : -1;
 	if (cur >= 0)
 		close(cur);
-	return folder->new >= 0 && (!create || cur >= 0) &&
-	       faccessat(folder->tmp, ".", W_OK | X_OK, 0) == 0 &&
-	       faccessat(folder->new, ".", W_OK | X_OK, 0) == 0;
+	return folder->new >= 0 && (!create || cur >= 0);
 }
 
 /*
@@ -238,6 +236,13 @@ folder_open(
 		folder_close(folder);
 	errno = errnum;
 	return result;
+}
+
+bool
+folder_is_writable(const struct folder *folder)
+{
+	return faccessat(folder->tmp, ".", W_OK | X_OK, 0) == 0 &&
+	       faccessat(folder->new, ".", W_OK | X_OK, 0) == 0;
 }
 
 void

@@ -824,6 +824,58 @@ test_mailbox_of_somebody_else(void **state)
 	kit_expect_child(pid);
 }
 
+/* Returns 0 where it behaved; runs in a child who is not root. early: before the
+ * text, of which then nobody gets anything. */
+static int
+deliver_to_what_was_closed(struct kit *kit, const char *folder, bool early)
+{
+	char *closed = kit_join(kit->folder, folder), path[512];
+	struct deadline deadline = kit_deadline();
+
+	use_maildir(kit, "{user}", false);
+	make_both(kit);
+	kit_ask(kit, "s@example.net", two_rcpts);
+	bool ok = !early || chmod(closed, 0500) == 0;
+	kit_body(kit, message, strlen(message), 3);
+	bool ready = kit->delivery->ops->ready(kit->delivery, &deadline);
+	ok = ok && (early || chmod(closed, 0500) == 0);
+	if (ready)
+		kit->delivery->ops->finish(kit->delivery, &deadline);
+	kit_results(kit);
+	free(closed);
+	return !ok || ready == early ||
+	       kit->results[0].code != (early ? 451 : 250) ||
+	       kit->results[1].code != 451 ||
+	       strcmp(kit->results[1].enhanced, "4.3.0") != 0 ||
+	       strstr(kit->results[1].text,
+		   "cannot write to the mailbox: Permission denied") == NULL ||
+	       count_files(kit, "anna/tmp", path) != 0 ||
+	       count_files(kit, "ben/tmp", path) != 0;
+}
+
+/* It may have been so at RCPT: the message is deferred, and leaves nothing. */
+static void
+test_mailbox_that_can_be_written_to_no_more(void **state)
+{
+	struct kit *kit = *state;
+
+	for (int early = 0; early < 2; early++) {
+		pid_t pid = fork();
+		if (pid == 0) {
+			if (geteuid() == 0 &&
+			    (chown(kit->folder, 65534, 65534) != 0 ||
+				setresuid(65534, 65534, 65534) != 0))
+				_exit(KIT_SKIPPED);
+			_exit(deliver_to_what_was_closed(
+			    kit, early ? "ben/tmp" : "ben/new", early));
+		}
+		kit_expect_child(pid);
+		kit_teardown(state);
+		assert_int_equal(kit_setup(state), 0);
+		kit = *state;
+	}
+}
+
 #define kit_test(function)                                                     \
 	cmocka_unit_test_setup_teardown(function, kit_setup, kit_teardown)
 
@@ -852,6 +904,7 @@ main(void)
 	    kit_test(test_outcome_is_told_before_the_next_rename),
 	    kit_test(test_probe_of_a_disk_that_is_read_only),
 	    kit_test(test_mailbox_of_somebody_else),
+	    kit_test(test_mailbox_that_can_be_written_to_no_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
