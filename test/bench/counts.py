@@ -15,22 +15,22 @@ KINDS = {
 MEMORY = ("brk", "mmap", "munmap", "mremap", "madvise", "mprotect", "futex")
 
 
-def calls_of_system(text):
+def calls_of_system(text, begins):
     """Calls a message by kind, all others as "others", out of what strace says
-    of one process: from the first MAIL that it receives to the last. None: it
-    receives none."""
+    of one process: from the first receive that begins so, one of each message,
+    to the last. None: it receives none."""
     names = {name: kind for kind, all_of in KINDS.items() for name in all_of}
     lines = text.splitlines()
-    mails = [number for number, line in enumerate(lines)
-             if re.match(r'recvfrom\(\d+, "MAIL FROM', line)]
-    if len(mails) < 2:
+    messages = [number for number, line in enumerate(lines)
+                if re.match(rf'recvfrom\(\d+, "{begins}', line)]
+    if len(messages) < 2:
         return None
     counts = collections.Counter()
-    for line in lines[mails[0]:mails[-1]]:
+    for line in lines[messages[0]:messages[-1]]:
         found = re.match(r"([a-z_0-9]+)\(", line)
         if found and found.group(1) not in MEMORY:
             counts[names.get(found.group(1), "others")] += 1
-    return {kind: n / (len(mails) - 1) for kind, n in counts.items()}
+    return {kind: n / (len(messages) - 1) for kind, n in counts.items()}
 
 
 class Profile:

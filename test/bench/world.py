@@ -33,9 +33,21 @@ def text_of(number, octets):
     return (text + lines)[:octets - 2] + b"\r\n"
 
 
+def streamed(count, octets):
+    """The next envelope goes behind each text (RFC 2920 3.1)."""
+    group = MAIL + RCPT + b"DATA\r\n"
+    yield group, 3
+    for number in range(count - 1):
+        yield text_of(number, octets) + b".\r\n" + group, 4
+    yield text_of(count - 1, octets) + b".\r\n", 1
+
+
 def messages(mode, count, octets):
     """What the provider says for its messages, each with the number of replies
     that it then waits for."""
+    if mode == "streamed":
+        yield from streamed(count, octets)
+        return
     for number in range(count):
         text = text_of(number, octets)
         if mode == "bdat":
