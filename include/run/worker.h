@@ -2,7 +2,8 @@
  * worker - the process of one session, from the fork to its end.
  *
  * Own signal handlers, no core file, no secret of another account; reports to
- * the parent (run/workers) in records over a pipe, each of one atomic write.
+ * the parent (run/workers) in records over a pipe, each of one atomic write. One
+ * that publishes has no session, no secret, and only its exit status to tell.
  */
 #ifndef ODMR_RUN_WORKER_H
 #define ODMR_RUN_WORKER_H
@@ -43,9 +44,15 @@ struct worker_job {
 	bool live; /* somebody looks on: each message is reported at once */
 	/* A session that told no result; only what follows it is done. */
 	const struct session_result *lost;
+	/* No session at all: the files about all accounts are written, and of
+	 * what fails nothing is logged where quiet is set. */
+	bool publish, quiet;
 	pid_t parent;
 	int pipe; /* the end to write to, not blocking */
 };
+
+/* Exit statuses of a process that publishes. */
+enum { WORKER_PUBLISHED = 0, WORKER_NOT_PUBLISHED = 1 };
 
 /* The signals that a program with children handles; blocked over a fork. */
 void worker_block_signals(sigset_t *before);

@@ -38,6 +38,14 @@ enum workers_wait_result {
 	WORKERS_OVER, /* the time is over, or a process went after its event */
 };
 
+/* What became of the last process of workers_publish(). */
+enum workers_published {
+	WORKERS_PUBLISHED, /* the files are written, or there was none yet */
+	WORKERS_PUBLISHING, /* it is under way */
+	WORKERS_NOT_PUBLISHED, /* it failed, and said so unless quiet */
+	WORKERS_PUBLISHER_LOST, /* it could not tell: it died, or hung */
+};
+
 /* For at most max sessions at one time, and any number that only wait for new
  * mail of a provider that holds its reply. */
 struct workers *workers_new(size_t max, worker_function *run);
@@ -47,7 +55,8 @@ void workers_free(struct workers *pool);
 void workers_set_max(struct workers *pool, size_t max);
 /* fd is closed in each child: a lock, or what wakes the parent alone. */
 void workers_keep_private(struct workers *pool, int fd);
-/* Processes that are left; one goes on a little after its session's end. */
+/* Processes of sessions that are left; one goes on a little after its session's
+ * end. */
 size_t workers_running(const struct workers *pool);
 bool workers_full(const struct workers *pool);
 
@@ -73,6 +82,14 @@ void workers_start(struct workers *pool, struct config *config,
  */
 void workers_follow(struct workers *pool, struct config *config,
     const struct config_account *account, const struct session_result *lost);
+
+/*
+ * Writes the files about all accounts (tell/publish) in a process of its own,
+ * which takes no place and which no signal stops; quiet: nothing is logged. None
+ * may be under way. WORKERS_OVER comes of its end.
+ */
+void workers_publish(struct workers *pool, struct config *config, bool quiet);
+enum workers_published workers_published(const struct workers *pool);
 
 /*
  * Waits until clock_ms() is until (INT64_MAX: for ever) for an event of a

@@ -1,6 +1,5 @@
 /*
- * followup - what happens after a session: pings, commands, alarms, metrics and
- * the status page.
+ * followup - what happens after a session: pings, commands, alarms.
  *
  * In the process of the session, once its result was told, so that nothing of
  * it delays or fails a session. What fails here is logged, and no more.

@@ -19,6 +19,7 @@
 #include "record/hold.h"
 #include "record/lock.h"
 #include "record/status_file.h"
+#include "run/publisher.h"
 #include "run/workers.h"
 #include "tell/log.h"
 #include "tell/summary.h"
@@ -33,6 +34,7 @@ struct job {
 struct fetch {
 	struct command_context *context;
 	struct workers *pool;
+	struct publisher publisher;
 	struct job *jobs; /* count of them, in the order of the fetch */
 	size_t count;
 	bool named, json, live;
@@ -234,6 +236,7 @@ handle_event(struct fetch *fetch, const struct workers_event *event)
 {
 	struct job *job = event->tag;
 
+	publisher_note(&fetch->publisher, event, job->so_far.listening);
 	job->so_far = event->result;
 	if (event->ended) {
 		job->running = false;
@@ -310,16 +313,19 @@ static void
 fetch_all(struct fetch *fetch)
 {
 	struct workers_event event;
+	struct config *config = fetch->context->config;
 	bool stopped = false;
 
 	for (;;) {
 		if (!stopped)
 			start_jobs(fetch);
 		if (workers_running(fetch->pool) == 0 &&
-		    (stopped || !any_waits(fetch)))
+		    (stopped || !any_waits(fetch)) &&
+		    publisher_finish(&fetch->publisher, config))
 			break;
+		int64_t until = publisher_run(&fetch->publisher, config);
 		int fd = stopped ? -1 : stop_fd();
-		switch (workers_wait(fetch->pool, INT64_MAX, &fd, 1, &event)) {
+		switch (workers_wait(fetch->pool, until, &fd, 1, &event)) {
 		case WORKERS_EVENT:
 			handle_event(fetch, &event);
 			break;
@@ -371,6 +377,7 @@ command_fetch(struct command_context *context, int argc, char **argv)
 	stop_install();
 	fetch.pool =
 	    workers_new((size_t)context->config->max_sessions, session_run);
+	publisher_init(&fetch.publisher, fetch.pool);
 	fetch_all(&fetch);
 	hide_live_line(&fetch);
 	fflush(stdout);

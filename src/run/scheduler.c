@@ -123,6 +123,7 @@ handle_session_event(
 	struct schedule_clock now = schedule_clock_now();
 	struct task *task = event->tag;
 
+	publisher_note(&scheduler->publisher, event, task->listening);
 	task->listening = event->result.listening;
 	if (!event->ended)
 		return;
@@ -185,8 +186,11 @@ wait_once(struct scheduler *scheduler, bool stopping)
 {
 	struct workers_event event;
 	int64_t until =
-	    scheduler->watchdog > 0 ? scheduler->watchdog_next : INT64_MAX;
+	    publisher_run(&scheduler->publisher, *scheduler->options->config);
 	size_t count = stopping ? 0 : WAKE_FDS;
+
+	if (scheduler->watchdog > 0 && scheduler->watchdog_next < until)
+		until = scheduler->watchdog_next;
 
 	switch (workers_wait(
 	    scheduler->pool, until, scheduler->wake.fds, count, &event)) {
@@ -218,7 +222,9 @@ run_until_stopped(struct scheduler *scheduler)
 	log_say(CONFIG_LOG_INFO, NULL, "stop", "waiting for %zu session%s",
 	    running, running == 1 ? "" : "s");
 	workers_stop(scheduler->pool);
-	while (workers_running(scheduler->pool) > 0)
+	while (workers_running(scheduler->pool) > 0 ||
+	       !publisher_finish(
+		   &scheduler->publisher, *scheduler->options->config))
 		wait_once(scheduler, true);
 }
 
@@ -269,6 +275,7 @@ scheduler_run(const struct scheduler_options *options)
 
 	scheduler.pool =
 	    workers_new((size_t)(*options->config)->max_sessions, options->run);
+	publisher_init(&scheduler.publisher, scheduler.pool);
 	if (take_lock(&scheduler, &err) && wake_open(&scheduler.wake, &err)) {
 		hide_from_sessions(&scheduler);
 		scheduler_take_accounts(&scheduler);

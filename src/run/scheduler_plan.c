@@ -102,6 +102,8 @@ scheduler_take_accounts(struct scheduler *scheduler)
 		if (config->accounts[i].enabled &&
 		    find_task(scheduler, config->accounts[i].name) == NULL)
 			add_task(scheduler, &config->accounts[i]);
+	/* What an agent that was killed left unsaid is said as well. */
+	publisher_change(&scheduler->publisher);
 }
 
 static void
@@ -165,6 +167,7 @@ scheduler_plan_anew(struct scheduler *scheduler)
 		task_publish(task, scheduler_state_dir(scheduler), &now);
 		scheduler_log_next(task);
 	}
+	publisher_change(&scheduler->publisher);
 }
 
 void

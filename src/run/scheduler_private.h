@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "run/publisher.h"
 #include "run/scheduler.h"
 #include "run/task.h"
 #include "run/wake.h"
@@ -19,6 +20,7 @@ struct workers;
 struct scheduler {
 	const struct scheduler_options *options;
 	struct workers *pool;
+	struct publisher publisher;
 	struct task **tasks;
 	size_t count;
 	struct wake wake;

@@ -12,8 +12,10 @@
 #include "base/stop.h"
 #include "config/config.h"
 #include "tell/followup.h"
+#include "tell/log.h"
 #include "tell/online.h"
 #include "tell/ping.h"
+#include "tell/publish.h"
 
 enum {
 	/* A terminal needs no more. */
@@ -120,6 +122,24 @@ take_own_signals(pid_t parent)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Signals stay blocked: it is over in a moment, and whoever stops all of us wants
+ * to find the last state there. */
+static noreturn void
+publish_main(const struct worker_job *job)
+{
+	struct error err;
+	bool done = false;
+
+	stop_install(); /* that the parent is stopped shortens no wait */
+	privilege_guard();
+	config_wipe_secrets(job->config, NULL);
+	if (privilege_drop(&err))
+		done = publish_files(job->config, job->quiet);
+	else if (!job->quiet)
+		log_say(CONFIG_LOG_WARNING, NULL, "publish", "%s", err.text);
+	_exit(done ? WORKER_PUBLISHED : WORKER_NOT_PUBLISHED);
+}
+
 void
 worker_main(const struct worker_job *job)
 {
@@ -132,6 +152,8 @@ worker_main(const struct worker_job *job)
 	};
 	struct session_result result = {.outcome = SESSION_FAILED};
 
+	if (job->publish)
+		publish_main(job);
 	take_own_signals(job->parent);
 	privilege_guard();
 	config_wipe_secrets(job->config, job->account);

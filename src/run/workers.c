@@ -26,6 +26,9 @@ enum {
 	STOP_MS = 80 * 1000,
 	/* What is run after a session has a minute of its own each. */
 	FINISH_MS = 240 * 1000,
+	/* For a process that publishes while all of us stop: what STOP_MS
+	 * leaves of the time until systemd kills. */
+	PUBLISH_STOP_MS = 8 * 1000,
 };
 
 struct workers *
@@ -77,7 +80,7 @@ workers_free(struct workers *pool)
 size_t
 workers_running(const struct workers *pool)
 {
-	return pool->count;
+	return pool->count - (pool->published == WORKERS_PUBLISHING);
 }
 
 bool
@@ -86,7 +89,8 @@ workers_full(const struct workers *pool)
 	size_t busy = 0;
 
 	for (size_t i = 0; i < pool->count; i++)
-		busy += !pool->processes[i].listening;
+		busy += !pool->processes[i].listening &&
+			!pool->processes[i].publishing;
 	return busy >= pool->max;
 }
 
@@ -222,6 +226,32 @@ workers_follow(struct workers *pool, struct config *config,
 	process.fd = start_child(pool, &job, &process.pid, &ignored);
 	if (process.pid > 0)
 		add_process(pool, &process);
+}
+
+void
+workers_publish(struct workers *pool, struct config *config, bool quiet)
+{
+	struct worker_job job = {
+	    .config = config, .publish = true, .quiet = quiet};
+	struct process process = {
+	    .told = true, .publishing = true, .begun = clock_ms()};
+	struct error err;
+
+	assert(pool->published != WORKERS_PUBLISHING);
+	process.latest = process.ends =
+	    process.begun + (stop_requested() ? PUBLISH_STOP_MS : FINISH_MS);
+	process.fd = start_child(pool, &job, &process.pid, &err);
+	pool->published = WORKERS_PUBLISHER_LOST;
+	if (process.fd < 0)
+		return;
+	pool->published = WORKERS_PUBLISHING;
+	add_process(pool, &process);
+}
+
+enum workers_published
+workers_published(const struct workers *pool)
+{
+	return pool->published;
 }
 
 /* A sign of life moves the time by which the next one must come. */

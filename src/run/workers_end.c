@@ -63,6 +63,16 @@ record_loss(const struct process *process, struct session_result *result)
 	history_clear(&history);
 }
 
+static enum workers_published
+judge_publisher(int status)
+{
+	if (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_PUBLISHED)
+		return WORKERS_PUBLISHED;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_NOT_PUBLISHED)
+		return WORKERS_NOT_PUBLISHED;
+	return WORKERS_PUBLISHER_LOST;
+}
+
 bool
 workers_remove(struct workers *pool, size_t index, struct workers_event *event)
 {
@@ -74,6 +84,8 @@ workers_remove(struct workers *pool, size_t index, struct workers_event *event)
 		close(process.fd);
 		status = reap_worker(&process);
 	}
+	if (process.publishing)
+		pool->published = judge_publisher(status);
 	if (!process.told) {
 		struct session_result *result = &event->result;
 		*event = (struct workers_event){

@@ -35,6 +35,7 @@ struct process {
 	int64_t latest; /* clock_ms() that no sign of life goes beyond */
 	bool stopping;
 	bool told; /* its session's end */
+	bool publishing; /* it has no session, and takes no place */
 	bool listening; /* it waits for new mail, and takes no place */
 	bool outdated; /* it is stopped as soon as it listens */
 	bool hung;
@@ -50,6 +51,7 @@ struct workers {
 	size_t fds_size;
 	int private[WORKERS_PRIVATE_MAX];
 	size_t private_count;
+	enum workers_published published;
 };
 
 /* Takes the process off the pool; true: its session's end was not told yet,

@@ -19,9 +19,7 @@
 #include "tell/alarm.h"
 #include "tell/hook.h"
 #include "tell/log.h"
-#include "tell/metrics.h"
 #include "tell/ping.h"
-#include "tell/status_page.h"
 #include "tell/summary.h"
 
 enum {
@@ -182,10 +180,4 @@ followup_session(const struct config *config,
 	run_after_mail_command(account, result);
 	if (account->enabled)
 		raise_alarm(config, account, result);
-	if (!metrics_write(config, &err))
-		log_say(CONFIG_LOG_WARNING, account->name, "metrics", "%s",
-		    err.text);
-	if (!status_page_write(config, &err))
-		log_say(CONFIG_LOG_WARNING, account->name, "status-page", "%s",
-		    err.text);
 }

@@ -346,7 +346,7 @@ def test_term_in_a_command(t, key, scripts):
 def test_metrics_folder_missing(t):
     t.configure(t.provider(one_message(TEXT)),
                 top={"metrics_file": t.path("none/odmr.prom")})
-    t.expect(t.run("fetch"), 0, "warning office: metrics: .*" + t.path("none"))
+    t.expect(t.run("fetch"), 0, "warning metrics: .*" + t.path("none"))
 
 
 def test_metrics(t):

@@ -4,6 +4,7 @@ Secrets at rest: what lies in the memory of a session, in the arguments and
 environments of what it starts, and in what it writes.
 """
 import base64
+import fcntl
 import glob
 import os
 import re
@@ -15,7 +16,7 @@ from doubles import Http, HttpProxy
 from gate import Gate
 from mail import message
 from servers import NOBODY
-from stage import NO_LEAK_SEARCH, Skip, one_message, rows
+from stage import NO_LEAK_SEARCH, Skip, one_message, rows, until
 
 # Long ones: what grows is moved, and must not stay where it was.
 SECRETS = {"office": "office-" + "Ub7x" * 60 + "-last",
@@ -177,6 +178,31 @@ def test_of_other_accounts(t):
     for name in SECRETS:
         assert_absent("output", (run.out + run.err).encode(), whole[name])
         assert words[name] not in run.out + run.err, run
+
+
+def has_open(pid, path):
+    return path in [os.path.realpath(link) for link in glob.glob("/proc/%d/fd/*" % pid)]
+
+
+def test_of_all_where_files_about_all_are_written(t):
+    """That process needs none, and has none."""
+    need_memory(t)
+    provider = t.provider(users=SECRETS)
+    t.configure(accounts={name: t.account(provider, user=name, password=secret)
+                          for name, secret in SECRETS.items()},
+                top={"metrics_file": t.path("metrics")})
+    t.fetch()
+    with open(t.path("state", "lock", "metrics:"), "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        child = t.start("fetch")
+        writer = until(lambda: [pid for pid in processes(child.pid)
+                                if has_open(pid, lock.name)], what="its process")
+        parent, writer = memory(child.pid), memory(writer[0])
+    for name, secret in SECRETS.items():
+        whole = forms(name, secret)
+        assert whole[0][0] in parent, "the search finds nothing"
+        assert_absent("memory", writer, whole)
+    t.expect(t.finish(child), 0)
 
 
 def test_of_a_proxy_that_is_not_there(t):

@@ -119,7 +119,7 @@ def several_accounts(t):
 
 
 def test_page(t):
-    """Written after each session, whole, for a web server to read."""
+    """Written when the sessions have ended, whole, for a web server to read."""
     path = several_accounts(t)
     with open(path, encoding="utf-8") as file:
         page = file.read()
@@ -163,7 +163,7 @@ def test_page_folder_missing(t):
     """The session is what it was, and the log says whose folder is missing."""
     t.configure(t.provider(one_message(TEXT)),
                 top={"status_page": t.path("none/mail.html")})
-    t.expect(t.run("fetch"), 0, "warning office: status-page: .*" + t.path("none"))
+    t.expect(t.run("fetch"), 0, "warning status-page: .*" + t.path("none"))
 
 
 def test_page_of_a_status_file_that_lies(t):
