@@ -111,7 +111,7 @@ FUZZ_LINKING := $(if $(filter fuzz,$(PROFILE)),-fsanitize=fuzzer)
 # For each target.
 FUZZ_SECONDS ?= 600
 
-.PHONY: all check integration fuzz bench bench-check trips size lint analyze demo deps install \
+.PHONY: all check integration fuzz bench bench-check bench-floors trips size lint analyze demo deps install \
 	uninstall dist openwrt deb clean help unit-tests fuzz-targets fuzz-replay model mutants \
 	torture torture-tools property coverage growth
 all: $(PROGRAM) $(PROVIDER)	## build the programs
@@ -229,13 +229,19 @@ mutants:		## faults made by hand: each must make a test fail
 include test/lint/lint.mk
 include install.mk
 
-BENCH_TOOLS := $(patsubst %,$(OUT)/test/bench/%,provider floor measure)
+BENCH_TOOLS := $(patsubst %,$(OUT)/test/bench/%,provider floor measure spawns)
+
+# All that the agent has, also what is not called.
+$(OUT)/test/bench/floor: ALL_LDFLAGS += -Wl,--no-as-needed
 
 $(BENCH_TOOLS): %: %.o
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 bench: $(PROGRAM) $(BENCH_TOOLS)	## how fast it is, and what it takes
 	@test/bench/run --agent $(PROGRAM) --tools $(OUT)/test/bench
+
+bench-floors: $(PROGRAM) $(BENCH_TOOLS)	## the same next to the least that will do
+	@test/bench/floors --agent $(PROGRAM) --tools $(OUT)/test/bench
 
 bench-check: $(PROGRAM)		## what a message costs, against the table
 	@test/bench/check --agent $(PROGRAM)

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * floor URL CAFILE - dials through libcurl and does one TLS handshake: the
- * memory that no session can do without.
+ * floor URL CAFILE - dials through libcurl and does one TLS handshake: what no
+ * session can do without. It is linked with all libraries of the agent; alone it
+ * waits, and has nothing but these.
  */
 #include <curl/curl.h>
+#include <unistd.h>
 
 int
 main(int argc, char **argv)
 {
+	if (argc == 1)
+		return pause();
 	CURL *curl = curl_easy_init();
 
 	if (argc != 3 || curl == NULL)

@@ -89,25 +89,20 @@ def report_waiting(bench, seconds):
 
 def poll(bench, command_for):
     """Of several polls the best: CPU seconds, wall seconds, peak in KiB."""
-    provider = bench.provider(False, "lockstep", 0, 4096)
     runs = []
-    try:
-        port = int(provider.stdout.readline())
+    with bench.serving(False) as port:
         for _ in range(10 * bench.repeat):
             status, cpu, peak, wall, errors = bench.measure(
                 *command_for(port, False))
             if status not in (0, 1):  # fetchmail has 1 for no mail
                 sys.exit(f"a poll failed: {errors}")
             runs.append((cpu, wall, peak))
-    finally:
-        provider.terminate()
-        provider.communicate()
     return [min(column) for column in zip(*runs)]
 
 
-def service_config(bench, port):
+def service_config(bench, port, tls):
     """As bench.agent_command(), and each second."""
-    command, _ = bench.agent_command(port, False)
+    command, _ = bench.agent_command(port, tls)
     config = command[command.index("-c") + 1]
     with open(config, encoding="utf-8") as file:
         text = file.read()
@@ -123,13 +118,11 @@ def sessions(bench):
         return 0
 
 
-def poll_as_service(bench, count):
+def poll_as_service(bench, count, tls=False):
     """CPU seconds of a poll by `run`, which forks and loads nothing, and the
     peak in KiB of the largest process."""
-    provider = bench.provider(False, "lockstep", 0, 4096)
-    try:
-        port = int(provider.stdout.readline())
-        config = service_config(bench, port)
+    with bench.serving(tls) as port:
+        config = service_config(bench, port, tls)
         before = sessions(bench)
         measured = subprocess.Popen(
             [bench.tool("measure"), bench.agent, "-q", "-c", config, "run"],
@@ -140,9 +133,6 @@ def poll_as_service(bench, count):
         own, _, _ = figures(pid)
         os.kill(pid, signal.SIGTERM)
         _, errors = measured.communicate(timeout=PATIENCE)
-    finally:
-        provider.terminate()
-        provider.communicate()
     _, cpu, peak, _ = errors.splitlines()[-1].split()
     polls = sessions(bench) - before
     return (float(cpu) - own) / polls, int(peak)
