@@ -16,7 +16,7 @@ hostname: mx.example.net
 tls_cert_file: /etc/odmr-agent/odmr-provider.pem
 tls_key_file: /etc/odmr-agent/odmr-provider.key
 users_file: /etc/odmr-agent/odmr-provider.users
-hold: 0s
+hold: %s
 accounts:
   office: {domains: %s}
 """
@@ -74,8 +74,8 @@ class Host:
     def shell(self, script, status=0):
         return self.system.run("bash", "-c", script, status=status)
 
-    def configure(self, domains):
-        self.system.write(CONFIG, YAML % domains)
+    def configure(self, domains, hold="0s", more=""):
+        self.system.write(CONFIG, YAML % (hold, domains) + more)
 
     def start(self):
         self.system.systemctl("start", SERVICE)
@@ -86,15 +86,22 @@ class Host:
     def journal(self):
         return self.system.journal(SERVICE, self.begun)
 
-    def fetches(self, subject):
-        """A message that Postfix has accepted reaches the customer."""
+    def send(self, subject):
+        """A message for the customer, which Postfix accepts."""
         self.shell("printf 'Subject: %s\\n\\nhello\\n' | "
                    "sendmail -f friend@remote.example anna@example.org" % subject)
-        folder = self.system.path("/srv/mail/anna")
+
+    def mail(self):
+        """What the customer has."""
+        return mail.maildir(self.system.path("/srv/mail/anna"))
+
+    def fetches(self, subject):
+        """A message that Postfix has accepted reaches the customer."""
+        self.send(subject)
         until(lambda: "1 message" in self.shell(
             "odmr-agent fetch office", status=None).stdout.decode(),
               what="the message; the journal: " + self.journal()[-1000:])
-        texts = mail.maildir(folder)
+        texts = self.mail()
         assert any(subject.encode() in text for text in texts), texts
 
 
@@ -151,7 +158,7 @@ def test_provider_stops_cleanly(place):
 def test_provider_in_syslog(place):
     """Each of its processes logs under its own name."""
     with Host(place) as host:
-        host.system.write(CONFIG, YAML % "example.org" + "log: syslog\n")
+        host.configure("example.org", more="log: syslog\n")
         host.start()
         host.fetches("while it logs to syslog")
         host.shell("bash -c 'exec 3<>/dev/tcp/127.0.0.1/366'")
