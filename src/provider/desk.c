@@ -24,7 +24,7 @@ enum {
 	 * for which any socket has room unless he does not read on purpose. */
 	WRITE_MS = 60 * 1000,
 	STRANGER_WRITE_MS = 5 * 1000,
-	FINISH_MS = 3000,
+	LAST_WAIT_MS = 3000,
 	GRACE_MS = 3000, /* after SIGTERM */
 	/* A customer behind a NAT that forgot him is noticed by then, also
 	 * while something waits to be acknowledged. */
@@ -47,6 +47,12 @@ desk_account_name(const struct desk *desk)
 /*
  * Output, and the end
  */
+
+struct deadline
+desk_last_wait(void)
+{
+	return deadline_in(LAST_WAIT_MS, DESK_STOP_MS);
+}
 
 void
 desk_stop_with(struct desk *desk, const char *enhanced, const char *text)
@@ -263,7 +269,6 @@ desk_run(const struct desk_options *options)
 	    .mechanisms = desk.mechanisms,
 	    .transcript = &desk.transcript,
 	};
-	struct deadline finish = deadline_in(FINISH_MS, FINISH_MS);
 
 	set_desk_tcp_options(desk.stream);
 	transcript_init(&desk.transcript, "customer", false);
@@ -279,7 +284,7 @@ desk_run(const struct desk_options *options)
 			inner_refuse(desk.postfix, desk.config->hostname,
 			    "the customer has just gone");
 	}
-	finish = deadline_in(FINISH_MS, FINISH_MS);
+	struct deadline finish = desk_last_wait();
 	stream_finish(desk.stream, &finish);
 	stream_free(desk.stream);
 	provider_free(desk.engine);

@@ -25,7 +25,6 @@ enum {
 	/* A turned connection without an octet: both sides have limits of five
 	 * to ten minutes for their parts (RFC 5321 4.5.3.2). */
 	SILENCE_MS = 10 * 60 * 1000,
-	FINISH_MS = 3000,
 	GRACE_MS = 3000, /* after SIGTERM */
 };
 
@@ -303,6 +302,7 @@ log_end_of_turn(const struct desk *desk, const struct join_result *result)
 	    [JOIN_SILENT] = "nothing came from either side for too long",
 	    [JOIN_INTERRUPTED] = "a newer call of the account replaced it",
 	    [JOIN_STOPPED] = "this program is being stopped",
+	    [JOIN_CUT] = "the customer did not reply in the time a stop leaves",
 	};
 	struct log_line line;
 
@@ -325,17 +325,18 @@ desk_pass_mail_on(struct desk *desk)
 	struct join_options options = {
 	    .sides = {desk->stream, postfix},
 	    .silence = SILENCE_MS,
+	    .stop_grace = DESK_REPLY_MS,
 	    .interrupt = desk->options->gate,
 	    .moved = note_held_moved,
 	    .context = desk->options->place,
 	};
-	struct deadline finish = deadline_in(FINISH_MS, FINISH_MS);
 	struct join_result result;
 
 	log_say(CONFIG_LOG_DEBUG, desk->account->name, "turned", "%s",
 	    desk->options->peer_addr);
 	join_run(&options, &result);
 	log_end_of_turn(desk, &result);
+	struct deadline finish = desk_last_wait();
 	stream_finish(postfix, &finish);
 	stream_free(postfix);
 }

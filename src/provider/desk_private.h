@@ -47,6 +47,9 @@ struct desk {
 	bool closed;
 };
 
+/* For one side to hear the end of its connection, and to end it too; a stop
+ * leaves as much. */
+struct deadline desk_last_wait(void);
 /* NULL before the login. */
 const char *desk_account_name(const struct desk *desk);
 /* 421 with our name and the text, and the end. */

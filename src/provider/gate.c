@@ -20,6 +20,7 @@
 #include "config/config_loader.h"
 #include "gate_private.h"
 #include "net/tls_server.h"
+#include "provider/desk.h"
 #include "provider/provider_config.h"
 #include "provider/service_user.h"
 #include "provider/users.h"
@@ -29,7 +30,6 @@
 enum {
 	/* An old one that holds the place, a new one, some that are ending. */
 	CALLS_OF_AN_ACCOUNT = 3,
-	STOP_MS = 10 * 1000, /* for the desks to end after SIGTERM */
 	STATUS_EVERY_MS = 1000,
 };
 
@@ -223,10 +223,25 @@ reload_gate(struct gate *gate)
  * The loop
  */
 
+/* Nobody comes in any more. Whoever calls meanwhile waits in systemd's socket for
+ * the next program; Postfix keeps its mail until the customer has called there. */
+static void
+close_ports(struct gate *gate)
+{
+	for (size_t i = 0; i < gate->listeners_count; i++)
+		close(gate->listeners[i].fd);
+	gate->listeners_count = 0;
+	if (gate->inner >= 0)
+		close(gate->inner);
+	gate->inner = -1;
+}
+
 static void
 stop_all(struct gate *gate)
 {
 	gate->stopping = true;
+	notify_send("STOPPING=1");
+	close_ports(gate);
 	for (size_t i = 0; i < gate->calls_max; i++)
 		if (gate->calls[i].pid != 0)
 			kill(gate->calls[i].pid, SIGTERM);
@@ -266,7 +281,7 @@ read_signals(struct gate *gate)
 static size_t
 gather(const struct gate *gate, struct pollfd *fds)
 {
-	bool closed = gate->stopping || gate->accept_next > clock_ms();
+	bool closed = gate->accept_next > clock_ms();
 	size_t count = 0;
 
 	fds[count++] = (struct pollfd){.fd = gate->signals, .events = POLLIN};
@@ -350,7 +365,7 @@ serve_gate(struct gate *gate)
 	while (!gate->stopping || (has_calls(gate) && clock_ms() < end)) {
 		int wait = patience(gate);
 		if (gate->stopping && end == INT64_MAX)
-			end = clock_ms() + STOP_MS;
+			end = clock_ms() + DESK_STOP_MS;
 		if (gate->stopping)
 			wait = STATUS_EVERY_MS;
 		nfds_t count = gather(gate, fds);
@@ -363,10 +378,7 @@ serve_gate(struct gate *gate)
 static void
 close_gate(struct gate *gate)
 {
-	for (size_t i = 0; i < gate->listeners_count; i++)
-		close(gate->listeners[i].fd);
-	if (gate->inner >= 0)
-		close(gate->inner);
+	close_ports(gate);
 	if (gate->signals >= 0)
 		close(gate->signals);
 	tls_server_free(gate->tls);
@@ -392,7 +404,6 @@ gate_run(const struct gate_options *options)
 		tell_others(&gate);
 		notify_send("READY=1");
 		serve_gate(&gate);
-		notify_send("STOPPING=1");
 		gate_remove_status(&gate);
 	} else {
 		log_say(CONFIG_LOG_ERROR, NULL, "start", "%s", err.text);

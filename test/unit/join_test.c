@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "base/stop.h"
 #include "net/stream.h"
 
 enum {
@@ -31,7 +32,7 @@ struct joined {
 };
 
 static void
-start(struct joined *joined, int64_t silence)
+start_with(struct joined *joined, int64_t silence, int64_t stop_grace)
 {
 	int sides[JOIN_SIDES][2], interrupt[2], result[2];
 
@@ -43,8 +44,11 @@ start(struct joined *joined, int64_t silence)
 	joined->pid = fork();
 	if (joined->pid == 0) {
 		struct join_result end;
-		struct join_options options = {
-		    .silence = silence, .interrupt = interrupt[0]};
+		struct join_options options = {.silence = silence,
+		    .stop_grace = stop_grace,
+		    .interrupt = interrupt[0]};
+		stop_install();
+		close(interrupt[1]);
 		for (int i = 0; i < JOIN_SIDES; i++) {
 			close(sides[i][1]);
 			options.sides[i] = stream_new(sides[i][0]);
@@ -62,6 +66,12 @@ start(struct joined *joined, int64_t silence)
 	joined->result = result[0];
 }
 
+static void
+start(struct joined *joined, int64_t silence)
+{
+	start_with(joined, silence, 0);
+}
+
 static struct join_result
 finish(struct joined *joined)
 {
@@ -75,7 +85,8 @@ finish(struct joined *joined)
 	for (int i = 0; i < JOIN_SIDES; i++)
 		if (joined->ends[i] >= 0)
 			close(joined->ends[i]);
-	close(joined->interrupt);
+	if (joined->interrupt >= 0)
+		close(joined->interrupt);
 	close(joined->result);
 	return result;
 }
@@ -233,6 +244,174 @@ a_slow_reader_holds_the_other_side_back(void **state)
 	free(data);
 }
 
+/* One side says it, and the other one has heard it. */
+static void
+pass(struct joined *joined, int side, const char *text)
+{
+	char heard[64];
+	size_t len = strlen(text);
+
+	assert_int_equal(send(joined->ends[side], text, len, 0), len);
+	assert_int_equal(
+	    recv(joined->ends[1 - side], heard, len, MSG_WAITALL), len);
+	assert_memory_equal(heard, text, len);
+}
+
+static void
+stop(const struct joined *joined)
+{
+	assert_int_equal(kill(joined->pid, SIGTERM), 0);
+}
+
+/* For as long as anybody can see. */
+static void
+assert_goes_on(const struct joined *joined)
+{
+	struct pollfd result = {.fd = joined->result, .events = POLLIN};
+
+	assert_int_equal(poll(&result, 1, 20), 0);
+}
+
+static void
+a_stop_where_no_reply_is_owed(void **state)
+{
+	static const char *const server[] = {
+	    "220 mail.example.org\r\n",
+	    "250-mail.example.org\r\n250-SIZE 1000\r\n250 PIPELINING\r\n",
+	    "250 2.0.0 a 250-like text\r\n",
+	    "250\r\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof server / sizeof server[0]; i++) {
+		struct joined joined;
+		start_with(&joined, LONG_MS, LONG_MS);
+		pass(&joined, 1, "QUIT\r\n");
+		pass(&joined, 0, server[i]);
+		stop(&joined);
+		assert_int_equal(finish(&joined).end, JOIN_STOPPED);
+	}
+}
+
+/* The reply gets through, however it comes; then no more commands do. */
+static void
+a_stop_waits_for_the_reply(void **state)
+{
+	static const struct {
+		const char *before[2]; /* what the server has said of it */
+		const char *rest;
+	} cases[] = {
+	    {{NULL}, "250 2.0.0 queued\r\n"},
+	    {{"25", NULL}, "0 2.0.0 queued\r\n"},
+	    {{"250 2.0.0 queued\r", NULL}, "\n"},
+	    {{"250-2.0.0 queued\r\n", NULL}, "250 2.0.0 at last\r\n"},
+	    {{"250-2.0.0 queued\r\n", "250"}, " 2.0.0\r\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct joined joined;
+		start_with(&joined, LONG_MS, LONG_MS);
+		pass(&joined, 0, "354 go on\r\n");
+		pass(&joined, 1, "text\r\n.\r\n");
+		for (int k = 0; k < 2 && cases[i].before[k] != NULL; k++)
+			pass(&joined, 0, cases[i].before[k]);
+		stop(&joined);
+		assert_goes_on(&joined);
+		pass(&joined, 0, cases[i].rest);
+		struct join_result end = finish(&joined);
+		assert_int_equal(end.end, JOIN_STOPPED);
+	}
+}
+
+static void
+a_reply_that_does_not_come(void **state)
+{
+	struct joined joined;
+
+	(void)state;
+	start_with(&joined, LONG_MS, 50);
+	pass(&joined, 1, ".\r\n");
+	stop(&joined);
+	assert_int_equal(finish(&joined).end, JOIN_CUT);
+}
+
+/* A server that reads no more must not have the end of a message when nobody
+ * waits for its reply any more. */
+static void
+what_is_cut_off_is_not_made_whole(void **state)
+{
+	struct joined joined;
+	char *data = xcalloc(1, VERY_MUCH);
+	size_t said = 0, heard = 0;
+
+	(void)state;
+	start_with(&joined, LONG_MS, 50);
+	for (;;) {
+		struct pollfd fd = {.fd = joined.ends[1], .events = POLLOUT};
+		if (poll(&fd, 1, 500) == 0)
+			break;
+		ssize_t n = send(
+		    fd.fd, data, VERY_MUCH - said, MSG_DONTWAIT | MSG_NOSIGNAL);
+		said += n > 0 ? (size_t)n : 0;
+	}
+	stop(&joined);
+	struct pollfd result = {.fd = joined.result, .events = POLLIN};
+	assert_int_equal(poll(&result, 1, LONG_MS), 1);
+	for (ssize_t n = 1; n > 0; heard += (size_t)n) {
+		n = recv(joined.ends[0], data, VERY_MUCH, 0);
+		assert_true(n >= 0);
+	}
+	struct join_result end = finish(&joined);
+	assert_int_equal(end.end, JOIN_CUT);
+	assert_true(heard < end.octets[1]);
+	free(data);
+}
+
+/* A client that never pauses meets the end of the time, too. */
+static void
+a_stop_in_endless_text(void **state)
+{
+	struct joined joined;
+	char data[4096];
+	bool stopped = false;
+
+	(void)state;
+	memset(data, 'x', sizeof data);
+	start_with(&joined, LONG_MS, 50);
+	for (;;) {
+		ssize_t n =
+		    send(joined.ends[1], data, sizeof data, MSG_NOSIGNAL);
+		if (n <= 0)
+			break;
+		for (ssize_t left = n; left > 0; left -= n) {
+			n = recv(joined.ends[0], data, (size_t)left, 0);
+			if (n <= 0)
+				break;
+		}
+		if (!stopped)
+			stop(&joined);
+		stopped = true;
+	}
+	assert_int_equal(finish(&joined).end, JOIN_CUT);
+}
+
+/* The program that it belongs to has gone: as if it were told to stop. */
+static void
+an_interrupt_that_is_closed(void **state)
+{
+	struct joined joined;
+
+	(void)state;
+	start_with(&joined, LONG_MS, LONG_MS);
+	pass(&joined, 1, ".\r\n");
+	close(joined.interrupt);
+	joined.interrupt = -1;
+	assert_goes_on(&joined);
+	pass(&joined, 0, "250 2.0.0\r\n");
+	assert_int_equal(finish(&joined).end, JOIN_STOPPED);
+}
+
 int
 main(void)
 {
@@ -243,6 +422,12 @@ main(void)
 	    cmocka_unit_test(an_interrupt_ends_it),
 	    cmocka_unit_test(a_side_that_fails_is_named),
 	    cmocka_unit_test(a_slow_reader_holds_the_other_side_back),
+	    cmocka_unit_test(a_stop_where_no_reply_is_owed),
+	    cmocka_unit_test(a_stop_waits_for_the_reply),
+	    cmocka_unit_test(a_reply_that_does_not_come),
+	    cmocka_unit_test(what_is_cut_off_is_not_made_whole),
+	    cmocka_unit_test(a_stop_in_endless_text),
+	    cmocka_unit_test(an_interrupt_that_is_closed),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
