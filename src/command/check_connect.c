@@ -42,6 +42,7 @@ struct check {
 	const struct config *config;
 	bool trace;
 	int status;
+	bool *dsn; /* of each delivery: it is there and lists DSN */
 	bool advised; /* of postmaster; once is enough */
 	/* A domain that refuses him, or "". */
 	char no_postmaster[ADDRESS_MAX + 1];
@@ -68,16 +69,17 @@ only_destination(
 
 static void
 tell_ready(const char *what, enum config_delivery_kind kind,
-    const struct delivery_can *can)
+    const struct delivery_can *can, bool dsn)
 {
 	switch (kind) {
 	case CONFIG_LMTP:
 	case CONFIG_SMTP:
+		printf("%s: reachable, announces ", what);
 		if (can->size_max == 0)
-			printf("%s: reachable, announces no SIZE\n", what);
+			printf("no SIZE, ");
 		else
-			printf("%s: reachable, announces SIZE %" PRIu64 "\n",
-			    what, can->size_max);
+			printf("SIZE %" PRIu64 ", ", can->size_max);
+		printf("%s DSN\n", dsn ? "lists" : "does not list");
 		return;
 	case CONFIG_SENDMAIL:
 	case CONFIG_MAILDIR:
@@ -101,8 +103,11 @@ probe_delivery(struct check *check, size_t i)
 	snprintf(what, sizeof what, "delivery %s", delivery->name);
 	if (!delivery->ops->probe(delivery, &can, &deadline, &err))
 		note_error(check, what, &err);
-	else
-		tell_ready(what, check->config->deliveries[i].kind, &can);
+	else {
+		check->dsn[i] = delivery_takes_dsn(delivery);
+		tell_ready(what, check->config->deliveries[i].kind, &can,
+		    check->dsn[i]);
+	}
 	fflush(stdout);
 	destinations_free(destinations);
 }
@@ -118,6 +123,23 @@ probe_deliveries(struct check *check,
 		if (used && !stop_requested())
 			probe_delivery(check, i);
 	}
+}
+
+/* As a session would decide it. */
+static void
+tell_dsn(const struct check *check, const struct config_account *account)
+{
+	const struct config *config = check->config;
+
+	for (size_t i = 0; i < config->deliveries_count; i++) {
+		if (!config_reaches(config, account, i) || check->dsn[i])
+			continue;
+		printf("%s: DSN is not offered to the provider, since delivery"
+		       " %s does not list it\n",
+		    account->name, config->deliveries[i].name);
+		return;
+	}
+	printf("%s: DSN is offered to the provider\n", account->name);
 }
 
 /* That one mailbox is missing says nothing of the others: a warning. */
@@ -374,7 +396,11 @@ int
 check_connect(const struct config *config,
     const struct config_account *const *accounts, size_t count, bool trace)
 {
-	struct check check = {.config = config, .trace = trace};
+	struct check check = {
+	    .config = config,
+	    .trace = trace,
+	    .dsn = xcalloc(config->deliveries_count, sizeof *check.dsn),
+	};
 	const struct passwd *user = getpwuid(geteuid());
 
 	if (user != NULL)
@@ -383,10 +409,12 @@ check_connect(const struct config *config,
 		printf("trying as user number %lu\n", (unsigned long)geteuid());
 	probe_deliveries(&check, accounts, count);
 	for (size_t i = 0; i < count && !stop_requested(); i++) {
+		tell_dsn(&check, accounts[i]);
 		ask_account(&check, accounts[i]);
 		check_call(&check, accounts[i]);
 	}
 	if (stop_requested())
 		check.status = error_worse_status(check.status, EX_TEMPFAIL);
+	free(check.dsn);
 	return check.status;
 }

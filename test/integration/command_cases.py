@@ -169,6 +169,25 @@ def test_check_connect(t):
     assert "DATA" not in local.commands, local.commands
 
 
+@rows(("it lists DSN", ["DSN"], False, "office: DSN is offered to the provider\n"),
+      ("it does not", [], False,
+       "office: DSN is not offered .* delivery local does not list it\n"),
+      ("a Maildir besides", ["DSN"], True,
+       "office: DSN is not offered .* delivery files does not list it\n"))
+def test_check_connect_says_whether_dsn_is_offered(t, keywords, besides, words):
+    """As a session would: only where all deliveries of the account list it."""
+    local = t.local(keywords=["PIPELINING"] + keywords)
+    routes = [{"recipients": "anna@example.org", "deliver": "files"},
+              {"deliver": "local"}]
+    t.configure(t.provider(), top={
+        "deliveries": {"local": {"lmtp": local.address}, "files": t.maildir()},
+        "routes": routes if besides else routes[1:]})
+    run = t.run("check", "--connect")
+    assert "delivery local: reachable, announces no SIZE, %s DSN\n" % (
+        "lists" if keywords else "does not list") in run.out, run
+    assert re.search(words, run.out), run
+
+
 def test_check_connect_reports_trouble(t):
     """Everything is tried, whatever failed before."""
     provider = t.provider(replies={"AUTH": b"535 5.7.8 Wrong"})
