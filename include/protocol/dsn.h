@@ -26,6 +26,11 @@ bool dsn_is_notify(const char *text, size_t len);
 /* Of one that is good: a report of success is asked for. */
 bool dsn_wants_success(const char *notify);
 /*
+ * Of two that are good, for one mailbox: all reports that one of them asks for.
+ * NULL is the same as FAILURE or FAILURE,DELAY, as a server likes (RFC 3461 4.1).
+ */
+const char *dsn_notify_both(const char *one, const char *other);
+/*
  * addr-type ';' address. smtputf8: its transaction has SMTPUTF8, so an address
  * of the type utf-8 may have characters beyond ASCII as they are (RFC 6533 3).
  */

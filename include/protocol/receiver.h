@@ -101,6 +101,11 @@ bool receiver_text_waits(const struct receiver *receiver);
  */
 void receiver_answer(
     struct receiver *receiver, size_t rcpt, const struct status *status);
+/* Recipient rcpt is the mailbox of first over again, and the delivery is asked
+ * for first alone: whatever reports one of both names asks for are asked for it.
+ * Before the delivery sends it. */
+void receiver_same_mailbox(
+    struct receiver *receiver, size_t first, size_t rcpt);
 /* recipient rcpt has a 2xx and takes part in the message */
 bool receiver_accepted(const struct receiver *receiver, size_t rcpt);
 /*

@@ -82,10 +82,23 @@ dsn_is_envid(const char *text, size_t len)
 	return len <= DSN_ENVID_MAX && is_xtext(text, len, false);
 }
 
+enum { SUCCESS = 1, FAILURE = 2, DELAY = 4 };
+
+/* 0: it is none that may stand beside others. */
+static unsigned
+notify_word(const char *text, size_t len)
+{
+	static const char *const names[] = {"SUCCESS", "FAILURE", "DELAY"};
+
+	for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+		if (text_is(text, len, names[i]))
+			return 1U << i;
+	return 0;
+}
+
 bool
 dsn_is_notify(const char *text, size_t len)
 {
-	static const char *const names[] = {"SUCCESS", "FAILURE", "DELAY"};
 	unsigned seen = 0;
 
 	if (text_is(text, len, "NEVER"))
@@ -93,10 +106,7 @@ dsn_is_notify(const char *text, size_t len)
 	for (;;) {
 		const char *comma = memchr(text, ',', len);
 		size_t word = comma != NULL ? (size_t)(comma - text) : len;
-		unsigned bit = 0;
-		for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-			if (text_is(text, word, names[i]))
-				bit = 1U << i;
+		unsigned bit = notify_word(text, word);
 		if (bit == 0 || (seen & bit) != 0)
 			return false;
 		seen |= bit;
@@ -107,17 +117,46 @@ dsn_is_notify(const char *text, size_t len)
 	}
 }
 
+/* Of one that is good; NEVER is nothing. */
+static unsigned
+notify_words(const char *notify)
+{
+	unsigned words = 0;
+
+	for (;; notify++) {
+		size_t len = strcspn(notify, ",");
+		words |= notify_word(notify, len);
+		notify += len;
+		if (*notify == '\0')
+			return words;
+	}
+}
+
 bool
 dsn_wants_success(const char *notify)
 {
-	for (;; notify++) {
-		size_t len = strcspn(notify, ",");
-		if (text_is(notify, len, "SUCCESS"))
-			return true;
-		notify += len;
-		if (*notify == '\0')
-			return false;
-	}
+	return (notify_words(notify) & SUCCESS) != 0;
+}
+
+const char *
+dsn_notify_both(const char *one, const char *other)
+{
+	static const char *const values[] = {
+	    [0] = "NEVER",
+	    [SUCCESS] = "SUCCESS",
+	    [FAILURE] = "FAILURE",
+	    [DELAY] = "DELAY",
+	    [SUCCESS | FAILURE] = "SUCCESS,FAILURE",
+	    [SUCCESS | DELAY] = "SUCCESS,DELAY",
+	    [FAILURE | DELAY] = "FAILURE,DELAY",
+	    [SUCCESS | FAILURE | DELAY] = "SUCCESS,FAILURE,DELAY",
+	};
+	unsigned words = one != NULL ? notify_words(one) : FAILURE | DELAY;
+
+	words |= other != NULL ? notify_words(other) : FAILURE | DELAY;
+	if ((one == NULL || other == NULL) && (words & SUCCESS) == 0)
+		return NULL;
+	return values[words];
 }
 
 bool

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "protocol/dsn.h"
 #include "receiver_private.h"
 
 static size_t
@@ -365,6 +366,16 @@ void
 receiver_written(struct receiver *r, size_t len)
 {
 	buf_consume(&r->output, len);
+}
+
+void
+receiver_same_mailbox(struct receiver *r, size_t first, size_t rcpt)
+{
+	struct recipient *const *rcpts = r->transaction.rcpts;
+
+	assert(first < rcpt && rcpt < r->transaction.envelope.rcpts);
+	rcpts[first]->notify =
+	    dsn_notify_both(rcpts[first]->notify, rcpts[rcpt]->notify);
 }
 
 const struct envelope *

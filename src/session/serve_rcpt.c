@@ -125,6 +125,8 @@ serve_rcpt(struct serve *s, size_t rcpt)
 		tell_rcpt(s, rcpt, &status);
 		break;
 	case LEDGER_SAME: /* with the answer to the other */
+		receiver_same_mailbox(s->receiver,
+		    ledger_asked_as(s->options->ledger, rcpt), rcpt);
 		break;
 	}
 }

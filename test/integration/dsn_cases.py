@@ -6,7 +6,7 @@ writes the report that a sender asked for, and that it is one.
 import mail
 from office_host import Server
 from sending_cases import opensmtpd_office, start_opensmtpd
-from stage import rows, until
+from stage import goodbye, hello, rows, until
 
 SENDER = "sender@example.com"  # a mailbox of the local side: its reports arrive
 RCPT = "user@example.org"
@@ -79,6 +79,30 @@ def test_provider_reports_where_dsn_is_not_offered(t, kind):
     report, = arrived(SENDER)
     assert is_report(report) and b"Action: relayed" in report, report
     assert len(arrived(RCPT)) == 1
+
+
+@rows(("the other wants failures", "NEVER", "FAILURE", "FAILURE"),
+      ("the first does", "FAILURE", "NEVER", "FAILURE"),
+      ("success, and what is usual", "SUCCESS", None, "SUCCESS,FAILURE,DELAY"),
+      ("nobody", "NEVER", "NEVER", "NEVER"))
+def test_a_mailbox_that_is_named_twice(t, one, other, both):
+    """It has the mail once, and who wants a report of it is heard."""
+    def script(line):
+        hello(line)
+        line.send("".join(
+            ["MAIL FROM:<%s>\r\n" % SENDER] +
+            ["RCPT TO:<%s>%s\r\n" % (RCPT, " NOTIFY=" + n if n else "")
+             for n in (one, other)] + ["DATA\r\n"]).encode())
+        for expected in (250, 250, 250, 354):
+            line.expect(expected)
+        line.send(b"Subject: x\r\n\r\nx\r\n.\r\n")
+        line.expect(250)
+        goodbye(line)
+    local = t.local(keywords=DSN)
+    t.configure(t.provider(script), {"lmtp": local.address})
+    t.expect(t.fetch("office"), 0)
+    asked = [c for c in local.commands if c.startswith("RCPT")]
+    assert asked == ["RCPT TO:<%s> NOTIFY=%s" % (RCPT, both)], asked
 
 
 def test_orcpt_that_is_malformed_bounces_nothing(t):

@@ -162,6 +162,37 @@ test_who_wants_a_report_of_success(void **state)
 }
 
 static void
+test_two_for_one_mailbox(void **state)
+{
+	static const struct {
+		const char *one, *other, *both;
+	} cases[] = {
+	    {NULL, NULL, NULL},
+	    {"NEVER", "NEVER", "NEVER"},
+	    {"NEVER", "FAILURE", "FAILURE"},
+	    {"never", "success", "SUCCESS"},
+	    {"NEVER", NULL, NULL},
+	    {"DELAY", NULL, NULL},
+	    {"SUCCESS", NULL, "SUCCESS,FAILURE,DELAY"},
+	    {"SUCCESS", "DELAY", "SUCCESS,DELAY"},
+	    {"Delay,Success", "failure", "SUCCESS,FAILURE,DELAY"},
+	    {"FAILURE,DELAY", "FAILURE", "FAILURE,DELAY"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+		for (int turned = 0; turned < 2; turned++) {
+			const char *one = cases[i].one, *other = cases[i].other;
+			const char *both = dsn_notify_both(
+			    turned ? other : one, turned ? one : other);
+			if (cases[i].both == NULL)
+				assert_null(both);
+			else
+				assert_string_equal(both, cases[i].both);
+		}
+}
+
+static void
 test_nul_is_never_part_of_a_value(void **state)
 {
 	(void)state;
@@ -179,6 +210,7 @@ main(void)
 	    cmocka_unit_test(test_values_of_mail),
 	    cmocka_unit_test(test_values_of_rcpt),
 	    cmocka_unit_test(test_who_wants_a_report_of_success),
+	    cmocka_unit_test(test_two_for_one_mailbox),
 	    cmocka_unit_test(test_nul_is_never_part_of_a_value),
 	};
 
