@@ -250,28 +250,28 @@ may_end(const struct receiver *r, enum command_verb verb)
 void
 receiver_run_command(struct receiver *r, const char *line, size_t len)
 {
-	struct command command;
+	struct command *command = &r->command;
 	struct status fault;
 
 	transcript_line(r->options.transcript, '<', line, len);
 	r->progress++;
 	r->line = line;
 	r->line_len = len;
-	bool good = command_parse(&command, line, len, &fault) &&
-		    command_dsn_allowed(&command, r->options.dsn, &fault);
-	if (command.verb == COMMAND_MAIL)
+	bool good = command_parse(command, line, len, &fault) &&
+		    command_dsn_allowed(command, r->options.dsn, &fault);
+	if (command->verb == COMMAND_MAIL)
 		receiver_mail_comes(r);
-	else if (!follows_mail(command.verb))
+	else if (!follows_mail(command->verb))
 		r->mail_refused = false;
-	if (r->stop.code != 0 && !may_end(r, command.verb)) {
+	if (r->stop.code != 0 && !may_end(r, command->verb)) {
 		receiver_transaction_abort(r);
 		receiver_say(r, &r->stop);
 		receiver_close_down(r, RECEIVER_STOPPED);
 	} else if (!good) {
-		malformed(r, &command, &fault);
+		malformed(r, command, &fault);
 	} else {
 		unsigned before = r->errors;
-		proceed[command.verb](r, &command);
+		proceed[command->verb](r, command);
 		/* Whether a BDAT made sense shows behind its octets. */
 		if (r->errors == before && r->state != STATE_CHUNK)
 			r->errors = 0;

@@ -91,7 +91,9 @@ struct receiver {
 	struct receiver_event events[3];
 	size_t event_count, event_next;
 
-	/* The command under way, and the reply where it is refused here. */
+	/* The command under way, and the reply where it is refused here. As a
+	 * variable of each step the compiler would clear it once more. */
+	struct command command;
 	const char *line;
 	size_t line_len;
 	struct status refused;
