@@ -1,7 +1,7 @@
 /*
  * spawn - runs another program and says how it ended.
  *
- * The child gets a session and process group of its own, default signals,
+ * The child gets a process group of its own, no terminal, default signals,
  * umask 077, / as its folder, the environment given and descriptors 0 to 2
  * alone. What it writes is kept up to a maximum, and read and dropped beyond.
  * It is waited for, not the end of its output, which a grandchild may hold

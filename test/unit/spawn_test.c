@@ -78,7 +78,8 @@ static const struct end_case {
     {"export -p | grep -v PWD", SPAWN_EXITED, 1, "", "exited with status 1"},
     {"for i in 3 4 5 50; do [ ! -e /proc/$$/fd/$i ] || echo $i; done",
 	SPAWN_EXITED, 0, "", "exited with status 0"},
-    {"set -- $(cat /proc/$$/stat); [ $1 = $5 ] && [ $1 = $6 ]", SPAWN_EXITED, 0,
+    /* A group of its own, and no terminal to wait at. */
+    {"set -- $(cat /proc/$$/stat); [ $1 = $5 ] && [ $7 = 0 ]", SPAWN_EXITED, 0,
 	"", "exited with status 0"},
     {"exec grep -E '^Sig(Blk|Ign).*[1-9a-f]$' /proc/self/status", SPAWN_EXITED,
 	1, "", "exited with status 1"},
@@ -126,6 +127,43 @@ test_each_end_is_told(void **state)
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	signal(SIGPIPE, SIG_DFL);
 	close(leaked);
+}
+
+/* false: there can be none. */
+static bool
+take_terminal(void)
+{
+	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	if (master < 0 || grantpt(master) != 0 || unlockpt(master) != 0)
+		return false;
+	const char *name = ptsname(master);
+	setsid();
+	return name != NULL && open(name, O_RDWR | O_CLOEXEC) >= 0 &&
+	       open("/dev/tty", O_RDWR | O_CLOEXEC) >= 0;
+}
+
+static void
+test_program_does_not_get_our_terminal(void **state)
+{
+	int status;
+
+	(void)state;
+	pid_t pid = fork();
+	if (pid == 0) {
+		char out[OUTPUT_MAX + 1];
+		if (!take_terminal())
+			_exit(2);
+		struct spawn_result result = run_script(
+		    "true </dev/tty || echo none", -1, PATIENCE_MS, out);
+		bool none =
+		    result.end == SPAWN_EXITED && strstr(out, "none") != NULL;
+		_exit(none && all_end_as_expected() ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 2)
+		skip();
+	assert_int_equal(status, 0);
 }
 
 static void
@@ -409,6 +447,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_each_end_is_told),
+	    cmocka_unit_test(test_program_does_not_get_our_terminal),
 	    cmocka_unit_test(test_program_that_cannot_start),
 	    cmocka_unit_test(test_no_descriptor_is_left),
 	    cmocka_unit_test(test_caller_keeps_what_it_has),
