@@ -50,6 +50,8 @@ char *postfix_parameter(const struct provider_config *config, const char *name,
  */
 bool postfix_list_has(const char *list, const char *item);
 
+/* The file in postfix_config. */
+#define POSTFIX_TABLE "odmr_domains"
 /* The table of domains, as this configuration makes it: "texthash:" and the
  * path of the file, and its content. */
 char *postfix_table_name(const struct provider_config *config);

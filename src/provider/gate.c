@@ -135,6 +135,7 @@ set_up(struct gate *gate, struct error *err)
 	gate->calls = xcalloc(gate->calls_room, sizeof *gate->calls);
 	gate->places = places_new(gate->calls_room);
 	gate->seats = new_seats(config->accounts_count);
+	table_read(&gate->table, config);
 	gate->tls = load_tls(config, err);
 	if (gate->tls == NULL ||
 	    !find_postfix_user(config, &gate->postfix, err) ||
@@ -201,6 +202,7 @@ reload_gate(struct gate *gate)
 		tls_server_free(gate->tls);
 		gate->tls = tls;
 		gate->config = config;
+		table_read(&gate->table, config);
 		move_calls(gate, before);
 		raise_limit(gate);
 		free(seats);
@@ -385,6 +387,7 @@ close_gate(struct gate *gate)
 	places_free(gate->places, gate->calls_room);
 	free(gate->calls);
 	free(gate->seats);
+	table_clear(&gate->table);
 	provider_config_free(gate->config);
 }
 

@@ -181,7 +181,10 @@ gate_connect(struct gate *gate, long account, int fd)
 {
 	long holder = gate->seats[account].holder;
 
-	if (holder == NOBODY) {
+	if (table_leads_astray(&gate->table, gate->config, (size_t)account)) {
+		inner_refuse(fd, gate->config->hostname,
+		    "the table of domains is not that of odmr-provider.yaml");
+	} else if (holder == NOBODY) {
 		inner_refuse(fd, gate->config->hostname,
 		    "the customer is not connected");
 	} else if (gate->places[holder].state != PLACE_HELD ||

@@ -19,6 +19,7 @@
 #include "provider/gate.h"
 #include "provider/place.h"
 #include "provider/provider_config.h"
+#include "provider/table.h"
 
 enum {
 	/* What the configuration lists, and what systemd handed over. */
@@ -79,6 +80,7 @@ struct gate {
 	rlim_t descriptors_max; /* RLIMIT_NOFILE */
 	size_t strangers; /* calls that are not logged in */
 	struct seat *seats; /* one for each account */
+	struct table table; /* of the same accounts */
 	struct totals totals;
 	struct repeated crowded, intruders, short_of_means;
 	int64_t accept_next; /* clock_ms() before which nobody is let in */

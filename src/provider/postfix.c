@@ -137,13 +137,13 @@ postfix_list_has(const char *list, const char *item)
 char *
 postfix_table_path(const struct provider_config *config)
 {
-	return xasprintf("%s/odmr_domains", config->postfix_config);
+	return xasprintf("%s/" POSTFIX_TABLE, config->postfix_config);
 }
 
 char *
 postfix_table_name(const struct provider_config *config)
 {
-	return xasprintf("texthash:%s/odmr_domains", config->postfix_config);
+	return xasprintf("texthash:%s/" POSTFIX_TABLE, config->postfix_config);
 }
 
 void

@@ -48,7 +48,7 @@ write_table(const struct provider_config *config, const struct buf *table,
 	if (folder < 0)
 		return false;
 	bool written = whole_file_write(
-	    folder, "odmr_domains", 0644, buf_data(table), buf_len(table), err);
+	    folder, POSTFIX_TABLE, 0644, buf_data(table), buf_len(table), err);
 	close(folder);
 	return written;
 }

@@ -169,6 +169,31 @@ def test_password_of_one_who_is_logged_in(t, words, stdin):
     t.assert_mail(USER, mail.message("not for the thief"))
 
 
+def test_table_of_before(t):
+    """Postfix' table has a domain for the customer who had it before: he gets
+    nothing, the log says what to do, and that is enough."""
+    host = ProviderHost(t, accounts={"office": ["example.com", "example.org"],
+                                     "shop": ["shop.example"]})
+    host.reload({"office": ["example.com"], "shop": ["shop.example", "example.org"]})
+    office, shop = host.customer(), host.customer()
+    office.login()
+    office.say("ATRN")
+    until(host.is_held, what="the former customer to be held")
+    host.send([USER], mail.message("for the new customer"))
+
+    def refused():
+        assert host.is_held(), "nothing is passed on"
+        return "table of domains is not" in str(host.postfix.queue())
+    until(refused, 60, "the refusal")
+    host.logged("error office: table", "example.org", "setup postfix --apply")
+    host.run("setup", "postfix", "--apply")
+    shop.login("shop")
+    shop.say("ATRN example.org")
+    assert shop.reply()[-1].startswith("250"), "the owner has his mail"
+    office.close()
+    shop.close()
+
+
 def test_inner_port_is_for_postfix(t):
     """A process of another user gets nothing there, not even a word."""
     host = ProviderHost(t)

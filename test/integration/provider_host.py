@@ -119,6 +119,17 @@ class ProviderHost:
         except OSError:
             return False
 
+    def reload(self, accounts):
+        """accounts: name to domains. Postfix' table stays as it is."""
+        self.accounts = accounts
+        self.config["accounts"] = {name: {"domains": domains}
+                                   for name, domains in accounts.items()}
+        self.write_config()
+        before = self.log().count("the configuration was read again")
+        self.child.send_signal(signal.SIGHUP)
+        until(lambda: self.log().count("the configuration was read again") > before,
+              what="the reload")
+
     def stop(self):
         if self.child is not None and self.child.poll() is None:
             self.child.send_signal(signal.SIGTERM)
