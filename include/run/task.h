@@ -28,7 +28,7 @@ struct task {
 	enum error_class failed;
 	unsigned failures_in_a_row;
 	bool more;
-	bool deferred; /* the last session deferred mail */
+	bool pauses; /* the last session deferred mail, or was cut off */
 	bool listens; /* the provider holds its reply to ATRN */
 	int64_t listening; /* of the session under way, as in its result */
 	int64_t hold_until; /* as in the status file */

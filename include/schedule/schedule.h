@@ -35,7 +35,8 @@ struct schedule_input {
 	int64_t hold_until; /* 0 or in the past: no hold */
 	bool more; /* the last one left something behind */
 	bool listens; /* the provider holds its reply: called again at once, */
-	bool deferred; /* or, where the last session deferred mail, soon */
+	/* or, where the last session deferred mail or was cut off, soon */
+	bool pauses;
 	uint32_t random; /* over all 32 bits; the same for the same session */
 };
 

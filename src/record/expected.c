@@ -17,7 +17,8 @@ expected_next(const struct config_account *account,
 	    .hold_until = now + history_hold_left(history, now),
 	    .more = history->last.more,
 	    .listens = history->holds,
-	    .deferred = history->last.outcome == SESSION_DEFERRED,
+	    .pauses = history->last.outcome == SESSION_DEFERRED ||
+		      history->last.untidy,
 	    .random = UINT32_MAX / 2, /* half of each delay */
 	};
 

@@ -134,7 +134,7 @@ task_plan(struct task *task, const struct schedule_clock *now)
 	    .failures_in_a_row = task->failures_in_a_row,
 	    .more = task->more,
 	    .listens = task->listens,
-	    .deferred = task->deferred,
+	    .pauses = task->pauses,
 	    .random = task->random,
 	};
 	bool held = task->hold_boot > now->boot;
@@ -199,7 +199,7 @@ task_end(struct task *task, const char *state_dir,
 
 	task->running = false;
 	task->listening = 0;
-	task->deferred = result->outcome == SESSION_DEFERRED;
+	task->pauses = result->outcome == SESSION_DEFERRED || result->untidy;
 	task->ended = *now;
 	task->more = result->more;
 	task->failed = failure_of(result);

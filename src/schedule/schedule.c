@@ -18,7 +18,8 @@ enum {
 	DUE_DAYS = 400,
 };
 #define JITTER_MAX INT64_C(60000)
-/* A provider may send what was deferred at each call: not without a pause. */
+/* A provider may send what was deferred at each call, or cut each call off: not
+ * without a pause. */
 #define LISTEN_PAUSE INT64_C(60000)
 
 static int64_t
@@ -244,7 +245,7 @@ schedule_next(const struct config_account *account,
 		early = input->ended +
 			retry_backoff(input->failures_in_a_row, input->random);
 	else if (input->listens && input->ended > 0)
-		early = input->ended + (input->deferred ? LISTEN_PAUSE : 0);
+		early = input->ended + (input->pauses ? LISTEN_PAUSE : 0);
 	else if (input->more)
 		early = input->ended +
 			spread(jitter_of_interval(account, account->every),

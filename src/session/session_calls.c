@@ -113,15 +113,8 @@ no_mail(struct session *s, bool doubtful)
 static enum step
 nothing_came(struct session *s, const struct serve_result *served)
 {
-	if (served->end != RECEIVER_QUIT && !brought_mail(s)) {
-		s->result->untidy = true;
-		/* Of some it is known that they do so with nothing to send. */
-		log_say(s->history.untidy_proven > 0 ? CONFIG_LOG_DEBUG
-						     : CONFIG_LOG_WARNING,
-		    s->account->name, "untidy",
-		    "the provider ended the connection without QUIT, and sent no "
-		    "mail");
-	}
+	if (served->end != RECEIVER_QUIT)
+		session_note_untidy(s);
 	/* Why did it turn, when it has nothing to send? */
 	return no_mail(s, true);
 }
@@ -257,12 +250,18 @@ note_answer(struct session *s, const struct customer_outcome *outcome,
 		    asking_memory_find(&s->history.asking, domain)->reply);
 }
 
-/* Nobody failed: the wait for mail was long, and ended with the connection or
- * by a signal. */
+/*
+ * Nobody failed: the wait for mail was long, and ended with the connection or
+ * by a signal. But one that ends at once, as where the provider dies of ATRN or
+ * something on the way cuts it, is no wait in which mail could have come.
+ */
 static enum step
-let_go(struct session *s, const struct customer_outcome *outcome)
+let_go(
+    struct session *s, const struct customer_outcome *outcome, int64_t waited)
 {
 	s->left = stop_requested();
+	if (!s->left && waited < CALL_HELD_MS)
+		session_note_untidy(s);
 	log_say(CONFIG_LOG_DEBUG, s->account->name, "listening", "%s",
 	    outcome->error.text);
 	return STEP_END;
@@ -351,7 +350,7 @@ call_provider(struct session *s, const char *domains, bool first)
 	note_answer(s, &call.outcome, answer);
 	note_hold(s, &call);
 	if (call.let_go)
-		step = let_go(s, &call.outcome);
+		step = let_go(s, &call.outcome, call.waited);
 	else if (call.outcome.result == CUSTOMER_FAILED)
 		step = failed_call(s, &call.outcome, answer, first);
 	if (call.outcome.result == CUSTOMER_TURNED)

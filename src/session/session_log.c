@@ -102,6 +102,19 @@ session_log_call(struct session *s, const struct call_result *call)
 		    "the provider sends now");
 }
 
+void
+session_note_untidy(struct session *s)
+{
+	if (s->tally.finals > 0)
+		return;
+	s->result->untidy = true;
+	/* Of some it is known that they do so with nothing to send. */
+	log_say(s->history.untidy_proven > 0 ? CONFIG_LOG_DEBUG
+					     : CONFIG_LOG_WARNING,
+	    s->account->name, "untidy",
+	    "the provider ended the connection without QUIT, and sent no mail");
+}
+
 static enum config_log_level
 end_level(const struct session *s)
 {

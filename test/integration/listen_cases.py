@@ -7,6 +7,7 @@ import signal
 
 import mail
 from provider_host import ProviderHost
+from run_cases import moment
 from service import Service
 from stage import until, waits
 
@@ -112,6 +113,25 @@ def test_listening_takes_no_place(t):
     for n in names:
         until(lambda: t.mail("user@%s.example" % n), what="mail for " + n)
     service.stop()
+
+
+def test_cut_at_each_atrn(t):
+    """Where it is known that the provider holds, one that ends each connection
+    at ATRN is not called without a pause, and the alarm hears of it."""
+    provider = t.provider(replies={"ATRN": b"453 None"})
+    t.configure(provider, every="1h", jitter="0s")
+    t.fetch("office")
+    t.change_status(holds=True)
+    success = t.status()["last_success"]
+    provider.replies["ATRN"] = b""
+    service = Service(t)
+    service.logged("warning office: untidy")
+    service.logged("info office: schedule", "next=")
+    status = until(lambda: t.status()["next"] and t.status(), what="the next time")
+    assert moment(status["next"]) - moment(status["ended"]) >= 50, status
+    assert status["last_success"] == success and status["holds"], status
+    service.stop()
+    assert len(provider.sessions) == 2, "one call by hand, one by `run`"
 
 
 @waits
