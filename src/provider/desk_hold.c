@@ -26,6 +26,9 @@ enum {
 	 * to ten minutes for their parts (RFC 5321 4.5.3.2). */
 	SILENCE_MS = 10 * 60 * 1000,
 	GRACE_MS = 3000, /* after SIGTERM */
+	/* Domains, the first ones, for which Postfix cannot be asked: it is away.
+	 * Each may take ten seconds. */
+	FAILURES_MAX = 10,
 };
 
 /*
@@ -235,8 +238,23 @@ desk_end_hold(struct desk *desk)
 		answer_held(desk, 453, "4.3.0", "You have no mail");
 }
 
-/* Postfix is away: the customer shall try again later, and not hear "no mail"
- * (RFC 2645 5.2.1). */
+/* One domain that Postfix does not know yet, new in the configuration, must not
+ * keep the mail of the others away. false: there is no use in going on. */
+static bool
+bear_failure(struct desk *desk, const struct error *err)
+{
+	struct hold *hold = &desk->hold;
+
+	log_say(CONFIG_LOG_ERROR, desk->account->name, "flush", "%s: %s",
+	    hold->domains[hold->next], err->text);
+	hold->failed = true;
+	hold->failures++;
+	return hold->asked ||
+	       (hold->failures < hold->count && hold->failures < FAILURES_MAX);
+}
+
+/* Where Postfix could not be asked, the customer shall try again later, and not
+ * hear "no mail" (RFC 2645 5.2.1). */
 void
 desk_flush_one(struct desk *desk)
 {
@@ -245,12 +263,11 @@ desk_flush_one(struct desk *desk)
 
 	if (hold->next == hold->count)
 		hold->next = 0;
-	if (!postfix_flush(desk->config, hold->domains[hold->next], &err)) {
-		if (err.class == ERROR_STOPPED)
-			return; /* the loop says so */
-		log_say(CONFIG_LOG_ERROR, desk->account->name, "flush", "%s",
-		    err.text);
-		hold->failed = true;
+	if (postfix_flush(desk->config, hold->domains[hold->next], &err)) {
+		hold->asked = true;
+	} else if (err.class == ERROR_STOPPED) {
+		return; /* the loop says so */
+	} else if (!bear_failure(desk, &err)) {
 		desk_end_hold(desk);
 		return;
 	}

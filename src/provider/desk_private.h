@@ -25,7 +25,9 @@ struct hold {
 	size_t count;
 	int64_t begun; /* clock_ms() when the place was given; 0: not yet */
 	struct deadline end;
-	bool failed; /* Postfix could not be asked */
+	bool failed; /* Postfix could not be asked for one of them */
+	size_t failures; /* how often */
+	bool asked; /* and it was asked for another one */
 	size_t flushes; /* rounds that were made */
 	size_t next; /* domain of this round; count: the round is over */
 };

@@ -169,6 +169,25 @@ def test_password_of_one_who_is_logged_in(t, words, stdin):
     t.assert_mail(USER, mail.message("not for the thief"))
 
 
+def test_domain_that_postfix_does_not_know_yet(t):
+    """New in the configuration, and not in the table: the mail of the other
+    domains comes, and nobody hears "no mail" for it."""
+    host = ProviderHost(t, accounts={"office": ["example.org"]}, hold="0s")
+    host.reload({"office": ["new.example", "example.org"]})
+    host.send([USER], mail.message("for the domain of before"))
+    until(lambda: host.postfix.queue(), what="the queue")
+    office = host.customer()
+    office.login()
+    office.say("ATRN")
+    assert office.reply()[-1].startswith("250"), "there is mail"
+    host.logged("error office: flush", "new.example")
+    office.close()
+    other = host.customer()
+    other.login()
+    other.ask("ATRN new.example", 451)
+    other.close()
+
+
 def test_table_of_before(t):
     """Postfix' table has a domain for the customer who had it before: he gets
     nothing, the log says what to do, and that is enough."""

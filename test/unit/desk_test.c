@@ -362,7 +362,11 @@ postfix_that_cannot_be_asked(void **state)
 	make_postqueue(1);
 	hold(&at);
 	gate_says(&at, NOTE_LEFT, -1);
-	desk_flush_one(&at.desk);
+	/* It may be one domain that Postfix does not know yet. */
+	for (size_t left = at.desk.hold.count; left > 0; left--) {
+		assert_true(desk_is_holding(&at.desk));
+		desk_flush_one(&at.desk);
+	}
 	hears(&at, "451 4.3.0 ");
 	stand_up(&at);
 }
