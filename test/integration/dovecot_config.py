@@ -171,7 +171,7 @@ userdb static {{
 AUTH = """\
 protocols =
 ssl = no
-auth_mechanisms = plain login scram-sha-256
+auth_mechanisms = {mechanisms}
 service auth {{
   unix_listener {folder}/client {{
     mode = 0666
@@ -234,5 +234,6 @@ def oauth2(**values):
     return OAUTH2_23.format(**values)
 
 
-def auth(binary, **values):
+def auth(binary, mechanisms="plain login scram-sha-256", **values):
+    values["mechanisms"] = mechanisms
     return (AUTH_23 if _is_old(binary) else AUTH_24).format(**values)

@@ -4,18 +4,21 @@ odmr-provider is stopped or restarted while mail is on its way. Customers are su
 as remember nothing of a connection that broke: what they have accepted and Postfix
 does not know comes to them a second time.
 """
+import os
 import shutil
 import signal
 import ssl
+import subprocess
 import threading
 import time
 
+import dovecot_config
 import mail
 from doubles import Local, Transactions
 from provider_cases import USER, listening
 from provider_host import Customer, ProviderHost
-from servers import ended, until
-from stage import rows, waits
+from servers import Process, Skip, ended, until
+from stage import PASSWORD, rows, waits
 
 
 class Office(Local):
@@ -274,5 +277,56 @@ def test_restarts_while_the_agent_has_many_messages(t):
               120, "a stop: " + host.log())
         restart(host)
     until(lambda: not calls.is_alive(), 120, "an empty queue")
+    came = [mail.stored(text) for _, _, text in local.messages]
+    assert mail.same(came, texts) is None
+
+
+def cram_md5(t):
+    """Dovecot's auth service with the one mechanism that fetchmail has for ODMR; its
+    socket."""
+    binary = shutil.which("dovecot", path="/usr/sbin:/usr/bin")
+    if not binary:
+        raise Skip("dovecot is not installed")
+    path = os.path.join(t.sub("auth"), "client")
+    t.write("auth/users", "office:{PLAIN}%s\n" % PASSWORD, 0o644)
+    config = t.write("auth/dovecot.conf", dovecot_config.auth(
+        binary, mechanisms="plain cram-md5", folder=t.path("auth")))
+    server = Process([binary, "-F", "-c", config], t.path("auth", "out"))
+    t.at_end(server.end)
+    until(lambda: os.path.exists(path), what="Dovecot's auth service")
+    return path
+
+
+def test_restarts_while_fetchmail_has_many_messages(t):
+    """Its own TLS hangs at two lines in one record, hence the plugin."""
+    fetchmail = shutil.which("fetchmail")
+    if not fetchmail:
+        raise Skip("fetchmail is not installed")
+    host = ProviderHost(t, hold="0s", settle=t.seconds(2, most=60),
+                        users_file=None, dovecot_auth=cram_md5(t))
+    texts = queue_up(host, 20)
+    stops = [None] * 4 + [stop_within(host)]
+    local = t.local(tcp=True, lmtp=False, answers={"END": stops * 2})
+    config = t.write("fetchmailrc", """\
+poll 127.0.0.1 protocol ODMR port %d auth cram-md5
+  plugin "openssl s_client -quiet -connect %%h:%%p"
+  user "office" password "%s" fetchdomains "example.org" smtphost "127.0.0.1/%d"
+""" % (host.tls_port, PASSWORD, local.port), 0o600)
+
+    def fetch():
+        while host.postfix.queue():
+            subprocess.run([fetchmail, "-f", config, "-v", "--pidfile",
+                            t.path("pid")], env=dict(os.environ, HOME=t.folder),
+                           stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                           check=False)
+    with open(t.path("fetchmail.out"), "ab") as out:
+        calls = threading.Thread(target=fetch, daemon=True)
+        calls.start()
+        for _ in range(2):
+            before = host.child
+            until(lambda: before.poll() is not None,  # noqa: B023
+                  120, "a stop: " + host.log())
+            restart(host)
+        until(lambda: not calls.is_alive(), 120, "an empty queue")
     came = [mail.stored(text) for _, _, text in local.messages]
     assert mail.same(came, texts) is None
