@@ -5,8 +5,11 @@ has set up; the agent fetches from it.
 """
 import os
 import shutil
+import subprocess
+import threading
 
 import mail
+from doubles import Local
 from servers import POSTFIX_FOLDERS, Skip, until
 
 SERVICE, SOCKET = "odmr-provider.service", "odmr-provider.socket"
@@ -95,6 +98,18 @@ class Host:
         """What the customer has."""
         return mail.maildir(self.system.path("/srv/mail/anna"))
 
+    def beginning(self, script):
+        """It runs meanwhile."""
+        return subprocess.Popen(self.system.enter() + ["bash", "-c", script],
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT)
+
+    def deliver_to(self, deliveries):
+        pins = self.shell("grep -o 'tls_pins:.*' "
+                          "/etc/odmr-agent/odmr-agent.yaml").stdout.decode()
+        self.system.write("/etc/odmr-agent/odmr-agent.yaml",
+                          AGENT % (pins.split(": ")[1].strip(), deliveries), 0o600)
+
     def fetches(self, subject):
         """A message that Postfix has accepted reaches the customer."""
         self.send(subject)
@@ -153,6 +168,41 @@ def test_provider_stops_cleanly(place):
         assert not os.path.exists(host.system.path("/run/odmr-provider"))
         said = host.system.run("odmr-provider", "status", status=75)
         assert b"not running" in said.stderr, said
+
+
+def test_provider_is_restarted_in_the_midst_of_a_message(place):
+    """The old program waits for the customer's answer; who calls meanwhile waits in
+    the socket for the new one."""
+    with Host(place) as host:
+        system = host.system
+        reached, go_on = threading.Event(), threading.Event()
+
+        def halt(_server, _argument):
+            reached.set()
+            until(go_on.is_set, 120, "the restart")
+        local = Local(system.shared("office"), answers={"END": [halt]})
+        os.chmod(system.shared("office"), 0o666)
+        host.deliver_to("local: {lmtp: /srv/test/office}")
+        system.systemctl("start", SOCKET)
+        host.send("in the midst")
+        customer = host.beginning("odmr-agent fetch office")
+        until(reached.is_set, what="the end of the message")
+        before = host.pid()
+        restart = host.beginning("systemctl restart " + SERVICE)
+        until(lambda: system.shown(SERVICE, "ActiveState") == "deactivating",
+              what="the stop")
+        caller = host.beginning("exec 3<>/dev/tcp/127.0.0.1/366; read -u 3 line; "
+                                "echo $line")
+        assert host.pid() == before
+        go_on.set()
+        assert b"1 message" in customer.communicate()[0]
+        assert caller.communicate()[0].startswith(b"220 mx.example.net")
+        assert restart.communicate() and restart.returncode == 0
+        assert host.pid() not in ("0", before)
+        assert len(local.messages) == 1
+        until(lambda: b"queue is empty" in host.shell("postqueue -p").stdout,
+              what="the end of Postfix' queue")
+        local.close()
 
 
 def test_provider_in_syslog(place):

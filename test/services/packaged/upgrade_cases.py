@@ -11,9 +11,8 @@ import mail
 from certificate import Authority
 from doubles import Local
 from provider import Provider
-from provider_cases import AGENT, SERVICE as PROVIDER, SOCKET, Host
+from provider_cases import SERVICE as PROVIDER, SOCKET, Host
 from servers import until
-from system_cases import CONFIG as AGENT_CONFIG
 from system_cases import FETCH, PASSWORD, SERVICE, TIMER, USER, Setting
 from turned import Ended, Folder, dotted
 
@@ -169,8 +168,8 @@ CALLS = """
 
 def upgrade_of_the_provider(place, where):
     """While a message of Postfix is on its way to a customer whose local server does
-    not answer at this place of it: the port stays open, and the message comes whole
-    and once."""
+    not answer at this place of it: the old program goes on until it does, the port
+    stays open, and the message comes whole and once."""
     install(place, "old")
     with Host(place) as host:
         system = host.system
@@ -182,9 +181,7 @@ def upgrade_of_the_provider(place, where):
 
         local = Local(system.shared("office"), answers={where: halt})
         os.chmod(system.shared("office"), 0o666)
-        pins = host.shell("grep -o 'tls_pins:.*' " + AGENT_CONFIG).stdout.decode()
-        system.write(AGENT_CONFIG, AGENT % (
-            pins.split(": ")[1].strip(), "local: {lmtp: /srv/test/office}"), 0o600)
+        host.deliver_to("local: {lmtp: /srv/test/office}")
         system.systemctl("start", SOCKET)
         opened = system.shown(SOCKET, "ActiveEnterTimestampMonotonic")
         sent = mail.stored(mail.message("long", body=b"A line of many.\r\n" * 250000))
@@ -198,13 +195,16 @@ def upgrade_of_the_provider(place, where):
             until(reached.is_set, what="the message at the customer")
             before = host.pid()
             child = beginning(place, "new")
-            until(lambda: host.pid() not in ("0", before), 60, "the new program")
+            until(lambda: system.shown(PROVIDER, "ActiveState") == "deactivating",
+                  60, "the stop")
+            assert host.pid() == before
             go_on.set()
             finish(child)
             is_new(system, PROVIDER, before)
             assert system.shown(SOCKET, "ActiveEnterTimestampMonotonic") == opened
             until(lambda: customer.poll() is not None, 60,
                   "the message; the journal: " + host.journal()[-3000:])
+            assert "this program is being stopped" in host.journal()
         finally:
             go_on.set()
             customer.kill()
@@ -215,12 +215,12 @@ def upgrade_of_the_provider(place, where):
 
 
 def test_upgrade_of_the_provider_in_the_midst_of_a_message(place):
-    """Postfix keeps it, and the next call of the customer brings it."""
+    """It is finished by the old program."""
     upgrade_of_the_provider(place, "BODY")
 
 
 def test_upgrade_of_the_provider_before_an_answer(place):
-    """The customer has the message, and Postfix not yet his word for it."""
+    """The customer has the message, and Postfix hears his word for it."""
     upgrade_of_the_provider(place, "END")
 
 
