@@ -15,7 +15,9 @@ struct pool {
 	struct pool_chunk *chunk; /* the newest; NULL: empty, as at the start */
 };
 
-/* A copy of size octets, aligned for any object. */
+/* size octets, all 0, aligned for any object. */
+void *pool_zeroed(struct pool *pool, size_t size);
+/* A copy of size octets, likewise aligned. */
 void *pool_copy(struct pool *pool, const void *data, size_t size);
 /* len octets of text with a NUL behind them, packed without alignment. */
 char *pool_text(struct pool *pool, const char *text, size_t len);

@@ -230,6 +230,7 @@ struct config {
 	size_t partial; /* messages that are partial ones */
 
 	/* For the module itself. */
+	struct secret secrets; /* of all accounts, in one piece of the pool */
 	struct pool pool; /* owns all text and lists */
 	const struct config_account **by_name; /* sorted */
 };
@@ -277,7 +278,8 @@ bool config_read_secret(const struct config_account *account,
 bool config_read_token(const struct config_account *account,
     struct secret *token, const struct deadline *deadline, struct error *err)
     __attribute__((warn_unused_result));
-/* Wipes the secrets of all accounts but keep, which may be NULL. */
+/* Wipes the secrets of all accounts but keep, one of them or NULL; the others'
+ * have their length and no content. */
 void config_wipe_secrets(
     struct config *config, const struct config_account *keep);
 /*

@@ -283,6 +283,9 @@ void config_apply_table(struct config_loader *loader,
     void *into);
 /* Gives each account what it did not set: of `defaults`, or of the table. */
 void config_apply_defaults(struct config_loader *loader);
+/* Those of all accounts are moved to one place, where config_wipe_secrets()
+ * looks for them. */
+void config_gather_secrets(struct config *config);
 /* Our name, where the file has none, and what is to be said of it. */
 void config_complete_hostname(struct config *config);
 

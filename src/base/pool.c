@@ -39,6 +39,15 @@ pool_take(struct pool *pool, size_t size, size_t align)
 }
 
 void *
+pool_zeroed(struct pool *pool, size_t size)
+{
+	void *room = pool_take(pool, size, _Alignof(max_align_t));
+
+	memset(room, 0, size);
+	return room;
+}
+
+void *
 pool_copy(struct pool *pool, const void *data, size_t size)
 {
 	void *copy = pool_take(pool, size, _Alignof(max_align_t));

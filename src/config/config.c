@@ -63,6 +63,7 @@ finish_config(struct config_loader *loader)
 	/* What was not read cannot be missed. */
 	if (!loader->ended && loader->marks.here.line != 0)
 		config_check(loader);
+	config_gather_secrets(config);
 	config_sort_messages(loader);
 	config->messages =
 	    take_items(&loader->messages, &config->messages_count);

@@ -226,21 +226,84 @@ config_read_token(const struct config_account *account, struct secret *token,
 	return false;
 }
 
-/* The table is walked once, and not for each account: every session's process
- * comes here. */
-void
-config_wipe_secrets(struct config *config, const struct config_account *keep)
+static struct secret *
+secret_of(struct config_account *account, const struct config_key *key)
+{
+	return (void *)((char *)account + key->offset);
+}
+
+static size_t
+room_of_secrets(struct config_account *accounts, size_t count)
 {
 	const struct config_table *table = &config_account_table;
+	size_t room = 0;
 
 	for (size_t k = 0; k < table->count; k++) {
 		if (table->keys[k].field != CONFIG_FIELD_SECRET)
 			continue;
-		for (size_t i = 0; i < config->accounts_count; i++) {
-			struct config_account *account = &config->accounts[i];
-			if (account != keep)
-				secret_clear((void *)((char *)account +
-						      table->keys[k].offset));
+		for (size_t i = 0; i < count; i++) {
+			const struct secret *secret =
+			    secret_of(&accounts[i], &table->keys[k]);
+			if (secret->text != NULL)
+				room += secret->len + 1;
 		}
 	}
+	return room;
+}
+
+/* From where it is to the block, which has room for it; where it ends there. */
+static char *
+move_secret(struct secret *secret, bool gathered, char *to)
+{
+	size_t len = secret->len;
+
+	if (secret->text == NULL)
+		return to;
+	memcpy(to, secret->text, len + 1);
+	if (!gathered)
+		secret_clear(secret);
+	*secret = (struct secret){.text = to, .len = len};
+	return to + len + 1;
+}
+
+/* In one block of the pool; gathered: they are in another one. */
+static void
+pack_secrets(struct config *config, struct config_account *accounts,
+    size_t count, bool gathered)
+{
+	const struct config_table *table = &config_account_table;
+	size_t room = room_of_secrets(accounts, count);
+	char *to = pool_zeroed(&config->pool, room);
+
+	config->secrets = (struct secret){.text = to, .len = room};
+	for (size_t k = 0; k < table->count; k++) {
+		const struct config_key *key = &table->keys[k];
+		if (key->field != CONFIG_FIELD_SECRET)
+			continue;
+		for (size_t i = 0; i < count; i++)
+			to = move_secret(
+			    secret_of(&accounts[i], key), gathered, to);
+	}
+}
+
+void
+config_gather_secrets(struct config *config)
+{
+	pack_secrets(config, config->accounts, config->accounts_count, false);
+}
+
+/* One step, whatever the number of accounts: every session's process comes
+ * here. */
+void
+config_wipe_secrets(struct config *config, const struct config_account *keep)
+{
+	struct secret all = config->secrets;
+
+	if (all.len == 0)
+		return;
+	config->secrets = (struct secret){.text = NULL};
+	if (keep != NULL)
+		pack_secrets(config,
+		    config->accounts + (keep - config->accounts), 1, true);
+	explicit_bzero(all.text, all.len);
 }
