@@ -23,7 +23,8 @@ sys.path[:0] = [os.path.join(os.path.dirname(HERE), "integration"),
                 os.path.join(os.path.dirname(HERE), "provider")]
 sys.dont_write_bytecode = True
 
-from stage import Stage, deliver, dotted, goodbye, hello, until  # noqa: E402
+from clock import standing_clock  # noqa: E402
+from stage import Skip, Stage, deliver, dotted, goodbye, hello, until  # noqa: E402
 
 # n log n grows by 2.2 from 500 to 1,000.
 LIMIT = 2.3
@@ -43,8 +44,8 @@ class Count(Stage):
                 "--callgrind-out-file=/dev/null",
                 "--log-file=" + self.path("counts.%p")] + self.command(*args)
 
-    def instructions(self, *args, status=(0,)):
-        run = self.run(*args, command=self.counted(*args))
+    def instructions(self, *args, status=(0,), env=None):
+        run = self.run(*args, env=env, command=self.counted(*args))
         self.check_provider()
         if run.status not in status:
             sys.exit("%s: %r" % (self.folder, run))
@@ -106,17 +107,21 @@ def accounts_run(stage, count):
     return stage.sum()
 
 
-def accounts_fetch(stage, count, **top):
+def accounts_fetch(stage, count, env=None, **top):
     """A session of each, without mail."""
     provider = stage.provider()
     accounts = many(count, provider=provider.address, tls="off", user="office",
                     password="geheim-7Kq/wort")
     stage.configure(accounts=accounts, top=top)
-    return stage.instructions("-q", "fetch")
+    return stage.instructions("-q", "fetch", env=env)
 
 
 def accounts_public(stage, count):
-    return accounts_fetch(stage, count, metrics_file=stage.path("metrics"),
+    """The same with the files about all accounts, which are written at the end. How
+    often before depends on how long the sessions last, not on how many there are:
+    so the clock stands."""
+    return accounts_fetch(stage, count, standing_clock(stage),
+                          metrics_file=stage.path("metrics"),
                           status_page=stage.path("page.html"))
 
 
@@ -336,8 +341,10 @@ TABLES = (
 
 
 # What test/run looks at, in seconds: nothing but the number makes a difference there.
-CHEAP = ("accounts_check", "domains_check", "routes_check", "recipients_lmtp",
-         "recipients_maildir")
+CHEAP = ("accounts_check", "accounts_public", "domains_check", "routes_check",
+         "recipients_lmtp", "recipients_maildir")
+# Up to how many there, where fewer show as well whether it is the square.
+CHEAP_MOST = {"accounts_public": 16}
 
 
 def count_one(args, table, number):
@@ -385,8 +392,13 @@ def main():
     for table, most in TABLES:
         if not table.__name__.startswith(wanted):
             continue
-        if show(args, table, most) >= LIMIT:
-            worse.append(table.__name__)
+        if args.check:
+            most = CHEAP_MOST.get(table.__name__, most)
+        try:
+            if show(args, table, most) >= LIMIT:
+                worse.append(table.__name__)
+        except Skip as why:
+            print("SKIP %s: %s" % (table.__name__, why))
     for name in worse:
         print("FAIL %s grows faster than what causes it" % name)
     sys.exit(1 if worse and args.check else 0)

@@ -2,7 +2,9 @@
 /*
  * clock - a library to be loaded first: the wall clock is ODMR_TEST_CLOCK
  * seconds ahead, or behind where that is negative. What counts from boot is
- * as it was, and so are timers that do not end at a time of day.
+ * as it was, and so are timers that do not end at a time of day; but where
+ * ODMR_TEST_CLOCK_STANDS is set, CLOCK_MONOTONIC stands still: for counts that
+ * must not depend on how fast a machine is.
  */
 #include <dlfcn.h>
 #include <stdlib.h>
@@ -28,6 +30,17 @@ original(const char *name)
 	return dlsym(RTLD_NEXT, name);
 }
 
+/* A process that was forked stands where its parent does. */
+static void
+stand_still(struct timespec *now)
+{
+	static struct timespec first;
+
+	if (first.tv_sec == 0)
+		first = *now;
+	*now = first;
+}
+
 int
 clock_gettime(clockid_t clock, struct timespec *now)
 {
@@ -36,6 +49,9 @@ clock_gettime(clockid_t clock, struct timespec *now)
 
 	if (result == 0 && clock == CLOCK_REALTIME)
 		now->tv_sec += ahead();
+	if (result == 0 && clock == CLOCK_MONOTONIC &&
+	    getenv("ODMR_TEST_CLOCK_STANDS") != NULL)
+		stand_still(now);
 	return result;
 }
 

@@ -31,3 +31,8 @@ def wall_clock(t, ahead):
                   "-fPIC", "-D_GNU_SOURCE")
     return {"LD_PRELOAD": t.path("clock.so"), "ODMR_TEST_CLOCK": str(ahead),
             "TZ": "UTC"}
+
+
+def standing_clock(t):
+    """The environment of a machine that does all its work in no time."""
+    return dict(wall_clock(t, 0), ODMR_TEST_CLOCK_STANDS="yes")
