@@ -120,7 +120,7 @@ judge_account(struct standing *standing, const struct config_account *account,
 	if (!account->enabled)
 		judge(standing, STANDING_OFF,
 		    "The account is disabled: no mail is fetched.");
-	else if (!history->any)
+	else if (!history->any && history->listening == 0)
 		judge(standing, STANDING_OFF, "There was no session yet.");
 	else if (alarm != ALARM_NONE)
 		judge(standing, STANDING_ACT, "Alarm: %s.",
@@ -130,7 +130,7 @@ judge_account(struct standing *standing, const struct config_account *account,
 		judge(standing, STANDING_ACT,
 		    "On hold: no mail is fetched until %s.",
 		    timestamp_format_clock(clock, history->hold_until, now));
-	else if (history->failures_in_a_row > 0)
+	else if (history->failures_in_a_row > 0 && history->listening == 0)
 		judge(standing, STANDING_WATCH,
 		    "The last session failed; it is tried again.");
 	else
@@ -181,7 +181,7 @@ note_failure(struct standing *standing, const struct config_account *account,
 			? "Correct user and password, or ask the provider"
 			: "Correct what the error says, or ask the provider",
 		    account->name);
-	} else if (history->failures_in_a_row > 0) {
+	} else if (history->failures_in_a_row > 0 && history->listening == 0) {
 		note(standing, "%u failed session%s: %s",
 		    history->failures_in_a_row,
 		    history->failures_in_a_row == 1 ? "" : "s in a row",

@@ -21,7 +21,7 @@ def listen(t, host, **keys):
     hook = t.write("hook", "#!/bin/sh\necho mail >>%s\n" % marks, 0o755)
     t.configure(accounts={"office": host.account(
         every="5m", after_mail_command=[hook], **keys)},
-        top={"log_level": "debug"})
+        top={"log_level": "debug", "status_page": t.path("page.html")})
     service = Service(t)
     service.logged("listening", "holds its reply", seconds=HELD + 30)
     return service
@@ -32,6 +32,8 @@ def test_listening(t):
     """What comes after the first hold: no key, no warning, and mail at once."""
     host = ProviderHost(t, hold="4m")
     service = listen(t, host)
+    until(lambda: "Mail comes as soon as the provider has it." in open(
+        t.path("page.html"), encoding="utf-8").read(), what="the page to say so")
     run = t.expect(t.run("fetch", "office"), 0, "listening since")
     assert "warning" not in run.err, run
     t.expect(t.run("fetch"), 0, "listening since")

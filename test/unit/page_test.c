@@ -76,6 +76,8 @@ a_sentence_and_a_grade_say_how_an_account_stands(void **state)
 	    after(SESSION_MAIL, ERROR_NONE, now - MINUTE),
 	    after(SESSION_MAIL, ERROR_NONE, now - MINUTE),
 	    {.any = false},
+	    {.any = false, .holds = true, .listening = now - MINUTE},
+	    after(SESSION_FAILED, ERROR_AGAIN, now - HOUR),
 	};
 	static const struct {
 		enum standing_grade grade;
@@ -95,6 +97,8 @@ a_sentence_and_a_grade_say_how_an_account_stands(void **state)
 	    {STANDING_WATCH, "Mail is fetched, but not for every domain.", 11},
 	    {STANDING_WATCH, "Mail is fetched, but some of it is deferred.", 2},
 	    {STANDING_OFF, "There was no session yet.", 0},
+	    {STANDING_GOOD, "Mail comes as soon as the provider has it.", 0},
+	    {STANDING_GOOD, "Mail comes as soon as the provider has it.", 0},
 	};
 	static struct standing standing;
 
@@ -108,6 +112,9 @@ a_sentence_and_a_grade_say_how_an_account_stands(void **state)
 	}
 	history_deferrals_told(&rows[9].deferrals, 1, now - HOUR);
 	rows[9].ledger_due = 2;
+	/* It failed, and now it waits for mail: that may last for hours. */
+	rows[12].holds = true;
+	rows[12].listening = now - MINUTE;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		standing_of(&standing, &account, &rows[i],
 		    alarm_of(&account, &rows[i], now), now);
