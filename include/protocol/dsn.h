@@ -26,8 +26,9 @@ bool dsn_is_notify(const char *text, size_t len);
 /* Of one that is good: a report of success is asked for. */
 bool dsn_wants_success(const char *notify);
 /*
- * Of two that are good, for one mailbox: all reports that one of them asks for.
- * NULL is the same as FAILURE or FAILURE,DELAY, as a server likes (RFC 3461 4.1).
+ * Of two that are good, for one mailbox: all reports that one of them asks for; as
+ * it came, where one of them asks for all of these. NULL is the same as FAILURE or
+ * FAILURE,DELAY, as a server likes (RFC 3461 4.1).
  */
 const char *dsn_notify_both(const char *one, const char *other);
 /*

@@ -138,25 +138,28 @@ dsn_wants_success(const char *notify)
 	return (notify_words(notify) & SUCCESS) != 0;
 }
 
+/* What is given where nothing is said depends on the server: nothing less. */
+static unsigned
+reports_of(const char *notify)
+{
+	return notify != NULL ? notify_words(notify) : FAILURE | DELAY;
+}
+
 const char *
 dsn_notify_both(const char *one, const char *other)
 {
-	static const char *const values[] = {
-	    [0] = "NEVER",
-	    [SUCCESS] = "SUCCESS",
-	    [FAILURE] = "FAILURE",
-	    [DELAY] = "DELAY",
+	static const char *const joined[] = {
 	    [SUCCESS | FAILURE] = "SUCCESS,FAILURE",
 	    [SUCCESS | DELAY] = "SUCCESS,DELAY",
 	    [FAILURE | DELAY] = "FAILURE,DELAY",
 	    [SUCCESS | FAILURE | DELAY] = "SUCCESS,FAILURE,DELAY",
 	};
-	unsigned words = one != NULL ? notify_words(one) : FAILURE | DELAY;
+	unsigned first = reports_of(one), second = reports_of(other);
+	unsigned both = first | second;
 
-	words |= other != NULL ? notify_words(other) : FAILURE | DELAY;
-	if ((one == NULL || other == NULL) && (words & SUCCESS) == 0)
-		return NULL;
-	return values[words];
+	if (both == second && (other != NULL || both != first))
+		return other;
+	return both == first ? one : joined[both];
 }
 
 bool
