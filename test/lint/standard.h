@@ -5,7 +5,8 @@
  * A file-scope name of ours that one of them has is an error as soon as a
  * newer C library declares it in a header that we include: C23 moved
  * call_once() to <stdlib.h>. Left out: <complex.h>, <iso646.h> and <tgmath.h>,
- * whose macros nobody sees who does not ask for them.
+ * whose macros nobody sees who does not ask for them. And what cmocka 2 has, of
+ * the unit tests, where we would have a name for it.
  */
 #include <arpa/inet.h>
 #include <net/if.h>
@@ -107,3 +108,5 @@ ssize_t posix_getdents(int, void *, size_t, int);
 void *memset_explicit(void *, int, size_t);
 void free_aligned_sized(void *, size_t, size_t);
 void free_sized(void *, size_t);
+/* cmocka 2, where it is a macro. */
+void stop(void);

@@ -75,7 +75,7 @@ start(const char *greeting, size_t piece, const char *const *answers)
 }
 
 static void
-stop(pid_t pid)
+end_service(pid_t pid)
 {
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
@@ -113,7 +113,7 @@ greetings(void **state)
 			assert_string_equal(mechanisms, cases[i / 2].expected);
 		}
 		dovecot_free(dovecot);
-		stop(pid);
+		end_service(pid);
 	}
 }
 
@@ -165,7 +165,7 @@ answers(void **state)
 			assert_string_equal(
 			    dovecot_user(dovecot), cases[i].user);
 		dovecot_free(dovecot);
-		stop(pid);
+		end_service(pid);
 		buf_clear(&out);
 	}
 }
@@ -193,7 +193,7 @@ a_service_that_does_not_answer(void **state)
 		    DOVECOT_LATER);
 		assert_true(err.text[0] != '\0');
 		dovecot_free(dovecot);
-		stop(pid);
+		end_service(pid);
 	}
 	unlink(path);
 	assert_null(dovecot_open(path, &err));

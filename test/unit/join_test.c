@@ -258,7 +258,7 @@ pass(struct joined *joined, int side, const char *text)
 }
 
 static void
-stop(const struct joined *joined)
+ask_to_stop(const struct joined *joined)
 {
 	assert_int_equal(kill(joined->pid, SIGTERM), 0);
 }
@@ -288,7 +288,7 @@ a_stop_where_no_reply_is_owed(void **state)
 		start_with(&joined, LONG_MS, LONG_MS);
 		pass(&joined, 1, "QUIT\r\n");
 		pass(&joined, 0, server[i]);
-		stop(&joined);
+		ask_to_stop(&joined);
 		assert_int_equal(finish(&joined).end, JOIN_STOPPED);
 	}
 }
@@ -316,7 +316,7 @@ a_stop_waits_for_the_reply(void **state)
 		pass(&joined, 1, "text\r\n.\r\n");
 		for (int k = 0; k < 2 && cases[i].before[k] != NULL; k++)
 			pass(&joined, 0, cases[i].before[k]);
-		stop(&joined);
+		ask_to_stop(&joined);
 		assert_goes_on(&joined);
 		pass(&joined, 0, cases[i].rest);
 		struct join_result end = finish(&joined);
@@ -332,7 +332,7 @@ a_reply_that_does_not_come(void **state)
 	(void)state;
 	start_with(&joined, LONG_MS, 50);
 	pass(&joined, 1, ".\r\n");
-	stop(&joined);
+	ask_to_stop(&joined);
 	assert_int_equal(finish(&joined).end, JOIN_CUT);
 }
 
@@ -355,7 +355,7 @@ what_is_cut_off_is_not_made_whole(void **state)
 		    fd.fd, data, VERY_MUCH - said, MSG_DONTWAIT | MSG_NOSIGNAL);
 		said += n > 0 ? (size_t)n : 0;
 	}
-	stop(&joined);
+	ask_to_stop(&joined);
 	/* Who reads again afterwards gets no more of it. */
 	struct pollfd result = {.fd = joined.result, .events = POLLIN};
 	(void)poll(&result, 1, 500);
@@ -391,7 +391,7 @@ a_stop_in_endless_text(void **state)
 				break;
 		}
 		if (!stopped)
-			stop(&joined);
+			ask_to_stop(&joined);
 		stopped = true;
 	}
 	assert_int_equal(finish(&joined).end, JOIN_CUT);
