@@ -241,11 +241,10 @@ workers_publish(struct workers *pool, struct config *config, bool quiet)
 	process.latest = process.ends =
 	    process.begun + (stop_requested() ? PUBLISH_STOP_MS : FINISH_MS);
 	process.fd = start_child(pool, &job, &process.pid, &err);
-	pool->published = WORKERS_PUBLISHER_LOST;
-	if (process.fd < 0)
-		return;
-	pool->published = WORKERS_PUBLISHING;
-	add_process(pool, &process);
+	pool->published =
+	    process.pid > 0 ? WORKERS_PUBLISHING : WORKERS_PUBLISHER_LOST;
+	if (process.pid > 0)
+		add_process(pool, &process);
 }
 
 enum workers_published
