@@ -254,6 +254,19 @@ def test_an_idle_provider_ends_at_once(t):
     service.stop()
 
 
+def over_restarts(host, fetch, times):
+    """Fetches until the queue is empty, while the program stops so often, and is
+    started again."""
+    calls = threading.Thread(target=fetch, daemon=True)
+    calls.start()
+    for _ in range(times):
+        before = host.child
+        until(lambda: before.poll() is not None,  # noqa: B023
+              120, "a stop: " + host.log())
+        restart(host)
+    until(lambda: not calls.is_alive(), 120, "an empty queue")
+
+
 def test_restarts_while_the_agent_has_many_messages(t):
     """What Postfix was told is all there is to know: without its ledger the agent
     would have nothing twice."""
@@ -269,14 +282,7 @@ def test_restarts_while_the_agent_has_many_messages(t):
             # A ledger that is empty again, as another program has none.
             shutil.rmtree(t.path("state", "ledger"), ignore_errors=True)
             t.run("fetch", "office")
-    calls = threading.Thread(target=fetch, daemon=True)
-    calls.start()
-    for _ in range(3):
-        before = host.child
-        until(lambda: before.poll() is not None,  # noqa: B023
-              120, "a stop: " + host.log())
-        restart(host)
-    until(lambda: not calls.is_alive(), 120, "an empty queue")
+    over_restarts(host, fetch, 3)
     came = [mail.stored(text) for _, _, text in local.messages]
     assert mail.same(came, texts) is None
 
@@ -333,13 +339,6 @@ poll 127.0.0.1 protocol ODMR port %d auth cram-md5
                            stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                            check=False)
     with open(t.path("fetchmail.out"), "ab") as out:
-        calls = threading.Thread(target=fetch, daemon=True)
-        calls.start()
-        for _ in range(2):
-            before = host.child
-            until(lambda: before.poll() is not None,  # noqa: B023
-                  120, "a stop: " + host.log())
-            restart(host)
-        until(lambda: not calls.is_alive(), 120, "an empty queue")
+        over_restarts(host, fetch, 2)
     came = [mail.stored(text) for _, _, text in local.messages]
     assert mail.same(came, texts) is None

@@ -213,26 +213,35 @@ a_side_that_fails_is_named(void **state)
 	}
 }
 
+/* The second side says as much of data as has room on its way; the first one does
+ * not read. Returns the octets. */
+static size_t
+say_all_it_can(const struct joined *joined, const char *data)
+{
+	struct pollfd fd = {.fd = joined->ends[1], .events = POLLOUT};
+	size_t said = 0;
+
+	/* A pause of the joiner's is none of the socket's. */
+	while (poll(&fd, 1, 500) > 0) {
+		ssize_t n = send(
+		    fd.fd, data, VERY_MUCH - said, MSG_DONTWAIT | MSG_NOSIGNAL);
+		said += n > 0 ? (size_t)n : 0;
+		assert_true(said < VERY_MUCH);
+	}
+	return said;
+}
+
 /* Nothing is lost while one side does not read, and not all is taken in. */
 static void
 a_slow_reader_holds_the_other_side_back(void **state)
 {
 	struct joined joined;
 	char *data = xcalloc(1, VERY_MUCH);
-	size_t said = 0, heard = 0;
+	size_t heard = 0;
 
 	(void)state;
 	start(&joined, LONG_MS);
-	for (;;) {
-		struct pollfd fd = {.fd = joined.ends[1], .events = POLLOUT};
-		/* A pause of the joiner's is none of the socket's. */
-		if (poll(&fd, 1, 500) == 0)
-			break;
-		ssize_t n = send(
-		    fd.fd, data, VERY_MUCH - said, MSG_DONTWAIT | MSG_NOSIGNAL);
-		said += n > 0 ? (size_t)n : 0;
-		assert_true(said < VERY_MUCH);
-	}
+	size_t said = say_all_it_can(&joined, data);
 	shutdown(joined.ends[1], SHUT_WR);
 	for (ssize_t n; heard < said; heard += (size_t)n) {
 		n = recv(joined.ends[0], data, VERY_MUCH, 0);
@@ -343,18 +352,11 @@ what_is_cut_off_is_not_made_whole(void **state)
 {
 	struct joined joined;
 	char *data = xcalloc(1, VERY_MUCH);
-	size_t said = 0, heard = 0;
+	size_t heard = 0;
 
 	(void)state;
 	start_with(&joined, LONG_MS, 50);
-	for (;;) {
-		struct pollfd fd = {.fd = joined.ends[1], .events = POLLOUT};
-		if (poll(&fd, 1, 500) == 0)
-			break;
-		ssize_t n = send(
-		    fd.fd, data, VERY_MUCH - said, MSG_DONTWAIT | MSG_NOSIGNAL);
-		said += n > 0 ? (size_t)n : 0;
-	}
+	(void)say_all_it_can(&joined, data);
 	ask_to_stop(&joined);
 	/* Who reads again afterwards gets no more of it. */
 	struct pollfd result = {.fd = joined.result, .events = POLLIN};
