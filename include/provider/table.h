@@ -29,7 +29,8 @@ void table_read(struct table *table, const struct provider_config *config);
 void table_clear(struct table *table);
 /*
  * Mail of others may come by this account's inner address: the table sends a
- * domain there that is another account's. A table that was made again meanwhile is read again.
+ * domain there that is another account's. A table that was made again meanwhile is
+ * read again.
  */
 bool table_leads_astray(
     struct table *table, const struct provider_config *config, size_t account);

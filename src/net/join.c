@@ -214,7 +214,6 @@ join_run(const struct join_options *options, struct join_result *result)
 		moved |= serve_side(&join, 1);
 		if (moved || join.ended)
 			continue;
-		deadline = find_deadline(&join);
 		wait_for_either(&join, &deadline);
 	}
 	pass_on_the_rest(&join);
