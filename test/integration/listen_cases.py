@@ -73,7 +73,7 @@ def test_mail_in_the_first_call(t):
     host = ProviderHost(t, hold="9m")
     text = mail.message("it waited")
     host.send([USER], text)
-    until(lambda: host.postfix.queue(), what="the queue")
+    host.keeps()
     listen(t, host)
     until(lambda: t.status().get("result") == "mail", HELD + 30,
           "the end of the session that brought it")

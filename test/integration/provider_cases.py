@@ -28,7 +28,7 @@ def test_mail_that_waits(t):
     texts = [mail.message("waiting %d" % n) for n in range(5)]
     for text in texts:
         host.send([USER], text)
-    until(lambda: len(host.postfix.queue()) == 5, what="the queue")
+    host.keeps(5)
     t.configure(accounts={"office": host.account()})
     t.expect(t.fetch("office"), 0, "5 messages")
     t.assert_mail(USER, *texts)
@@ -175,7 +175,7 @@ def test_domain_that_postfix_does_not_know_yet(t):
     host = ProviderHost(t, accounts={"office": ["example.org"]}, hold="0s")
     host.reload({"office": ["new.example", "example.org"]})
     host.send([USER], mail.message("for the domain of before"))
-    until(lambda: host.postfix.queue(), what="the queue")
+    host.keeps()
     office = host.customer()
     office.login()
     office.say("ATRN")
@@ -231,8 +231,8 @@ def test_customer_is_away(t):
     """Postfix keeps the mail: it is told 421, and asked again at the call."""
     host = ProviderHost(t, hold="0s")
     host.send([USER], mail.message("kept"))
-    until(lambda: "421 4.3.2" in host.postfix.log(), what="the 421")
-    assert host.postfix.queue()
+    host.keeps()
+    assert "421 4.3.2" in host.postfix.log()
     t.configure(accounts={"office": host.account()})
     t.expect(t.fetch("office"), 0, "1 message")
 

@@ -97,7 +97,7 @@ def queue_up(host, count, lines=3):
              for n in range(count)]
     for text in texts:
         host.send([USER], text)
-    until(lambda: len(host.postfix.queue()) == count, 60, "the queue")
+    host.keeps(count)
     return texts
 
 
