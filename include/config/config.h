@@ -283,14 +283,15 @@ bool config_read_token(const struct config_account *account,
 void config_wipe_secrets(
     struct config *config, const struct config_account *keep);
 /*
- * A keyed digest of all that the account is made of, of its client certificate
- * and of its secret, which may be empty: it changes when one of them does.
+ * A keyed digest of all that the account is made of, of what else in the file a
+ * provider hears or sees of us (hostname above all), of the client certificate
+ * and of the secret, which may be empty: it changes when one of them does.
  * Without the key, which the caller keeps as it would a password, it says
  * nothing about the secret.
  */
-void config_fingerprint(const struct config_account *account,
-    const struct secret *secret, const void *key, size_t key_len,
-    char out[static CONFIG_FINGERPRINT_SIZE]);
+void config_fingerprint(const struct config *config,
+    const struct config_account *account, const struct secret *secret,
+    const void *key, size_t key_len, char out[static CONFIG_FINGERPRINT_SIZE]);
 /*
  * A digest of what decides which mail of the account a delivery gets and
  * whether it accepts it: the service or program or path that it is, and, where

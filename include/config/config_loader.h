@@ -86,6 +86,9 @@ struct config_key {
 	uint64_t min, max; /* of a number, a size; a duration in ms */
 	const char *const *choices; /* of an enum in its order, NULL at end */
 	bool required;
+	/* Of the top level: what a provider hears or sees of us depends on it,
+	 * so that a hold ends when it changes. All keys of an account count. */
+	bool towards_provider;
 	/* Keys of one group replace each other: where an account sets one, it
 	 * inherits none of them. 0: none. */
 	unsigned group;

@@ -21,16 +21,17 @@ struct error;
  * count where it comes out of a command, since none is run just to compare. The
  * key is made where it is missing. false: no key. Errors: ERROR_SYSTEM.
  */
-bool hold_fingerprint(const char *state_dir,
+bool hold_fingerprint(const struct config *config,
     const struct config_account *account, const struct secret *secret,
     char out[static CONFIG_FINGERPRINT_SIZE], struct error *err)
     __attribute__((warn_unused_result));
 /* What the account is made of is not what it was when the hold began. May read
  * the account's password file. */
-bool hold_is_obsolete(const char *state_dir,
+bool hold_is_obsolete(const struct config *config,
     const struct config_account *account, const struct history *history);
 /* ms from now until the hold ends, 0 where there is none. */
-int64_t hold_left(const char *state_dir, const struct config_account *account,
-    const struct history *history, int64_t now);
+int64_t hold_left(const struct config *config,
+    const struct config_account *account, const struct history *history,
+    int64_t now);
 
 #endif

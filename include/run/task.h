@@ -14,6 +14,7 @@
 #include "record/result.h"
 #include "schedule/schedule.h"
 
+struct config;
 struct config_account;
 
 struct task {
@@ -45,7 +46,7 @@ struct task {
 };
 
 /* With what the status file has; to be planned next. */
-struct task *task_new(const char *state_dir,
+struct task *task_new(const struct config *config,
     const struct config_account *account, const struct schedule_clock *now);
 void task_free(struct task *task);
 
@@ -53,14 +54,14 @@ void task_free(struct task *task);
 void task_plan(struct task *task, const struct schedule_clock *now);
 /* Looks into the status file: true when the account is on hold still, and the
  * task was planned anew. A status file that cannot be read holds nothing. */
-bool task_is_held(
-    struct task *task, const char *state_dir, const struct schedule_clock *now);
+bool task_is_held(struct task *task, const struct config *config,
+    const struct schedule_clock *now);
 void task_begin(struct task *task, const struct schedule_clock *now);
 /* The session ended; the task is planned, and the status file has next. */
-void task_end(struct task *task, const char *state_dir,
+void task_end(struct task *task, const struct config *config,
     const struct session_result *result, const struct schedule_clock *now);
 /* Puts next into the status file, unless a session has it now. */
-void task_publish(const struct task *task, const char *state_dir,
+void task_publish(const struct task *task, const struct config *config,
     const struct schedule_clock *now);
 /* What runs, and what comes next, in words. */
 enum { TASK_DESCRIPTION_SIZE = 400 };

@@ -138,16 +138,17 @@ is_fetch_spaced(const struct history *history, int64_t now)
 static bool
 must_wait(struct fetch *fetch, const struct config_account *account)
 {
-	const char *state_dir = fetch->context->config->state_dir;
+	const struct config *config = fetch->context->config;
 	int64_t now = clock_unix_ms();
 	struct history history;
 	struct error err;
 	char text[SUMMARY_SIZE];
 
 	/* The session reads it again, and warns. */
-	bool known = status_file_read(state_dir, account->name, &history, &err);
+	bool known =
+	    status_file_read(config->state_dir, account->name, &history, &err);
 	history_provider_is(&history, account);
-	bool held = known && hold_left(state_dir, account, &history, now) > 0;
+	bool held = known && hold_left(config, account, &history, now) > 0;
 	bool spaced = known && !held && is_fetch_spaced(&history, now);
 	if (held || spaced) {
 		int status =

@@ -94,12 +94,23 @@ add_file(EVP_MD_CTX *digest, const char *path)
 	add_octets(digest, &now.st_mtim.tv_nsec, sizeof now.st_mtim.tv_nsec);
 }
 
-void
-config_fingerprint(const struct config_account *account,
-    const struct secret *secret, const void *key, size_t key_len,
-    char out[static CONFIG_FINGERPRINT_SIZE])
+static void
+add_table(EVP_MD_CTX *digest, const struct config_table *table,
+    const void *filled, bool whole)
 {
-	const struct config_table *table = &config_account_table;
+	for (size_t i = 0; i < table->count; i++) {
+		const struct config_key *key = &table->keys[i];
+		if (whole || key->towards_provider)
+			add_key(
+			    digest, key, (const char *)filled + key->offset);
+	}
+}
+
+void
+config_fingerprint(const struct config *config,
+    const struct config_account *account, const struct secret *secret,
+    const void *key, size_t key_len, char out[static CONFIG_FINGERPRINT_SIZE])
+{
 	unsigned char inner[EVP_MAX_MD_SIZE], outer[EVP_MAX_MD_SIZE];
 	EVP_MD_CTX *digest = EVP_MD_CTX_new();
 	unsigned len = 0;
@@ -107,9 +118,8 @@ config_fingerprint(const struct config_account *account,
 	if (digest == NULL ||
 	    EVP_DigestInit_ex(digest, EVP_sha256(), NULL) != 1)
 		mem_exhausted();
-	for (size_t i = 0; i < table->count; i++)
-		add_key(digest, &table->keys[i],
-		    (const char *)account + table->keys[i].offset);
+	add_table(digest, &config_top_table, config, false);
+	add_table(digest, &config_account_table, account, true);
 	add_file(digest, account->tls_cert_file);
 	add_octets(digest, secret->text, secret->len);
 	if (EVP_DigestFinal_ex(digest, inner, &len) != 1 ||

@@ -35,20 +35,21 @@ read_hold_key(int state, struct buf *key, struct error *err)
 }
 
 bool
-hold_fingerprint(const char *state_dir, const struct config_account *account,
-    const struct secret *secret, char out[static CONFIG_FINGERPRINT_SIZE],
-    struct error *err)
+hold_fingerprint(const struct config *config,
+    const struct config_account *account, const struct secret *secret,
+    char out[static CONFIG_FINGERPRINT_SIZE], struct error *err)
 {
 	static const struct secret none;
 	struct buf key;
-	int state = whole_file_open_folder(AT_FDCWD, state_dir, false, err);
+	int state =
+	    whole_file_open_folder(AT_FDCWD, config->state_dir, false, err);
 
 	if (state < 0)
 		return false;
 	buf_init(&key, KEY_SIZE + 1);
 	bool known = read_hold_key(state, &key, err);
 	if (known)
-		config_fingerprint(account,
+		config_fingerprint(config, account,
 		    account->password_command != NULL ? &none : secret,
 		    buf_data(&key), buf_len(&key), out);
 	buf_clear(&key);
@@ -72,8 +73,8 @@ read_secret(const struct config_account *account, struct secret *secret)
 }
 
 bool
-hold_is_obsolete(const char *state_dir, const struct config_account *account,
-    const struct history *history)
+hold_is_obsolete(const struct config *config,
+    const struct config_account *account, const struct history *history)
 {
 	char fingerprint[CONFIG_FINGERPRINT_SIZE];
 	struct secret secret;
@@ -84,19 +85,19 @@ hold_is_obsolete(const char *state_dir, const struct config_account *account,
 	read_secret(account, &secret);
 	/* Where nothing can be said, the hold stands. */
 	bool changed =
-	    hold_fingerprint(state_dir, account, &secret, fingerprint, &err) &&
+	    hold_fingerprint(config, account, &secret, fingerprint, &err) &&
 	    strcmp(fingerprint, history->hold_fingerprint) != 0;
 	secret_clear(&secret);
 	return changed;
 }
 
 int64_t
-hold_left(const char *state_dir, const struct config_account *account,
+hold_left(const struct config *config, const struct config_account *account,
     const struct history *history, int64_t now)
 {
 	int64_t left = history_hold_left(history, now);
 
-	if (left > 0 && hold_is_obsolete(state_dir, account, history))
+	if (left > 0 && hold_is_obsolete(config, account, history))
 		left = 0;
 	return left;
 }

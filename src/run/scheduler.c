@@ -72,7 +72,7 @@ start_due(struct scheduler *scheduler)
 			return;
 		bool forced = task->forced;
 		if (!forced &&
-		    task_is_held(task, scheduler_state_dir(scheduler), &now))
+		    task_is_held(task, *scheduler->options->config, &now))
 			continue;
 		if (is_provider_locked(scheduler, task)) {
 			task->look = now.boot + LOOK_MS;
@@ -130,7 +130,7 @@ handle_session_event(
 	if (event->lost)
 		log_say(CONFIG_LOG_ERROR, task->name, "end", "%s",
 		    event->result.error.text);
-	task_end(task, scheduler_state_dir(scheduler), &event->result, &now);
+	task_end(task, *scheduler->options->config, &event->result, &now);
 	if (event->lost && task->account != NULL)
 		workers_follow(scheduler->pool, *scheduler->options->config,
 		    task->account, &event->result);

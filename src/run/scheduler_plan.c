@@ -37,13 +37,13 @@ add_task(struct scheduler *scheduler, const struct config_account *account)
 {
 	struct schedule_clock now = schedule_clock_now();
 	struct task *task =
-	    task_new(scheduler_state_dir(scheduler), account, &now);
+	    task_new(*scheduler->options->config, account, &now);
 
 	scheduler->tasks = array_more(
 	    scheduler->tasks, scheduler->count, sizeof(struct task *));
 	scheduler->tasks[scheduler->count++] = task;
 	task_plan(task, &now);
-	task_publish(task, scheduler_state_dir(scheduler), &now);
+	task_publish(task, *scheduler->options->config, &now);
 	scheduler_log_next(task);
 }
 
@@ -70,7 +70,7 @@ plan_by_new(const struct scheduler *scheduler, struct task *task,
 {
 	bool was_held = task->hold_boot > now->boot;
 
-	if (task_is_held(task, scheduler_state_dir(scheduler), now))
+	if (task_is_held(task, *scheduler->options->config, now))
 		return;
 	task_plan(task, now);
 	if (was_held && schedule_holds(task->account, now->unix)) {
@@ -164,7 +164,7 @@ scheduler_plan_anew(struct scheduler *scheduler)
 		if (task->running || task->forced || task->account == NULL)
 			continue;
 		task_plan(task, &now);
-		task_publish(task, scheduler_state_dir(scheduler), &now);
+		task_publish(task, *scheduler->options->config, &now);
 		scheduler_log_next(task);
 	}
 	publisher_change(&scheduler->publisher);

@@ -32,12 +32,13 @@ new_random(void)
 }
 
 static bool
-read_task_history(
-    const struct task *task, const char *state_dir, struct history *history)
+read_task_history(const struct task *task, const struct config *config,
+    struct history *history)
 {
 	struct error err;
 
-	bool read = status_file_read(state_dir, task->name, history, &err);
+	bool read =
+	    status_file_read(config->state_dir, task->name, history, &err);
 	history_provider_is(history, task->account);
 	if (read)
 		return true;
@@ -47,7 +48,7 @@ read_task_history(
 
 /* A hold that is known already goes on by the clock that nobody sets. */
 static void
-take_hold(struct task *task, const char *state_dir,
+take_hold(struct task *task, const struct config *config,
     const struct history *history, const struct schedule_clock *now)
 {
 	bool known =
@@ -55,12 +56,12 @@ take_hold(struct task *task, const char *state_dir,
 
 	task->hold_until = history->hold_until;
 	if (known && task->hold_boot > now->boot) {
-		if (hold_is_obsolete(state_dir, task->account, history))
+		if (hold_is_obsolete(config, task->account, history))
 			task->hold_boot = 0;
 		return;
 	}
 	int64_t left =
-	    known ? 0 : hold_left(state_dir, task->account, history, now->unix);
+	    known ? 0 : hold_left(config, task->account, history, now->unix);
 	task->hold_boot = left > 0 ? now->boot + left : 0;
 }
 
@@ -75,7 +76,7 @@ take_spacing(struct task *task, const struct history *history,
 }
 
 struct task *
-task_new(const char *state_dir, const struct config_account *account,
+task_new(const struct config *config, const struct config_account *account,
     const struct schedule_clock *now)
 {
 	struct task *task = xcalloc(1, sizeof *task);
@@ -86,9 +87,9 @@ task_new(const char *state_dir, const struct config_account *account,
 	task->starting = true;
 	task->begun.boot = -1;
 	task->random = new_random();
-	if (read_task_history(task, state_dir, &history)) {
+	if (read_task_history(task, config, &history)) {
 		task->begun.unix = history.last.started;
-		take_hold(task, state_dir, &history, now);
+		take_hold(task, config, &history, now);
 		take_spacing(task, &history, now);
 	}
 	history_clear(&history);
@@ -155,13 +156,13 @@ task_plan(struct task *task, const struct schedule_clock *now)
 }
 
 bool
-task_is_held(
-    struct task *task, const char *state_dir, const struct schedule_clock *now)
+task_is_held(struct task *task, const struct config *config,
+    const struct schedule_clock *now)
 {
 	struct history history;
 
-	if (read_task_history(task, state_dir, &history))
-		take_hold(task, state_dir, &history, now);
+	if (read_task_history(task, config, &history))
+		take_hold(task, config, &history, now);
 	else
 		task->hold_boot = 0;
 	history_clear(&history);
@@ -192,7 +193,7 @@ failure_of(const struct session_result *result)
 }
 
 void
-task_end(struct task *task, const char *state_dir,
+task_end(struct task *task, const struct config *config,
     const struct session_result *result, const struct schedule_clock *now)
 {
 	struct history history;
@@ -206,10 +207,10 @@ task_end(struct task *task, const char *state_dir,
 	task->random = new_random();
 	if (task->account == NULL)
 		return;
-	if (read_task_history(task, state_dir, &history)) {
+	if (read_task_history(task, config, &history)) {
 		task->failures_in_a_row = history.failures_in_a_row;
 		task->listens = history.holds;
-		take_hold(task, state_dir, &history, now);
+		take_hold(task, config, &history, now);
 		take_spacing(task, &history, now);
 	} else if (task->failed == ERROR_NONE) {
 		task->failures_in_a_row = 0;
@@ -218,11 +219,11 @@ task_end(struct task *task, const char *state_dir,
 	}
 	history_clear(&history);
 	task_plan(task, now);
-	task_publish(task, state_dir, now);
+	task_publish(task, config, now);
 }
 
 void
-task_publish(const struct task *task, const char *state_dir,
+task_publish(const struct task *task, const struct config *config,
     const struct schedule_clock *now)
 {
 	int64_t next = task->next == SCHEDULE_NEVER ? 0 : task->next;
@@ -232,12 +233,13 @@ task_publish(const struct task *task, const char *state_dir,
 
 	if (next != 0 && next - now->unix < soon)
 		return;
-	int lock = lock_take(state_dir, task->name, NULL, &err);
+	int lock = lock_take(config->state_dir, task->name, NULL, &err);
 	if (lock < 0)
 		return;
-	if (status_file_read(state_dir, task->name, &history, &err)) {
+	if (status_file_read(config->state_dir, task->name, &history, &err)) {
 		history.next = next;
-		if (!status_file_write(state_dir, task->name, &history, &err))
+		if (!status_file_write(
+			config->state_dir, task->name, &history, &err))
 			log_say(CONFIG_LOG_WARNING, task->name, "state", "%s",
 			    err.text);
 	}

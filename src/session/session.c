@@ -90,8 +90,8 @@ prepare_call(struct session *s, struct error *err)
 	}
 	privilege_follow_parent();
 	if (s->call != NULL &&
-	    !hold_fingerprint(s->config->state_dir, s->account,
-		call_password(s->call), s->fingerprint, &other))
+	    !hold_fingerprint(s->config, s->account, call_password(s->call),
+		s->fingerprint, &other))
 		log_say(CONFIG_LOG_WARNING, s->account->name, "status", "%s",
 		    other.text);
 	return s->call != NULL;

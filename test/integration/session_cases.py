@@ -268,6 +268,21 @@ def test_hold_ends_with_a_new_secret(t):
     t.fetch()
 
 
+def test_hold_ends_with_a_new_hostname(t):
+    """The name is no key of the account, and may be what the provider refused."""
+    provider = t.provider(no_mail, replies={
+        "EHLO": [b"550 5.7.1 We do not know this name"],
+        "HELO": [b"550 5.7.1 We do not know this name"]})
+    t.configure(provider, top={"hostname": "wrong.office.example"})
+    t.fetch(status=69)
+    assert t.status()["hold_until"], t.status()
+    calls = len(provider.sessions)
+    t.fetch(status=69)
+    assert len(provider.sessions) == calls
+    t.configure(provider, top={"hostname": "mail.office.example"})
+    t.fetch()
+
+
 @rows(("451", {"ATRN": b"451 4.3.0 Later"}, 75, False),
       ("450", {"ATRN": b"450 4.7.1 No"}, 77, True),
       ("502", {"ATRN": b"502 5.5.1 No"}, 69, True),

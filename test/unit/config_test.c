@@ -1107,14 +1107,16 @@ test_fingerprints(void **state)
 	for (size_t i = 0; i < 8; i++) {
 		struct config *config = load_text(texts[i], strlen(texts[i]));
 		const struct config_account *account = only_account(config);
-		config_fingerprint(account, &secret, "key", 3, prints[i]);
+		config_fingerprint(
+		    config, account, &secret, "key", 3, prints[i]);
 		assert_int_equal(strlen(prints[i]), 64);
 		if (i == 0) {
-			config_fingerprint(account, &secret, "yek", 3, other);
+			config_fingerprint(
+			    config, account, &secret, "yek", 3, other);
 			assert_string_not_equal(prints[0], other);
 			secret_set(&secret, "new", 3);
 			config_fingerprint(
-			    account, &secret, "key", 3, prints[8]);
+			    config, account, &secret, "key", 3, prints[8]);
 			secret_clear(&secret);
 		}
 		config_free(config);
@@ -1125,6 +1127,45 @@ test_fingerprints(void **state)
 			assert_string_not_equal(prints[i], prints[j]);
 }
 
+/* Of the top level, whatever a provider hears or sees of us; not what it is
+ * none of. */
+static void
+test_fingerprints_see_what_the_provider_does(void **state)
+{
+	static const struct {
+		const char *line;
+		bool seen;
+	} lines[] = {
+	    {"hostname: mail.a.example\n", true},
+	    {"hostname: other.a.example\n", true},
+	    {"max_message_size: 1M\n", true},
+	    {"bare_newline: reject\n", true},
+	    {"log_level: debug\n", false},
+	    {"max_sessions: 7\n", false},
+	    {"metrics_file: /run/m.prom\n", false},
+	};
+	enum { LINES = sizeof lines / sizeof *lines };
+	char prints[LINES + 1][CONFIG_FINGERPRINT_SIZE];
+	const struct secret none = {.text = NULL};
+
+	(void)state;
+	for (size_t i = 0; i <= LINES; i++) {
+		char *text = xasprintf(
+		    "%saccounts: {o: {provider: h.example, " REST "}}\n"
+		    "deliveries: {x: {lmtp: /run/x}}\n",
+		    i < LINES ? lines[i].line : "");
+		struct config *config = load_text(text, strlen(text));
+		config_fingerprint(
+		    config, only_account(config), &none, "key", 3, prints[i]);
+		config_free(config);
+		free(text);
+	}
+	for (size_t i = 0; i < LINES; i++)
+		for (size_t j = i + 1; j <= LINES; j++)
+			assert_int_equal(strcmp(prints[i], prints[j]) != 0,
+			    lines[i].seen || (j < LINES && lines[j].seen));
+}
+
 /* A hold for a refused certificate ends when a new one is put in its place. */
 static void
 test_fingerprints_see_a_new_certificate(void **state)
@@ -1132,18 +1173,19 @@ test_fingerprints_see_a_new_certificate(void **state)
 	char path[] = "/tmp/odmr-config-test-XXXXXX";
 	struct config_account account = {.name = "o", .tls_cert_file = path};
 	const struct secret none = {.text = NULL};
+	const struct config config = {.accounts = &account};
 	char prints[4][CONFIG_FINGERPRINT_SIZE];
 	int fd = mkstemp(path);
 
 	(void)state;
 	assert_true(fd >= 0);
-	config_fingerprint(&account, &none, "key", 3, prints[0]);
-	config_fingerprint(&account, &none, "key", 3, prints[1]);
+	config_fingerprint(&config, &account, &none, "key", 3, prints[0]);
+	config_fingerprint(&config, &account, &none, "key", 3, prints[1]);
 	assert_int_equal(write(fd, "new", 3), 3);
-	config_fingerprint(&account, &none, "key", 3, prints[2]);
+	config_fingerprint(&config, &account, &none, "key", 3, prints[2]);
 	close(fd);
 	unlink(path);
-	config_fingerprint(&account, &none, "key", 3, prints[3]);
+	config_fingerprint(&config, &account, &none, "key", 3, prints[3]);
 	assert_string_equal(prints[0], prints[1]);
 	assert_string_not_equal(prints[1], prints[2]);
 	assert_string_not_equal(prints[2], prints[3]);
@@ -1241,6 +1283,7 @@ main(void)
 	    cmocka_unit_test(test_password_commands),
 	    cmocka_unit_test(test_token_commands),
 	    cmocka_unit_test(test_fingerprints),
+	    cmocka_unit_test(test_fingerprints_see_what_the_provider_does),
 	    cmocka_unit_test(test_fingerprints_see_a_new_certificate),
 	    cmocka_unit_test(test_the_example_has_every_key_and_its_default),
 	    cmocka_unit_test(test_the_example_loads),

@@ -175,6 +175,7 @@ a_folder_that_is_missing_is_told(void **state)
 static void
 record_failure(const struct config_account *account, enum error_class class)
 {
+	const struct config config = {.state_dir = folder};
 	struct session_result result = {.outcome = SESSION_FAILED,
 	    .error = {class, "no"},
 	    .exit_status = 77,
@@ -189,7 +190,7 @@ record_failure(const struct config_account *account, enum error_class class)
 
 	assert_true(config_read_secret(account, &secret, &deadline, &err));
 	assert_true(
-	    hold_fingerprint(folder, account, &secret, fingerprint, &err));
+	    hold_fingerprint(&config, account, &secret, fingerprint, &err));
 	secret_clear(&secret);
 	assert_true(status_file_read(folder, account->name, &history, &err));
 	assert_true(status_file_record(
@@ -200,11 +201,13 @@ record_failure(const struct config_account *account, enum error_class class)
 static int64_t
 left_now(const struct config_account *account)
 {
+	const struct config config = {.state_dir = folder};
 	struct history history;
 	struct error err;
 
 	assert_true(status_file_read(folder, "office", &history, &err));
-	int64_t left = hold_left(folder, account, &history, history.last.ended);
+	int64_t left =
+	    hold_left(&config, account, &history, history.last.ended);
 	history_clear(&history);
 	return left;
 }
