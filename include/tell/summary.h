@@ -9,6 +9,7 @@
 
 #include "record/result.h"
 
+struct config_account;
 struct history;
 
 enum {
@@ -29,6 +30,9 @@ char *summary_progress(char out[static SUMMARY_SIZE],
 /* "on hold until 14:00: ..."; returns out. */
 char *summary_hold(
     char out[static SUMMARY_SIZE], const struct history *history, int64_t now);
+/* What to do about it, in whole sentences: what ends the hold; returns out. */
+char *summary_hold_advice(char out[static SUMMARY_SIZE],
+    const struct config_account *account, const struct history *history);
 /* "listening since 14:02": its provider holds the reply to ATRN until it has
  * mail. */
 char *summary_listening(

@@ -159,6 +159,9 @@ must_wait(struct fetch *fetch, const struct config_account *account)
 			print_line(fetch, account->name,
 			    held ? summary_hold(text, &history, now)
 				 : summary_spaced(text, &history, now));
+		if (held && !fetch->json)
+			print_line(fetch, account->name,
+			    summary_hold_advice(text, account, &history));
 		if (held || history.last.outcome == SESSION_FAILED)
 			fetch->status =
 			    error_worse_status(fetch->status, status);

@@ -182,12 +182,15 @@ add_reasons(struct overview *overview, const struct config_account *account,
 		    alarm_format(words, alarm, history, overview->now));
 		add_wrapped(overview, text);
 	}
-	if (account->enabled && history_hold_left(history, overview->now) > 0)
+	if (account->enabled && history_hold_left(history, overview->now) > 0) {
 		add_wrapped(
 		    overview, summary_hold(text, history, overview->now));
-	else if (history->failures_in_a_row > 0)
+		add_wrapped(
+		    overview, summary_hold_advice(text, account, history));
+	} else if (history->failures_in_a_row > 0) {
 		add_wrapped(
 		    overview, summary_plain(plain, history->last_error));
+	}
 	if (history->listening != 0)
 		add_wrapped(
 		    overview, summary_listening(text, history, overview->now));

@@ -176,11 +176,8 @@ note_failure(struct standing *standing, const struct config_account *account,
 	if (account->enabled && history_hold_left(history, now) > 0) {
 		note(standing, "The account is %s",
 		    summary_hold(text, history, now));
-		advise(standing, "%s; then odmr-agent fetch %s tries at once.",
-		    history->hold_class == ERROR_AUTH
-			? "Correct user and password, or ask the provider"
-			: "Correct what the error says, or ask the provider",
-		    account->name);
+		advise(standing, "%s",
+		    summary_hold_advice(text, account, history));
 	} else if (history->failures_in_a_row > 0 && history->listening == 0) {
 		note(standing, "%u failed session%s: %s",
 		    history->failures_in_a_row,

@@ -8,6 +8,7 @@
 
 #include "base/escape.h"
 #include "base/timestamp.h"
+#include "config/config.h"
 #include "record/history.h"
 
 char *
@@ -132,6 +133,30 @@ summary_hold(
 	append_words(out, "on hold until %s: ",
 	    timestamp_format_clock(clock, history->hold_until, now));
 	append_sentence(out, history->hold_reason);
+	return out;
+}
+
+/* What a command prints is not compared (record/hold), and nobody could guess
+ * that the hold does not see a new password. */
+char *
+summary_hold_advice(char out[static SUMMARY_SIZE],
+    const struct config_account *account, const struct history *history)
+{
+	bool login = history->hold_class == ERROR_AUTH;
+	bool printed =
+	    account->password_command != NULL || account->token_command != NULL;
+
+	out[0] = '\0';
+	append_words(out,
+	    "%s, or ask the provider; then odmr-agent fetch %s tries at once.",
+	    login ? "Correct user and password" : "Correct what the error says",
+	    account->name);
+	if (login && printed)
+		append_words(out,
+		    " This is needed where %s prints something new: the hold"
+		    " does not see that.",
+		    account->token_command != NULL ? "token_command"
+						   : "password_command");
 	return out;
 }
 

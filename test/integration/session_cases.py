@@ -268,6 +268,23 @@ def test_hold_ends_with_a_new_secret(t):
     t.fetch()
 
 
+def test_hold_does_not_see_what_a_command_prints(t):
+    """No trace of such a password is kept: whoever changed it has to say so, and
+    is told how, by whatever speaks of the hold."""
+    provider = t.provider(no_mail)
+    t.write("vault", "wrong-password\n")
+    t.configure(provider, password=None,
+                password_command="cat " + t.path("vault"))
+    t.fetch(status=77)
+    t.write("vault", PASSWORD + "\n")
+    words = "odmr-agent fetch office.*password_command"
+    t.expect(t.fetch(status=77), 77, words)
+    shown = t.run("status")
+    assert re.search(words, re.sub(r"\s+", " ", shown.out)), shown
+    t.fetch("office")
+    t.fetch()
+
+
 def test_hold_ends_with_a_new_hostname(t):
     """The name is no key of the account, and may be what the provider refused."""
     provider = t.provider(no_mail, replies={

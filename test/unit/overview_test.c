@@ -109,7 +109,10 @@ what_is_wrong_stands_below(void **state)
 	assert_table(&account, &held, false,
 	    "office  failed, 10 min ago          on hold          0       0"
 	    "    1\n"
-	    "    on hold until 10:50: 535 no ?[31m\n");
+	    "    on hold until 10:50: 535 no ?[31m\n"
+	    "    Correct user and password, or ask the provider; then odmr-agent"
+	    " fetch office\n"
+	    "    tries at once.\n");
 	assert_table(&account, &failing, false,
 	    "office  failed, 3 d ago             in 4 min         0       0"
 	    "    1\n"

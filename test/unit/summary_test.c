@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include <cmocka.h>
@@ -102,6 +103,33 @@ a_hold_names_its_end(void **state)
 	    "on hold until 2026-11-23 14:00: 535 no");
 }
 
+/* Whatever led to it; and what the hold cannot see is not waited for. */
+static void
+a_hold_says_what_ends_it(void **state)
+{
+	struct config_account account = {.name = "office"};
+	struct history history = {.hold_class = ERROR_REFUSED};
+	char out[SUMMARY_SIZE];
+
+	(void)state;
+	assert_string_equal(summary_hold_advice(out, &account, &history),
+	    "Correct what the error says, or ask the provider; then"
+	    " odmr-agent fetch office tries at once.");
+	history.hold_class = ERROR_AUTH;
+	assert_string_equal(summary_hold_advice(out, &account, &history),
+	    "Correct user and password, or ask the provider; then odmr-agent"
+	    " fetch office tries at once.");
+	account.password_command = "pass show odmr";
+	assert_string_equal(summary_hold_advice(out, &account, &history),
+	    "Correct user and password, or ask the provider; then odmr-agent"
+	    " fetch office tries at once. This is needed where"
+	    " password_command prints something new: the hold does not see"
+	    " that.");
+	account.token_command = "oama access o";
+	assert_non_null(strstr(
+	    summary_hold_advice(out, &account, &history), "token_command"));
+}
+
 int
 main(void)
 {
@@ -110,6 +138,7 @@ main(void)
 	    cmocka_unit_test(a_session_is_one_line),
 	    cmocka_unit_test(progress_has_a_rate),
 	    cmocka_unit_test(a_hold_names_its_end),
+	    cmocka_unit_test(a_hold_says_what_ends_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
