@@ -125,6 +125,10 @@ class Transactions:
 
     def say(self, verb, key, usual):
         """Answers; returns the reply, or raises OSError to end the line."""
+        return self.tell(self.answer(verb, key, usual))
+
+    def answer(self, verb, key, usual):
+        """What is to be said; raises OSError to end the line."""
         answer = self.server.answers.get(verb)
         if isinstance(answer, list):
             answer = answer.pop(0) if answer else None
@@ -139,6 +143,9 @@ class Transactions:
             while self.sock.recv(65536):
                 pass
             raise ConnectionError
+        return answer
+
+    def tell(self, answer):
         if answer:
             answer = answer.replace("\r\n", self.server.line_end)
             self.sock.sendall((answer + self.server.line_end).encode())
@@ -195,14 +202,15 @@ class Transactions:
             if line == b".\r\n":
                 break
             lines.append(line[1:] if line[:1] == b"." else line)
-        text = b"".join(lines)
-        taken = []
-        for rcpt in self.rcpts if self.server.lmtp else [None]:
-            if self.say("END", rcpt, "250 2.0.0 Taken")[0] == "2":
-                taken.append(rcpt)
+        *others, last = self.rcpts if self.server.lmtp else [None]
+        ends = [self.say("END", rcpt, "250 2.0.0 Taken") for rcpt in others]
+        ends.append(self.answer("END", last, "250 2.0.0 Taken"))
+        # It is noted before it is told: a case may look as soon as that was heard.
+        taken = [rcpt for rcpt, end in zip(self.rcpts, ends) if end[0] == "2"]
         if taken:
             rcpts = taken if self.server.lmtp else list(self.rcpts)
-            self.server.messages.append((self.sender, rcpts, text))
+            self.server.messages.append((self.sender, rcpts, b"".join(lines)))
+        self.tell(ends[-1])
         return True
 
 
