@@ -12,7 +12,7 @@ import shutil
 import time
 
 import dovecot_config
-from servers import NOBODY, Postfix, Process, Skip, answers, free_port, until, write
+from servers import NOBODY, Postfix, Process, Skip, answers, free_port, listens, until, write
 
 USER = "office"
 TOKEN_KEY = b"the key of the one who issues tokens"
@@ -51,7 +51,7 @@ class DovecotLogin:
             authority=certificates.authority.cert))
         self.process = Process([binary, "-F", "-c", config],
                                os.path.join(folder, "out"))
-        until(lambda: os.path.exists(self.auth) and (
+        until(lambda: listens(self.auth) and (
             not relay or answers(("127.0.0.1", self.port))), what="Dovecot's logins")
 
     def end(self):

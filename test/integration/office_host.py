@@ -17,7 +17,7 @@ import subprocess
 
 from inside import Inside, first_child
 from provider_host import ProviderHost
-from servers import TOP, Process, Skip, answers, until
+from servers import TOP, Process, Skip, answers, listens, until
 from stage import PASSWORD
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -122,7 +122,7 @@ class Server:
             self.here(guide.block("/etc/dovecot/local.conf")))
         dovecot = Process([binary, "-F", "-c", config], self.t.path("auth", "out"))
         self.t.at_end(dovecot.end)
-        until(lambda: os.path.exists(self.postfix.folder + "/queue/private/auth"),
+        until(lambda: listens(self.postfix.folder + "/queue/private/auth"),
               what="Dovecot's auth service")
 
     def arrived(self, friend, count=1):

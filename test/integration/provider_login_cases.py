@@ -9,7 +9,7 @@ import shutil
 
 import dovecot_config
 from provider_host import ProviderHost
-from servers import Process, Skip, until
+from servers import Process, Skip, listens, until
 from stage import rows
 
 
@@ -79,7 +79,7 @@ def test_dovecot_knows_the_passwords(t):
 
     def start():
         server = Process([binary, "-F", "-c", config], t.path("auth", "out"))
-        until(lambda: os.path.exists(path), what="Dovecot's auth service")
+        until(lambda: listens(path), what="Dovecot's auth service")
         return server
     dovecot = start()
     t.at_end(lambda: dovecot.end())
@@ -95,6 +95,7 @@ def test_dovecot_knows_the_passwords(t):
     guest.ask("AUTH PLAIN " + base64.b64encode(b"\0office\0x").decode(), 535)
     guest.close()
     dovecot.end()
+    until(lambda: not listens(path), what="the end of Dovecot's auth service")
     away = host.customer()
     away.reply()
     away.ask("EHLO office.example", 250)

@@ -17,7 +17,7 @@ import mail
 from doubles import Local, Transactions
 from provider_cases import USER, listening
 from provider_host import Customer, ProviderHost
-from servers import Process, Skip, ended, until
+from servers import Process, Skip, ended, listens, until
 from stage import PASSWORD, rows, waits
 
 
@@ -299,7 +299,7 @@ def cram_md5(t):
         binary, mechanisms="plain cram-md5", folder=t.path("auth")))
     server = Process([binary, "-F", "-c", config], t.path("auth", "out"))
     t.at_end(server.end)
-    until(lambda: os.path.exists(path), what="Dovecot's auth service")
+    until(lambda: listens(path), what="Dovecot's auth service")
     return path
 
 

@@ -115,6 +115,14 @@ def answers(address):
 
 
 def write(path, text):
+def listens(address):
+    """Whether somebody can connect there. The file of a socket is there before."""
+    family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+    with socket.socket(family) as sock:
+        sock.settimeout(5)
+        return sock.connect_ex(address) == 0
+
+
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
     return path
