@@ -32,6 +32,7 @@ def test_listening(t):
     """What comes after the first hold: no key, no warning, and mail at once."""
     host = ProviderHost(t, hold="4m")
     service = listen(t, host)
+    held = host.held()
     until(lambda: "Mail comes as soon as the provider has it." in open(
         t.path("page.html"), encoding="utf-8").read(), what="the page to say so")
     run = t.expect(t.run("fetch", "office"), 0, "listening since")
@@ -48,7 +49,7 @@ def test_listening(t):
         until(lambda: len(open(t.path("marks"), encoding="ascii").readlines())
               == n + 1, what="after_mail_command")
         assert t.status()["result"] == "mail"
-        until(host.is_held, what="the next call")
+        held = host.held(after=held)
     run = service.stop()
     assert " warning " not in run.err and " error " not in run.err, run
     assert t.status()["result"] == "no-mail", "a clean end"
@@ -60,7 +61,7 @@ def test_online_command_while_mail_is_waited_for(t):
     t.configure(accounts={"office": host.account(every="1s", online_command=[
         "/bin/sh", "-c", "echo >>%s" % t.path("online")])})
     service = Service(t)
-    until(host.is_held, what="the customer to be held")
+    host.held()
     until(lambda: os.path.exists(t.path("online")), what="online_command")
     assert host.is_held()
     service.stop()
@@ -79,7 +80,7 @@ def test_mail_in_the_first_call(t):
           "the end of the session that brought it")
     until(lambda: open(t.path("marks"), encoding="ascii").read() == "mail\n",
           what="after_mail_command")
-    until(host.is_held, what="the next call")
+    host.held()
     t.assert_mail(USER, text)
 
 
@@ -88,11 +89,12 @@ def test_listening_takes_up_what_is_new(t):
     """A reload, and a network that comes back, begin a new call at once."""
     host = ProviderHost(t, hold="4m")
     service = listen(t, host)
+    held = host.held()
     logins = len(host.logged(" login user="))
     service.reload()
     until(lambda: len(host.logged(" login user=")) > logins, what="a new call")
     service.logged("listening", seconds=HELD + 30)
-    until(host.is_held, what="the customer to be held")
+    host.held(after=held)
     logins = len(host.logged(" login user="))
     until(lambda: os.kill(service.pid, signal.SIGUSR1) or
           len(host.logged(" login user=")) > logins, HELD + 30, "a new call")
@@ -108,8 +110,8 @@ def test_listening_takes_no_place(t):
     t.configure(accounts={n: host.account(n, every="1s") for n in names},
                 top={"max_sessions": 1})
     service = Service(t)
-    until(lambda: all(host.is_held(n) for n in names), 4 * HELD,
-          "all to be held")
+    for n in names:
+        host.held(n, seconds=4 * HELD)
     for n in names:
         host.send(["user@%s.example" % n], mail.message(n))
     for n in names:

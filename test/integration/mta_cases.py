@@ -58,7 +58,7 @@ def test_postfix_is_told(t):
     until(lambda: t.run("fetch", "office") and dovecot.mail("s@example.com"), 60,
           "the bounce")
     assert b"5.1.1" in dovecot.mail("s@example.com")[0]
-    until(lambda: "status=bounced (host" in postfix.log(), what="Postfix' log")
+    postfix.logged(r"status=bounced \(host")
 
 
 @rows(("clear", "off"), ("starttls", "starttls"))

@@ -27,7 +27,7 @@ def office(t, accounts=None, **keys):
                 top={"log_level": "debug"})
     service = Service(t, command=network.command("run"))
     for name in host.accounts:
-        until(lambda: host.is_held(name), what=name + " to be held")
+        host.held(name)
     return network, host, service
 
 
@@ -52,9 +52,10 @@ def test_nat_forgets_held_customers(t):
     network, host, service = office(
         t, {"office": ["example.org"], "shop": ["shop.example"]}, every="1s")
     first, second = mail.message("through the NAT"), mail.message("after it")
+    held = host.held()
     deliver(t, host, first)
-    for name in host.accounts:
-        until(lambda: host.is_held(name), what=name + " to be held")
+    host.held(after=held)
+    host.held("shop")
     network.forget()
     begun = time.monotonic()
     before = logins(host, "office"), logins(host, "shop")
@@ -103,7 +104,7 @@ def test_nat_forgets_before_a_reply(t):
     t.configure(deliver={"lmtp": local.address},
                 accounts={"office": host.account(every="1s")})
     service = Service(t, command=network.command("run"))
-    until(host.is_held, what="the customer to be held")
+    host.held()
     host.send([USER], mail.message("delivered, and our word is lost"))
     until(lambda: local.messages, what="the delivery")
     before = logins(host)

@@ -289,7 +289,7 @@ def test_too_few_descriptors(t):
         try:
             customers[-1].login(name)
             customers[-1].say("ATRN")
-            until(lambda: host.is_held(name), what=name + " to be held")
+            host.held(name, seconds=20)
         except AssertionError:
             refused += 1
     assert 0 < refused < len(names), refused

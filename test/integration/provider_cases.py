@@ -18,7 +18,7 @@ def listening(t, host, **keys):
     t.configure(accounts={"office": host.account(every="1s", **keys)},
                 top={"log_level": "debug"})
     service = Service(t)
-    until(host.is_held, what="the customer to be held")
+    host.held()
     return service
 
 
@@ -46,11 +46,12 @@ def test_push(t):
     """A held customer has new mail at once, again and again."""
     host = ProviderHost(t)
     service = listening(t, host)
+    held = host.held()
     for n in range(4):
         text = mail.message("pushed %d" % n)
         host.send([USER], text)
         until(lambda: len(t.mail(USER)) == n + 1, what="message %d" % n)
-        until(host.is_held, what="the customer to be held again")
+        held = host.held(after=held)
     service.stop()
 
 
@@ -64,8 +65,8 @@ def test_one_of_two_recipients_is_refused(t):
         "office": host.account(every="1s"),
         "sender": host.account("sender", every="1s")})
     service = Service(t)
-    until(lambda: host.is_held("office") and host.is_held("sender"),
-          what="both to be held")
+    host.held("office")
+    host.held("sender")
     host.send([USER, "nobody@example.org"], mail.message("for two"))
     until(lambda: any(m[0] == "" for m in local.messages), 60, "the bounce")
     bounces = [m for m in local.messages if m[0] == ""]
@@ -80,8 +81,8 @@ def test_two_accounts_at_once(t):
     t.configure(accounts={"office": host.account(every="1s"),
                           "shop": host.account("shop", every="1s")})
     service = Service(t)
-    until(lambda: host.is_held("office") and host.is_held("shop"),
-          what="both to be held")
+    host.held("office")
+    host.held("shop")
     for n in range(10):
         host.send([USER, "user@shop.example"], mail.message("both %d" % n))
     until(lambda: len(t.mail(USER)) == 10 and len(t.mail("user@shop.example")) == 10,
@@ -95,7 +96,7 @@ def test_newest_call_wins(t):
     old, new = host.customer(), host.customer()
     old.login()
     old.say("ATRN")
-    until(host.is_held, what="the first to be held")
+    host.held()
     new.login()
     new.say("ATRN")
     assert old.reply()[-1].startswith("421"), "the old call is told"
@@ -155,7 +156,7 @@ def test_password_of_one_who_is_logged_in(t, words, stdin):
     idle.login()
     held.login()
     held.say("ATRN")
-    until(host.is_held, what="the customer to be held")
+    host.held()
     host.run(*words.split(), stdin=stdin)
     host.send([USER], mail.message("not for the thief"))
     assert held.reply()[-1].startswith("421 4.7.0"), "he is sent away"
@@ -197,7 +198,7 @@ def test_table_of_before(t):
     office, shop = host.customer(), host.customer()
     office.login()
     office.say("ATRN")
-    until(host.is_held, what="the former customer to be held")
+    host.held()
     host.send([USER], mail.message("for the new customer"))
 
     def refused():

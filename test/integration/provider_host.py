@@ -52,7 +52,8 @@ class ProviderHost:
             "tls_key_file": os.path.join(self.folder, "key.pem"),
             "users_file": os.path.join(self.folder, "users"),
             "run_dir": os.path.join(self.folder, "run"),
-            "user": "root", "hold": "30s", "settle": t.seconds(3, most=60),
+            "user": "root", "hold": t.seconds(30, most=540),
+            "settle": t.seconds(3, most=60),
             "log_level": "debug",
             "postfix_config": self.postfix.folder,
             "inner_port": self.inner_port,
@@ -160,6 +161,22 @@ class ProviderHost:
 
     def is_held(self, account="office"):
         return "held" in self.states(account)
+
+    def held(self, account="office", after=None, seconds=60):
+        """Waits until a customer is held; the process of that connection. after: the
+        one of before, which has had mail or has ended: the status may be a second
+        old, and still have it as held."""
+        path = os.path.join(self.config["run_dir"], "status.json")
+
+        def found():
+            try:
+                with open(path, encoding="utf-8") as file:
+                    status = json.load(file)
+            except FileNotFoundError:
+                return None
+            return [c["pid"] for c in status["connections"] if c["pid"] != after
+                    and (c["account"], c["state"]) == (account, "held")]
+        return until(found, seconds, account + " to be held")[0]
 
     # Mail comes in as from the world
 

@@ -154,7 +154,7 @@ def test_a_reply_that_comes_late(t):
     begun = time.monotonic()
     until(lambda: time.monotonic() > begun + 5, what="five seconds")
     assert host.child.poll() is None, host.log()
-    assert host.states() == ["turned"], host.status()
+    until(lambda: host.states() == ["turned"], what="the status to say so")
     go_on.set()
     restart(host)
     assert_done(host, office, texts)
@@ -209,7 +209,7 @@ def test_held_customers_and_a_stop(t):
     held = host.customer()
     held.login("shop")
     held.say("ATRN")
-    until(lambda: host.is_held("shop"), what="the shop to be held")
+    host.held("shop")
     go_on = threading.Event()
 
     def slowly(_server, _argument):
@@ -223,7 +223,7 @@ def test_held_customers_and_a_stop(t):
     held.close()
     assert not go_on.is_set() and host.child.poll() is None
     host.send(["anna@shop.example"], texts[1])
-    until(lambda: "status=deferred" in host.postfix.log(), what="Postfix' try")
+    host.postfix.keeps()
     go_on.set()
     restart(host)
     again = host.customer()
@@ -248,7 +248,7 @@ def test_an_idle_provider_ends_at_once(t):
     assert time.monotonic() - begun < 30 * t.slowness(), host.log()
     host.start()
     text = mail.message("pushed by the new program")
-    until(host.is_held, 120, "the customer to be held")
+    host.held()
     host.send([USER], text)
     until(lambda: t.mail(USER), 60, "the message")
     service.stop()
