@@ -451,7 +451,7 @@ def test_cut_postfix_smtp(t):
     postfix = t.postfix(USER)
 
     def look():
-        until(lambda: not postfix.queue(), what="an empty queue")
+        postfix.emptied()
         return postfix.mail(USER)
     cut_at(t, {"smtp": "127.0.0.1:%d" % postfix.port}, look)
 

@@ -117,7 +117,7 @@ def test_orcpt_that_is_malformed_bounces_nothing(t):
     provider.send(SENDER, ["müller@alias.example"], mail.message())
     said = t.fetch("office", "--trace")
     assert "ORCPT=rfc822;m+C3+BCller@alias.example" in said.err, said.err
-    until(lambda: not provider.queue(), what="the provider's queue to be empty")
+    provider.emptied()
     assert len(local.arrived(RCPT)) == 1
     assert "status=bounced" not in provider.log(), provider.log()
 

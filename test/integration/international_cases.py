@@ -36,7 +36,7 @@ def test_postfix_to_postfix(t, kind):
                 {kind: "127.0.0.1:%d" % local.port if kind == "smtp"
                  else local.sendmail})
     t.expect(t.fetch("office"), 0, "1 message")
-    until(lambda: not provider.queue(), what="the provider's queue to be empty")
+    provider.emptied()
     for user in RCPT, USER:
         arrived = local.arrived(user)
         wrong = mail.same(arrived, [text()])
@@ -52,7 +52,7 @@ def test_postfix_to_dovecot(t):
     provider.send(SENDER, [RCPT, USER], text())
     t.configure(t.provider(source=join), {"lmtp": dovecot.socket})
     t.expect(t.fetch("office"), 0, "1 message")
-    until(lambda: not provider.queue(), what="the provider's queue to be empty")
+    provider.emptied()
     for user in RCPT, USER:
         wrong = mail.same(dovecot.mail(user), [text()])
         assert wrong is None, wrong
@@ -66,7 +66,7 @@ def test_postfix_to_exim(t):
     provider.send(SENDER, [RCPT, USER], text())
     t.configure(t.provider(source=join), {"sendmail": local.sendmail})
     t.expect(t.fetch("office"), 0, "1 message")
-    until(lambda: not provider.queue(), what="the provider's queue to be empty")
+    provider.emptied()
     local.run_queue()
     for user in RCPT, USER:
         assert "<%s> R=local" % user in local.log(), local.log()

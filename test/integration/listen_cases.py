@@ -74,7 +74,7 @@ def test_mail_in_the_first_call(t):
     host = ProviderHost(t, hold="9m")
     text = mail.message("it waited")
     host.send([USER], text)
-    host.keeps()
+    host.postfix.keeps()
     listen(t, host)
     until(lambda: t.status().get("result") == "mail", HELD + 30,
           "the end of the session that brought it")

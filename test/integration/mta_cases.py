@@ -36,7 +36,7 @@ def test_postfix(t, tls):
     postfix.send("sender@remote.example", [USER, "other@example.com"], both)
     t.configure(t.provider(source=join, tls=tls), {"lmtp": dovecot.socket})
     t.expect(t.fetch("office"), 0, "%d messages" % (len(TEXTS) + 2))
-    until(lambda: not postfix.queue(), what="Postfix's queue to be empty")
+    postfix.emptied()
     check(dovecot, USER, TEXTS + [LARGE, both])
     check(dovecot, "other@example.com", [both])
 
@@ -50,7 +50,7 @@ def test_postfix_is_told(t):
     t.configure(t.provider(source=join), {"lmtp": dovecot.socket},
                 soft_bounce=True)
     t.fetch("office", status=75)
-    until(lambda: "deferred (host" in postfix.log(), what="the deferral")
+    postfix.logged(r"deferred \(host")
     assert postfix.queue() and not dovecot.mail(USER)
     # the bounce itself goes to the relay host, and so to us
     t.configure(t.provider(source=join), {"lmtp": dovecot.socket})

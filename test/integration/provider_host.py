@@ -183,12 +183,6 @@ class ProviderHost:
     def send(self, rcpts, text, sender="sender@remote.example"):
         self.postfix.send(sender, rcpts, text)
 
-    def keeps(self, count=1):
-        """Waits until Postfix has tried so many messages and found nobody here. What
-        it has not tried yet goes to the next caller without a flush."""
-        until(lambda: str(self.postfix.queue()).count('"deferred"') == count, 60,
-              "%d messages that Postfix keeps" % count)
-
     # A customer
 
     def account(self, name="office", **keys):

@@ -113,7 +113,8 @@ def test_mail_that_the_customer_defers(t):
     service.stop()
     assert took > 4, "five tries in %.1f s" % took
     assert tries() <= host.log().count(" login user=")
-    assert "451 4.2.2" in host.postfix.log() and host.postfix.queue()
+    host.postfix.logged(r"451 4\.2\.2")
+    host.postfix.keeps()
 
 
 def test_postfix_is_restarted_while_a_customer_is_held(t):
@@ -141,10 +142,10 @@ def test_three_thousand_messages(t):
     subprocess.run([source, "-s", "5", "-m", "3000", "-f", "s@remote.example",
                     "-t", USER, "127.0.0.1:%d" % host.postfix.open_port],
                    check=True)
-    until(lambda: "421 4.3.2" in host.postfix.log(), what="the queue")
+    host.postfix.keeps(3000)
     service = Service(t)
     until(lambda: len(local.messages) >= 3000, 120, "all messages")
-    until(lambda: not host.postfix.queue(), 60, "an empty queue")
+    host.postfix.emptied()
     service.stop()
     assert len(local.messages) == 3000
     assert len(host.logged("turn-end")) <= 3

@@ -97,12 +97,12 @@ def queue_up(host, count, lines=3):
              for n in range(count)]
     for text in texts:
         host.send([USER], text)
-    host.keeps(count)
+    host.postfix.keeps(count)
     return texts
 
 
 def assert_done(host, office, texts):
-    until(lambda: not host.postfix.queue(), 120, "an empty queue")
+    host.postfix.emptied(120)
     office.over = True
     wrong = mail.same(office.came(), texts)
     assert wrong is None, (wrong, host.log())
@@ -158,7 +158,7 @@ def test_a_reply_that_comes_late(t):
     go_on.set()
     restart(host)
     assert_done(host, office, texts)
-    assert "its time" in host.postfix.log()
+    host.postfix.logged("its time")
 
 
 def test_the_gate_is_killed(t):
@@ -197,7 +197,7 @@ def test_a_customer_that_hangs_does_not_hold_up_a_stop(t):
     assert time.monotonic() - begun > 30, "it did not wait for the reply"
     host.logged("turn-end", "did not reply in the time a stop leaves")
     host.start()
-    until(lambda: not host.postfix.queue(), 60, "an empty queue")
+    host.postfix.emptied()
     assert mail.same(office.came(), texts * 2) is None
 
 

@@ -64,8 +64,7 @@ def assert_sent(server, office, subject):
         raise AssertionError("%s; the server: %s; the office: %s" % (
             why, server.postfix.log()[-1500:], office.logs())) from None
     assert b"Subject: " + subject.encode() in text, text
-    until(lambda: re.search(r"sasl_method=\S+, sasl_username=office",
-                            server.postfix.log()), what="the login in Postfix' log")
+    server.postfix.logged(r"sasl_method=\S+, sasl_username=office")
     assert PASSWORD.encode() not in text
 
 
@@ -79,8 +78,7 @@ def impostor(t, office):
 def until_called(server):
     """Until the office has called and gone; others have, too, to see whether the
     server is there."""
-    until(lambda: re.search(r"disconnect from \S*\[%s\]" % re.escape(OFFICE),
-                            server.postfix.log()), what="the end of the office's call")
+    server.postfix.logged(r"disconnect from \S*\[%s\]" % re.escape(OFFICE))
 
 
 def assert_kept(server):
@@ -222,7 +220,7 @@ def fetch_both_ways(t, server, office, subject, online):
     os.makedirs(office.path("/var/lib/odmr-agent"))
     text = mail.message("hello from the world")
     server.host.send([USER], text)
-    until(lambda: server.host.postfix.queue(), what="the queue")
+    server.host.postfix.keeps()
     assert_kept(server)
     out = office.shell("/root/odmr-agent -c /etc/odmr-agent.yaml fetch office")
     assert "1 message" in out, out

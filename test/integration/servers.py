@@ -11,6 +11,7 @@ import grp
 import os
 import pwd
 import random
+import re
 import shutil
 import signal
 import socket
@@ -114,7 +115,6 @@ def answers(address):
         return False
 
 
-def write(path, text):
 def listens(address):
     """Whether somebody can connect there. The file of a socket is there before."""
     family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
@@ -123,6 +123,7 @@ def listens(address):
         return sock.connect_ex(address) == 0
 
 
+def write(path, text):
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
     return path
@@ -387,8 +388,21 @@ class Postfix:
 
     def queue(self):
         """The queued messages, one JSON object each; none: there are none."""
-        # It lists one folder after the other, and misses what is moved meanwhile.
-        return self._listed() or self._listed()
+        # It lists one folder after the other, and misses what is moved meanwhile:
+        # from deferred to incoming, then to active.
+        return self._listed() or self._listed() or self._listed()
+
+    def emptied(self, seconds=60):
+        """Waits until nothing is queued. A message is for a while after its
+        recipient has it."""
+        until(lambda: not self.queue(), seconds, "an empty queue of Postfix")
+
+    def keeps(self, count=1, seconds=60):
+        """Waits until Postfix has tried so many messages and found nobody. What it
+        has not tried yet goes to the next caller without a flush; what it is
+        just trying is not flushed."""
+        until(lambda: str(self.queue()).count('"deferred"') == count, seconds,
+              "%d messages that Postfix keeps" % count)
 
     def _listed(self):
         done = subprocess.run(["/usr/sbin/postqueue", "-c", self.folder, "-j"],
@@ -396,12 +410,19 @@ class Postfix:
         return done.stdout.decode().splitlines()
 
     def log(self):
+        """What is written by now: its programs hand their lines to another one, and
+        go on. For what must be there: logged()."""
         try:
             with open(os.path.join(self.folder, "log"), encoding="utf-8",
                       errors="replace") as file:
                 return file.read()
         except FileNotFoundError:
             return ""
+
+    def logged(self, pattern, seconds=20):
+        """Waits for something in the log; the match."""
+        return until(lambda: re.search(pattern, self.log()), seconds,
+                     "%r in the log of Postfix" % pattern)
 
     def mail(self, user):
         return mail.maildir(os.path.join(self.folder, "mail", user))
