@@ -166,7 +166,7 @@ def test_password_of_one_who_is_logged_in(t, words, stdin):
     idle.close()
     host.set_passwords()
     host.postfix.keeps()
-    t.configure(accounts={"office": host.account()})
+    t.configure(accounts={"office": host.account(drain=False)})
     t.fetch("office")
     t.assert_mail(USER, mail.message("not for the thief"))
 
