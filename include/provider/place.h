@@ -9,6 +9,7 @@
 #define ODMR_PROVIDER_PLACE_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -34,6 +35,7 @@ struct place {
 	_Atomic int64_t heard; /* clock_ms() of the last octet, turned */
 	_Atomic uint64_t to_customer, from_customer; /* octets, turned */
 	_Atomic uint32_t failed_logins;
+	_Atomic bool waits_after_login; /* a wrong one, for its answer */
 };
 
 /* So many free ones, shared with processes forked afterwards. Dies without

@@ -101,8 +101,11 @@ end_login(struct desk *desk, enum provider_login login,
 	}
 	log_login(desk, login, err);
 	if (login == PROVIDER_LOGIN_BAD) {
-		atomic_fetch_add(&desk->options->place->failed_logins, 1);
+		struct place *place = desk->options->place;
+		atomic_fetch_add(&place->failed_logins, 1);
+		atomic_store(&place->waits_after_login, true);
 		(void)deadline_wait(pause, -1, 0);
+		atomic_store(&place->waits_after_login, false);
 	}
 	provider_logged_in(desk->engine, login);
 	if (desk->account != NULL)

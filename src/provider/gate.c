@@ -176,8 +176,6 @@ move_calls(struct gate *gate, const struct provider_config *before)
 		} else {
 			gate->seats[account].holder = (long)i;
 		}
-		if (call->account != NOBODY && account == NOBODY)
-			gate->strangers++;
 		call->account = account;
 	}
 }
@@ -256,11 +254,11 @@ reap_desk(struct gate *gate)
 	int status;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (WIFSIGNALED(status))
+		bool told = gate_end_call(gate, pid);
+		if (WIFSIGNALED(status) && !told)
 			log_say(CONFIG_LOG_ERROR, NULL, "died",
 			    "the process of a connection died of signal %d",
 			    WTERMSIG(status));
-		gate_end_call(gate, pid);
 	}
 }
 

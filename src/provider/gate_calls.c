@@ -234,7 +234,6 @@ on_logged_in(struct gate *gate, long call, uint32_t account)
 	    account >= gate->config->accounts_count)
 		return;
 	gate->calls[call].account = (long)account;
-	gate->strangers--;
 	gate->totals.logins++;
 	gate_set_state(gate, call, PLACE_READY);
 	limit_calls_of(gate, (long)account);
@@ -377,11 +376,10 @@ gate_start_call(struct gate *gate, int fd, bool implicit_tls,
 	gate->calls[call] = (struct call){
 	    .pid = pid, .desk = ends[0], .account = NOBODY, .from = *from};
 	place->pid = pid;
-	gate->strangers++;
 	gate_set_state(gate, call, PLACE_DIALOGUE);
 }
 
-void
+bool
 gate_end_call(struct gate *gate, pid_t pid)
 {
 	for (size_t i = 0; i < gate->calls_max; i++) {
@@ -391,19 +389,19 @@ gate_end_call(struct gate *gate, pid_t pid)
 		/* What it said last may still be unread. */
 		(void)gate_take_notes(gate, (long)i);
 		long account = call->account;
-		if (account == NOBODY)
-			gate->strangers--;
+		bool told = call->leaving;
 		if (call->desk >= 0)
 			close(call->desk);
 		gate_add_totals(&gate->totals, &gate->places[i]);
 		*call = (struct call){.pid = 0};
 		gate_set_state(gate, (long)i, PLACE_FREE);
 		if (account == NOBODY)
-			return;
+			return told;
 		if (gate->seats[account].waiter == (long)i)
 			gate->seats[account].waiter = NOBODY;
 		if (gate->seats[account].holder == (long)i)
 			vacate(gate, account);
-		return;
+		return told;
 	}
+	return false;
 }

@@ -254,19 +254,6 @@ turn_away(const struct gate *gate, int fd, bool implicit_tls)
 		inner_refuse(fd, gate->config->hostname, "is busy");
 }
 
-static void
-refuse_crowd(struct gate *gate, int fd, bool implicit_tls, const char *peer)
-{
-	unsigned long others;
-
-	if (gate_may_log(&gate->crowded, &others))
-		log_say(CONFIG_LOG_WARNING, NULL, "crowded",
-		    "a connection from %s was refused: too many that are not"
-		    " logged in (%lu more before)",
-		    peer, others);
-	turn_away(gate, fd, implicit_tls);
-}
-
 /* The last descriptors are Postfix', or those who are held would have no mail
  * where too many are. */
 static bool
@@ -279,29 +266,25 @@ has_descriptors(const struct gate *gate)
 	return used < gate->descriptors_max;
 }
 
-/* One network of IPv6 is one customer's; of IPv4 an address is. */
-static bool
-same_source(const struct in6_addr *a, const struct in6_addr *b)
-{
-	size_t len = IN6_IS_ADDR_V4MAPPED(a) ? 16 : 8;
-
-	return memcmp(a, b, len) == 0;
-}
-
 /* Strangers must not keep customers out: neither many from one address, nor
  * many in all. */
 static bool
-is_crowded(const struct gate *gate, const struct in6_addr *from)
+is_let_in(struct gate *gate, const struct in6_addr *from, const char *peer)
 {
-	size_t same = 0;
+	enum gate_crowd crowd = gate_crowd_for(gate, from);
+	bool room = crowd == GATE_CROWD_NONE;
+	unsigned long others;
 
-	for (size_t i = 0; i < gate->calls_max; i++)
-		if (gate->calls[i].pid != 0 &&
-		    gate->calls[i].account == NOBODY &&
-		    same_source(&gate->calls[i].from, from))
-			same++;
-	return same >= gate->config->max_per_address ||
-	       gate->strangers >= gate->config->max_connections;
+	if (crowd == GATE_CROWD_ALL)
+		room = gate_crowd_make_room(gate);
+	if (crowd != GATE_CROWD_NONE && gate_may_log(&gate->crowded, &others))
+		log_say(CONFIG_LOG_WARNING, NULL, "crowded",
+		    "too many connections are not logged in: one from %s %s"
+		    " (%lu more before)",
+		    peer,
+		    room ? "took the place of an older one" : "was refused",
+		    others);
+	return room;
 }
 
 void
@@ -324,8 +307,8 @@ gate_accept(struct gate *gate, const struct listener *listener)
 		return;
 	}
 	read_end(&address, &here);
-	if (is_crowded(gate, &there.address)) {
-		refuse_crowd(gate, fd, listener->implicit_tls, there.text);
+	if (!is_let_in(gate, &there.address, there.text)) {
+		turn_away(gate, fd, listener->implicit_tls);
 		return;
 	}
 	if (!has_descriptors(gate)) {

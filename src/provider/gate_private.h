@@ -1,9 +1,9 @@
 /*
  * gate_private - what the sources of provider/gate share.
  *
- * gate.c has the loop, gate_listen.c the sockets, gate_calls.c the processes of
- * customers and who has an account's place, gate_status.c and gate_metrics.c
- * what others read of it.
+ * gate.c has the loop, gate_listen.c the sockets, gate_crowd.c who is let in
+ * where many come, gate_calls.c the processes of customers and who has an
+ * account's place, gate_status.c and gate_metrics.c what others read of it.
  */
 #ifndef ODMR_PROVIDER_GATE_PRIVATE_H
 #define ODMR_PROVIDER_GATE_PRIVATE_H
@@ -34,8 +34,8 @@ struct call {
 	pid_t pid; /* 0: free */
 	int desk; /* our end of note_pair(); -1: the desk has closed its own */
 	long account; /* NOBODY before the login */
-	/* It was told to end, for a newer call or a newer configuration: what
-	 * it still says does not count. */
+	/* It was told to end, for a newer call or a newer configuration, or
+	 * was killed for a crowd: what it still says does not count. */
 	bool leaving;
 	struct in6_addr from; /* for the limit of one address */
 };
@@ -78,7 +78,6 @@ struct gate {
 	size_t calls_room; /* of both, for any configuration */
 	size_t calls_max; /* those beyond were never used */
 	rlim_t descriptors_max; /* RLIMIT_NOFILE */
-	size_t strangers; /* calls that are not logged in */
 	struct seat *seats; /* one for each account */
 	struct table table; /* of the same accounts */
 	struct totals totals;
@@ -87,6 +86,13 @@ struct gate {
 	bool stopping;
 	bool changed; /* since the status was written */
 	int64_t status_next; /* clock_ms() before which it is not written */
+};
+
+/* Where too many are not logged in. */
+enum gate_crowd {
+	GATE_CROWD_NONE,
+	GATE_CROWD_ADDRESS, /* max_per_address, at that of the newest */
+	GATE_CROWD_ALL, /* max_connections */
 };
 
 /* Binds all of them; those that systemd hands over are taken. Errors:
@@ -103,14 +109,23 @@ void gate_accept(struct gate *gate, const struct listener *listener);
 /* Postfix. */
 void gate_accept_inner(struct gate *gate);
 
+/* Which limit one more from that address would exceed. */
+enum gate_crowd gate_crowd_for(
+    const struct gate *gate, const struct in6_addr *from);
+/* Who leaves first of those who are not logged in; NOBODY: none may. */
+long gate_crowd_leaver(const struct gate *gate);
+/* Ends one of them for a newer one. false: none may leave. */
+bool gate_crowd_make_room(struct gate *gate)
+    __attribute__((warn_unused_result));
+
 void gate_set_state(struct gate *gate, long call, enum place_state state);
 /* Starts a process for the customer at fd, which is taken. */
 void gate_start_call(struct gate *gate, int fd, bool implicit_tls,
     const struct in6_addr *from, const char *peer, const char *local);
 /* What the process of a call says; false: it is gone. */
 bool gate_take_notes(struct gate *gate, long call);
-/* The process has ended. */
-void gate_end_call(struct gate *gate, pid_t pid);
+/* The process has ended. Returns whether it was told to. */
+bool gate_end_call(struct gate *gate, pid_t pid);
 /* Those who wait for a turned call that has fallen silent. Returns clock_ms()
  * of the next look, INT64_MAX where nobody waits. */
 int64_t gate_look_at_waiters(struct gate *gate);

@@ -4,6 +4,7 @@ odmr-provider beside a real Postfix, called by the agent, and by customers who
 are none.
 """
 import os
+import socket
 
 import mail
 from provider_host import Customer, ProviderHost
@@ -128,6 +129,34 @@ def test_strangers(t):
     three.ask("ATRN example.org,shop.example", 450)
     three.ask("MAIL FROM:<a@example.org>", 502)
     three.ask("QUIT", 221)
+
+
+def stranger(host, number):
+    """Connects from 127.0.0.NUMBER, and says nothing."""
+    sock = socket.create_connection(("127.0.0.1", host.port), 20,
+                                    ("127.0.0.%d" % number, 0))
+    sock.settimeout(60)
+    return sock
+
+
+def test_strangers_who_stay_keep_no_customer_out(t):
+    """All places are those of people who say nothing. A customer comes in, and one
+    of the address that has most of them has to leave; not he who waits after a
+    wrong password."""
+    host = ProviderHost(t, max_connections=4, max_per_address=3, hold="0s", settle="1s")
+    patient = [stranger(host, 7), stranger(host, 8)]
+    many = [stranger(host, 9), stranger(host, 9)]
+    for sock in patient + many:
+        assert sock.recv(100).startswith(b"220"), "a greeting"
+    t.configure(accounts={"office": host.account()})
+    t.expect(t.fetch("office"), 0, "no mail")
+    assert many[0].recv(100) == b"", "the oldest of the same address is still there"
+    host.logged("crowded", "from 127.0.0.1 took the place of an older one")
+    for sock in patient + many[1:]:
+        sock.sendall(b"NOOP\r\n")
+        assert sock.recv(100).startswith(b"250"), "one too many had to leave"
+        sock.close()
+    assert "died" not in host.log(), host.log()
 
 
 def test_wrong_password(t):

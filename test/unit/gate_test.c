@@ -85,7 +85,6 @@ call_in(struct host *host, int call)
 	host->gate.calls[call] = (struct call){
 	    .pid = FIRST_PID + call, .desk = ends[0], .account = NOBODY};
 	host->desks[call] = ends[1];
-	host->gate.strangers++;
 }
 
 static void
@@ -273,10 +272,10 @@ a_desk_dies_with_a_connection_on_its_way(void **state)
 	int postfix = connect_postfix(host, OFFICE);
 	close(host->desks[0]);
 	host->desks[0] = -1;
-	gate_end_call(&host->gate, FIRST_PID);
+	assert_false(gate_end_call(&host->gate, FIRST_PID));
 	assert_int_equal(recv(postfix, &octet, 1, 0), 0);
 	assert_int_equal(host->seats[OFFICE].holder, NOBODY);
-	assert_int_equal(host->gate.strangers, 0);
+	assert_int_equal(gate_crowd_leaver(&host->gate), NOBODY);
 	close(postfix);
 	hold(host, 1);
 	hears(host, 1, NOTE_HOLDS);
@@ -347,9 +346,7 @@ what_a_call_says_that_was_told_to_end(void **state)
 	say(host, 0, NOTE_ASKS, 0);
 	assert_int_equal(host->gate.calls[0].account, NOBODY);
 	assert_int_equal(host->seats[SHOP].holder, NOBODY);
-	assert_int_equal(host->gate.strangers, 1);
-	gate_end_call(&host->gate, FIRST_PID);
-	assert_int_equal(host->gate.strangers, 0);
+	assert_true(gate_end_call(&host->gate, FIRST_PID));
 	free_host(host);
 }
 
@@ -367,7 +364,7 @@ nonsense_of_a_desk(void **state)
 	say(host, 0, NOTE_LOGGED_IN, OFFICE);
 	say(host, 0, NOTE_LOGGED_IN, SHOP);
 	assert_int_equal(host->gate.calls[0].account, OFFICE);
-	assert_int_equal(host->gate.strangers, 0);
+	assert_int_equal(gate_crowd_leaver(&host->gate), NOBODY);
 	assert_int_equal(send(host->desks[0], "x", 1, 0), 1);
 	assert_false(gate_take_notes(&host->gate, 0));
 	free_host(host);
@@ -391,6 +388,66 @@ idle_calls_of_one_account_are_few(void **state)
 	log_in(host, 5, SHOP);
 	hears_nothing(host, 0);
 	hears_nothing(host, 5);
+	free_host(host);
+}
+
+/* A stranger who came so many seconds ago, from 2001:db8:0:N::1. */
+static void
+stranger(struct host *host, int call, int network, int64_t seconds)
+{
+	call_in(host, call);
+	host->gate.calls[call].from =
+	    (struct in6_addr){.s6_addr = {0x20, 0x01, 0x0d, 0xb8, 0, 0, 0,
+				  (uint8_t)network, [15] = (uint8_t)call}};
+	host->gate.places[call].since = clock_unix_ms() - seconds * 1000;
+}
+
+static void
+of_strangers_the_oldest_of_the_most_crowded_network_leaves(void **state)
+{
+	struct host *host = new_host();
+
+	(void)state;
+	assert_int_equal(gate_crowd_leaver(&host->gate), NOBODY);
+	stranger(host, 0, 1, 50); /* alone, as customers come */
+	stranger(host, 1, 2, 10);
+	stranger(host, 2, 2, 20);
+	stranger(host, 3, 3, 5);
+	stranger(host, 4, 3, 1);
+	log_in(host, 5, OFFICE);
+	assert_int_equal(gate_crowd_leaver(&host->gate), 2);
+	/* Who waits after a wrong password may not cut that short. */
+	atomic_store(&host->gate.places[2].waits_after_login, true);
+	assert_int_equal(gate_crowd_leaver(&host->gate), 3);
+	/* Who is on his way out is there no more. */
+	host->gate.calls[3].leaving = true;
+	assert_int_equal(gate_crowd_leaver(&host->gate), 0);
+	free_host(host);
+}
+
+static void
+a_crowd_is_of_one_network_or_of_all(void **state)
+{
+	struct host *host = new_host();
+	struct in6_addr from = {
+	    .s6_addr = {0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 2, [15] = 9}};
+
+	(void)state;
+	config.max_per_address = 2;
+	config.max_connections = 4;
+	stranger(host, 0, 2, 1);
+	stranger(host, 1, 1, 1);
+	assert_int_equal(gate_crowd_for(&host->gate, &from), GATE_CROWD_NONE);
+	stranger(host, 2, 2, 1);
+	assert_int_equal(
+	    gate_crowd_for(&host->gate, &from), GATE_CROWD_ADDRESS);
+	from.s6_addr[7] = 3;
+	assert_int_equal(gate_crowd_for(&host->gate, &from), GATE_CROWD_NONE);
+	stranger(host, 3, 4, 1);
+	assert_int_equal(gate_crowd_for(&host->gate, &from), GATE_CROWD_ALL);
+	/* A reload sends away many, who call again at once. */
+	host->gate.calls[3].leaving = true;
+	assert_int_equal(gate_crowd_for(&host->gate, &from), GATE_CROWD_NONE);
 	free_host(host);
 }
 
@@ -428,6 +485,9 @@ main(void)
 	    cmocka_unit_test(what_a_call_says_that_was_told_to_end),
 	    cmocka_unit_test(nonsense_of_a_desk),
 	    cmocka_unit_test(idle_calls_of_one_account_are_few),
+	    cmocka_unit_test(
+		of_strangers_the_oldest_of_the_most_crowded_network_leaves),
+	    cmocka_unit_test(a_crowd_is_of_one_network_or_of_all),
 	    cmocka_unit_test(strangers_fill_no_disk),
 	};
 
