@@ -9,6 +9,7 @@ import time
 
 import mail
 from network import Network
+from patience import slowest
 from provider_host import ProviderHost
 from service import Service
 from stage import until, waits
@@ -63,7 +64,7 @@ def test_nat_forgets_held_customers(t):
     until(lambda: t.mail(USER)[1:] and logins(host, "shop") > before[1],
           KEPT_ALIVE + 30, "the message and a new call of both")
     took = time.monotonic() - begun
-    limit = KEPT_ALIVE + 10 * t.slowness()
+    limit = KEPT_ALIVE + 10 * slowest()
     run = service.stop()
     assert took < limit, "it took %.1f s" % took
     assert " error " not in run.err, run
@@ -112,7 +113,7 @@ def test_nat_forgets_before_a_reply(t):
     until(lambda: logins(host) > before, 2 * KEPT_ALIVE, "a new call")
     took = time.monotonic() - begun
     host.postfix.emptied()
-    limit = KEPT_ALIVE + 10 * t.slowness()
+    limit = KEPT_ALIVE + 10 * slowest()
     service.stop()
     assert took < limit, "it took %.1f s" % took
     assert len(local.messages) == 1, "nothing comes twice"

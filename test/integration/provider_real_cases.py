@@ -12,7 +12,7 @@ import threading
 import time
 
 import mail
-from patience import slowness
+from patience import slowest
 from provider_cases import USER, listening
 from provider_host import ProviderHost
 from servers import answers, Skip, until
@@ -48,8 +48,8 @@ def smtp(port, sender, rcpts, text):
 def at_once(times, usual):
     """So many seconds are usual; one may have met with a pause of the machine, but
     none has waited for the next try of Postfix or of the agent."""
-    assert sorted(times)[len(times) // 2] < usual * slowness(), times
-    assert max(times) < 20 * usual * slowness(), times
+    assert sorted(times)[len(times) // 2] < usual * slowest(), times
+    assert max(times) < 20 * usual * slowest(), times
 
 
 def test_the_story(t):

@@ -15,6 +15,7 @@ import time
 import dovecot_config
 import mail
 from doubles import Local, Transactions
+from patience import slowest
 from provider_cases import USER, listening
 from provider_host import Customer, ProviderHost
 from servers import Process, Skip, ended, listens, until
@@ -245,7 +246,7 @@ def test_an_idle_provider_ends_at_once(t):
     for _ in range(2):
         host.child.send_signal(signal.SIGTERM)
     assert ended(host.child, 60) == 0
-    assert time.monotonic() - begun < 30 * t.slowness(), host.log()
+    assert time.monotonic() - begun < 30 * slowest(), host.log()
     host.start()
     text = mail.message("pushed by the new program")
     host.held()

@@ -11,7 +11,7 @@ import time
 
 import mail
 from gate import Gate
-from patience import Patience, slowness
+from patience import Patience, slowest
 from service import Service
 from stage import PASSWORD, deliver, hello, one_message, rows, until, waits
 
@@ -85,7 +85,7 @@ def test_at_time(t):
     first = len(provider.sessions)
     until(lambda: seen and seen[-1] >= begun + ahead - 0.1, ahead + 20,
           "the session at 09:30")
-    assert seen[-1] < begun + ahead + 3 * slowness(), (begun, seen)
+    assert seen[-1] < begun + ahead + 3 * slowest(), (begun, seen)
     service.stop()
     assert len(provider.sessions) <= first + 2
 
@@ -320,7 +320,7 @@ def test_session_hangs(t):
                    seconds=100)
     assert time.monotonic() - begun >= 65
     assert patience.left()
-    assert len(other.sessions) > 40 / slowness()
+    assert len(other.sessions) > 40 / slowest()
     assert t.status("hanging")["exit_status"] == 70
     service.stop()
 

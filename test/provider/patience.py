@@ -4,7 +4,9 @@ patience - how long the tests wait, on whatever machine they run.
 
 A limit here is meant for a quiet machine and is there to end what hangs. When
 it is reached, a known piece of work is timed: where that takes ten times as
-long as it should, so may everything else, and the wait goes on.
+long as it should, so may everything else, and the wait goes on. What was once
+seen of the machine counts from then on: the time limits that the agent was given
+while it was slow are waited for when it is not any more.
 """
 import os
 import subprocess
@@ -14,6 +16,7 @@ import time
 WORK = 0.03  # seconds for work() on a quiet machine that is not fast
 STORED = 0.05  # likewise for stored()
 SLOWEST = 40  # beyond that nothing is worth a wait
+_seen = 1  # the slowest of this process
 
 
 def work():
@@ -41,8 +44,17 @@ def took(piece):
 def slowness():
     """How many times as long as on a quiet machine things take, now or over the
     last minute: 1 to SLOWEST."""
+    global _seen
     queued = os.getloadavg()[0] / len(os.sched_getaffinity(0))
-    return min(max(took(work) / WORK, took(stored) / STORED, queued, 1), SLOWEST)
+    now = min(max(took(work) / WORK, took(stored) / STORED, queued, 1), SLOWEST)
+    _seen = max(_seen, now)
+    return now
+
+
+def slowest():
+    """The same at its worst since this process began: for what was measured, or
+    is to be waited for."""
+    return max(slowness(), _seen)
 
 
 class Patience:
@@ -58,16 +70,16 @@ class Patience:
         end."""
         elapsed = time.monotonic() - self.begun
         if elapsed >= self.seconds * self._slowness:
-            self._slowness = max(self._slowness, slowness())
+            self._slowness = slowest()
         return max(0, self.seconds * self._slowness - elapsed)
 
     def elapsed(self):
         """Seconds since its begin, as on a quiet machine."""
-        return (time.monotonic() - self.begun) / slowness()
+        return (time.monotonic() - self.begun) / slowest()
 
     def renew(self):
         """Something has gone on: the wait begins anew."""
         self.begun = time.monotonic()
 
 
-__all__ = ["Patience", "slowness"]
+__all__ = ["Patience", "slowest", "slowness"]

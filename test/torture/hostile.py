@@ -14,7 +14,7 @@ import subprocess
 import threading
 import time
 
-from patience import slowness
+from patience import slowest
 from pool import Job
 from rig import Wrong, stage
 
@@ -320,8 +320,7 @@ def judge(case, place, run, seconds):
     most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     if most > MEMORY:
         raise Wrong("it took %d KiB of memory" % most)
-    if seconds > case.seconds and seconds > case.seconds * max(
-            place.slowness(), slowness()):
+    if seconds > case.seconds and seconds > case.seconds * slowest():
         raise Wrong("it took %.1f s: %r" % (seconds, run))
     shown = [run.out, run.err]
     state = place.path("state", "status", "office.json")

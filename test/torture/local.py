@@ -12,7 +12,7 @@ import time
 
 from held import LOCKSTEP, PIPELINED, PRDR
 from kills import unrecorded
-from patience import slowness
+from patience import slowest, slowness
 from pool import Job
 from rig import Rig, Wrong
 from stores import Untaken
@@ -159,7 +159,7 @@ def attempt(rig, point, tally, what, may_misunderstand=False):
         tally.counts["status %d" % status] += 1
         if status not in (0, 67, 75):
             raise Wrong("exit status %d" % status)
-        if point.max_seconds > LIMIT * max(pace, slowness()):
+        if point.max_seconds > LIMIT * slowest():
             raise Wrong("it took %.1f s" % point.max_seconds)
         rig.heal()
         lost = unrecorded(rig, point) if may_misunderstand else ()
