@@ -86,6 +86,15 @@ class Host:
     def pid(self):
         return self.system.shown(SERVICE, "MainPID")
 
+    def has_port(self):
+        """Whether the program listens: a stop gives up what systemd keeps."""
+        pid = self.pid()
+        ports = self.shell("awk '$4 == \"0A\" && $2 ~ /:016E$/ {print $10}' "
+                           "/proc/net/tcp /proc/net/tcp6").stdout.decode().split()
+        opened = self.shell("readlink /proc/%s/fd/*" % pid, None).stdout.decode()
+        assert ports, "nobody listens"
+        return any("socket:[%s]" % port in opened for port in ports)
+
     def journal(self):
         return self.system.journal(SERVICE, self.begun)
 
@@ -191,6 +200,7 @@ def test_provider_is_restarted_in_the_midst_of_a_message(place):
         restart = host.beginning("systemctl restart " + SERVICE)
         until(lambda: system.shown(SERVICE, "ActiveState") == "deactivating",
               what="the stop")
+        until(lambda: not host.has_port(), what="the old program to serve nobody new")
         caller = host.beginning("exec 3<>/dev/tcp/127.0.0.1/366; read -u 3 line; "
                                 "echo $line")
         assert host.pid() == before

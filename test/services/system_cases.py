@@ -137,10 +137,14 @@ class Setting:
         self.configure(delivery="{lmtp: /srv/test/slow}")
         return local, reached, go_on
 
-    def outcome(self, name="001"):
-        """What the provider, a process of its own, has noted of a message."""
-        with open(self.system.shared("held", name + ".json"), encoding="utf-8") as file:
-            return file.read()
+    def is_done(self, name="001"):
+        """Waits until the provider has noted that a message was accepted. That comes
+        after its customer has said so, and may be gone."""
+        def noted():
+            with open(self.system.shared("held", name + ".json"),
+                      encoding="utf-8") as file:
+                return '"250' in file.read()
+        self.until(noted, "the provider to know of message " + name)
 
     def arrived(self, count):
         self.until(lambda: len(self.dovecot.mail(USER)) >= count,
@@ -299,7 +303,7 @@ def test_service_stops_cleanly(place):
         until(lambda: setting.active(SERVICE) == "inactive", what="the end")
         assert system.shown(SERVICE, "Result") == "success"
         assert system.shown(SERVICE, "ExecMainStatus") == "0"
-        until(lambda: '"250' in setting.outcome(), what="the provider to know it")
+        setting.is_done()
 
 
 def test_service_feeds_its_watchdog_and_is_started_anew(place):
