@@ -29,7 +29,7 @@ def test_mail_arrives(t, tls):
     t.expect(t.fetch("office"), 0, "%d messages" % (len(texts) + 1))
     t.assert_mail(USER, *texts, both)
     t.assert_mail(OTHER, both)
-    assert not exim.waiting(), exim.log()
+    exim.emptied()
     assert not exim.fates("**")
 
 
@@ -54,7 +54,8 @@ def test_deferred_message_waits(t, tls):
     t.fetch("office", status=75)
     for _ in range(10):
         t.expect(t.fetch("office"), 0, "no mail")
-    assert exim.waiting() == [USER] and not exim.fates("**")
+    exim.keeps(USER)
+    assert not exim.fates("**"), exim.log()
 
 
 # What becomes of each of three recipients: (at RCPT, at the end of the text)
@@ -107,7 +108,7 @@ def test_first_recipient_deferred(t):
     exim.send(["full@example.org", USER, OTHER], mail.message("for three"))
     for n in range(3):
         exim.send([USER], mail.message("for one %d" % n))
-    exim.configure({"lmtp": local.address}, provider_timeout="5s")
+    exim.configure({"lmtp": local.address}, provider_timeout=t.seconds(5))
 
     def rest():
         t.run("fetch", "office")
@@ -130,7 +131,7 @@ def test_nothing_stays(t, tls):
             exim.send([USER], text)
         texts += more
         t.expect(t.fetch("office"), 0, "3 messages")
-        assert not exim.waiting(), exim.log()
+        exim.emptied()
     t.assert_mail(USER, *texts)
 
 
@@ -147,6 +148,7 @@ def test_one_domain_in_a_message(t):
     for domain, left in (("example.org", [OTHER]), ("example.com", [])):
         exim.configure(domains=[domain])
         t.expect(t.fetch("office"), 0, "1 message")
-        assert exim.waiting() == left and not exim.fates("**"), exim.log()
+        exim.keeps(*left)
+        assert not exim.fates("**"), exim.log()
     for user in (USER, OTHER):
         t.assert_mail(user, text)

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 
 import mail
-from servers import TOP, Process, Skip, answers, free_port, started, write
+from servers import TOP, Process, Skip, answers, free_port, started, until, write
 from stage import DOMAINS, PASSWORD
 
 EXIM = os.path.join(TOP, "build", "exim-atrn")
@@ -150,6 +150,18 @@ class EximProvider:
         lines = [line.strip() for line in done.stdout.decode().split("\n")]
         return sorted(line for line in lines
                       if line.rpartition("@")[2] in DOMAINS and " " not in line)
+
+    def keeps(self, *rcpts):
+        """Waits until mail waits for these and nobody else: what was delivered does
+        so for a while after the connection is over."""
+        try:
+            until(lambda: self.waiting() == sorted(rcpts), what="Exim's queue")
+        except AssertionError as why:
+            raise AssertionError("%s: %s; %s" % (
+                why, self.waiting(), self.log())) from None
+
+    def emptied(self):
+        self.keeps()
 
     def fates(self, mark):
         """Recipients whom the log marks so: "=>" delivered, "**" bounced, "=="
