@@ -65,13 +65,24 @@ class Server:
         except OSError:
             pass
         self.listener.close()
-        if self.path and os.path.exists(self.path):
+        if not self.path:
+            self.keep_port()
+        elif os.path.exists(self.path):
             os.unlink(self.path)
         for sock in self._open:
             try:
                 sock.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
+
+    def keep_port(self):
+        """Nobody is there, nor anybody else: another case could get this port."""
+        self.listener = socket.socket()
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            self.listener.bind(("127.0.0.1", self.port))
+        except OSError:
+            pass  # it came first
 
 
 class Local(Server):
