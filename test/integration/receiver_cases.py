@@ -873,7 +873,7 @@ def test_refused_data_in_the_pipe(t):
         line.expect(250)
         goodbye(line)
 
-    t.configure(t.provider(script), {"lmtp": local.address, "timeout": t.seconds(3)})
+    t.configure(t.provider(script), {"lmtp": local.address, "timeout": t.seconds(20)})
     t.fetch("office")
     [(_, rcpts, text)] = local.messages
     assert len(rcpts) == 2 and b"RCPT" not in text
