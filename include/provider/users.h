@@ -30,11 +30,16 @@ struct users_secret {
 
 enum users_result {
 	USERS_FOUND,
-	USERS_UNKNOWN,
+	USERS_UNKNOWN, /* the secret is invented */
 	USERS_FAILED, /* err: the file cannot be read, or the line is wrong */
 };
 
-/* Looks for the line of a user. Errors: ERROR_CONFIG, ERROR_SYSTEM. */
+/* Before processes are forked that are to invent the same secrets. They are made
+ * from key_file, so that they stay the same over restarts. */
+void users_prepare(const char *key_file);
+/* Looks for the line of a user. The secret of one that there is not is nobody's,
+ * of a kind that others in the file have, and the same for the same name: an
+ * exchange with it tells nothing. Errors: ERROR_CONFIG, ERROR_SYSTEM. */
 enum users_result users_find(const char *path, const char *user,
     struct users_secret *secret, struct error *err)
     __attribute__((warn_unused_result));
@@ -51,11 +56,6 @@ enum users_verdict {
 enum users_verdict users_check(const struct users_secret *secret,
     const char *password, size_t len, struct error *err)
     __attribute__((warn_unused_result));
-/* Before processes are forked that are to invent the same keys. */
-void users_prepare(void);
-/* Keys for a user that there is not: the same for the same name as long as the
- * program runs, and nobody's. */
-void users_invent(struct scram_keys *keys, const char *user);
 /*
  * Sets, or with password NULL removes, the user's line; all others stay as they
  * are. The file is written whole and renamed, mode 0640. false: nothing was

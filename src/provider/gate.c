@@ -126,7 +126,7 @@ set_up(struct gate *gate, struct error *err)
 	const struct provider_config *config = gate->config;
 
 	prctl(PR_SET_DUMPABLE, 0);
-	users_prepare();
+	users_prepare(config->tls_key_file);
 	raise_limit(gate);
 	/* For any configuration that a reload may bring: the places are shared
 	 * with the processes. The kernel gives what is used. */

@@ -14,20 +14,21 @@
 #include <unistd.h>
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/decimal.h"
 #include "base/mem.h"
 #include "base/whole_file.h"
+#include "users_private.h"
 
 enum {
-	NEW_SALT = 16, /* octets, as RFC 5802 examples have */
 	NAME_LONGEST = SCRAM_USER_MAX,
 	/* Above what `passwd` writes and anybody would wait for. */
 	ITERATIONS_MAX = 10000000,
+	/* Of a password that crypt(3) takes in every C library; longer ones
+	 * fail from 256 or 512 octets on. */
+	CRYPT_CERTAIN = 255,
 };
 
 static const char scheme[] = "SCRAM-SHA-256$";
@@ -81,9 +82,8 @@ read_users(const char *path, struct buf *content, struct error *err)
 	return result;
 }
 
-/* The next line of what is left, without its end; NULL: none. */
-static const char *
-next_user_line(const char **rest, const char *end, size_t *len)
+const char *
+users_next_line(const char **rest, const char *end, size_t *len)
 {
 	const char *line = *rest;
 
@@ -106,6 +106,12 @@ is_line_of(const char *line, size_t len, const char *user)
 
 	return users_name_is_valid(user) && len > name &&
 	       memcmp(line, user, name) == 0 && line[name] == ':';
+}
+
+bool
+users_is_line(const char *line, size_t len)
+{
+	return len > 0 && *line != '#' && memchr(line, ':', len) != NULL;
 }
 
 /*
@@ -151,8 +157,8 @@ parse_keys(char *text, struct scram_keys *keys)
 	       stored == SCRAM_KEY && server == SCRAM_KEY;
 }
 
-static bool
-parse_secret(const char *text, size_t len, struct users_secret *secret)
+bool
+users_parse_secret(const char *text, size_t len, struct users_secret *secret)
 {
 	size_t prefix = sizeof scheme - 1;
 
@@ -169,39 +175,45 @@ parse_secret(const char *text, size_t len, struct users_secret *secret)
 	return parse_keys(copy + prefix, &secret->keys);
 }
 
+/* Looks for the line of a user. */
+static enum users_result
+find_in(const struct buf *content, const char *path, const char *user,
+    struct users_secret *secret, struct error *err)
+{
+	const char *rest = buf_data(content), *line;
+	const char *end = rest + buf_len(content);
+	size_t name = strlen(user) + 1, len;
+	unsigned number = 0;
+
+	while ((line = users_next_line(&rest, end, &len)) != NULL) {
+		number++;
+		if (!is_line_of(line, len, user))
+			continue;
+		if (users_parse_secret(line + name, len - name, secret))
+			return USERS_FOUND;
+		error_set(err, ERROR_CONFIG,
+		    "%s, line %u: this is neither a line of"
+		    " `odmr-provider passwd` nor a hash of crypt(3)",
+		    path, number);
+		return USERS_FAILED;
+	}
+	return USERS_UNKNOWN;
+}
+
 enum users_result
 users_find(const char *path, const char *user, struct users_secret *secret,
     struct error *err)
 {
-	enum users_result result = USERS_UNKNOWN;
+	enum users_result result = USERS_FAILED;
 	struct buf content;
-	unsigned number = 0;
-	size_t len;
 
 	buf_init(&content, USERS_FILE_MAX);
-	if (read_users(path, &content, err) == WHOLE_FILE_READ) {
-		const char *rest = buf_data(&content), *line;
-		const char *end = rest + buf_len(&content);
-		while (result == USERS_UNKNOWN &&
-		       (line = next_user_line(&rest, end, &len)) != NULL) {
-			size_t name = strlen(user) + 1;
-			number++;
-			if (!is_line_of(line, len, user))
-				continue;
-			result = USERS_FOUND;
-			if (!parse_secret(line + name, len - name, secret)) {
-				error_set(err, ERROR_CONFIG,
-				    "%s, line %u: this is neither a line of"
-				    " `odmr-provider passwd` nor a hash of"
-				    " crypt(3)",
-				    path, number);
-				result = USERS_FAILED;
-			}
-		}
-	} else {
+	if (read_users(path, &content, err) == WHOLE_FILE_READ)
+		result = find_in(&content, path, user, secret, err);
+	else
 		error_prefix(err, "%s", path);
-		result = USERS_FAILED;
-	}
+	if (result == USERS_UNKNOWN)
+		users_invent(secret, user, &content);
 	buf_wipe(&content);
 	buf_clear(&content);
 	return result;
@@ -228,7 +240,9 @@ check_hash(
 	explicit_bzero(&data, sizeof data);
 	explicit_bzero(copy, len);
 	free(copy);
-	if (failed)
+	/* What is too long for it is nobody's password: told from others, it
+	 * would tell a guesser who has a hash. */
+	if (failed && len <= CRYPT_CERTAIN)
 		return USERS_UNSURE;
 	return same ? USERS_RIGHT : USERS_WRONG;
 }
@@ -251,35 +265,6 @@ users_check(const struct users_secret *secret, const char *password, size_t len,
 	return same ? USERS_RIGHT : USERS_WRONG;
 }
 
-/* What invented keys are made from. */
-static unsigned char chance[SCRAM_KEY];
-static bool has_chance;
-
-void
-users_prepare(void)
-{
-	if (!has_chance && getrandom(chance, sizeof chance, 0) == sizeof chance)
-		has_chance = true;
-}
-
-void
-users_invent(struct scram_keys *keys, const char *user)
-{
-	unsigned char digest[SCRAM_KEY];
-
-	users_prepare();
-	memset(keys, 0, sizeof *keys);
-	keys->iterations = SCRAM_ITERATIONS;
-	keys->salt_len = NEW_SALT;
-	if (HMAC(EVP_sha256(), chance, sizeof chance,
-		(const unsigned char *)user, strlen(user), digest,
-		NULL) == NULL)
-		return;
-	memcpy(keys->salt, digest, NEW_SALT);
-	/* Nobody has a key whose digest this is. */
-	memcpy(keys->stored, digest, SCRAM_KEY);
-}
-
 /*
  * Writing
  */
@@ -288,7 +273,7 @@ static bool
 put_user_line(
     struct buf *out, const char *user, const char *password, size_t len)
 {
-	unsigned char salt[NEW_SALT];
+	unsigned char salt[USERS_NEW_SALT];
 	char shown[3][BASE64_SIZE(SCRAM_KEY)];
 	struct scram_keys keys;
 
@@ -312,7 +297,7 @@ put_others(struct buf *out, const struct buf *content, const char *user)
 	const char *end = rest + buf_len(content);
 	size_t len;
 
-	while ((line = next_user_line(&rest, end, &len)) != NULL)
+	while ((line = users_next_line(&rest, end, &len)) != NULL)
 		if (!is_line_of(line, len, user) &&
 		    (!buf_append(out, line, len) || !buf_append(out, "\n", 1)))
 			return false;

@@ -160,20 +160,16 @@ static enum verify_result
 judge_password(struct verify *verify, const char *password, size_t len,
     enum provider_login *login, struct error *err)
 {
-	struct users_secret secret = {.has_keys = true};
+	struct users_secret secret;
 
 	enum users_result found = users_find(
 	    verify->options.config->users_file, verify->user, &secret, err);
 	if (found == USERS_FAILED)
 		return done(verify, login, PROVIDER_LOGIN_LATER);
-	if (found == USERS_UNKNOWN) {
-		secret.has_keys = true;
-		users_invent(&secret.keys, verify->user);
-	}
 	enum users_verdict verdict = users_check(&secret, password, len, err);
 	note_stored(verify, &secret);
 	explicit_bzero(&secret, sizeof secret);
-	if (verdict == USERS_UNSURE)
+	if (verdict == USERS_UNSURE && found == USERS_FOUND)
 		return done(verify, login, PROVIDER_LOGIN_LATER);
 	return done(verify, login,
 	    verdict == USERS_RIGHT && found == USERS_FOUND
@@ -233,12 +229,10 @@ take_scram_first(struct verify *verify, const char *text, size_t len,
 	    verify->options.config->users_file, verify->user, &secret, err);
 	if (found == USERS_FAILED)
 		return done(verify, login, PROVIDER_LOGIN_LATER);
+	verify->known = found == USERS_FOUND;
 	/* A hash of crypt(3) has no keys; PLAIN does for such a user. */
-	verify->known = found == USERS_FOUND && secret.has_keys;
-	if (found == USERS_FOUND && !secret.has_keys)
+	if (!secret.has_keys)
 		return done(verify, login, PROVIDER_LOGIN_UNABLE);
-	if (!verify->known)
-		users_invent(&secret.keys, verify->user);
 	buf_reset(out);
 	scram_server_challenge(verify->scram, &secret.keys, out);
 	note_stored(verify, &secret);

@@ -21,6 +21,10 @@
 #define GOOD PROVIDER_LOGIN_GOOD
 #define BAD  PROVIDER_LOGIN_BAD
 #define ODD  PROVIDER_LOGIN_MALFORMED
+#define OLD_KEYS                                                               \
+	"old:SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$"                     \
+	"WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:"                        \
+	"wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=\n"
 /* "secret" */
 #define HASH "$5$saltstring$C3o4O1TC6aRHF4FI.QSZMXtHbaj2gSXr4sUc/3NcUi."
 
@@ -173,15 +177,16 @@ two_who_set_at_the_same_time(void **state)
 static void
 an_invented_user_is_the_same_in_each_process(void **state)
 {
-	struct scram_keys keys, other;
+	struct users_secret keys, other;
 	int ends[2];
 
 	(void)state;
-	users_prepare();
+	write_file("");
+	users_prepare(NULL);
 	assert_int_equal(pipe(ends), 0);
 	for (int i = 0; i < 2; i++)
 		if (fork() == 0) {
-			users_invent(&keys, "nobody");
+			(void)!find("nobody", &keys);
 			_exit(write(ends[1], &keys, sizeof keys) < 0);
 		}
 	assert_int_equal(read(ends[0], &keys, sizeof keys), sizeof keys);
@@ -189,10 +194,69 @@ an_invented_user_is_the_same_in_each_process(void **state)
 	while (wait(NULL) > 0)
 		continue;
 	assert_memory_equal(&keys, &other, sizeof keys);
-	users_invent(&other, "nobody2");
-	assert_memory_not_equal(keys.salt, other.salt, keys.salt_len);
+	assert_int_equal(find("nobody2", &other), USERS_UNKNOWN);
+	assert_memory_not_equal(
+	    keys.keys.salt, other.keys.salt, keys.keys.salt_len);
 	close(ends[0]);
 	close(ends[1]);
+}
+
+/* Or a hash in place of keys, and another number of iterations, would tell who
+ * there is. */
+static void
+an_invented_user_is_of_a_kind_that_others_are(void **state)
+{
+	enum { NAMES = 400 };
+	int hashes = 0, old = 0, new = 0;
+	struct users_secret secret;
+	char user[16];
+
+	(void)state;
+	write_file("# x\n\na:" HASH "\nb:" HASH "\n" OLD_KEYS);
+	set("new", "geheim");
+	for (int i = 0; i < NAMES; i++) {
+		snprintf(user, sizeof user, "guess%d", i);
+		assert_int_equal(find(user, &secret), USERS_UNKNOWN);
+		hashes += !secret.has_keys;
+		old += secret.has_keys && secret.keys.iterations == 4096;
+		new += secret.has_keys &&secret.keys.iterations == 10000;
+	}
+	assert_int_equal(hashes + old + new, NAMES);
+	assert_in_range(hashes, NAMES / 4, NAMES * 3 / 4);
+	assert_in_range(old, NAMES / 10, NAMES / 2);
+	assert_in_range(new, NAMES / 10, NAMES / 2);
+}
+
+/* A number would be told by whoever calls before and after a restart. */
+static void
+an_invented_user_is_the_same_after_a_restart(void **state)
+{
+	struct users_secret before, after;
+	char key_file[80];
+	int ends[2];
+
+	(void)state;
+	snprintf(key_file, sizeof key_file, "%s/key", folder);
+	FILE *file = fopen(key_file, "w");
+	assert_non_null(file);
+	fputs("a key", file);
+	fclose(file);
+	write_file("");
+	assert_int_equal(pipe(ends), 0);
+	for (int i = 0; i < 2; i++)
+		if (fork() == 0) {
+			users_prepare(key_file);
+			(void)!find("nobody", &before);
+			_exit(write(ends[1], &before, sizeof before) < 0);
+		}
+	assert_int_equal(read(ends[0], &before, sizeof before), sizeof before);
+	assert_int_equal(read(ends[0], &after, sizeof after), sizeof after);
+	while (wait(NULL) > 0)
+		continue;
+	assert_memory_equal(&before, &after, sizeof before);
+	close(ends[0]);
+	close(ends[1]);
+	unlink(key_file);
 }
 
 /*
@@ -293,6 +357,22 @@ mechanisms(void **state)
 	}
 }
 
+/* crypt(3) fails at it, and whoever has a hash would be told from others. */
+static void
+a_password_longer_than_any(void **state)
+{
+	char text[1024] = "\0hash\0";
+	const char *responses[] = {text};
+	size_t lens[] = {sizeof text};
+
+	(void)state;
+	memset(text + 6, 'x', sizeof text - 6);
+	write_file("hash:" HASH "\n");
+	assert_int_equal(exchange("PLAIN", responses, lens, 1), BAD);
+	memcpy(text + 1, "nobo", 4);
+	assert_int_equal(exchange("PLAIN", responses, lens, 1), BAD);
+}
+
 /* The challenge of a user that there is not tells nothing. */
 static void
 an_unknown_user_is_challenged_like_any(void **state)
@@ -366,7 +446,10 @@ main(void)
 	    cmocka_unit_test(a_bad_line_is_named),
 	    cmocka_unit_test(setting_keeps_the_others),
 	    cmocka_unit_test(two_who_set_at_the_same_time),
+	    cmocka_unit_test(an_invented_user_is_the_same_after_a_restart),
 	    cmocka_unit_test(an_invented_user_is_the_same_in_each_process),
+	    cmocka_unit_test(an_invented_user_is_of_a_kind_that_others_are),
+	    cmocka_unit_test(a_password_longer_than_any),
 	    cmocka_unit_test(mechanisms),
 	    cmocka_unit_test(an_unknown_user_is_challenged_like_any),
 	    cmocka_unit_test(what_is_listed),
