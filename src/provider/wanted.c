@@ -43,6 +43,9 @@ static const struct {
 	"Postfix has no way to the customers"},
     {WANTED_OPTION, SERVICE "/smtp_tls_security_level", "none",
 	"the inner connection does not speak TLS"},
+    /* "yes" in main.cf for a relay host at port 465. */
+    {WANTED_OPTION, SERVICE "/smtp_tls_wrappermode", "no",
+	"the inner connection does not speak TLS"},
     {WANTED_OPTION, SERVICE "/smtp_sasl_auth_enable", "no",
 	"customers are sent a login"},
     {WANTED_OPTION, SERVICE "/smtp_fallback_relay", "",

@@ -36,6 +36,24 @@ def test_mail_that_waits(t):
     host.postfix.emptied()
 
 
+def test_main_cf_of_one_who_sends_through_a_relay_host(t):
+    """TLS from the first octet and a login, as port 465 of a relay host wants them,
+    are nothing for customers."""
+    host = ProviderHost(t, hold="0s", main_cf="""
+        smtp_tls_security_level = encrypt
+        smtp_tls_wrappermode = yes
+        smtp_sasl_auth_enable = yes
+        smtp_sasl_password_maps = static:relay:password
+        """.replace("        ", ""))
+    text = mail.message("past the relay host")
+    host.send([USER], text)
+    host.postfix.keeps(1)
+    t.configure(accounts={"office": host.account()})
+    t.expect(t.fetch("office"), 0, "1 message")
+    t.assert_mail(USER, text)
+    host.postfix.emptied()
+
+
 def test_no_mail(t):
     """453 once Postfix has had its time."""
     host = ProviderHost(t, hold="0s")
