@@ -5,7 +5,30 @@
 #include "protocol/sender.h"
 #include "protocol/status.h"
 
-/* The first that ends all, or else the first, is what somebody should hear. */
+/*
+ * 55x with words about our host may be one mailbox's, a list for the house
+ * alone, and a syntax that it does not like one address'. Login, TLS, order of
+ * commands and "no mail here" are no message's.
+ */
+static enum complaint_weight
+weigh(const struct sender_complaint *heard)
+{
+	int code = heard->reply.code;
+
+	if (heard->meaning != MEANING_ESTRANGED)
+		return COMPLAINT_SET_UP;
+	return code / 10 == 55 || code == 500 || code == 501 || code == 504
+		   ? COMPLAINT_HOST
+		   : COMPLAINT_ALL;
+}
+
+void
+complaint_begin(struct complaint *complaint)
+{
+	complaint->counted = false;
+}
+
+/* The first of the heaviest is what somebody should hear. */
 void
 complaint_hear(struct complaint *complaint, struct sender *sender)
 {
@@ -14,11 +37,16 @@ complaint_hear(struct complaint *complaint, struct sender *sender)
 
 	if (!sender_complains(sender, &heard))
 		return;
-	bool ends_all = heard.meaning == MEANING_ESTRANGED;
-	if (complaint->estranged != 0 || (complaint->made && !ends_all))
+	enum complaint_weight weight = weigh(&heard);
+	if (weight == COMPLAINT_HOST && !complaint->counted) {
+		complaint->counted = true;
+		/* What ends the session is told as its end, too. */
+		if (++complaint->messages == COMPLAINT_MESSAGES_MAX)
+			complaint->weight = COMPLAINT_NONE;
+	}
+	if (weight <= complaint->weight)
 		return;
-	complaint->estranged = ends_all ? heard.reply.code : 0;
-	complaint->made = true;
+	complaint->weight = weight;
 	error_set(&complaint->error, ERROR_LOCAL,
 	    "the local server answered %s with: %s; %s", heard.step,
 	    status_format(&heard.reply, reply, sizeof reply),
@@ -34,14 +62,16 @@ complaint_lost(struct complaint *complaint, const struct error *why)
 }
 
 /*
- * 55x with words about our host may be one mailbox's, a list for the house
- * alone: a service that has accepted others in this session does accept us.
+ * Whoever has accepted others in this session does accept us, and a session
+ * that ended at the first message that is refused so would end there each time:
+ * it is the one that has waited longest.
  */
 bool
 complaint_is_estranged(const struct complaint *complaint)
 {
-	return complaint->estranged != 0 &&
-	       !(complaint->estranged / 10 == 55 && complaint->welcome);
+	return complaint->weight == COMPLAINT_ALL ||
+	       (complaint->weight == COMPLAINT_HOST && !complaint->welcome &&
+		   complaint->messages >= COMPLAINT_MESSAGES_MAX);
 }
 
 bool

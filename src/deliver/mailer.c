@@ -120,6 +120,7 @@ mailer_begin(struct delivery *delivery, const struct envelope *envelope)
 	mailer->text_waits = false;
 	mailer->begun = false;
 	mailer->told = false;
+	complaint_begin(&mailer->complaint);
 	rcpts_reset(&mailer->queue);
 	rcpts_reset(&mailer->refused);
 }

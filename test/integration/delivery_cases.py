@@ -1318,9 +1318,6 @@ def test_one_leg_goes_away(t, reply):
 # Replies that are no word on a recipient
 
 @rows(("login wanted", "MAIL", "530 5.7.0 Must issue a STARTTLS command first"),
-      ("parameters", "MAIL", "555 5.5.4 Unsupported option: SIZE=100"),
-      ("our host", "MAIL", "554 5.7.1 <h[127.0.0.1]>: Client host rejected: Access denied"),
-      ("our host at RCPT", "RCPT", "554 5.7.1 <h[127.0.0.1]>: Client host rejected: Access denied"),
       ("order", "RCPT", "503 5.5.1 Error: need MAIL command"),
       ("no mail service", "DATA", "521 5.3.2 No mail here"),
       ("command", "DATA", "502 5.5.1 Not implemented"),
@@ -1349,6 +1346,49 @@ def test_reply_about_us(t, verb, reply):
         assert re.search("let it accept|lmtp or smtp", run.err), run
         assert not local.messages
         assert reply.split(":")[0] in t.status()["error"], t.status()
+
+
+HOST_REJECTED = "554 5.7.1 <h[127.0.0.1]>: Client host rejected: Access denied"
+
+
+@rows(("a list for the house", "RCPT", HOST_REJECTED),
+      ("a sender for the house", "MAIL", HOST_REJECTED),
+      ("a parameter", "MAIL", "555 5.5.4 Unsupported option: SIZE=100"),
+      ("a syntax", "RCPT", "501 5.5.4 Invalid arguments"))
+def test_one_message_that_is_not_for_us(t, verb, reply):
+    """It is the oldest that the provider has, so that it is the first of each
+    session: nobody is bounced, and all other mail comes nevertheless."""
+    def answer(server, _key):
+        return reply if "<all@" in server.commands[-1] else None
+
+    local = t.local(answers={verb: answer})
+    source = t.folder_source(("all@r.example", ["all@example.org"], TEXT),
+                             ("s@r.example", [USER], TEXT))
+    t.configure(t.provider(source=source), {"lmtp": local.address})
+    for _ in range(2):
+        source.retry()
+        run = t.fetch("office", status=75)
+        assert "answered %s with: %s" % (verb, reply[:20]) in run.err, run
+        assert [rcpts for _, rcpts, _ in local.messages] == [[USER]], run
+
+
+@rows(("at MAIL", "MAIL"), ("at RCPT", "RCPT"))
+def test_host_that_is_refused_for_all(t, verb):
+    """The session ends when that is certain."""
+    local = t.local(answers={verb: lambda *_: HOST_REJECTED})
+
+    def script(line):
+        hello(line)
+        for _ in range(100):
+            line.command("MAIL FROM:<s@r.example>", 250)
+            line.command("RCPT TO:<user@example.org>", "451 4.3.5")
+        line.command("MAIL FROM:<s@r.example>", "421")
+        line.wait_end()
+
+    t.configure(t.provider(script), {"lmtp": local.address})
+    run = t.fetch("office", status=75)
+    assert "let it accept mail from this host" in run.err, run
+    assert HOST_REJECTED.split(":", 1)[0] in t.status()["error"], t.status()
 
 
 def test_reply_about_the_set_up(t):
