@@ -100,6 +100,10 @@ void history_clear(struct history *history);
  */
 void history_add(struct history *history, struct session_result *result);
 
+/* A provider that holds may send what was deferred, or cut the connection, at
+ * each call: it is not called again at once after such a session. */
+bool history_asks_for_pause(const struct session_result *result);
+
 /*
  * A time that cannot be, in the future or of a clock that was not set yet,
  * counts as now: what is measured from it begins anew, or a clock that ran

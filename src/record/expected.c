@@ -17,8 +17,7 @@ expected_next(const struct config_account *account,
 	    .hold_until = now + history_hold_left(history, now),
 	    .more = history->last.more,
 	    .listens = history->holds,
-	    .pauses = history->last.outcome == SESSION_DEFERRED ||
-		      history->last.untidy,
+	    .pauses = history_asks_for_pause(&history->last),
 	    .random = UINT32_MAX / 2, /* half of each delay */
 	};
 

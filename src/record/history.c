@@ -13,6 +13,9 @@
 #include "protocol/sasl.h"
 #include "schedule/retry.h"
 
+/* A connection that lasted longer was waited on for mail. */
+enum { SHORT_MS = 30 * 1000 };
+
 void
 history_init(struct history *history)
 {
@@ -201,6 +204,13 @@ history_add(struct history *history, struct session_result *result)
 	if (history->since == 0)
 		history->since = result->started;
 	history->any = true;
+}
+
+bool
+history_asks_for_pause(const struct session_result *result)
+{
+	return result->outcome == SESSION_DEFERRED ||
+	       (result->untidy && result->elapsed < SHORT_MS);
 }
 
 static void

@@ -200,7 +200,7 @@ task_end(struct task *task, const struct config *config,
 
 	task->running = false;
 	task->listening = 0;
-	task->pauses = result->outcome == SESSION_DEFERRED || result->untidy;
+	task->pauses = history_asks_for_pause(result);
 	task->ended = *now;
 	task->more = result->more;
 	task->failed = failure_of(result);

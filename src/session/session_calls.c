@@ -111,10 +111,14 @@ no_mail(struct session *s, bool doubtful)
 
 /* The connection ended before the first MAIL. */
 static enum step
-nothing_came(struct session *s, const struct serve_result *served)
+nothing_came(
+    struct session *s, const struct serve_result *served, int64_t waited)
 {
 	if (served->end != RECEIVER_QUIT)
-		session_note_untidy(s);
+		session_note_untidy(s, false);
+	/* Who holds turns for mail; this one would be called without end. */
+	if (waited < CALL_HELD_MS)
+		s->history.holds = false;
 	/* Why did it turn, when it has nothing to send? */
 	return no_mail(s, true);
 }
@@ -146,7 +150,7 @@ failed_turned(
 /* Whether to call again after a turned connection. */
 static enum step
 after_turn(struct session *s, const struct serve_result *served,
-    const struct before *before)
+    const struct before *before, int64_t waited)
 {
 	bool progress = progress_of(s) > before->progress;
 	bool answered = answers_of(s) > before->answers;
@@ -159,7 +163,7 @@ after_turn(struct session *s, const struct serve_result *served,
 		return failed_turned(s, served, progress);
 	s->silent = false;
 	if (!served->mail_seen)
-		return nothing_came(s, served);
+		return nothing_came(s, served, waited);
 	s->result->mail_seen = true;
 	/* Where the provider holds, the next call waits for new mail, and is a
 	 * session of its own: what follows a session follows this mail now. */
@@ -212,7 +216,7 @@ serve_call(struct session *s, struct call_result *call)
 		s->mail_end = clock_ms();
 		s->dropped = served.end != RECEIVER_QUIT;
 	}
-	return after_turn(s, &served, &before);
+	return after_turn(s, &served, &before, call->waited);
 }
 
 /*
@@ -251,17 +255,18 @@ note_answer(struct session *s, const struct customer_outcome *outcome,
 }
 
 /*
- * Nobody failed: the wait for mail was long, and ended with the connection or
- * by a signal. But one that ends at once, as where the provider dies of ATRN or
- * something on the way cuts it, is no wait in which mail could have come.
+ * Nobody failed: the wait for mail ended with the connection or by a signal. But
+ * without a reply nobody knows whether mail could have come: the provider may
+ * have died of ATRN, or a proxy cuts what takes a minute. A long wait is worth no
+ * word, since routers forget; the alarm hears of it where no reply ever comes.
  */
 static enum step
 let_go(
     struct session *s, const struct customer_outcome *outcome, int64_t waited)
 {
 	s->left = stop_requested();
-	if (!s->left && waited < CALL_HELD_MS)
-		session_note_untidy(s);
+	if (!s->left)
+		session_note_untidy(s, waited >= CALL_HELD_MS);
 	log_say(CONFIG_LOG_DEBUG, s->account->name, "listening", "%s",
 	    outcome->error.text);
 	return STEP_END;

@@ -103,15 +103,15 @@ session_log_call(struct session *s, const struct call_result *call)
 }
 
 void
-session_note_untidy(struct session *s)
+session_note_untidy(struct session *s, bool quiet)
 {
 	if (s->tally.finals > 0)
 		return;
 	s->result->untidy = true;
 	/* Of some it is known that they do so with nothing to send. */
-	log_say(s->history.untidy_proven > 0 ? CONFIG_LOG_DEBUG
-					     : CONFIG_LOG_WARNING,
-	    s->account->name, "untidy",
+	quiet |= s->history.untidy_proven > 0;
+	log_say(quiet ? CONFIG_LOG_DEBUG : CONFIG_LOG_WARNING, s->account->name,
+	    "untidy",
 	    "the provider ended the connection without QUIT, and sent no mail");
 }
 

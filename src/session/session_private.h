@@ -70,8 +70,8 @@ void session_count(struct session *s);
 void session_tell_progress(struct session *s);
 
 /* The provider ended the connection without a word, where it brought no mail
- * before. */
-void session_note_untidy(struct session *s);
+ * before. quiet: that is nothing to tell people of. */
+void session_note_untidy(struct session *s, bool quiet);
 /* What a call came to, up to the turn. */
 void session_log_call(struct session *s, const struct call_result *call);
 void session_log_end(const struct session *s);

@@ -100,7 +100,9 @@ judge_mail(struct standing *standing, const struct history *history)
 	else if (refused_domains(history) > 0)
 		judge(standing, STANDING_WATCH,
 		    "Mail is fetched, but not for every domain.");
-	else if (history->untidy_in_a_row > 0)
+	/* A router that forgets a wait for mail is none of that. */
+	else if (history->untidy_in_a_row >
+		 (history->holds ? HISTORY_UNTIDY_MAX : 0))
 		judge(standing, STANDING_WATCH,
 		    "The provider ends each connection without a word.");
 	else if (history->holds)

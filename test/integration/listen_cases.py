@@ -4,15 +4,25 @@ The agent at a provider that holds its reply to ATRN until it has mail.
 """
 import os
 import signal
+import time
 
 import mail
 from provider_host import ProviderHost
 from run_cases import moment
 from service import Service
-from stage import until, waits
+from stage import ago, goodbye, hello, rows, until, waits
 
 USER = "user@example.org"
 HELD = 30  # seconds after which the agent knows that the provider holds
+
+
+def one_after_hello(line):
+    hello(line)
+    goodbye(line)
+
+
+def ends(line):
+    line.expect(220)
 
 
 def listen(t, host, **keys):
@@ -136,6 +146,46 @@ def test_cut_at_each_atrn(t):
     assert status["last_success"] == success and status["holds"], status
     service.stop()
     assert len(provider.sessions) == 2, "one call by hand, one by `run`"
+
+
+@rows(("QUIT", one_after_hello), ("cut", ends))
+def test_turned_at_once_for_nothing(t, script):
+    """A provider that took its time once, but turns whenever it is called, does
+    not hold: it is called as the schedule says, and not again and again."""
+    provider = t.provider(*[script] * 50, replies={"ATRN": [b"453 None"]})
+    t.configure(provider, every="1h", jitter="0s")
+    t.fetch("office")
+    t.change_status(holds=True)
+    service = Service(t)
+    service.logged("info office: schedule", "next=")
+    status = until(lambda: t.status()["next"] and t.status(), what="the next time")
+    assert moment(status["next"]) - moment(status["ended"]) >= 3000, status
+    assert not status["holds"], status
+    service.stop()
+    assert len(provider.sessions) == 2, "one call by hand, one by `run`"
+
+
+@waits
+def test_no_reply_to_atrn_ever(t):
+    """Something before the provider cuts each wait after a minute, as a proxy
+    whose server hangs: that is no provider that holds, and the alarm rings."""
+    def hang(_session, _argument):
+        time.sleep(HELD + 1)
+        return b""
+
+    provider = t.provider(replies={"ATRN": [b"453 None", hang, b"453 None"]})
+    t.configure(provider, alarm_command="echo >>" + t.path("alarms"))
+    t.fetch("office")
+    success = ago(3)
+    t.change_status(last_success=success, since=ago(30))
+    run = t.fetch("office")
+    assert "error office: alarm: since " in run.err, run
+    assert "warning" not in run.err, "one wait that ended so is no warning"
+    assert os.path.exists(t.path("alarms"))
+    assert t.status()["last_success"] == success
+    assert t.run("status").status == 75
+    t.fetch("office")
+    assert t.run("status").status == 0, "a reply ends it"
 
 
 @waits
