@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,6 +21,7 @@
 #include "deliver/delivery.h"
 #include "protocol/address.h"
 #include "protocol/envelope.h"
+#include "remove_tree.h"
 
 enum { KIT_RCPTS = 1000, KIT_PATIENCE_MS = 60 * 1000, KIT_STOP_MS = 100 };
 
@@ -65,20 +65,13 @@ kit_setup(void **state)
 }
 
 static inline int
-kit_remove(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	return remove(path);
-}
-
-static inline int
 kit_teardown(void **state)
 {
 	struct kit *kit = *state;
 
 	if (kit->delivery != NULL)
 		kit->delivery->ops->free(kit->delivery);
-	nftw(kit->folder, kit_remove, 16, FTW_DEPTH | FTW_PHYS);
+	remove_tree(kit->folder);
 	free(kit->recipients);
 	free(kit->rcpts);
 	free(kit);

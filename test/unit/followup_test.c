@@ -26,6 +26,7 @@
 #include "read_text.h"
 #include "record/history.h"
 #include "record/status_file.h"
+#include "remove_tree.h"
 #include "session/session.h"
 #include "tell/online.h"
 #include "tell/ping.h"
@@ -56,14 +57,8 @@ make_folder(void **state)
 static int
 remove_folder(void **state)
 {
-	pid_t pid = fork();
-
 	(void)state;
-	if (pid == 0) {
-		execlp("rm", "rm", "-rf", folder, (char *)NULL);
-		_exit(1);
-	}
-	waitpid(pid, NULL, 0);
+	remove_tree(folder);
 	return 0;
 }
 

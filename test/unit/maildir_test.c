@@ -412,7 +412,7 @@ test_answers(void **state)
 		kit->delivery->ops->abort(kit->delivery);
 		/* carl is new to each of them. */
 		char *made = kit_join(kit->folder, "carl");
-		nftw(made, kit_remove, 16, FTW_DEPTH | FTW_PHYS);
+		remove_tree(made);
 		free(made);
 	}
 	expect_count(kit, "anna/new", 0);
@@ -746,7 +746,7 @@ test_disk_goes_away_in_a_session(void **state)
 			assert_int_equal(kit->answers[i].code, 451);
 		assert_true(kit->delivery->ops->gone(kit->delivery));
 		assert_int_equal(rmdir(base), 0);
-		nftw(away, kit_remove, 16, FTW_DEPTH | FTW_PHYS);
+		remove_tree(away);
 	}
 	free(away);
 	free(base);

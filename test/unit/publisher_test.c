@@ -21,6 +21,7 @@
 #include "record/history.h"
 #include "record/lock.h"
 #include "record/status_file.h"
+#include "remove_tree.h"
 #include "run/workers.h"
 #include "tell/log.h"
 
@@ -53,8 +54,6 @@ begin_test(void **state)
 static int
 end_test(void **state)
 {
-	pid_t pid = fork();
-
 	(void)state;
 	dup2(saved_stderr, STDERR_FILENO);
 	close(saved_stderr);
@@ -62,11 +61,7 @@ end_test(void **state)
 	if (lock >= 0)
 		close(lock);
 	lock = -1;
-	if (pid == 0) {
-		execlp("rm", "rm", "-rf", folder, (char *)NULL);
-		_exit(1);
-	}
-	waitpid(pid, NULL, 0);
+	remove_tree(folder);
 	return 0;
 }
 

@@ -28,6 +28,7 @@
 #include "record/history.h"
 #include "record/lock.h"
 #include "record/status_file.h"
+#include "remove_tree.h"
 #include "tell/log.h"
 
 /* Under valgrind on a busy machine a fork alone takes seconds. */
@@ -68,8 +69,6 @@ make_folder(void **state)
 static int
 remove_folder(void **state)
 {
-	pid_t pid = fork();
-
 	(void)state;
 	if (scheduler > 0) {
 		kill(scheduler, SIGKILL);
@@ -77,11 +76,7 @@ remove_folder(void **state)
 	}
 	scheduler = -1;
 	close(notify_fd);
-	if (pid == 0) {
-		execlp("rm", "rm", "-rf", folder, (char *)NULL);
-		_exit(1);
-	}
-	waitpid(pid, NULL, 0);
+	remove_tree(folder);
 	return 0;
 }
 
