@@ -1,5 +1,6 @@
 /*
- * lock - one session of an account at a time, in state_dir/lock/.
+ * lock - one session of an account at a time, and one writer of a file that is
+ * about all accounts, in state_dir/lock/.
  *
  * Held by an open descriptor, so that a process that dies gives it back.
  */
@@ -15,12 +16,16 @@ struct error;
 /* An account's, or another name without '/'; NAME_MAX is 255. */
 enum { LOCK_NAME_MAX = 220 };
 
+/* What the holder of an account's lock does. */
+extern const char lock_of_account[];
+
 /*
- * Takes the lock; closing the descriptor gives it back. deadline NULL does not
- * wait. Errors: ERROR_BUSY, another holds it; ERROR_LOCAL, the folder cannot be
- * used; ERROR_STOPPED.
+ * Takes the lock; closing the descriptor gives it back. holder says in a
+ * sentence who has it where another process does, for the error; deadline NULL
+ * does not wait. Errors: ERROR_BUSY, another holds it; ERROR_LOCAL, the folder
+ * cannot be used; ERROR_STOPPED.
  */
-int lock_take(const char *state_dir, const char *name,
+int lock_take(const char *state_dir, const char *name, const char *holder,
     const struct deadline *deadline, struct error *err)
     __attribute__((warn_unused_result));
 /*

@@ -16,6 +16,7 @@ enum { PUBLIC_FILE_MAX = 64 << 20 }; /* 10,000 accounts have 40 MB */
 
 struct public_file {
 	const char *lock_name; /* no account can have it */
+	const char *holder; /* who has it, as for lock_take() */
 	const char *too_large; /* what is wrong where format() fails */
 	/* From the status files. false: it is over PUBLIC_FILE_MAX. */
 	bool (*format)(const struct config *config, struct buf *text);

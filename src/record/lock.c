@@ -21,6 +21,9 @@ enum {
 	LOCK_DIGEST = 16, /* octets of a digest in a name */
 };
 
+const char lock_of_account[] =
+    "another process of odmr-agent is fetching it now";
+
 static int
 open_lock(const char *state_dir, const char *name, struct error *err)
 {
@@ -50,7 +53,7 @@ open_lock(const char *state_dir, const char *name, struct error *err)
 }
 
 int
-lock_take(const char *state_dir, const char *name,
+lock_take(const char *state_dir, const char *name, const char *holder,
     const struct deadline *deadline, struct error *err)
 {
 	int fd = open_lock(state_dir, name, err);
@@ -61,11 +64,10 @@ lock_take(const char *state_dir, const char *name,
 			error_set_errno(
 			    err, ERROR_LOCAL, errno, "cannot lock %s", name);
 		} else if (deadline == NULL || deadline_left(deadline) == 0) {
-			error_set(err, ERROR_BUSY,
-			    "another process of odmr-agent is fetching it now");
+			error_set(err, ERROR_BUSY, "%s", holder);
 		} else if (deadline_wait(&look, -1, 0) == DEADLINE_STOPPED) {
 			error_set(err, ERROR_STOPPED,
-			    "stopped while waiting for another session");
+			    "stopped while waiting: %s", holder);
 		} else {
 			continue;
 		}
@@ -99,7 +101,7 @@ lock_provider_is_held(
 	struct error err;
 
 	lock_provider_name(name, host, port, user);
-	int fd = lock_take(state_dir, name, NULL, &err);
+	int fd = lock_take(state_dir, name, "", NULL, &err);
 	if (fd >= 0)
 		close(fd);
 	return fd < 0 && err.class == ERROR_BUSY;

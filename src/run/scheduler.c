@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "run/scheduler.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -231,12 +232,13 @@ run_until_stopped(struct scheduler *scheduler)
 static bool
 take_lock(struct scheduler *scheduler, struct error *err)
 {
-	scheduler->lock =
-	    lock_take(scheduler_state_dir(scheduler), lock_name, NULL, err);
-	if (scheduler->lock < 0 && err->class == ERROR_BUSY)
-		error_set(err, ERROR_BUSY,
-		    "another `odmr-agent run` uses state_dir %s; stop it first",
-		    scheduler_state_dir(scheduler));
+	const char *state_dir = scheduler_state_dir(scheduler);
+	char holder[ERROR_TEXT_MAX];
+
+	snprintf(holder, sizeof holder,
+	    "another `odmr-agent run` uses state_dir %s; stop it first",
+	    state_dir);
+	scheduler->lock = lock_take(state_dir, lock_name, holder, NULL, err);
 	return scheduler->lock >= 0;
 }
 

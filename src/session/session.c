@@ -43,12 +43,15 @@ take_locks(struct session *s, struct error *err)
 	char name[LOCK_NAME_MAX];
 	struct deadline deadline = deadline_in(account->session_timeout, 0);
 
-	s->locks[0] = lock_take(s->config->state_dir, account->name, NULL, err);
+	s->locks[0] = lock_take(
+	    s->config->state_dir, account->name, lock_of_account, NULL, err);
 	if (s->locks[0] < 0)
 		return false;
 	lock_provider_name(name, account->provider.host, account->provider.port,
 	    account->user != NULL ? account->user : "");
-	s->locks[1] = lock_take(s->config->state_dir, name, &deadline, err);
+	s->locks[1] = lock_take(s->config->state_dir, name,
+	    "another session with the same user at this provider has not ended",
+	    &deadline, err);
 	return s->locks[1] >= 0;
 }
 

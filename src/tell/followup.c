@@ -116,7 +116,8 @@ note_alarm(const struct config *config, const struct config_account *account,
 {
 	struct deadline deadline = deadline_in(LOCK_MS, 0);
 	struct error err;
-	int lock = lock_take(config->state_dir, account->name, &deadline, &err);
+	int lock = lock_take(
+	    config->state_dir, account->name, lock_of_account, &deadline, &err);
 
 	/* The session that has it comes here, too. But what cannot be locked,
 	 * as on a disk that has become read-only, fails each session. */

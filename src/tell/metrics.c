@@ -283,6 +283,8 @@ metrics_write(const struct config *config, struct error *err)
 {
 	static const struct public_file file = {
 	    .lock_name = "metrics:",
+	    .holder = "another process of odmr-agent is writing metrics_file"
+		      " now",
 	    .too_large = "too many metrics",
 	    .format = format_metrics,
 	};

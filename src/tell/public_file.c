@@ -21,8 +21,8 @@ public_file_write(const struct public_file *file, const struct config *config,
 
 	if (path == NULL)
 		return true;
-	int lock =
-	    lock_take(config->state_dir, file->lock_name, &deadline, err);
+	int lock = lock_take(
+	    config->state_dir, file->lock_name, file->holder, &deadline, err);
 	if (lock < 0)
 		return false;
 	buf_init(&text, PUBLIC_FILE_MAX);

@@ -40,6 +40,8 @@ status_page_write(const struct config *config, struct error *err)
 {
 	static const struct public_file file = {
 	    .lock_name = "page:",
+	    .holder = "another process of odmr-agent is writing status_page"
+		      " now",
 	    .too_large = "the status page would be larger than 64 MB",
 	    .format = format_page,
 	};

@@ -135,7 +135,7 @@ hold(void)
 {
 	struct error err;
 
-	lock = lock_take(folder, "metrics:", NULL, &err);
+	lock = lock_take(folder, "metrics:", "", NULL, &err);
 	assert_true(lock >= 0);
 	workers_keep_private(pool, lock);
 	while (workers_published(pool) != WORKERS_PUBLISHING)

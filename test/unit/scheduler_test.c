@@ -401,7 +401,7 @@ start_holder(void)
 	pid_t pid = fork();
 	if (pid == 0) {
 		lock_provider_name(name, "odmr.example.net", 366, "me");
-		if (lock_take(folder, name, NULL, &err) >= 0 &&
+		if (lock_take(folder, name, "", NULL, &err) >= 0 &&
 		    write(ends[1], &byte, 1) == 1)
 			pause();
 		_exit(EX_SOFTWARE);
