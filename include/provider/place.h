@@ -23,6 +23,13 @@ enum place_state {
 	PLACE_TURNED,
 };
 
+/* Why a call that gets SIGTERM is to end. */
+enum place_end {
+	PLACE_STOP, /* the program ends */
+	PLACE_RELOAD, /* it knows the configuration of before */
+	PLACE_REMOVED, /* its account is gone from the configuration */
+};
+
 enum { PLACE_ADDRESS_SIZE = 64 };
 
 struct place {
@@ -31,6 +38,7 @@ struct place {
 	pid_t pid;
 	int64_t since; /* of this state, Unix ms */
 	char address[PLACE_ADDRESS_SIZE];
+	_Atomic enum place_end end; /* set before the signal */
 	/* Of the desk. */
 	_Atomic int64_t heard; /* clock_ms() of the last octet, turned */
 	_Atomic uint64_t to_customer, from_customer; /* octets, turned */

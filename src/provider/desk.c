@@ -12,6 +12,7 @@
 #include "desk_private.h"
 #include "net/stream.h"
 #include "provider/inner.h"
+#include "provider/place.h"
 #include "tell/log.h"
 
 enum {
@@ -62,6 +63,19 @@ desk_stop_with(struct desk *desk, const char *enhanced, const char *text)
 	status_set(
 	    &status, 421, enhanced, "%s %s", desk->config->hostname, text);
 	provider_stop(desk->engine, &status);
+}
+
+void
+desk_stop(struct desk *desk)
+{
+	static const char *const why[] = {
+	    [PLACE_STOP] = "is being stopped",
+	    [PLACE_RELOAD] = "has a new configuration; call again",
+	    [PLACE_REMOVED] = "has no account of this name any more",
+	};
+
+	desk_stop_with(
+	    desk, "4.3.2", why[atomic_load(&desk->options->place->end)]);
 }
 
 void
@@ -237,7 +251,7 @@ dialogue(struct desk *desk)
 			on_time(desk);
 			break;
 		case WAKE_STOP:
-			desk_stop_with(desk, "4.3.2", "is being stopped");
+			desk_stop(desk);
 			break;
 		}
 	}

@@ -289,7 +289,7 @@ desk_on_note(struct desk *desk)
 	case NOTE_NONE:
 		return;
 	case NOTE_GONE:
-		desk_stop_with(desk, "4.3.2", "is being stopped");
+		desk_stop(desk);
 		return;
 	case NOTE_READ:
 		take_note(desk, &note, fd);
@@ -310,17 +310,29 @@ note_held_moved(void *context, int side, uint64_t octets)
 	    side == 0 ? &place->from_customer : &place->to_customer, octets);
 }
 
+/* A turned connection outlives a reload, unless its account does not. */
+static const char *
+cause_of_stop(const struct desk *desk)
+{
+	return atomic_load(&desk->options->place->end) == PLACE_REMOVED
+		   ? "the account was removed from the configuration"
+		   : "this program is being stopped";
+}
+
 static void
 log_end_of_turn(const struct desk *desk, const struct join_result *result)
 {
+	static const char late[] =
+	    "; the customer did not reply in the time a stop leaves";
 	static const char *const ends[] = {
 	    [JOIN_FIRST_ENDED] = "the customer ended it",
 	    [JOIN_SECOND_ENDED] = "Postfix ended it",
 	    [JOIN_SILENT] = "nothing came from either side for too long",
 	    [JOIN_INTERRUPTED] = "a newer call of the account replaced it",
-	    [JOIN_STOPPED] = "this program is being stopped",
-	    [JOIN_CUT] = "the customer did not reply in the time a stop leaves",
+	    [JOIN_STOPPED] = "",
+	    [JOIN_CUT] = late,
 	};
+	bool stopped = result->end == JOIN_STOPPED || result->end == JOIN_CUT;
 	struct log_line line;
 
 	log_begin(&line, CONFIG_LOG_INFO, desk->account->name, "turn-end");
@@ -329,7 +341,8 @@ log_end_of_turn(const struct desk *desk, const struct join_result *result)
 		    result->failed_side == 0 ? "the customer" : "Postfix",
 		    result->error.text);
 	else
-		log_sentence(&line, "%s", ends[result->end]);
+		log_sentence(&line, "%s%s", stopped ? cause_of_stop(desk) : "",
+		    ends[result->end]);
 	log_number(&line, "to_customer", result->octets[1]);
 	log_number(&line, "from_customer", result->octets[0]);
 	log_end(&line);

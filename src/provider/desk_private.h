@@ -54,6 +54,8 @@ struct desk {
 struct deadline desk_last_wait(void);
 /* NULL before the login. */
 const char *desk_account_name(const struct desk *desk);
+/* 421 after a stop request, which says why there was one, and the end. */
+void desk_stop(struct desk *desk);
 /* 421 with our name and the text, and the end. */
 void desk_stop_with(struct desk *desk, const char *enhanced, const char *text);
 /* The connection is of no use any more. */

@@ -170,8 +170,10 @@ move_calls(struct gate *gate, const struct provider_config *before)
 			    gate, before->accounts[call->account].name);
 		if (account == NOBODY ||
 		    gate->places[i].state != PLACE_TURNED) {
-			kill(call->pid, SIGTERM);
-			call->leaving = true;
+			bool removed =
+			    account == NOBODY && call->account != NOBODY;
+			gate_stop_call(gate, (long)i,
+			    removed ? PLACE_REMOVED : PLACE_RELOAD);
 			account = NOBODY;
 		} else {
 			gate->seats[account].holder = (long)i;

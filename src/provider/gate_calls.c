@@ -71,6 +71,15 @@ dismiss(struct gate *gate, long call)
 		gate_set_state(gate, call, PLACE_READY);
 }
 
+/* What is under way may be finished: the desk knows what. */
+void
+gate_stop_call(struct gate *gate, long call, enum place_end end)
+{
+	atomic_store(&gate->places[call].end, end);
+	kill(gate->calls[call].pid, SIGTERM);
+	gate->calls[call].leaving = true;
+}
+
 bool
 gate_is_waiter(const struct gate *gate, long call)
 {

@@ -119,6 +119,8 @@ bool gate_crowd_make_room(struct gate *gate)
     __attribute__((warn_unused_result));
 
 void gate_set_state(struct gate *gate, long call, enum place_state state);
+/* A reload leaves no account for the call, or another configuration. */
+void gate_stop_call(struct gate *gate, long call, enum place_end end);
 /* Starts a process for the customer at fd, which is taken. */
 void gate_start_call(struct gate *gate, int fd, bool implicit_tls,
     const struct in6_addr *from, const char *peer, const char *local);

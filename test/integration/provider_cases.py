@@ -4,6 +4,7 @@ odmr-provider beside a real Postfix, called by the agent, and by customers who
 are none.
 """
 import os
+import re
 import socket
 
 import mail
@@ -235,6 +236,32 @@ def test_domain_that_postfix_does_not_know_yet(t):
     other.login()
     other.ask("ATRN new.example", 451)
     other.close()
+
+
+def test_account_is_removed(t):
+    """A reload sends its customers away, turned or not, and whoever reads the log
+    or the reply learns that it is not the program that ends."""
+    host = ProviderHost(t, accounts={"office": ["example.org"],
+                                     "shop": ["shop.example"],
+                                     "branch": ["branch.example"]})
+    office, shop, branch = host.customer(), host.customer(), host.customer()
+    office.login()
+    office.say("ATRN")
+    shop.login("shop")
+    shop.say("ATRN")
+    branch.login("branch")
+    until(host.is_held, what="the office to be held")
+    until(lambda: host.is_held("shop"), what="the shop to be held")
+    host.send([USER], mail.message("for the account that goes"))
+    assert office.reply()[-1].startswith("250"), "the connection is turned"
+    host.reload({"branch": ["branch.example"]})
+    host.logged("office: turn-end", "the account was removed")
+    assert re.match("421 4.3.2 .*no account of this name", shop.reply()[-1])
+    assert re.match("421 4.3.2 .*new configuration", branch.reply()[-1])
+    assert "being stopped" not in host.log(), host.log()
+    for customer in (office, shop, branch):
+        customer.close()
+    host.keeps()
 
 
 def test_table_of_before(t):
