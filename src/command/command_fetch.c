@@ -13,6 +13,7 @@
 #include "base/stop.h"
 #include "command/account_args.h"
 #include "command/command.h"
+#include "command/fetch_row.h"
 #include "config/config.h"
 #include "record/history.h"
 #include "record/history_json.h"
@@ -24,19 +25,13 @@
 #include "tell/log.h"
 #include "tell/summary.h"
 
-struct job {
-	const struct config_account *account;
-	int64_t begun; /* clock_ms() */
-	bool waiting, running;
-	struct session_result so_far;
-};
-
 struct fetch {
 	struct command_context *context;
 	struct workers *pool;
 	struct publisher publisher;
-	struct job *jobs; /* count of them, in the order of the fetch */
+	struct fetch_job *jobs; /* count of them, in the order of the fetch */
 	size_t count;
+	struct fetch_job *row; /* those of them that may be started */
 	bool named, json, live;
 	bool line_shown; /* the live line is on the terminal */
 	int status;
@@ -51,8 +46,9 @@ add_jobs(struct fetch *fetch, const struct account_args *args)
 	fetch->json = args->json;
 	for (size_t i = 0; i < args->count; i++)
 		if (args->named || args->accounts[i]->enabled)
-			fetch->jobs[fetch->count++] = (struct job){
-			    .account = args->accounts[i], .waiting = true};
+			fetch->jobs[fetch->count++] =
+			    (struct fetch_job){.account = args->accounts[i]};
+	fetch->row = fetch_row_make(fetch->jobs, fetch->count);
 }
 
 static void
@@ -68,13 +64,13 @@ static void
 show_live_line(struct fetch *fetch)
 {
 	struct session_result sum = {.messages = 0};
-	const struct job *one = NULL;
+	const struct fetch_job *one = NULL;
 	size_t running = 0;
 	int64_t begun = INT64_MAX;
 	char text[SUMMARY_SIZE];
 
 	for (size_t i = 0; i < fetch->count; i++) {
-		const struct job *job = &fetch->jobs[i];
+		const struct fetch_job *job = &fetch->jobs[i];
 		if (!job->running)
 			continue;
 		running++;
@@ -238,20 +234,22 @@ handle_end(struct fetch *fetch, const struct config_account *account,
 static void
 handle_event(struct fetch *fetch, const struct workers_event *event)
 {
-	struct job *job = event->tag;
+	struct fetch_job *job = event->tag;
 
 	publisher_note(&fetch->publisher, event, job->so_far.listening);
 	job->so_far = event->result;
 	if (event->ended) {
 		job->running = false;
+		fetch_row_enter(&fetch->row, job->behind);
 		handle_end(fetch, job->account, event);
 	}
 	if (fetch->live)
 		show_live_line(fetch);
 }
 
-static void
-start_job(struct fetch *fetch, struct job *job)
+/* false: it must wait, and is over. */
+static bool
+start_job(struct fetch *fetch, struct fetch_job *job)
 {
 	struct command_context *context = fetch->context;
 	struct workers_order order = {.account = job->account,
@@ -260,12 +258,12 @@ start_job(struct fetch *fetch, struct job *job)
 	    .live = fetch->live,
 	    .tag = job};
 
-	job->waiting = false;
 	if (!fetch->named && must_wait(fetch, job->account))
-		return;
+		return false;
 	job->running = true;
 	job->begun = clock_ms();
 	workers_start(fetch->pool, context->config, &order);
+	return true;
 }
 
 /* Another process has the lock of its provider. */
@@ -282,15 +280,17 @@ is_locked(const struct fetch *fetch, const struct config_account *account)
 static void
 start_some(struct fetch *fetch, bool may_wait)
 {
-	for (size_t i = 0; i < fetch->count; i++) {
-		struct job *job = &fetch->jobs[i];
-		if (workers_full(fetch->pool))
-			return;
-		if (!job->waiting ||
-		    workers_is_at_provider(fetch->pool, job->account))
+	struct fetch_job **place = &fetch->row;
+
+	while (*place != NULL && !workers_full(fetch->pool)) {
+		struct fetch_job *job = *place;
+		if (!may_wait && is_locked(fetch, job->account)) {
+			place = &job->next;
 			continue;
-		if (may_wait || !is_locked(fetch, job->account))
-			start_job(fetch, job);
+		}
+		*place = job->next;
+		if (!start_job(fetch, job))
+			fetch_row_enter(place, job->behind);
 	}
 }
 
@@ -304,15 +304,6 @@ start_jobs(struct fetch *fetch)
 		start_some(fetch, true);
 }
 
-static bool
-any_waits(const struct fetch *fetch)
-{
-	for (size_t i = 0; i < fetch->count; i++)
-		if (fetch->jobs[i].waiting)
-			return true;
-	return false;
-}
-
 static void
 fetch_all(struct fetch *fetch)
 {
@@ -324,7 +315,7 @@ fetch_all(struct fetch *fetch)
 		if (!stopped)
 			start_jobs(fetch);
 		if (workers_running(fetch->pool) == 0 &&
-		    (stopped || !any_waits(fetch)) &&
+		    (stopped || fetch->row == NULL) &&
 		    publisher_finish(&fetch->publisher, config))
 			break;
 		int64_t until = publisher_run(&fetch->publisher, config);
@@ -341,7 +332,7 @@ fetch_all(struct fetch *fetch)
 			break;
 		}
 	}
-	if (any_waits(fetch))
+	if (fetch->row != NULL)
 		fetch->status = error_worse_status(fetch->status, EX_TEMPFAIL);
 }
 

@@ -39,8 +39,10 @@ class Count(Stage):
         super().__init__(os.path.abspath(agent), folder, None)
 
     def counted(self, *args):
-        # A session is a fork and begins with the counts of its parent.
-        return ["valgrind", "--tool=callgrind", "--zero-before=worker_main",
+        # A session is a fork and begins with the counts of its parent. With --skip-plt,
+        # which is callgrind's default, some of them would be left.
+        return ["valgrind", "--tool=callgrind", "--skip-plt=no",
+                "--zero-before=worker_main",
                 "--callgrind-out-file=/dev/null",
                 "--log-file=" + self.path("counts.%p")] + self.command(*args)
 

@@ -259,6 +259,18 @@ def test_hold(t):
     t.fetch()
 
 
+def test_accounts_of_one_login_come_in_their_order(t):
+    """One at a time; one on hold keeps nobody behind it from his mail."""
+    provider = t.provider(*[no_mail] * 5)
+    accounts = {name: t.account(provider) for name in "cabed"}
+    accounts["a"]["password"] = accounts["e"]["password"] = "wrong"
+    t.configure(accounts=accounts)
+    t.fetch("a", "e", status=77)
+    run = t.fetch(status=77)
+    said = [line[:5] for line in run.out.strip().split("\n")]
+    assert said == ["c: no", "a: on", "b: no", "e: on", "d: no"], run
+
+
 def test_hold_ends_with_a_new_secret(t):
     provider = t.provider(no_mail)
     t.write("secret", "wrong-password\n")
