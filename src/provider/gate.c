@@ -203,6 +203,7 @@ reload_gate(struct gate *gate)
 		gate->tls = tls;
 		gate->config = config;
 		table_read(&gate->table, config);
+		gate_refuse_early(gate); /* its accounts are numbers */
 		move_calls(gate, before);
 		raise_limit(gate);
 		free(seats);
@@ -244,6 +245,7 @@ stop_all(struct gate *gate)
 	gate->stopping = true;
 	notify_send("STOPPING=1");
 	close_ports(gate);
+	gate_refuse_early(gate);
 	for (size_t i = 0; i < gate->calls_max; i++)
 		if (gate->calls[i].pid != 0)
 			kill(gate->calls[i].pid, SIGTERM);
@@ -336,7 +338,10 @@ static int
 patience(struct gate *gate)
 {
 	int64_t now = clock_ms(), next = gate_look_at_waiters(gate);
+	int64_t early = gate_look_at_early(gate);
 
+	if (early < next)
+		next = early;
 	if (gate->changed && now >= gate->status_next)
 		tell_others(gate);
 	if (gate->changed && gate->status_next < next)

@@ -59,6 +59,7 @@ grant(struct gate *gate, long account, long call)
 	gate->seats[account].holder = call;
 	gate_set_state(gate, call, PLACE_HELD);
 	(void)!note_send(gate->calls[call].desk, NOTE_HOLDS, 0, -1);
+	gate_join_early(gate, account);
 }
 
 /* A newer call of the account came: 421, and the end. */
@@ -183,30 +184,6 @@ gate_look_at_waiters(struct gate *gate)
 			next = look;
 	}
 	return next;
-}
-
-void
-gate_connect(struct gate *gate, long account, int fd)
-{
-	long holder = gate->seats[account].holder;
-
-	if (table_leads_astray(&gate->table, gate->config, (size_t)account)) {
-		inner_refuse(fd, gate->config->hostname,
-		    "the table of domains is not that of odmr-provider.yaml");
-	} else if (holder == NOBODY) {
-		inner_refuse(fd, gate->config->hostname,
-		    "the customer is not connected");
-	} else if (gate->places[holder].state != PLACE_HELD ||
-		   !note_send(
-		       gate->calls[holder].desk, NOTE_CONNECTION, 0, fd)) {
-		inner_refuse(fd, gate->config->hostname,
-		    "the customer's connection is in use");
-	} else {
-		atomic_store(&gate->places[holder].heard, clock_ms());
-		gate_set_state(gate, holder, PLACE_TURNED);
-		gate->totals.turned++;
-		close(fd);
-	}
 }
 
 /*
@@ -402,14 +379,18 @@ gate_end_call(struct gate *gate, pid_t pid)
 		if (call->desk >= 0)
 			close(call->desk);
 		gate_add_totals(&gate->totals, &gate->places[i]);
+		bool turned = gate->places[i].state == PLACE_TURNED;
 		*call = (struct call){.pid = 0};
 		gate_set_state(gate, (long)i, PLACE_FREE);
 		if (account == NOBODY)
 			return told;
 		if (gate->seats[account].waiter == (long)i)
 			gate->seats[account].waiter = NOBODY;
-		if (gate->seats[account].holder == (long)i)
-			vacate(gate, account);
+		if (gate->seats[account].holder != (long)i)
+			return told;
+		if (turned)
+			gate_expect_mail(gate, account);
+		vacate(gate, account);
 		return told;
 	}
 	return false;

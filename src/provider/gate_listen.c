@@ -259,7 +259,7 @@ turn_away(const struct gate *gate, int fd, bool implicit_tls)
 static bool
 has_descriptors(const struct gate *gate)
 {
-	rlim_t used = GATE_DESCRIPTORS;
+	rlim_t used = GATE_DESCRIPTORS + gate->early_count;
 
 	for (size_t i = 0; i < gate->calls_max; i++)
 		used += gate->calls[i].pid != 0;

@@ -3,7 +3,8 @@
  *
  * gate.c has the loop, gate_listen.c the sockets, gate_crowd.c who is let in
  * where many come, gate_calls.c the processes of customers and who has an
- * account's place, gate_status.c and gate_metrics.c what others read of it.
+ * account's place, gate_mail.c what becomes of Postfix' connections,
+ * gate_status.c and gate_metrics.c what others read of it.
  */
 #ifndef ODMR_PROVIDER_GATE_PRIVATE_H
 #define ODMR_PROVIDER_GATE_PRIVATE_H
@@ -27,6 +28,9 @@ enum {
 	/* Sockets, standard descriptors, files that are read and written. */
 	GATE_DESCRIPTORS = 64 + GATE_LISTENERS_MAX,
 	NOBODY = -1,
+	/* Early connections; each takes one of the hundred processes that
+	 * Postfix starts for its transport where nobody changed it. */
+	GATE_EARLY_MAX = 50,
 };
 
 /* A customer's connection; its number is that of its place. */
@@ -43,6 +47,15 @@ struct call {
 /* Of an account: which call has its place, which one waits for it. */
 struct seat {
 	long holder, waiter; /* of calls, or NOBODY */
+	int64_t mail_until; /* clock_ms() until which more mail is awaited after
+			       the last turned call */
+};
+
+/* A connection of Postfix that waits for the customer's next call. */
+struct early {
+	int fd;
+	long account;
+	int64_t until; /* clock_ms() */
 };
 
 /* Since the start of the program, for the metrics; of calls that are over. */
@@ -79,6 +92,8 @@ struct gate {
 	size_t calls_max; /* those beyond were never used */
 	rlim_t descriptors_max; /* RLIMIT_NOFILE */
 	struct seat *seats; /* one for each account */
+	struct early early[GATE_EARLY_MAX];
+	size_t early_count;
 	struct table table; /* of the same accounts */
 	struct totals totals;
 	struct repeated crowded, intruders, short_of_means;
@@ -143,7 +158,16 @@ void gate_remove_status(const struct gate *gate);
 void gate_write_metrics(const struct gate *gate);
 /* Adds what a call did since it began. */
 void gate_add_totals(struct totals *totals, const struct place *place);
-/* Postfix has mail for an account. */
+/* Postfix has mail for an account; fd is taken. */
 void gate_connect(struct gate *gate, long account, int fd);
+/* A turned call of the account is over. */
+void gate_expect_mail(struct gate *gate, long account);
+/* A call of the account is held: it gets the connection that waits for it. */
+void gate_join_early(struct gate *gate, long account);
+/* Sends those away that have waited long enough. Returns clock_ms() of the next
+ * look, INT64_MAX where none waits. */
+int64_t gate_look_at_early(struct gate *gate);
+/* Sends all of them away. */
+void gate_refuse_early(struct gate *gate);
 
 #endif

@@ -58,6 +58,9 @@ static const struct {
 	"a customer has to call again after each message"},
     {WANTED_OPTION, SERVICE "/smtp_connection_cache_on_demand", "yes",
 	"a customer has to call again after each message"},
+    {WANTED_OPTION, SERVICE "/smtp_helo_timeout", "1h",
+	"a message at which a customer's software breaks the connection keeps"
+	" all mail after it away"},
 };
 
 /* "5d" in seconds, as postconf(5) writes times; days where no unit stands. */

@@ -2,6 +2,7 @@
 /* Who has an account's place: the gate's decisions, each desk a socket. */
 #include "../../src/provider/gate_private.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -56,6 +57,7 @@ new_host(void)
 static void
 free_host(struct host *host)
 {
+	gate_refuse_early(&host->gate);
 	for (int i = 0; i < CALLS; i++) {
 		if (host->desks[i] >= 0)
 			close(host->desks[i]);
@@ -145,6 +147,16 @@ assert_refused(int postfix)
 	assert_non_null(strstr(text, "421 4.3.2 mx.example.net"));
 	assert_int_equal(recv(postfix, text, 1, 0), 0);
 	close(postfix);
+}
+
+/* Neither a greeting nor a refusal. */
+static void
+assert_waits(int postfix)
+{
+	char octet;
+
+	assert_int_equal(recv(postfix, &octet, 1, 0), -1);
+	assert_int_equal(errno, EAGAIN);
 }
 
 static void
@@ -327,9 +339,121 @@ one_connection_at_a_time(void **state)
 	assert_refused(connect_postfix(host, OFFICE));
 	hold(host, 0);
 	int postfix = connect_postfix(host, OFFICE);
+	int next = connect_postfix(host, OFFICE);
+	assert_waits(next);
 	assert_refused(connect_postfix(host, OFFICE));
 	assert_refused(connect_postfix(host, SHOP));
 	close(postfix);
+	close(next);
+	free_host(host);
+}
+
+/* Whichever side ended it: the message at which a customer's software breaks the
+ * connection keeps none behind it away. */
+static void
+mail_after_a_turned_call_waits_for_the_next_one(void **state)
+{
+	(void)state;
+	for (int while_turned = 0; while_turned < 2; while_turned++) {
+		struct host *host = new_host();
+		hold(host, 0);
+		close(connect_postfix(host, OFFICE));
+		int next = while_turned ? connect_postfix(host, OFFICE) : -1;
+		gate_end_call(&host->gate, FIRST_PID);
+		if (!while_turned)
+			next = connect_postfix(host, OFFICE);
+		assert_waits(next);
+		hold(host, 1);
+		hears(host, 1, NOTE_HOLDS);
+		hears(host, 1, NOTE_CONNECTION);
+		assert_int_equal(host->gate.places[1].state, PLACE_TURNED);
+		assert_int_equal(host->gate.early_count, 0);
+		close(next);
+		free_host(host);
+	}
+}
+
+static void
+turn_once(struct host *host, int call)
+{
+	hold(host, call);
+	hears(host, call, NOTE_HOLDS);
+	close(connect_postfix(host, OFFICE));
+	hears(host, call, NOTE_CONNECTION);
+	gate_end_call(&host->gate, FIRST_PID + call);
+}
+
+/* One that Postfix gave up is nobody's, and makes room for the next. */
+static void
+mail_that_waited_and_is_gone(void **state)
+{
+	struct host *host = new_host();
+
+	(void)state;
+	turn_once(host, 0);
+	close(connect_postfix(host, OFFICE));
+	int next = connect_postfix(host, OFFICE);
+	assert_waits(next);
+	close(next);
+	hold(host, 1);
+	hears(host, 1, NOTE_HOLDS);
+	hears_nothing(host, 1);
+	assert_int_equal(host->gate.places[1].state, PLACE_HELD);
+	free_host(host);
+}
+
+/* Neither for a customer who was only held, nor long after a call, nor for more
+ * than an hour, a stop or a reload. */
+static void
+mail_that_does_not_wait(void **state)
+{
+	struct host *host = new_host();
+
+	(void)state;
+	hold(host, 0);
+	gate_end_call(&host->gate, FIRST_PID);
+	assert_refused(connect_postfix(host, OFFICE));
+	turn_once(host, 1);
+	host->seats[OFFICE].mail_until = clock_ms();
+	assert_refused(connect_postfix(host, OFFICE));
+	turn_once(host, 2);
+	int next = connect_postfix(host, OFFICE);
+	int64_t look = gate_look_at_early(&host->gate);
+	assert_true(look > clock_ms() && look <= clock_ms() + 3600 * 1000);
+	assert_waits(next);
+	host->gate.early[0].until = clock_ms();
+	assert_true(gate_look_at_early(&host->gate) == INT64_MAX);
+	assert_refused(next);
+	next = connect_postfix(host, OFFICE);
+	gate_refuse_early(&host->gate);
+	assert_refused(next);
+	free_host(host);
+}
+
+/* Postfix' processes are for those who are here, first of all. */
+static void
+few_connections_wait(void **state)
+{
+	struct host *host = new_host();
+	int others[GATE_EARLY_MAX];
+
+	(void)state;
+	turn_once(host, 0);
+	for (size_t i = 0; i < GATE_EARLY_MAX; i++) {
+		int ends[2];
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+		host->gate.early[i] = (struct early){
+		    .fd = ends[0], .account = SHOP, .until = INT64_MAX};
+		host->gate.early_count++;
+		others[i] = ends[1];
+	}
+	assert_refused(connect_postfix(host, OFFICE));
+	for (size_t i = 0; i < GATE_EARLY_MAX; i++)
+		close(others[i]);
+	int next = connect_postfix(host, OFFICE);
+	assert_waits(next);
+	assert_int_equal(host->gate.early_count, 1);
+	close(next);
 	free_host(host);
 }
 
@@ -482,6 +606,10 @@ main(void)
 	    cmocka_unit_test(a_place_that_is_left_goes_to_whoever_waits),
 	    cmocka_unit_test(a_desk_holds_again),
 	    cmocka_unit_test(one_connection_at_a_time),
+	    cmocka_unit_test(mail_after_a_turned_call_waits_for_the_next_one),
+	    cmocka_unit_test(mail_that_waited_and_is_gone),
+	    cmocka_unit_test(mail_that_does_not_wait),
+	    cmocka_unit_test(few_connections_wait),
 	    cmocka_unit_test(what_a_call_says_that_was_told_to_end),
 	    cmocka_unit_test(nonsense_of_a_desk),
 	    cmocka_unit_test(idle_calls_of_one_account_are_few),
