@@ -26,10 +26,15 @@ void inner_format(char out[static INNER_DESTINATION_SIZE],
 /* Close-on-exec, not blocking. -1 where it cannot be. Errors: ERROR_SYSTEM. */
 int inner_listen(uint16_t port, struct error *err)
     __attribute__((warn_unused_result));
+/* Nobody's: the kernel does not say whose it is. */
+#define INNER_UNKNOWN ((uid_t)-1)
+/* Whether the kernel says whose a connection is. false: Postfix cannot be told
+ * from anybody else; err says what to do. Errors: ERROR_SYSTEM. */
+bool inner_can_verify(struct error *err) __attribute__((warn_unused_result));
 /*
  * The next connection, close-on-exec and not blocking; -1: there is none now.
- * address: whom it is for. *uid: whose process is on the other end; -1 where
- * the kernel does not say, which is nobody's.
+ * address: whom it is for. *uid: whose process is on the other end;
+ * INNER_UNKNOWN where the kernel does not say, or it has gone again.
  */
 int inner_accept(int listener, struct in_addr *address, uid_t *uid);
 /* Says 421 with the text, and closes: the mail stays in the queue. */

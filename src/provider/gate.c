@@ -21,6 +21,7 @@
 #include "gate_private.h"
 #include "net/tls_server.h"
 #include "provider/desk.h"
+#include "provider/inner.h"
 #include "provider/provider_config.h"
 #include "provider/service_user.h"
 #include "provider/users.h"
@@ -141,6 +142,9 @@ set_up(struct gate *gate, struct error *err)
 	    !find_postfix_user(config, &gate->postfix, err) ||
 	    !gate_listen(gate, err))
 		return false;
+	/* Said before a customer's mail waits for it. */
+	if (!inner_can_verify(err))
+		log_say(CONFIG_LOG_ERROR, NULL, "inner", "%s", err->text);
 	/* Ports are bound: root is not needed any more. */
 	service_user_make_run_dir(config);
 	if (!service_user_become(config, err) || !take_signals(gate, err))

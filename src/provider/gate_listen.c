@@ -321,6 +321,28 @@ gate_accept(struct gate *gate, const struct listener *listener)
 	    there.text, here.text);
 }
 
+/* Where Postfix itself may be meant: that nobody gets mail must not look like a
+ * curious user. */
+static void
+refuse_intruder(struct gate *gate, int fd, uid_t uid)
+{
+	unsigned long others;
+	struct error err;
+
+	close(fd);
+	if (!gate_may_log(&gate->intruders, &others))
+		return;
+	if (uid != INNER_UNKNOWN)
+		log_say(CONFIG_LOG_WARNING, NULL, "inner",
+		    "a process of uid %ld was refused at the port for Postfix"
+		    " (%lu more before)",
+		    (long)uid, others);
+	else if (!inner_can_verify(&err))
+		log_say(CONFIG_LOG_ERROR, NULL, "inner", "%s", err.text);
+	else
+		gate->intruders.next = 0; /* It had gone: nothing to tell. */
+}
+
 void
 gate_accept_inner(struct gate *gate)
 {
@@ -333,13 +355,7 @@ gate_accept_inner(struct gate *gate)
 		return;
 	}
 	if (uid != gate->postfix) {
-		unsigned long others;
-		if (gate_may_log(&gate->intruders, &others))
-			log_say(CONFIG_LOG_WARNING, NULL, "inner",
-			    "a process of uid %ld was refused at the port for"
-			    " Postfix (%lu more before)",
-			    (long)(int)uid, others);
-		close(fd);
+		refuse_intruder(gate, fd, uid);
 		return;
 	}
 	const struct provider_account *account =

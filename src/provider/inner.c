@@ -76,9 +76,10 @@ inner_listen(uint16_t port, struct error *err)
 	return -1;
 }
 
-/* The owner of the other end of a TCP connection within this host. */
-static uid_t
-find_owner(const struct sockaddr_in *there, const struct sockaddr_in *here)
+/* Asks the kernel for one connection. */
+static bool
+ask_owner(int netlink, const struct sockaddr_in *there,
+    const struct sockaddr_in *here, uid_t *uid)
 {
 	struct {
 		struct nlmsghdr header;
@@ -100,24 +101,75 @@ find_owner(const struct sockaddr_in *there, const struct sockaddr_in *here)
 		struct nlmsghdr header;
 		char octets[1024];
 	} answer;
-	uid_t uid = (uid_t)-1;
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 
-	if (fd < 0)
-		return uid;
-	if (send(fd, &ask, sizeof ask, 0) == (ssize_t)sizeof ask) {
-		ssize_t len = recv(fd, &answer, sizeof answer, 0);
-		if (len >=
-			(ssize_t)NLMSG_LENGTH(sizeof(struct inet_diag_msg)) &&
-		    answer.header.nlmsg_type == SOCK_DIAG_BY_FAMILY) {
-			struct inet_diag_msg found;
-			memcpy(
-			    &found, NLMSG_DATA(&answer.header), sizeof found);
-			uid = found.idiag_uid;
-		}
-	}
-	close(fd);
-	return uid;
+	if (send(netlink, &ask, sizeof ask, 0) != (ssize_t)sizeof ask)
+		return false;
+	ssize_t len = recv(netlink, &answer, sizeof answer, 0);
+	if (len < (ssize_t)NLMSG_LENGTH(sizeof(struct inet_diag_msg)) ||
+	    answer.header.nlmsg_type != SOCK_DIAG_BY_FAMILY)
+		return false;
+	struct inet_diag_msg found;
+	memcpy(&found, NLMSG_DATA(&answer.header), sizeof found);
+	*uid = found.idiag_uid;
+	return true;
+}
+
+/* The owner of the other end of a TCP connection within this host. */
+static bool
+find_owner(
+    const struct sockaddr_in *there, const struct sockaddr_in *here, uid_t *uid)
+{
+	int netlink =
+	    socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+
+	if (netlink < 0)
+		return false;
+	bool found = ask_owner(netlink, there, here, uid);
+	close(netlink);
+	return found;
+}
+
+/* Whether it tells whose a connection of our own is. */
+static bool
+try_owner(int listener, int caller)
+{
+	struct sockaddr_in here = {
+	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in there = here;
+	socklen_t len = sizeof here;
+	uid_t uid;
+
+	return bind(listener, (struct sockaddr *)&here, len) == 0 &&
+	       listen(listener, 1) == 0 &&
+	       getsockname(listener, (struct sockaddr *)&here, &len) == 0 &&
+	       connect(caller, (struct sockaddr *)&here, len) == 0 &&
+	       getsockname(caller, (struct sockaddr *)&there, &len) == 0 &&
+	       find_owner(&there, &here, &uid);
+}
+
+bool
+inner_can_verify(struct error *err)
+{
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int caller = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool known =
+	    listener >= 0 && caller >= 0 && try_owner(listener, caller);
+
+	if (!known)
+		error_set(err, ERROR_SYSTEM,
+		    "the kernel does not say which user it is that connects to"
+		    " inner_port, so that Postfix is refused there like anybody"
+		    " else, and no customer gets mail: load its modules"
+		    " inet_diag and tcp_diag by `modprobe tcp_diag`, write"
+		    " tcp_diag into /etc/modules-load.d/odmr-provider.conf for"
+		    " the next boot (on the host, where this is a container),"
+		    " and let the unit have AF_NETLINK"
+		    " (RestrictAddressFamilies=)");
+	if (listener >= 0)
+		close(listener);
+	if (caller >= 0)
+		close(caller);
+	return known;
 }
 
 int
@@ -131,13 +183,14 @@ inner_accept(int listener, struct in_addr *address, uid_t *uid)
 	if (fd < 0)
 		return -1;
 	len = sizeof here;
-	*uid = (uid_t)-1;
+	*uid = INNER_UNKNOWN;
 	*address = (struct in_addr){.s_addr = 0};
 	if (getsockname(fd, (struct sockaddr *)&here, &len) != 0)
 		return fd;
 	*address = here.sin_addr;
-	if (ntohl(here.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET)
-		*uid = find_owner(&there, &here);
+	if (ntohl(here.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET &&
+	    !find_owner(&there, &here, uid))
+		*uid = INNER_UNKNOWN;
 	return fd;
 }
 

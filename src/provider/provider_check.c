@@ -95,6 +95,16 @@ check_inner_port(
 		    (unsigned long long)config->inner_port, IPPORT_RESERVED);
 }
 
+/* As the service would: it may load modules, or none, as any user may. */
+static void
+check_verification(struct findings *findings)
+{
+	struct error err;
+
+	if (!inner_can_verify(&err))
+		found(findings, true, "%s", err.text);
+}
+
 /* What is not there is made by one command; what is there and cannot be used is
  * somebody's, and only its owner or its content is wrong. */
 static void
@@ -203,6 +213,7 @@ check_as_service(
     const struct provider_config *config, struct findings *findings)
 {
 	service_user_try(config);
+	check_verification(findings);
 	check_tls_files(config, findings);
 	if (config->users_file != NULL)
 		check_users(config, findings);

@@ -3,12 +3,16 @@
 odmr-provider over days: mail that is tried again and again, and what an
 administrator does to the server meanwhile.
 """
+import os
+import subprocess
+import sys
+
 import mail
 from doubles import DIE
 from provider_cases import USER
 from provider_host import ProviderHost
 from provider_stop_cases import Office
-from servers import until
+from servers import Skip, until
 
 POISON = "poison@example.org"
 
@@ -32,3 +36,55 @@ def test_a_message_at_which_the_customer_always_breaks_off(t):
     assert mail.same(office.came(), texts) is None
     assert calls < 10, (calls, host.log())
     assert len(host.postfix.queue()) == 2
+
+
+# Starts a program that gets no socket of AF_NETLINK (socket(2) fails), as where the
+# kernel has no sock_diag: seccomp(2), by hand.
+DENIES_NETLINK = """\
+import ctypes, os, struct, sys
+def step(code, jt, jf, k):
+    return struct.pack("HBBI", code, jt, jf, k)
+steps = [step(0x20, 0, 0, 0), step(0x15, 0, 3, %d),
+         step(0x20, 0, 0, 16), step(0x15, 0, 1, 16),
+         step(0x06, 0, 0, 0x50061), step(0x06, 0, 0, 0x7fff0000)]
+code = ctypes.create_string_buffer(b"".join(steps))
+program = struct.pack("HxxxxxxP", len(steps), ctypes.addressof(code))
+prctl = ctypes.CDLL(None).prctl
+ok = prctl(38, 1, 0, 0, 0) == 0 and prctl(22, 2, program) == 0
+os.execv(sys.argv[1], sys.argv[1:]) if ok else sys.exit(99)
+"""
+SOCKET = {"x86_64": 41, "aarch64": 198}  # its number
+
+
+def without_netlink(t):
+    """The words before a command."""
+    number = SOCKET.get(os.uname().machine)
+    if number is None:
+        raise Skip("the number of socket(2) on %s" % os.uname().machine)
+    words = [sys.executable, t.write("denies.py", DENIES_NETLINK % number)]
+    if subprocess.run(words + ["/bin/true"], check=False).returncode == 99:
+        raise Skip("seccomp filters are not permitted here")
+    return words
+
+
+def test_a_kernel_that_does_not_say_who_connects(t):
+    """`check` finds it before anybody's mail waits, and so does the log: a whole
+    sentence with what to do, not the number of a user that there is not."""
+    host = ProviderHost(t, start=False)
+    denied = without_netlink(t)
+    assert "tcp_diag" not in host.run("check").out
+    said = subprocess.run(denied + [host.program, "-c", host.config_file, "check"],
+                          check=False, stdout=subprocess.PIPE).stdout.decode()
+    assert "error: the kernel does not say" in said and "modprobe tcp_diag" in said, said
+    host.start(*denied)
+    assert len(host.logged("error inner", "modprobe tcp_diag")) == 1
+    office = Office(t, host)
+    until(host.is_held, what="the customer to be held")
+    text = mail.message("waits for the module")
+    host.send([USER], text)
+    host.postfix.keeps(1)
+    assert len(host.logged("error inner", "modprobe tcp_diag")) >= 2
+    assert "uid -1" not in host.log()
+    host.stop()
+    host.start()
+    until(lambda: office.messages, 60, "the message")
