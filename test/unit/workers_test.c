@@ -301,25 +301,33 @@ a_lost_session_is_a_failure(void **state)
 	check_loss(hang, -59800, EX_SOFTWARE, "the session hung and was ended");
 }
 
-/* What the configuration lets it wait for is no hang. */
+/* What the configuration lets it wait for is no hang: each of these times alone
+ * keeps it from being one. */
 static void
 a_long_wait_is_no_hang(void **state)
 {
-	struct workers *pool = workers_new(1, wait_a_while);
-	struct config_delivery delivery = {.kind = CONFIG_LMTP, .timeout = 100};
-	struct config_account account = accounts[0];
+	static const struct {
+		int64_t connect, provider, delivery;
+	} rows[] = {{WAIT_MS, 0, 0}, {0, WAIT_MS, 0}, {0, 0, WAIT_MS}};
 
 	(void)state;
-	account.session_timeout = -59900;
-	account.provider_timeout = 500;
-	config.deliveries = &delivery;
-	config.deliveries_count = 1;
-	start(pool, &account, NULL);
-	struct workers_event event = next_event(pool);
-	assert_true(event.ended);
-	assert_false(event.lost);
-	config.deliveries_count = 0;
-	end_pool(pool);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct workers *pool = workers_new(1, wait_a_while);
+		struct config_delivery delivery = {
+		    .kind = CONFIG_LMTP, .timeout = rows[i].delivery};
+		struct config_account account = accounts[0];
+		account.session_timeout = -59900;
+		account.connect_timeout = rows[i].connect;
+		account.provider_timeout = rows[i].provider;
+		config.deliveries = &delivery;
+		config.deliveries_count = 1;
+		start(pool, &account, NULL);
+		struct workers_event event = next_event(pool);
+		assert_true(event.ended);
+		assert_false(event.lost);
+		config.deliveries_count = 0;
+		end_pool(pool);
+	}
 }
 
 static void
