@@ -35,6 +35,7 @@ static void
 start_with(struct joined *joined, int64_t silence, int64_t stop_grace)
 {
 	int sides[JOIN_SIDES][2], interrupt[2], result[2];
+	char word = 'x';
 
 	for (int i = 0; i < JOIN_SIDES; i++)
 		assert_int_equal(
@@ -48,6 +49,9 @@ start_with(struct joined *joined, int64_t silence, int64_t stop_grace)
 		    .stop_grace = stop_grace,
 		    .interrupt = interrupt[0]};
 		stop_install();
+		/* Before that SIGTERM would be its end. */
+		if (write(result[1], &word, 1) != 1)
+			_exit(1);
 		close(interrupt[1]);
 		for (int i = 0; i < JOIN_SIDES; i++) {
 			close(sides[i][1]);
@@ -64,6 +68,7 @@ start_with(struct joined *joined, int64_t silence, int64_t stop_grace)
 	close(result[1]);
 	joined->interrupt = interrupt[1];
 	joined->result = result[0];
+	assert_int_equal(read(result[0], &word, 1), 1);
 }
 
 static void
@@ -360,7 +365,7 @@ what_is_cut_off_is_not_made_whole(void **state)
 	ask_to_stop(&joined);
 	/* Who reads again afterwards gets no more of it. */
 	struct pollfd result = {.fd = joined.result, .events = POLLIN};
-	(void)poll(&result, 1, 500);
+	assert_int_equal(poll(&result, 1, LONG_MS), 1);
 	for (ssize_t n = 1; n > 0; heard += (size_t)n) {
 		n = recv(joined.ends[0], data, VERY_MUCH, 0);
 		assert_true(n >= 0);
