@@ -210,31 +210,43 @@ test_no_mail(void **state)
 	assert_true(end_provider(&provider));
 }
 
-/* A time-out is for the whole reply: dripping octets do not put it off. */
+static void
+call_silent(bool drip, int64_t timeout, struct error *err)
+{
+	struct provider provider = start_provider(silent, drip);
+	struct call_result result;
+
+	call_port(provider.port, timeout, NULL, &result);
+	assert_int_equal(result.outcome.result, CUSTOMER_FAILED);
+	*err = result.outcome.error;
+	call_result_clear(&result);
+	assert_false(end_provider(&provider));
+}
+
+/* A time-out is for the whole reply: dripping octets do not put it off. A busy
+ * machine may need more than a short one for the greeting: then it has ten times
+ * as long. */
 static void
 test_reply_times_out(void **state)
 {
 	static const struct {
-		const struct line *script;
 		bool drip;
 		const char *error;
 	} cases[] = {
-	    {silent, false, "waiting for the reply to EHLO: timed out"},
-	    {silent, true, "waiting for the greeting: timed out"},
+	    {false, "waiting for the reply to EHLO: timed out"},
+	    {true, "waiting for the greeting: timed out"},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		struct provider provider =
-		    start_provider(cases[i].script, cases[i].drip);
-		struct call_result result;
-
-		call_port(provider.port, SHORT_MS, NULL, &result);
-		assert_int_equal(result.outcome.result, CUSTOMER_FAILED);
-		assert_int_equal(result.outcome.error.class, ERROR_AGAIN);
-		assert_string_equal(result.outcome.error.text, cases[i].error);
-		call_result_clear(&result);
-		assert_false(end_provider(&provider));
+		int64_t timeout = SHORT_MS;
+		struct error err;
+		do
+			call_silent(cases[i].drip, timeout, &err);
+		while (strcmp(err.text, cases[i].error) != 0 &&
+		       (timeout *= 10) < PATIENCE_MS);
+		assert_int_equal(err.class, ERROR_AGAIN);
+		assert_string_equal(err.text, cases[i].error);
 	}
 }
 
