@@ -92,13 +92,15 @@ be_called(struct tls_server *server, int fd, int64_t ms, int result)
 	_exit(write(result, &seen, sizeof seen) != sizeof seen);
 }
 
+/* What the caller says first is there before the server's time begins. */
 static struct called
-call(struct tls_server *server, int64_t ms)
+call_saying(struct tls_server *server, int64_t ms, const void *says, size_t len)
 {
 	int ends[2], result[2];
 
 	assert_int_equal(
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	assert_int_equal(send(ends[0], says, len, 0), len);
 	assert_int_equal(pipe(result), 0);
 	struct called called = {.fd = ends[0], .result = result[0]};
 	called.pid = fork();
@@ -109,6 +111,12 @@ call(struct tls_server *server, int64_t ms)
 	close(ends[1]);
 	close(result[1]);
 	return called;
+}
+
+static struct called
+call(struct tls_server *server, int64_t ms)
+{
+	return call_saying(server, ms, "", 0);
 }
 
 static struct seen
@@ -267,25 +275,25 @@ half_a_handshake(void **state)
 		const void *says;
 		size_t len;
 		bool hangs_up;
+		int64_t time;
 		enum error_class class;
 	} cases[] = {
-	    {"nothing, and waits", "", 0, false, ERROR_AGAIN},
-	    {"nothing, and goes", "", 0, true, ERROR_AGAIN},
-	    {"half a hello, and waits", hello, sizeof hello, false,
+	    {"nothing, and waits", "", 0, false, SHORT_MS, ERROR_AGAIN},
+	    {"nothing, and goes", "", 0, true, LONG_MS, ERROR_AGAIN},
+	    {"half a hello, and waits", hello, sizeof hello, false, SHORT_MS,
 		ERROR_AGAIN},
-	    {"half a hello, and goes", hello, sizeof hello, true, ERROR_AGAIN},
-	    {"goes on in the clear", "EHLO x\r\n", 8, false, ERROR_PROTOCOL},
+	    {"half a hello, and goes", hello, sizeof hello, true, LONG_MS,
+		ERROR_AGAIN},
+	    {"goes on in the clear", "EHLO x\r\n", 8, false, LONG_MS,
+		ERROR_PROTOCOL},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct tls_server *server = new_server(false);
-		struct called called =
-		    call(server, cases[i].hangs_up ? LONG_MS : SHORT_MS);
+		struct called called = call_saying(
+		    server, cases[i].time, cases[i].says, cases[i].len);
 		print_message("%s\n", cases[i].name);
-		assert_int_equal(
-		    send(called.fd, cases[i].says, cases[i].len, 0),
-		    cases[i].len);
 		if (cases[i].hangs_up)
 			close(called.fd);
 		struct seen seen = end_of(&called);
