@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -447,8 +448,14 @@ accounts_of_one_provider_take_turns(void **state)
 		for (size_t i = 0; i < 3; i++)
 			await_lines("calls", names[i], rounds + 1);
 	end_scheduler();
-	for (size_t i = 0; i < 3; i++)
-		assert_in_range(count_lines("calls", names[i]), 4, 6);
+	size_t least = SIZE_MAX, most = 0;
+	for (size_t i = 0; i < 3; i++) {
+		size_t count = count_lines("calls", names[i]);
+		least = count < least ? count : least;
+		most = count > most ? count : most;
+	}
+	/* However many there were before it was told to end. */
+	assert_in_range(most - least, 0, 2);
 }
 
 /* VmRSS of the scheduler in kB. */
