@@ -250,8 +250,8 @@ def test_account_is_removed(t):
     shop.login("shop")
     shop.say("ATRN")
     branch.login("branch")
-    until(host.is_held, what="the office to be held")
-    until(lambda: host.is_held("shop"), what="the shop to be held")
+    host.held()
+    host.held("shop")
     host.send([USER], mail.message("for the account that goes"))
     assert office.reply()[-1].startswith("250"), "the connection is turned"
     host.reload({"branch": ["branch.example"]})
@@ -261,7 +261,7 @@ def test_account_is_removed(t):
     assert "being stopped" not in host.log(), host.log()
     for customer in (office, shop, branch):
         customer.close()
-    host.keeps()
+    host.postfix.keeps()
 
 
 def test_table_of_before(t):
