@@ -55,6 +55,8 @@ check_delivery(
 	if (config_kinds[delivery->kind].program && delivery->args.count > 0)
 		config_check_access(
 		    section, delivery->kind, delivery->args.items[0]);
+	if (delivery->kind == CONFIG_LMTP)
+		config_check_socket(section, "lmtp", delivery->path);
 	for (const struct config_delivery *before = config->deliveries;
 	     before < delivery; before++)
 		if (strcmp(before->name, delivery->name) == 0)
@@ -287,4 +289,5 @@ config_check(struct config_loader *loader)
 	check_unused(loader);
 	check_overlap(loader);
 	check_mode(loader);
+	config_check_others(&top);
 }

@@ -899,6 +899,55 @@ test_the_file_of_a_password_is_private(void **state)
 	unlink(path);
 }
 
+/* The one message that a configuration with this folder and file mode has. */
+static void
+assert_others(const char *folder, mode_t file_mode, mode_t folder_mode,
+    const char *expected)
+{
+	char text[512], path[64];
+
+	snprintf(text, sizeof text,
+	    "hostname: a.example\nstate_dir: %s\n"
+	    "deliveries: {x: {lmtp: %s/socket}}\n"
+	    "accounts: {o: {provider: h.example, user: u, domains: a.example,"
+	    " password_command: /bin/true}}\n",
+	    folder_mode == 0750 ? "/nowhere" : folder, folder);
+	snprintf(path, sizeof path, "%s/odmr-agent.yaml", folder);
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	assert_int_equal(fchmod(fd, file_mode), 0);
+	assert_int_equal(chmod(folder, folder_mode), 0);
+	struct config *config = config_load(path);
+	char *messages = messages_of(config);
+	assert_int_equal(config->faults, 0);
+	if (expected == NULL)
+		assert_string_equal(messages, "");
+	else if (strstr(messages, expected) == NULL)
+		fail_msg("%s", messages);
+	free(messages);
+	config_free(config);
+	close(fd);
+	assert_int_equal(unlink(path), 0);
+}
+
+/* Commands of the configuration, what is recorded as delivered, and who gets
+ * the mail while a server is down. */
+static void
+test_what_every_user_can_change(void **state)
+{
+	char folder[] = "/tmp/config_test.XXXXXX";
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	assert_others(folder, 0600, 0750, NULL);
+	assert_others(folder, 0664, 0750, NULL);
+	assert_others(folder, 0602, 0750, "change this file, and so run");
+	assert_others(folder, 0600, 0757, "2:1: warning: state_dir: every");
+	assert_others(folder, 0600, 01777, "3:18: warning: lmtp: every user");
+	assert_int_equal(rmdir(folder), 0);
+}
+
 /* systemd makes them 0440, or 0400 with an access list. */
 static void
 test_a_credential_by_its_path_is_private(void **state)
@@ -1277,6 +1326,7 @@ main(void)
 	    cmocka_unit_test(test_a_thousand_accounts),
 	    cmocka_unit_test(test_what_cannot_be_read),
 	    cmocka_unit_test(test_the_file_of_a_password_is_private),
+	    cmocka_unit_test(test_what_every_user_can_change),
 	    cmocka_unit_test(test_a_credential_by_its_path_is_private),
 	    cmocka_unit_test(test_password_files),
 	    cmocka_unit_test(test_credentials_of_the_service_manager),

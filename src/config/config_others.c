@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What other users of the host can change although it is trusted. Warnings: a
+ * mode that somebody once chose must not keep the mail away.
+ */
+#include "config/config_loader.h"
+
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+enum {
+	/* The kernel's word for an owner that a container does not know. */
+	OVERFLOW_UID = 65534,
+};
+
+/* Everybody, be it only to add to a folder, as in /tmp. */
+static bool
+all_can_change(const char *path)
+{
+	struct stat status;
+
+	return stat(path, &status) == 0 && (status.st_mode & S_IWOTH) != 0;
+}
+
+/* Whoever writes it runs commands as we do. */
+static void
+check_configuration(struct config_loader *loader)
+{
+	static const struct config_mark nowhere;
+	struct stat status;
+
+	if (fstat(loader->fd, &status) != 0 || !S_ISREG(status.st_mode))
+		return;
+	if ((status.st_mode & S_IWOTH) != 0)
+		config_warn(loader, nowhere,
+		    "every user of this host can change this file, and so run"
+		    " commands as the agent (chmod o-w)");
+	if (status.st_uid != 0 && status.st_uid != getuid() &&
+	    status.st_uid != OVERFLOW_UID)
+		config_warn(loader, nowhere,
+		    "this file belongs to another user (uid %lu), who can have"
+		    " the agent run commands (chown root)",
+		    (unsigned long)status.st_uid);
+}
+
+static void
+check_state_dir(const struct config_section *top, const char *path)
+{
+	static const struct config_mark nowhere;
+
+	if (path == NULL || !all_can_change(path))
+		return;
+	config_warn(top->loader,
+	    config_is_set(top, "state_dir") ? config_mark_of(top, "state_dir")
+					    : nowhere,
+	    "state_dir: every user of this host can change what is recorded in"
+	    " %s, so that mail counts as delivered that was not (chmod 750)",
+	    path);
+}
+
+void
+config_check_others(const struct config_section *top)
+{
+	check_configuration(top->loader);
+	check_state_dir(
+	    top, config_sections_of(top->loader)->config->state_dir);
+}
+
+void
+config_check_socket(
+    const struct config_section *section, const char *key, const char *path)
+{
+	if (path == NULL || path[0] != '/')
+		return;
+	char *copy = xstrdup(path);
+	const char *folder = dirname(copy);
+	if (all_can_change(folder))
+		config_warn(section->loader, config_mark_of(section, key),
+		    "%s: every user of this host can make a socket in %s, and"
+		    " get the mail while the server is down; use one in a"
+		    " folder of the server's",
+		    key, folder);
+	free(copy);
+}
