@@ -64,6 +64,9 @@ void verify_cancel(struct verify *verify);
  * one that was changed or removed since counts for him, too. Of Dovecot and of
  * certificates nothing is known. */
 bool verify_stands(const struct verify *verify);
+/* Dovecot was asked so long before now, clock_ms(), that it must be asked again:
+ * he shall log in anew. */
+bool verify_is_old(const struct verify *verify, int64_t now);
 /* Who is, or wanted to be, logged in; not escaped; "" where he did not say. */
 const char *verify_user(const struct verify *verify);
 

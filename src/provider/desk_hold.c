@@ -79,6 +79,19 @@ login_stands(struct desk *desk)
 	return false;
 }
 
+/* Not while he is held: he would miss the mail that has come. */
+static bool
+login_is_fresh(struct desk *desk)
+{
+	if (!verify_is_old(desk->verify, clock_ms()))
+		return true;
+	log_say(CONFIG_LOG_INFO, desk->account->name, "login-over",
+	    "Dovecot was asked about %s an hour ago: he must log in again",
+	    desk->options->peer_addr);
+	desk_stop_with(desk, "4.7.0", "wants a new login each hour");
+	return false;
+}
+
 /* RFC 2645 5.2.1: a domain that is not his refuses them all. */
 void
 desk_on_atrn(struct desk *desk, const struct provider_event *event)
@@ -89,7 +102,7 @@ desk_on_atrn(struct desk *desk, const struct provider_event *event)
 			       : desk->config->settle;
 	struct status status;
 
-	if (!login_stands(desk))
+	if (!login_stands(desk) || !login_is_fresh(desk))
 		return;
 	for (size_t i = 0; i < event->domains_count; i++) {
 		if (owns(account, event->domains[i]))

@@ -8,6 +8,7 @@
 
 #include "base/base64.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "provider/dovecot.h"
 #include "provider/provider_config.h"
@@ -15,6 +16,8 @@
 
 enum {
 	NONCE_OCTETS = 18, /* 24 characters */
+	/* So long its word counts: it does not say who was suspended. */
+	DOVECOT_WORD_MS = 60 * 60 * 1000,
 	/* Leaves room for what is put before them. */
 	LISTED_SIZE = VERIFY_MECHANISMS_SIZE - 32,
 };
@@ -43,6 +46,8 @@ struct verify {
 	struct users_secret stored;
 	char nonce[BASE64_SIZE(NONCE_OCTETS)];
 	struct dovecot *dovecot;
+	/* clock_ms() when Dovecot let the user in; 0: it did not. */
+	int64_t asked_at;
 };
 
 struct verify *
@@ -54,13 +59,20 @@ verify_new(const struct verify_options *options)
 	return verify;
 }
 
+static void
+leave_dovecot(struct verify *verify)
+{
+	dovecot_free(verify->dovecot);
+	verify->dovecot = NULL;
+}
+
 void
 verify_free(struct verify *verify)
 {
 	if (verify == NULL)
 		return;
 	scram_server_free(verify->scram);
-	dovecot_free(verify->dovecot);
+	leave_dovecot(verify);
 	explicit_bzero(&verify->stored, sizeof verify->stored);
 	free(verify);
 }
@@ -285,6 +297,10 @@ take_dovecot(
 	case DOVECOT_GOOD:
 		snprintf(verify->user, sizeof verify->user, "%s",
 		    dovecot_user(verify->dovecot));
+		verify->asked_at = clock_ms();
+		/* It serves a thousand connections by default, and he may be
+		 * held for days. */
+		leave_dovecot(verify);
 		return done(verify, login, PROVIDER_LOGIN_GOOD);
 	case DOVECOT_BAD:
 		snprintf(verify->user, sizeof verify->user, "%s",
@@ -294,8 +310,7 @@ take_dovecot(
 		break;
 	}
 	/* The next try begins with a connection of its own. */
-	dovecot_free(verify->dovecot);
-	verify->dovecot = NULL;
+	leave_dovecot(verify);
 	return done(verify, login, PROVIDER_LOGIN_LATER);
 }
 
@@ -345,6 +360,7 @@ verify_begin(struct verify *verify, const char *mechanism, const char *response,
 {
 	verify->user[0] = '\0';
 	verify->has_stored = false;
+	verify->asked_at = 0;
 	verify->stage = first_stage(verify, mechanism);
 	if (verify->stage == STAGE_NONE) {
 		if (!ask_dovecot(verify, err))
@@ -424,4 +440,11 @@ verify_stands(const struct verify *verify)
 	    (found == USERS_FOUND && is_same_secret(&verify->stored, &now));
 	explicit_bzero(&now, sizeof now);
 	return stands;
+}
+
+bool
+verify_is_old(const struct verify *verify, int64_t now)
+{
+	return verify->asked_at != 0 &&
+	       now - verify->asked_at >= DOVECOT_WORD_MS;
 }

@@ -16,10 +16,13 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/deadline.h"
 #include "base/error.h"
 #include "provider/inner.h"
 #include "provider/note.h"
+#include "provider/provider_config.h"
+#include "provider/verify.h"
 
 #define V23                                                                    \
 	"VERSION\t1\t2\nMECH\tPLAIN\tplaintext\nMECH\tLOGIN\tplaintext\n"      \
@@ -170,6 +173,45 @@ answers(void **state)
 	}
 }
 
+/* A customer is held for days, and Dovecot serves a thousand connections; nor
+ * does it say when he is suspended. */
+static void
+a_login_is_over_for_dovecot_at_once_and_for_us_after_an_hour(void **state)
+{
+	enum { MINUTE_MS = 60 * 1000 };
+	static const char *const script[] = {"OK\t1\tuser=office\n", NULL};
+	struct provider_account account = {.name = "office", .user = "office"};
+	struct provider_config config = {
+	    .dovecot_auth = path, .accounts = &account, .accounts_count = 1};
+	const struct verify_options options = {.config = &config,
+	    .pin = "",
+	    .peer_addr = "192.0.2.1",
+	    .local_addr = "192.0.2.2"};
+	enum provider_login login = PROVIDER_LOGIN_LATER;
+	struct verify *verify = verify_new(&options);
+	struct error err;
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 4096);
+	pid_t pid = start(V23, 4096, script);
+	assert_int_equal(
+	    verify_begin(verify, "PLAIN", "\0office\0x", 9, &out, &login, &err),
+	    VERIFY_DONE);
+	assert_int_equal(login, PROVIDER_LOGIN_GOOD);
+	/* It ends with the connection. */
+	const struct deadline soon = deadline_in(60 * 1000, 0);
+	while (waitpid(pid, NULL, WNOHANG) == 0) {
+		const struct deadline look = deadline_in(10, 0);
+		assert_true(deadline_left(&soon) > 0);
+		(void)deadline_wait(&look, -1, 0);
+	}
+	assert_false(verify_is_old(verify, clock_ms() + 59 * MINUTE_MS));
+	assert_true(verify_is_old(verify, clock_ms() + 60 * MINUTE_MS));
+	verify_free(verify);
+	buf_clear(&out);
+}
+
 /* It hangs, or is started again: the login comes later. */
 static void
 a_service_that_does_not_answer(void **state)
@@ -303,6 +345,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(greetings),
 	    cmocka_unit_test(answers),
+	    cmocka_unit_test(
+		a_login_is_over_for_dovecot_at_once_and_for_us_after_an_hour),
 	    cmocka_unit_test(a_service_that_does_not_answer),
 	    cmocka_unit_test(inner_addresses),
 	    cmocka_unit_test(inner_connections),
