@@ -8,7 +8,7 @@ import shutil
 import subprocess
 
 import provider_cases
-from servers import Skip, until
+from servers import Skip, ended, until
 from system_cases import FETCH, Setting
 
 PATH, SENDS = "odmr-agent-online.path", "odmr-agent-online.service"
@@ -38,7 +38,7 @@ class DialUp(Setting):
 
         def end():
             sink.terminate()
-            sink.wait(20)
+            ended(sink, 20)
         self.ends.append(end)
         self.system.run("bash", "-c", DIAL_UP)
         self.ends.append(lambda: self.system.run("sh", "-c", (

@@ -17,7 +17,7 @@ import time
 
 from inside import Inside, first_child
 from patience import Patience
-from servers import Skip, until
+from servers import Skip, ended, until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NAME_SPACES = ["-m", "-p", "-n", "-C", "-i", "-u"]
@@ -148,7 +148,7 @@ class System(Inside):
         if self.helper:
             if not self.init:
                 self.helper.kill()
-            self.helper.wait(20)
+            ended(self.helper, 20)
         until(self._remove_cgroups, what="the end of all processes in there")
 
     def _remove_cgroups(self):

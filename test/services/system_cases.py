@@ -16,7 +16,7 @@ import threading
 import mail
 from certificate import Authority
 from doubles import Local
-from servers import Dovecot, Skip, until
+from servers import Dovecot, Skip, ended, until
 from turned import hold
 
 SERVICE, FETCH, TIMER = ("odmr-agent.service", "odmr-agent-fetch.service",
@@ -83,7 +83,7 @@ class Setting:
 
         def end():
             child.terminate()
-            child.wait(20)
+            ended(child, 20)
 
         self.end_provider = end
         self.ends.append(end)
