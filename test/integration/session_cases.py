@@ -268,7 +268,8 @@ def test_accounts_of_one_login_come_in_their_order(t):
     t.fetch("a", "e", status=77)
     run = t.fetch(status=77)
     said = [line[:5] for line in run.out.strip().split("\n")]
-    assert said == ["c: no", "a: on", "b: no", "e: on", "d: no"], run
+    # A hold has a second line, with what to do.
+    assert said == ["c: no", "a: on", "a: Co", "b: no", "e: on", "e: Co", "d: no"], run
 
 
 def test_hold_ends_with_a_new_secret(t):
