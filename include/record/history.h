@@ -28,6 +28,7 @@ enum {
 	/* ... over so long are a failure: each poll of a quiet night is not. */
 	HISTORY_UNTIDY_MS = 24 * 3600 * 1000,
 	HISTORY_AUTH_SIZE = 32, /* the longest mechanism name has 20 octets */
+	HISTORY_ALARM_SIZE = 16, /* "deferred" */
 	HISTORY_HOST_SIZE = 256, /* a domain, RFC 5321 4.5.3.1.2 */
 };
 
@@ -67,6 +68,7 @@ struct history {
 	int64_t next; /* by `run` */
 	struct history_deferrals deferrals; /* who waits for a final answer */
 	int64_t alarmed; /* the last alarm */
+	char alarmed_for[HISTORY_ALARM_SIZE]; /* its name; "": unknown */
 	/* At the end of the last session that could open the ledger. */
 	uint64_t ledger_entries, ledger_due;
 	/* The strongest mechanism that this host ever offered; "": unknown. */

@@ -7,11 +7,13 @@
 #ifndef ODMR_TELL_ALARM_H
 #define ODMR_TELL_ALARM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct config_account;
 struct history;
 
+/* The most urgent first. */
 enum alarm {
 	ALARM_NONE,
 	ALARM_FAILING, /* no session has succeeded for alarm_after */
@@ -22,6 +24,17 @@ enum alarm {
 /* For an account that is enabled. */
 enum alarm alarm_of(const struct config_account *account,
     const struct history *history, int64_t now);
+/*
+ * Whether it is to be raised, by the last one that was: once a day, at once
+ * where it is more urgent than that one, or what it is about began later. So
+ * neither a full mailbox nor what was mended silences what comes then.
+ */
+bool alarm_is_due(enum alarm alarm, const struct history *history, int64_t now);
+/* It is raised now. */
+void alarm_note(enum alarm alarm, struct history *history, int64_t now);
+/* More would not be read. */
+#define ALARM_EVERY_MS (INT64_C(24) * 3600 * 1000)
+
 /* In one word, for programs; NULL for ALARM_NONE. */
 const char *alarm_name(enum alarm alarm);
 /* "no session has succeeded since ..."; out has ALARM_TEXT_SIZE octets. */

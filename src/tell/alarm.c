@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "tell/alarm.h"
 
-#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/timestamp.h"
 #include "config/config.h"
@@ -70,6 +70,58 @@ alarm_name(enum alarm alarm)
 		return "deferred";
 	}
 	return NULL;
+}
+
+static int64_t
+since_of(enum alarm alarm, const struct history *history)
+{
+	const struct asking_domain *domain =
+	    asking_memory_longest(&history->asking);
+
+	switch (alarm) {
+	case ALARM_NONE:
+		break;
+	case ALARM_FAILING:
+		return failing_since(history);
+	case ALARM_DOMAIN:
+		return domain != NULL ? domain->since : 0;
+	case ALARM_DEFERRED:
+		return deferred_since(&history->deferrals);
+	}
+	return 0;
+}
+
+static enum alarm
+last_raised(const struct history *history)
+{
+	for (enum alarm each = ALARM_FAILING; each <= ALARM_DEFERRED; each++) {
+		const char *name = alarm_name(each);
+		if (name != NULL && strcmp(name, history->alarmed_for) == 0)
+			return each;
+	}
+	return ALARM_NONE;
+}
+
+bool
+alarm_is_due(enum alarm alarm, const struct history *history, int64_t now)
+{
+	int64_t alarmed = history->alarmed;
+
+	/* A clock that was set back does not silence it. */
+	return alarmed == 0 || now < alarmed ||
+	       now - alarmed >= ALARM_EVERY_MS ||
+	       alarm < last_raised(history) ||
+	       since_of(alarm, history) > alarmed;
+}
+
+void
+alarm_note(enum alarm alarm, struct history *history, int64_t now)
+{
+	const char *name = alarm_name(alarm);
+
+	history->alarmed = now;
+	snprintf(history->alarmed_for, sizeof history->alarmed_for, "%s",
+	    name != NULL ? name : "");
 }
 
 static void

@@ -25,7 +25,6 @@
 enum {
 	/* Whoever only looks is done by then; a session comes here itself. */
 	LOCK_MS = 5 * 1000,
-	ALARM_EVERY_MS = 24 * 3600 * 1000, /* more would not be read */
 };
 
 static void
@@ -66,13 +65,6 @@ run_alarm_command(const struct config_account *account,
 	hook_env_clear(&env);
 }
 
-/* Once a day; a clock that was set back does not silence it. */
-static bool
-alarm_is_due(int64_t alarmed, int64_t now)
-{
-	return alarmed == 0 || now < alarmed || now - alarmed >= ALARM_EVERY_MS;
-}
-
 /*
  * The disk with the status file is full, which may be the very cause. The time
  * of the lock has room on most file systems; where it has not, an alarm at each
@@ -83,8 +75,10 @@ note_alarm_at_lock(int lock, int64_t now)
 {
 	struct stat st;
 
-	if (fstat(lock, &st) == 0 &&
-	    !alarm_is_due((int64_t)st.st_mtim.tv_sec * 1000, now))
+	int64_t since = fstat(lock, &st) == 0
+			    ? now - (int64_t)st.st_mtim.tv_sec * 1000
+			    : ALARM_EVERY_MS;
+	if (since >= 0 && since < ALARM_EVERY_MS)
 		return false;
 	(void)futimens(lock, NULL);
 	return true;
@@ -93,15 +87,16 @@ note_alarm_at_lock(int lock, int64_t now)
 /* With the lock held: false: it was raised already. */
 static bool
 note_alarm_in_file(const struct config *config,
-    const struct config_account *account, int lock, int64_t now)
+    const struct config_account *account, enum alarm alarm, int lock,
+    int64_t now)
 {
 	struct history history;
 	struct error err;
 
 	bool read =
 	    status_file_read(config->state_dir, account->name, &history, &err);
-	bool raise = read && alarm_is_due(history.alarmed, now);
-	history.alarmed = now;
+	bool raise = read && alarm_is_due(alarm, &history, now);
+	alarm_note(alarm, &history, now);
 	if (raise && !status_file_write(
 			 config->state_dir, account->name, &history, &err))
 		raise = note_alarm_at_lock(lock, now);
@@ -112,7 +107,7 @@ note_alarm_in_file(const struct config *config,
 /* Notes that the alarm is raised; false: it need not be, or not now. */
 static bool
 note_alarm(const struct config *config, const struct config_account *account,
-    int64_t now)
+    enum alarm alarm, int64_t now)
 {
 	struct deadline deadline = deadline_in(LOCK_MS, 0);
 	struct error err;
@@ -123,7 +118,7 @@ note_alarm(const struct config *config, const struct config_account *account,
 	 * as on a disk that has become read-only, fails each session. */
 	if (lock < 0)
 		return err.class == ERROR_LOCAL;
-	bool raise = note_alarm_in_file(config, account, lock, now);
+	bool raise = note_alarm_in_file(config, account, alarm, lock, now);
 	close(lock);
 	return raise;
 }
@@ -149,8 +144,8 @@ raise_alarm(const struct config *config, const struct config_account *account,
 	    status_file_read(config->state_dir, account->name, &history, &err);
 	enum alarm alarm = alarm_of(account, &history, now);
 	if (known && alarm != ALARM_NONE && !is_contradicted(alarm, result) &&
-	    alarm_is_due(history.alarmed, now) &&
-	    note_alarm(config, account, now)) {
+	    alarm_is_due(alarm, &history, now) &&
+	    note_alarm(config, account, alarm, now)) {
 		alarm_format(why, alarm, &history, now);
 		/* It may not have been written. */
 		summary_plain(last, result->outcome == SESSION_FAILED

@@ -18,7 +18,8 @@ from gate import Gate
 from patience import Patience
 from service import Service
 from state_cases import in_namespace, read_only
-from stage import PASSWORD, Skip, ago, one_message, rows, until, waits
+from stage import (PASSWORD, Skip, ago, goodbye, hello, one_message, rows, until,
+                   waits)
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TEXT = mail.message("a message")
@@ -161,6 +162,37 @@ def test_alarm_of_deferred_mail(t):
     local.answers.clear()
     t.fetch("office", env=wall_clock(t, 31 * 3600))
     assert t.run("status", env=wall_clock(t, 31 * 3600)).status == 0
+
+
+def test_one_alarm_does_not_silence_another(t):
+    """A full mailbox is an alarm each day; where no mail comes at all from then
+    on, that is one when it is due, and so is each time that it begins anew."""
+    def fetch(hours, status, alarms, word=None):
+        run = t.fetch("office", status=status, env=wall_clock(t, hours * 3600))
+        raised = lines(t.path("alarms"))
+        assert len(raised) == alarms, (hours, raised)
+        assert word is None or word in raised[-1], (hours, raised, run)
+
+    def full(line):
+        hello(line)
+        line.command("MAIL FROM:<s@r.example>", 250)
+        line.command("RCPT TO:<%s>" % USER, "451 4.2.2")
+        goodbye(line)
+
+    local = t.local(answers={"RCPT": {USER: "452 4.2.2 Full"}})
+    t.configure(t.provider(*[full] * 3), {"lmtp": local.address}, drain=False,
+                alarm_command=alarm_command(t), alarm_after="2h")
+    fetch(0, 75, 0)
+    fetch(3, 75, 1, "deferred")
+    t.providers[0].replies.update(FAILING)
+    fetch(4, 75, 1)
+    fetch(6, 75, 2, "no session has succeeded")
+    fetch(8, 75, 2)
+    t.providers[0].replies.clear()
+    fetch(9, 75, 2)  # It works, and the mailbox is still full: that was told.
+    t.providers[0].replies.update(FAILING)
+    fetch(10, 75, 2)
+    fetch(12, 75, 3, "no session has succeeded")
 
 
 def test_alarm_of_a_domain(t):
