@@ -32,12 +32,17 @@ static const char *const unprepared_words[] = {
 };
 
 /* Mail is judged by the host that it comes from, which is this one, and not the
- * sender's: whatever is found says nothing of the mail. */
+ * sender's: whatever is found says nothing of the mail. DMARC goes by SPF where
+ * a domain has no DKIM. */
 static const char *const origin_words[] = {
     "spf fail", /* policy services of Postfix */
     "spf check",
     "spf validation",
     "openspf.",
+    "dmarc policy", /* OpenDMARC, the example of Exim's manual, Exchange */
+    "dmarc check",
+    "dmarc fail",
+    "failed dmarc",
     "reverse dns",
     "ptr record",
     NULL,
@@ -112,12 +117,14 @@ speaks_of_address(const struct status *reply)
 	return is_enhanced(reply, "5.1.") || holds_any(reply, address_words);
 }
 
-/* Validation of SPF and of the name of the client (RFC 7372 3.2, 3.3). */
+/* By SPF, by the name of the client in DNS (RFC 7372 3.2, 3.3), by several such
+ * checks together (3.4). */
 static bool
-has_origin_code(const struct status *reply)
+is_of_origin(const struct status *reply)
 {
 	return is_enhanced(reply, "5.7.23") || is_enhanced(reply, "5.7.24") ||
-	       is_enhanced(reply, "5.7.25");
+	       is_enhanced(reply, "5.7.25") || is_enhanced(reply, "5.7.26") ||
+	       holds_any(reply, origin_words);
 }
 
 /*
@@ -194,8 +201,7 @@ meaning_of_refusal(const struct status *reply, enum step_kind step)
 {
 	if (is_too_many(reply, step))
 		return MEANING_DEFERRED;
-	if (holds_any(reply, unprepared_words) ||
-	    holds_any(reply, origin_words))
+	if (holds_any(reply, unprepared_words))
 		return MEANING_UNPREPARED;
 	if (speaks_of_address(reply))
 		return MEANING_REFUSED;
@@ -219,15 +225,15 @@ meaning_of_5xx(const struct status *reply, enum step_kind step)
 	case STEP_MAIL:
 	case STEP_RCPT:
 	case STEP_DATA:
-		if (has_origin_code(reply))
+		if (is_of_origin(reply))
 			return MEANING_UNPREPARED;
 		return is_of_dialogue(reply->code)
 			   ? meaning_of_dialogue(reply)
 			   : meaning_of_refusal(reply, step);
 	case STEP_DOT:
-		if (has_origin_code(reply))
+		if (is_of_origin(reply))
 			return MEANING_UNPREPARED;
-		/* Who has read the text speaks of it, whatever the words. */
+		/* Who has read the text speaks of it, whatever else is said. */
 		return is_of_dialogue(reply->code) ? meaning_of_dialogue(reply)
 						   : MEANING_REFUSED;
 	case STEP_QUIT:
@@ -254,9 +260,9 @@ meaning_of(const struct status *reply, enum step_kind step)
 const char *
 meaning_advice(const struct status *reply, enum meaning meaning)
 {
-	if (has_origin_code(reply) || holds_any(reply, origin_words))
-		return "let it not judge mail of this host by SPF or by names"
-		       " in DNS: it is not the sender's";
+	if (is_of_origin(reply))
+		return "let it not judge mail of this host by SPF, DMARC or"
+		       " names in DNS: it is not the sender's";
 	if (meaning == MEANING_UNPREPARED)
 		return "let it accept this domain and sender from this host,"
 		       " or take the domain out of this account";

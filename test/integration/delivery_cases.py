@@ -1411,6 +1411,24 @@ def test_reply_about_the_set_up(t):
     assert len(local.messages) == 1
 
 
+def test_text_that_is_judged_by_our_address(t):
+    """DMARC goes by SPF where a sender has no DKIM, and a filter says so when it
+    has the text: that is no word on the message, and others go on."""
+    policy = "550 5.7.1 rejected by DMARC policy for r.example"
+    local = t.local(lmtp=False, tcp=True, answers={"END": [policy]})
+
+    def script(line):
+        hello(line)
+        deliver(line, mail.message("judged"), "a@example.org", expect="451 4.3.5")
+        deliver(line, TEXT)
+        goodbye(line)
+
+    t.configure(t.provider(script), {"smtp": local.address}, drain=False)
+    run = t.fetch("office", status=75)
+    assert policy in run.err and "let it not judge mail of this host" in run.err, run
+    assert len(local.messages) == 1
+
+
 def test_disk_full(t):
     """452 4.3.1, and the session ends."""
     if os.geteuid() != 0:
