@@ -9,6 +9,7 @@
 #define ODMR_NET_DIAL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct deadline;
@@ -28,13 +29,16 @@ struct dial_options {
 	const char *proxy; /* a URL as net/proxy takes it, or NULL */
 	const char *source_address; /* as CURLOPT_INTERFACE takes it, or NULL */
 	enum dial_family family;
+	/* Addresses of the host that are not to be used, as peer gave them. */
+	const char (*avoid)[DIAL_PEER_SIZE];
+	size_t avoid_count;
 };
 
 /*
  * A connected, non-blocking descriptor that the caller closes, or -1. peer,
  * unless NULL, gets the address of the other end as text; through a proxy
  * nobody knows it and it is empty. Errors: ERROR_AGAIN with host, port and
- * reason; ERROR_CONFIG, a host or proxy that cannot be one; ERROR_STOPPED,
+ * reason, also where no address is left that need not be avoided; ERROR_CONFIG, a host or proxy that cannot be one; ERROR_STOPPED,
  * ERROR_SYSTEM.
  */
 int dial_open(const struct dial_options *options,

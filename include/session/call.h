@@ -53,6 +53,11 @@ struct call_options {
 	 * before it is asked for mail. May be NULL. */
 	void (*reached)(void *context);
 	void *reached_context;
+	/* At this address of the provider no login could be tried, and another
+	 * one was called since. May be NULL. */
+	void (*passed_over)(
+	    void *context, const char *address, const struct error *why);
+	void *passed_over_context;
 	struct transcript *transcript;
 };
 
@@ -93,7 +98,8 @@ struct call *call_new(const struct call_options *options, struct error *err)
     __attribute__((warn_unused_result));
 void call_free(struct call *call);
 /*
- * Calls and asks for these domains (by commas, at most CUSTOMER_DOMAINS_MAX
+ * Calls, where the provider has several addresses until a login can be tried at
+ * one of them, and asks for these domains (by commas, at most CUSTOMER_DOMAINS_MAX
  * octets; NULL: no parameter). Fills in the result, whatever happens.
  */
 void call_run(

@@ -360,6 +360,16 @@ read_check_history(const struct check *check,
 }
 
 static void
+tell_other_address(void *context, const char *address, const struct error *why)
+{
+	const struct config_account *const *account = context;
+
+	printf("%s: warning: the provider could not be used at the address %s:"
+	       " %s\n",
+	    (*account)->name, address, why->text);
+}
+
+static void
 check_call(struct check *check, const struct config_account *account)
 {
 	struct deadline deadline = deadline_in(SETUP_MS, 0);
@@ -370,6 +380,8 @@ check_call(struct check *check, const struct config_account *account)
 	    .account = account,
 	    .best_before = history.auth_best,
 	    .check_only = true,
+	    .passed_over = tell_other_address,
+	    .passed_over_context = &account,
 	    .transcript = &transcript,
 	};
 	struct call_result result;

@@ -116,6 +116,36 @@ needs_no_look_up(const char *host)
 	       inet_pton(AF_INET6, host, address) == 1;
 }
 
+static bool
+is_avoided(const struct dial_options *options, const char *address)
+{
+	for (size_t i = 0; i < options->avoid_count; i++)
+		if (strcasecmp(options->avoid[i], address) == 0)
+			return true;
+	return false;
+}
+
+static bool
+none_is_left(struct error *err)
+{
+	error_set(err, ERROR_AGAIN, "there is no other address");
+	return false;
+}
+
+static bool
+leave_out_avoided(const struct dial_options *options,
+    struct resolve_addresses *addresses, struct error *err)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < addresses->count; i++)
+		if (!is_avoided(options, addresses->text[i]))
+			memmove(addresses->text[kept++], addresses->text[i],
+			    sizeof addresses->text[i]);
+	addresses->count = kept;
+	return kept > 0 || none_is_left(err);
+}
+
 /* Looks the host up, and adds "HOST:PORT:[ADDRESS],..." to what libcurl is to
  * know without looking. */
 static bool
@@ -131,9 +161,10 @@ look_up_provider(const struct dial_options *options, const char *host,
 	struct resolve_addresses addresses;
 
 	if (needs_no_look_up(host))
-		return true;
+		return options->avoid_count == 0 || none_is_left(err);
 	if (!resolve_name(
-		host, families[options->family], deadline, &addresses, err))
+		host, families[options->family], deadline, &addresses, err) ||
+	    !leave_out_avoided(options, &addresses, err))
 		return false;
 	char *entry = xasprintf("%s:%u:", host, (unsigned)port);
 	for (size_t i = 0; i < addresses.count; i++) {

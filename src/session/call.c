@@ -288,9 +288,10 @@ tls_mode(enum config_tls tls)
 }
 
 static struct stream *
-dial_provider(const struct config_account *account,
-    char address[DIAL_PEER_SIZE], struct error *err)
+dial_provider(
+    const struct call *call, char address[DIAL_PEER_SIZE], struct error *err)
 {
+	const struct config_account *account = call->options.account;
 	static const enum dial_family families[] = {
 	    [CONFIG_IP_ANY] = DIAL_ANY,
 	    [CONFIG_IP_4] = DIAL_IPV4,
@@ -302,6 +303,8 @@ dial_provider(const struct config_account *account,
 	    .proxy = account->proxy.text,
 	    .source_address = account->source_address,
 	    .family = families[account->ip_version],
+	    .avoid = call->avoid,
+	    .avoid_count = call->avoid_count,
 	};
 	struct deadline deadline = limit(account->connect_timeout);
 	int fd = dial_open(&options, &deadline, address, err);
@@ -376,7 +379,8 @@ say_quit(const struct call_result *result)
 }
 
 void
-call_run(struct call *call, const char *domains, struct call_result *result)
+call_one_address(
+    struct call *call, const char *domains, struct call_result *result)
 {
 	struct conversation conversation = {.call = call, .result = result};
 	char nonce[BASE64_SIZE(RANDOM_OCTETS)];
@@ -388,8 +392,7 @@ call_run(struct call *call, const char *domains, struct call_result *result)
 		fail_call(&conversation, &err);
 		return;
 	}
-	result->stream =
-	    dial_provider(call->options.account, result->address, &err);
+	result->stream = dial_provider(call, result->address, &err);
 	if (result->stream == NULL) {
 		fail_call(&conversation, &err);
 		return;

@@ -83,6 +83,8 @@ prepare_call(struct session *s, struct error *err)
 	    .held_context = s,
 	    .reached = session_reach,
 	    .reached_context = s,
+	    .passed_over = session_pass_over,
+	    .passed_over_context = s,
 	};
 
 	s->call = call_prepare(&options, &deadline, err);

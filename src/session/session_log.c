@@ -103,6 +103,18 @@ session_log_call(struct session *s, const struct call_result *call)
 }
 
 void
+session_pass_over(void *context, const char *address, const struct error *why)
+{
+	struct session *s = context;
+
+	log_say(CONFIG_LOG_WARNING, s->account->name, "other-address",
+	    "%s could not be used at the address %s: %s; another address of it"
+	    " is tried",
+	    s->account->provider.host, address, why->text);
+	session_tell_progress(s);
+}
+
+void
 session_note_untidy(struct session *s, bool quiet)
 {
 	if (s->tally.finals > 0)

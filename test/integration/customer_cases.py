@@ -504,6 +504,48 @@ def test_name_server_without_answer_for_ipv6(t, keys):
                  keys.get("proxy", "").partition(":")[0]]), names.asked
 
 
+@rows(("closed", {"GREETING": b""}, "closed|ended"),
+      ("busy", {"GREETING": b"421 4.3.2 Not now"}, "421 4.3.2 Not now"),
+      ("no mail service", {"GREETING": b"521 5.3.2 Not here"}, "521 5.3.2"),
+      ("no STARTTLS", {"EHLO": b"250 provider.example"}, "does not offer STARTTLS"))
+def test_one_dead_address_of_several(t, replies, reason):
+    """Something accepts connections at the first address, and no dialogue comes
+    about there, day by day: the mail comes from the other one."""
+    other = t.provider(*[one_message(TEXT)] * 2, tls="starttls", host="127.0.0.3")
+    t.provider(tls="starttls", host="127.0.0.2", port=other.port, replies=replies)
+    t.write("hosts", "127.0.0.2 provider.example\n127.0.0.3 provider.example\n",
+            0o644)
+    t.write("nsswitch.conf", "hosts: files\n", 0o644)
+    mount = " && ".join("mount --bind {0} /etc/{1}".format(t.path(f), f)
+                        for f in ("hosts", "nsswitch.conf"))
+    account = t.account("provider.example:%d" % other.port, tls="starttls",
+                        tls_ca_file=t.certificates.authority.cert)
+    t.configure(accounts={"office": account})
+    run = t.run("fetch", "office", command=in_namespace(t, mount, "fetch", "office"))
+    t.expect(run, 0, "2 messages", "warning office: other-address: .*127.0.0.2: .*"
+             "(%s)" % reason)
+    assert run.err.count("other-address") == 1, "once a session"
+    dead = t.providers[1].sessions
+    assert len(dead) == 1 and not dead[0].secrets, "nothing secret went there"
+    run = t.run("check", "--connect",
+                command=in_namespace(t, mount, "check", "--connect"))
+    t.expect(run, 0, "127.0.0.2: .*(%s)" % reason, "offers ATRN")
+
+
+def test_all_addresses_are_dead(t):
+    """Each is tried once, and the failure is that of one of them."""
+    dead = {"GREETING": b"421 4.3.2 Not now"}
+    first = t.provider(host="127.0.0.2", replies=dead)
+    second = t.provider(host="127.0.0.3", port=first.port, replies=dead)
+    t.write("hosts", "127.0.0.2 provider.example\n127.0.0.3 provider.example\n",
+            0o644)
+    mount = "mount --bind %s /etc/hosts" % t.path("hosts")
+    t.configure(accounts={"office": t.account("provider.example:%d" % first.port)})
+    run = t.run("fetch", "office", command=in_namespace(t, mount, "fetch", "office"))
+    t.expect(run, 75, "421 4.3.2 Not now")
+    assert len(first.sessions) == len(second.sessions) == 1
+
+
 def test_http_proxy(t):
     provider = t.provider(one_message(TEXT), tls="starttls")
     proxy = HttpProxy({"provider.example": "127.0.0.1"})

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A call to whichever address of the provider answers (RFC 5321 5.1). libcurl
+ * chooses among those that accept a connection; what stands behind it may be
+ * dead nevertheless: a path that loses large packets, a balancer without its
+ * servers, one host of several.
+ */
+#include "session/call.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "call_private.h"
+
+/* Nothing was said that is more than the word of this one host. */
+static bool
+is_worth_another(const struct call_result *result)
+{
+	const struct customer_outcome *outcome = &result->outcome;
+
+	if (outcome->result != CUSTOMER_FAILED || outcome->mechanism != NULL ||
+	    result->address[0] == '\0')
+		return false;
+	return outcome->error.class == ERROR_AGAIN ||
+	       outcome->error.class == ERROR_UNABLE ||
+	       outcome->error.class == ERROR_PROTOCOL ||
+	       outcome->error.class == ERROR_CERTIFICATE;
+}
+
+static bool
+avoid_address(struct call *call, const char *address)
+{
+	if (call->avoid_count == CALL_AVOID_MAX)
+		return false;
+	memcpy(call->avoid[call->avoid_count++], address, strlen(address) + 1);
+	return true;
+}
+
+static void
+tell_passed_over(const struct call *call, const struct call_result *result)
+{
+	const struct call_options *options = &call->options;
+
+	if (options->passed_over != NULL)
+		options->passed_over(options->passed_over_context,
+		    result->address, &result->outcome.error);
+}
+
+void
+call_run(struct call *call, const char *domains, struct call_result *result)
+{
+	struct call_result other;
+
+	call_one_address(call, domains, result);
+	while (
+	    is_worth_another(result) && avoid_address(call, result->address)) {
+		call_one_address(call, domains, &other);
+		if (other.stream == NULL) {
+			/* The next call may find one of them alive. */
+			call->avoid_count = 0;
+			call_result_clear(&other);
+			return;
+		}
+		tell_passed_over(call, result);
+		call_result_clear(result);
+		*result = other;
+	}
+}
