@@ -17,6 +17,7 @@
 
 #include "base/base64.h"
 #include "base/buf.h"
+#include "base/deadline.h"
 #include "base/decimal.h"
 #include "base/mem.h"
 #include "base/whole_file.h"
@@ -24,6 +25,9 @@
 
 enum {
 	NAME_LONGEST = SCRAM_USER_MAX,
+	/* Another `passwd` takes milliseconds. */
+	LOCK_MS = 5000,
+	LOCK_LOOK_MS = 20,
 	/* Above what `passwd` writes and anybody would wait for. */
 	ITERATIONS_MAX = 10000000,
 	/* Of a password that crypt(3) takes in every C library; longer ones
@@ -334,19 +338,32 @@ write_users(const char *path, const struct buf *made, struct error *err)
 	return written;
 }
 
-/* The folder, locked until it is closed; the file itself is replaced. */
+/* The folder, locked until it is closed; the file itself is replaced. Whoever
+ * may read the folder can lock it, and so could keep a password from being
+ * changed for ever. */
 static int
 lock_users(const char *path, struct error *err)
 {
+	const struct deadline end = deadline_in(LOCK_MS, 0);
 	char *base;
 	int folder = open_users_folder(path, &base, err);
 
 	free(base);
-	if (folder < 0 || flock(folder, LOCK_EX) == 0)
-		return folder;
-	error_set_errno(err, ERROR_SYSTEM, errno, "cannot lock the folder");
-	close(folder);
-	return -1;
+	while (folder >= 0 && flock(folder, LOCK_EX | LOCK_NB) != 0) {
+		const struct deadline look = deadline_in(LOCK_LOOK_MS, 0);
+		if ((errno == EWOULDBLOCK || errno == EINTR) &&
+		    deadline_left(&end) > 0 &&
+		    deadline_wait(&look, -1, 0) != DEADLINE_STOPPED)
+			continue;
+		error_set(err, ERROR_SYSTEM,
+		    "the folder of %s is locked by another process, and nothing"
+		    " was changed: `lslocks` shows which one; end it, and try"
+		    " again",
+		    path);
+		close(folder);
+		return -1;
+	}
+	return folder;
 }
 
 bool

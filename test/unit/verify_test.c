@@ -2,11 +2,13 @@
 /* users, verify: who is let in, from a file of the customer's. */
 #include "provider/verify.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -171,6 +173,25 @@ two_who_set_at_the_same_time(void **state)
 		snprintf(user, sizeof user, "u%d", i);
 		assert_int_equal(find(user, &secret), USERS_FOUND);
 	}
+}
+
+/* Whoever may read the folder can lock it. */
+static void
+a_folder_that_somebody_else_has_locked(void **state)
+{
+	int lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct users_secret secret;
+	struct error err;
+
+	(void)state;
+	write_file("");
+	assert_true(lock >= 0);
+	assert_int_equal(flock(lock, LOCK_EX), 0);
+	assert_false(users_set(path, "office", "geheim", 6, &err));
+	assert_non_null(strstr(err.text, "locked by another process"));
+	assert_int_equal(find("office", &secret), USERS_UNKNOWN);
+	close(lock);
+	set("office", "geheim");
 }
 
 /* Each call has a process of its own. */
@@ -446,6 +467,7 @@ main(void)
 	    cmocka_unit_test(a_bad_line_is_named),
 	    cmocka_unit_test(setting_keeps_the_others),
 	    cmocka_unit_test(two_who_set_at_the_same_time),
+	    cmocka_unit_test(a_folder_that_somebody_else_has_locked),
 	    cmocka_unit_test(an_invented_user_is_the_same_after_a_restart),
 	    cmocka_unit_test(an_invented_user_is_the_same_in_each_process),
 	    cmocka_unit_test(an_invented_user_is_of_a_kind_that_others_are),
