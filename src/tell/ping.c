@@ -16,7 +16,7 @@
 #include "config/config.h"
 #include "tell/log.h"
 
-enum { PING_MS = 10 * 1000, HTTP_ERRORS = 400 };
+enum { PING_MS = 10 * 1000, HTTP_REDIRECTS = 300, HTTP_ERRORS = 400 };
 
 char *
 ping_url(const char *url, enum ping ping)
@@ -83,6 +83,12 @@ perform(CURL *curl, const char *url, const char *account)
 	if (code != CURLE_OK)
 		log_say(CONFIG_LOG_WARNING, account, "ping",
 		    "ping_url cannot be reached: %s", curl_easy_strerror(code));
+	/* The address is a secret, and must not go wherever a server likes. */
+	else if (status >= HTTP_REDIRECTS && status < HTTP_ERRORS)
+		log_say(CONFIG_LOG_WARNING, account, "ping",
+		    "ping_url answers with status %ld: it has moved, and nobody"
+		    " was pinged; set ping_url to the new address",
+		    status);
 	else if (status >= HTTP_ERRORS)
 		log_say(CONFIG_LOG_WARNING, account, "ping",
 		    "ping_url answers with status %ld", status);

@@ -279,6 +279,15 @@ def test_ping_that_fails(t):
     ping(t, watcher, t.provider(), 0, "ping_url cannot be reached")
 
 
+def test_ping_that_is_led_elsewhere(t):
+    """From http to https, say: not followed with the secret, and told, or it looks
+    as if the service had been pinged."""
+    watcher = Http(lambda _path: "301 Moved")
+    t.at_end(watcher.close)
+    ping(t, watcher, t.provider(one_message(TEXT)), 0,
+         "ping_url answers with status 301: it has moved")
+
+
 @waits
 def test_ping_that_hangs(t):
     """The session neither waits for it before nor tells its end later."""
