@@ -26,7 +26,9 @@ enum {
 	PROVIDER_RESPONSE_MAX = PROVIDER_LINE_MAX / 4 * 3,
 	/* RFC 4954 4 wants a limit of at least three failed tries. */
 	PROVIDER_TRIES_MAX = 3,
-	/* Commands that make no sense: no customer of ours is there. */
+	/* Commands that make no sense: no customer of ours is there. Logins that
+	 * cannot be checked and domains of others count as well, since each has
+	 * a line in the log. */
 	PROVIDER_ERRORS_MAX = 10,
 };
 

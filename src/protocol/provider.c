@@ -66,7 +66,7 @@ provider_break_off(struct provider *p, const char *reason)
 	provider_close_down(p, PROVIDER_BROKEN, reason);
 }
 
-/* What no customer says. */
+/* What no customer says, or only a few times. */
 void
 provider_complain(
     struct provider *p, int code, const char *enhanced, const char *text)
@@ -246,10 +246,11 @@ provider_logged_in(struct provider *p, enum provider_login login)
 			provider_close_down(p, PROVIDER_REFUSED, NULL);
 		break;
 	case PROVIDER_LOGIN_LATER:
-		provider_reply(p, 454, "4.7.0", "Logins cannot be checked now");
+		provider_complain(
+		    p, 454, "4.7.0", "Logins cannot be checked now");
 		break;
 	case PROVIDER_LOGIN_UNABLE:
-		provider_reply(
+		provider_complain(
 		    p, 504, "5.5.4", "This mechanism cannot be used");
 		break;
 	case PROVIDER_LOGIN_MALFORMED:
@@ -267,6 +268,10 @@ provider_answer(struct provider *p, const struct status *status)
 	assert(p->state == STATE_HELD);
 	provider_say(p, status_format(status, line, sizeof line));
 	p->state = status->code == 250 ? STATE_TURNED : STATE_COMMAND;
+	/* Not his domain: each has a line in the log, which he must not fill. */
+	if (status->code == 450 && ++p->errors >= PROVIDER_ERRORS_MAX)
+		provider_break_off(
+		    p, "Too many requests for domains of others");
 }
 
 void

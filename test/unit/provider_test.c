@@ -29,7 +29,7 @@ struct dialogue {
 	const char *name;
 	bool implicit_tls;
 	bool one_piece; /* what is said too early shows only so */
-	struct step steps[14];
+	struct step steps[16];
 };
 
 #define EHLO_CLEAR                                                             \
@@ -61,6 +61,17 @@ struct dialogue {
 #define NO_SERVICE                                                             \
 	"502 5.5.1 Only EHLO, STARTTLS, AUTH, ATRN and QUIT are served here\n"
 #define EARLY(what) "421 4.7.0 " what ": closing the connection\n"
+
+#define LATER  "AUTH PLAIN bGF0ZXI=\r\n"
+#define LATER3 LATER LATER LATER
+#define AWAY   "454 4.7.0 Logins cannot be checked now\n"
+#define AWAY3  AWAY AWAY AWAY
+#define TOLD3  "AUTH:PLAIN(later) AUTH:PLAIN(later) AUTH:PLAIN(later) "
+#define FOREIGN                                                                \
+	{                                                                      \
+		"ATRN shop.example\r\n", "450 4.7.1 not yours\n",              \
+		    "ATRN(shop.example) "                                      \
+	}
 
 static const struct dialogue dialogues[] = {
     {"the way it should be",
@@ -150,6 +161,11 @@ static const struct dialogue dialogues[] = {
 		"454 4.7.0 Logins cannot be checked now\n",
 		"AUTH:PLAIN(later) "},
 	    LOGIN}},
+    {"the password service is away, for one who does not give up",
+	.steps = {SECURE,
+	    {LATER3 LATER3 LATER3, AWAY3 AWAY3 AWAY3, TOLD3 TOLD3 TOLD3},
+	    {LATER, EARLY("Too many commands that make no sense"),
+		"AUTH:PLAIN(later) CLOSE(broken) "}}},
     {"three wrong passwords",
 	.steps = {SECURE, {"AUTH PLAIN YmFk\r\n", BAD, "AUTH:PLAIN(bad) "},
 	    {"AUTH PLAIN YmFk\r\n", BAD, "AUTH:PLAIN(bad) "},
@@ -160,6 +176,13 @@ static const struct dialogue dialogues[] = {
 	.steps = {IN,
 	    {"ATRN example.org,example.com,EXAMPLE.org\r\n",
 		"250 2.0.0 turned\n", "ATRN(example.org,example.com) "}}},
+    {"domains of others, again and again",
+	.steps = {IN, FOREIGN, FOREIGN, FOREIGN, FOREIGN, FOREIGN, FOREIGN,
+	    FOREIGN, FOREIGN, FOREIGN,
+	    {"ATRN shop.example\r\n",
+		"450 4.7.1 not yours\n" EARLY(
+		    "Too many requests for domains of others"),
+		"ATRN(shop.example) CLOSE(broken) "}}},
     {"domains that are none",
 	.steps = {IN,
 	    {"ATRN localhost\r\n", "501 5.5.4 Syntax: ATRN domain,domain\n",
@@ -263,6 +286,8 @@ answer_atrn(struct player *player, const struct provider_event *event)
 		return;
 	if (strcmp(first, "none.example") == 0)
 		status_set(&status, 453, "4.3.0", "none");
+	else if (strcmp(first, "shop.example") == 0)
+		status_set(&status, 450, "4.7.1", "not yours");
 	else
 		status_set(&status, 250, "2.0.0", "turned");
 	provider_answer(player->provider, &status);
