@@ -131,12 +131,47 @@ is_contradicted(enum alarm alarm, const struct session_result *result)
 	       !result->untidy;
 }
 
+/*
+ * Where the folder with all that is known cannot be used, as where its disk is
+ * not mounted or it belongs to somebody else, no session comes about, and since
+ * when nobody can say. That is not to be waited for.
+ */
+static bool
+is_blind(const struct config *config, const struct config_account *account,
+    const struct history *history, const struct session_result *result)
+{
+	struct error err;
+
+	if (history->any || result->outcome != SESSION_FAILED)
+		return false;
+	int lock = lock_take(
+	    config->state_dir, account->name, lock_of_account, NULL, &err);
+	if (lock >= 0)
+		close(lock);
+	return lock < 0 && err.class == ERROR_LOCAL;
+}
+
+static void
+tell_alarm(const struct config_account *account, const struct history *history,
+    const char *why, const struct session_result *result)
+{
+	char last[SUMMARY_SIZE];
+
+	/* It may not have been written. */
+	summary_plain(last, result->outcome == SESSION_FAILED
+				? result->error.text
+				: history->last_error);
+	log_say(CONFIG_LOG_ERROR, account->name, "alarm", "%s%s%s", why,
+	    last[0] != '\0' ? "; last error: " : "", last);
+	run_alarm_command(account, history, why, last);
+}
+
 static void
 raise_alarm(const struct config *config, const struct config_account *account,
     const struct session_result *result)
 {
 	int64_t now = clock_unix_ms();
-	char why[ALARM_TEXT_SIZE], last[SUMMARY_SIZE];
+	char why[ALARM_TEXT_SIZE];
 	struct history history;
 	struct error err;
 
@@ -145,16 +180,14 @@ raise_alarm(const struct config *config, const struct config_account *account,
 	enum alarm alarm = alarm_of(account, &history, now);
 	if (known && alarm != ALARM_NONE && !is_contradicted(alarm, result) &&
 	    alarm_is_due(alarm, &history, now) &&
-	    note_alarm(config, account, alarm, now)) {
-		alarm_format(why, alarm, &history, now);
-		/* It may not have been written. */
-		summary_plain(last, result->outcome == SESSION_FAILED
-					? result->error.text
-					: history.last_error);
-		log_say(CONFIG_LOG_ERROR, account->name, "alarm", "%s%s%s", why,
-		    last[0] != '\0' ? "; last error: " : "", last);
-		run_alarm_command(account, &history, why, last);
-	}
+	    note_alarm(config, account, alarm, now))
+		tell_alarm(account, &history,
+		    alarm_format(why, alarm, &history, now), result);
+	else if (is_blind(config, account, &history, result))
+		tell_alarm(account, &history,
+		    "no session is possible, and nobody can say since when,"
+		    " because state_dir cannot be used",
+		    result);
 	history_clear(&history);
 }
 

@@ -104,6 +104,18 @@ def test_alarm_without_a_disk(t, mount, alarms):
         assert re.search("Read-only file system|No space left", line), line
 
 
+@rows(("not mounted", "mount -t tmpfs -o ro none %s"),
+      ("not for its owner", "mount -t tmpfs -o mode=0,uid=12345 none %s"))
+def test_alarm_without_a_past(t, mount):
+    """What is known of earlier sessions cannot be read, and no session comes
+    about: nobody can say since when, so that it is told each time."""
+    begin_failing(t)
+    mount = mount % t.path("state")
+    run = t.run("fetch", "office", command=in_namespace(t, mount, "fetch", "office"))
+    t.expect(run, 75, "error office: alarm: .*state_dir cannot be used",
+             "alarm: .*last error: .*" + t.path("state"))
+
+
 def test_alarm_without_a_password(t):
     """Its file is gone: told of at the start, an alarm once it is due, and no
     other account waits for it."""
