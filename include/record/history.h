@@ -68,6 +68,7 @@ struct history {
 	int64_t next; /* by `run` */
 	struct history_deferrals deferrals; /* who waits for a final answer */
 	int64_t alarmed; /* the last alarm */
+	bool alarm_unheard; /* its command failed */
 	char alarmed_for[HISTORY_ALARM_SIZE]; /* its name; "": unknown */
 	/* At the end of the last session that could open the ledger. */
 	uint64_t ledger_entries, ledger_due;

@@ -32,8 +32,9 @@ enum alarm alarm_of(const struct config_account *account,
 bool alarm_is_due(enum alarm alarm, const struct history *history, int64_t now);
 /* It is raised now. */
 void alarm_note(enum alarm alarm, struct history *history, int64_t now);
-/* More would not be read. */
+/* More would not be read; sooner where the command that tells of it failed. */
 #define ALARM_EVERY_MS (INT64_C(24) * 3600 * 1000)
+#define ALARM_AGAIN_MS (INT64_C(3600) * 1000)
 
 /* In one word, for programs; NULL for ALARM_NONE. */
 const char *alarm_name(enum alarm alarm);

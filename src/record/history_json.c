@@ -197,6 +197,7 @@ begin_account(struct json_writer *json, const char *account,
 	write_deferrals(json, &history->deferrals);
 	json_time(json, "alarmed", history->alarmed);
 	write_text_member(json, "alarmed_for", history->alarmed_for);
+	json_bool(json, "alarm_unheard", history->alarm_unheard);
 	json_count(json, "ledger_entries", history->ledger_entries);
 	json_count(json, "ledger_due", history->ledger_due);
 	write_text_member(json, "auth_best", history->auth_best);
@@ -390,6 +391,7 @@ read_members(const struct json_value *root, struct history *history)
 	history->next = json_get_time(root, "next");
 	read_deferrals(root, &history->deferrals);
 	history->alarmed = json_get_time(root, "alarmed");
+	history->alarm_unheard = json_get_bool(root, "alarm_unheard", false);
 	read_text(root, "alarmed_for", history->alarmed_for,
 	    sizeof history->alarmed_for);
 	history->ledger_entries = json_get_count(root, "ledger_entries");

@@ -106,10 +106,10 @@ bool
 alarm_is_due(enum alarm alarm, const struct history *history, int64_t now)
 {
 	int64_t alarmed = history->alarmed;
+	int64_t rest = history->alarm_unheard ? ALARM_AGAIN_MS : ALARM_EVERY_MS;
 
 	/* A clock that was set back does not silence it. */
-	return alarmed == 0 || now < alarmed ||
-	       now - alarmed >= ALARM_EVERY_MS ||
+	return alarmed == 0 || now < alarmed || now - alarmed >= rest ||
 	       alarm < last_raised(history) ||
 	       since_of(alarm, history) > alarmed;
 }
@@ -120,6 +120,7 @@ alarm_note(enum alarm alarm, struct history *history, int64_t now)
 	const char *name = alarm_name(alarm);
 
 	history->alarmed = now;
+	history->alarm_unheard = false;
 	snprintf(history->alarmed_for, sizeof history->alarmed_for, "%s",
 	    name != NULL ? name : "");
 }

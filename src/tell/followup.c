@@ -38,13 +38,14 @@ run_after_mail_command(
 	char *messages = xasprintf("%" PRIu64, result->messages);
 	hook_env_begin(&env, account->name);
 	hook_env_add(&env, "ODMR_MESSAGES", messages);
-	hook_run(account->name, "after_mail_command",
+	(void)hook_run(account->name, "after_mail_command",
 	    account->after_mail_command.items, &env);
 	hook_env_clear(&env);
 	free(messages);
 }
 
-static void
+/* false: it failed. */
+static bool
 run_alarm_command(const struct config_account *account,
     const struct history *history, const char *why, const char *last_error)
 {
@@ -54,15 +55,16 @@ run_alarm_command(const struct config_account *account,
 	struct hook_env env;
 
 	if (account->alarm_command == NULL)
-		return;
+		return true;
 	if (history->last_success != 0)
 		timestamp_format_utc(success, history->last_success);
 	hook_env_begin(&env, account->name);
 	hook_env_add(&env, "ODMR_ALARM", why);
 	hook_env_add(&env, "ODMR_LAST_SUCCESS", success);
 	hook_env_add(&env, "ODMR_LAST_ERROR", last_error);
-	hook_run(account->name, "alarm_command", argv, &env);
+	bool heard = hook_run(account->name, "alarm_command", argv, &env);
 	hook_env_clear(&env);
+	return heard;
 }
 
 /*
@@ -123,6 +125,30 @@ note_alarm(const struct config *config, const struct config_account *account,
 	return raise;
 }
 
+/* Nobody heard of it: what keeps mail away may keep the command's word, too. */
+static void
+note_unheard(const struct config *config, const struct config_account *account)
+{
+	struct deadline deadline = deadline_in(LOCK_MS, 0);
+	struct history history;
+	struct error err;
+	int lock = lock_take(
+	    config->state_dir, account->name, lock_of_account, &deadline, &err);
+
+	if (lock < 0)
+		return;
+	if (status_file_read(
+		config->state_dir, account->name, &history, &err)) {
+		history.alarm_unheard = true;
+		if (!status_file_write(
+			config->state_dir, account->name, &history, &err))
+			log_say(CONFIG_LOG_WARNING, account->name, "status",
+			    "%s", err.text);
+	}
+	history_clear(&history);
+	close(lock);
+}
+
 /* A session may have ended well, and the file not know of it. */
 static bool
 is_contradicted(enum alarm alarm, const struct session_result *result)
@@ -152,8 +178,9 @@ is_blind(const struct config *config, const struct config_account *account,
 }
 
 static void
-tell_alarm(const struct config_account *account, const struct history *history,
-    const char *why, const struct session_result *result)
+tell_alarm(const struct config *config, const struct config_account *account,
+    const struct history *history, const char *why,
+    const struct session_result *result)
 {
 	char last[SUMMARY_SIZE];
 
@@ -163,7 +190,8 @@ tell_alarm(const struct config_account *account, const struct history *history,
 				: history->last_error);
 	log_say(CONFIG_LOG_ERROR, account->name, "alarm", "%s%s%s", why,
 	    last[0] != '\0' ? "; last error: " : "", last);
-	run_alarm_command(account, history, why, last);
+	if (!run_alarm_command(account, history, why, last))
+		note_unheard(config, account);
 }
 
 static void
@@ -181,10 +209,10 @@ raise_alarm(const struct config *config, const struct config_account *account,
 	if (known && alarm != ALARM_NONE && !is_contradicted(alarm, result) &&
 	    alarm_is_due(alarm, &history, now) &&
 	    note_alarm(config, account, alarm, now))
-		tell_alarm(account, &history,
+		tell_alarm(config, account, &history,
 		    alarm_format(why, alarm, &history, now), result);
 	else if (is_blind(config, account, &history, result))
-		tell_alarm(account, &history,
+		tell_alarm(config, account, &history,
 		    "no session is possible, and nobody can say since when,"
 		    " because state_dir cannot be used",
 		    result);

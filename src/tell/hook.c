@@ -39,7 +39,7 @@ hook_env_clear(struct hook_env *env)
 		free(env->list[i]);
 }
 
-void
+bool
 hook_run(const char *account, const char *key, const char *const *argv,
     const struct hook_env *env)
 {
@@ -55,7 +55,8 @@ hook_run(const char *account, const char *key, const char *const *argv,
 	    .output = &errors,
 	    .errors = &errors};
 	spawn_run(&options, &deadline, &result);
-	if (result.end != SPAWN_EXITED || result.code != 0) {
+	bool failed = result.end != SPAWN_EXITED || result.code != 0;
+	if (failed) {
 		size_t line = 0;
 		while (
 		    line < buf_len(&errors) && buf_data(&errors)[line] != '\n')
@@ -65,4 +66,5 @@ hook_run(const char *account, const char *key, const char *const *argv,
 		    (int)line, buf_data(&errors));
 	}
 	buf_clear(&errors);
+	return !failed;
 }

@@ -44,8 +44,8 @@ run_online_command(const struct config_account *account, int pipe)
 	if (!hear_word(pipe))
 		return;
 	hook_env_begin(&env, account->name);
-	hook_run(account->name, "online_command", account->online_command.items,
-	    &env);
+	(void)hook_run(account->name, "online_command",
+	    account->online_command.items, &env);
 	hook_env_clear(&env);
 }
 

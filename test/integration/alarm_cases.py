@@ -104,6 +104,21 @@ def test_alarm_without_a_disk(t, mount, alarms):
         assert re.search("Read-only file system|No space left", line), line
 
 
+def test_alarm_command_that_fails(t):
+    """What keeps mail away may keep the alarm from being told, too, as a network
+    that is down: it is raised again after an hour, and then once a day."""
+    begin_failing(t)
+    command = "test -e %s && %s" % (t.path("network"), alarm_command(t))
+    t.configure(t.provider(replies=FAILING), alarm_command=command)
+    for hours, tried in ((0, True), (0.5, False), (1.5, True)):
+        run = t.fetch("office", status=75, env=wall_clock(t, hours * 3600))
+        assert ("alarm_command" in run.err) == tried, (hours, run)
+    t.write("network", "")
+    for hours in (2, 3, 5):
+        t.fetch("office", status=75, env=wall_clock(t, hours * 3600))
+        assert len(lines(t.path("alarms"))) == (hours >= 3), hours
+
+
 @rows(("not mounted", "mount -t tmpfs -o ro none %s"),
       ("not for its owner", "mount -t tmpfs -o mode=0,uid=12345 none %s"))
 def test_alarm_without_a_past(t, mount):

@@ -219,6 +219,7 @@ make_history(struct history *history)
 	history->next = make_time();
 	make_deferrals(&history->deferrals);
 	history->alarmed = make_time();
+	history->alarm_unheard = chance(2) != 0;
 	make_text(history->alarmed_for, sizeof history->alarmed_for);
 	history->ledger_entries = make_count();
 	history->ledger_due = make_count();
@@ -349,6 +350,7 @@ assert_same(const struct history *a, const struct history *b)
 	assert_same_deferrals(&a->deferrals, &b->deferrals);
 	SAME(alarmed);
 	SAME_TEXT(alarmed_for);
+	SAME(alarm_unheard);
 	SAME(ledger_entries);
 	SAME(ledger_due);
 	SAME_TEXT(auth_best);
