@@ -35,7 +35,7 @@ def test_a_message_at_which_the_customer_always_breaks_off(t):
     office.over = True
     assert mail.same(office.came(), texts) is None
     assert calls < 10, (calls, host.log())
-    assert len(host.postfix.queue()) == 2
+    host.postfix.keeps(2)
 
 
 # Starts a program that gets no socket of AF_NETLINK (socket(2) fails), as where the
