@@ -71,11 +71,11 @@ class Office(Local):
 
 
 def is_stopping(host):
-    """It was told to, and has begun: nobody comes in."""
+    """It was told to, and has begun: nobody comes in, nor stays who was about to."""
     try:
         host.customer().close()
         return False
-    except ConnectionRefusedError:
+    except (ConnectionRefusedError, ConnectionResetError):
         return True
 
 
