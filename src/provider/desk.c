@@ -218,15 +218,21 @@ read_customer(struct desk *desk)
 	provider_filled(desk->engine, exchange.read);
 }
 
+/* A stop request ends every deadline: it comes last, or a customer could hear "no
+ * mail" for it. */
 static void
 on_time(struct desk *desk)
 {
-	if (!desk_is_holding(desk))
-		desk_stop_with(desk, "4.4.2", "has waited long enough");
-	else if (desk_may_end_hold(desk))
+	bool holds = desk_is_holding(desk);
+
+	if (holds && !desk_may_end_hold(desk))
+		desk_flush_one(desk);
+	else if (stop_requested())
+		desk_stop(desk);
+	else if (holds)
 		desk_end_hold(desk);
 	else
-		desk_flush_one(desk);
+		desk_stop_with(desk, "4.4.2", "has waited long enough");
 }
 
 static void

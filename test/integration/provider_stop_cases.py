@@ -237,6 +237,26 @@ def test_held_customers_and_a_stop(t):
     assert_done(host, office, texts[:1])
 
 
+def test_a_stop_at_the_moment_when_postfix_is_to_be_asked_again(t):
+    """It is no end of the hold: nobody hears "no mail" for it, and so stays away until
+    his next call is due."""
+    host = ProviderHost(t)
+    customer = host.customer()
+    customer.login()
+    customer.say("ATRN")
+    desk = host.held()
+    # The condition is the time itself: Postfix was asked after half a second, and is
+    # to be asked again after two, when its process cannot go on.
+    time.sleep(1)
+    os.kill(desk, signal.SIGSTOP)
+    time.sleep(2)
+    host.child.send_signal(signal.SIGTERM)
+    until(lambda: is_stopping(host), what="the stop")
+    os.kill(desk, signal.SIGCONT)
+    assert customer.reply()[-1].startswith("421 4.3.2 "), "the customer was told"
+    customer.close()
+
+
 def test_an_idle_provider_ends_at_once(t):
     """A second SIGTERM changes nothing."""
     host = ProviderHost(t)
