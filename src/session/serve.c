@@ -12,6 +12,7 @@
 #include "deliver/delivery.h"
 #include "ledger/ledger.h"
 #include "net/stream.h"
+#include "protocol/international.h"
 #include "protocol/limits.h"
 #include "serve_private.h"
 #include "session/destinations.h"
@@ -307,6 +308,19 @@ serve_loop(struct serve *s)
 	}
 }
 
+/* For a postmaster without a domain. One beyond ASCII, where there is another,
+ * would be refused by a local server without SMTPUTF8, and bounce. */
+static const char *
+postmaster_domain(const struct config_account *account)
+{
+	const struct config_texts *accept = &account->accept;
+
+	for (size_t i = 0; i < accept->count; i++)
+		if (international_is_ascii(accept->items[i]))
+			return accept->items[i];
+	return accept->items[0];
+}
+
 void
 serve_run(const struct serve_options *options, struct serve_result *result)
 {
@@ -320,7 +334,7 @@ serve_run(const struct serve_options *options, struct serve_result *result)
 	    .size_max = options->size_max,
 	    .dsn = delivery_takes_dsn(s.delivery),
 	    .newline = options->config->bare_newline,
-	    .postmaster_domain = options->account->accept.items[0],
+	    .postmaster_domain = postmaster_domain(options->account),
 	    .transcript = options->transcript,
 	};
 

@@ -157,6 +157,16 @@ def test_postmaster(t):
     t.assert_mail("postmaster@example.org", TEXT, other)
 
 
+def test_postmaster_of_a_domain_beyond_ascii(t):
+    """The form that every server accepts, whichever is named first."""
+    local = t.local()
+    domain = "xn--bcher-kva.example"
+    t.configure(t.provider(one_message(TEXT, "postmaster")), {"lmtp": local.address},
+                domains=domain, accept=["b\u00fccher.example", domain])
+    t.expect(t.fetch("office"), 0, "1 message")
+    assert "RCPT TO:<postmaster@%s>" % domain in local.commands, local.commands
+
+
 def test_domain_of_another_account(t):
     """It is deferred, not bounced: the other account will fetch it."""
     def script(line):

@@ -230,7 +230,7 @@ an_invented_user_is_of_a_kind_that_others_are(void **state)
 	enum { NAMES = 400 };
 	int hashes = 0, old = 0, new = 0;
 	struct users_secret secret;
-	char user[16];
+	char user[24];
 
 	(void)state;
 	write_file("# x\n\na:" HASH "\nb:" HASH "\n" OLD_KEYS);
