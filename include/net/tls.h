@@ -34,6 +34,11 @@ struct tls_options {
 };
 
 /*
+ * Looks up once what every context needs: OpenSSL's algorithms, a third of what a
+ * call that finds no mail computes. Processes that are forked later have them.
+ */
+void tls_prepare(void);
+/*
  * Reads the files. A key that wants a pass phrase is refused, since nobody is
  * there to type it. Errors: ERROR_CONFIG, a name or a file is no good;
  * ERROR_SYSTEM.

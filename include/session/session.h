@@ -22,6 +22,9 @@ struct session_options {
 	void *progress_context;
 };
 
+/* What each session would else compute anew in its process, for a process that
+ * starts more than one. */
+void session_prepare(const struct config *config);
 /* Reads the secrets, fetches, writes the status file. Never fails otherwise
  * than in the result. */
 void session_run(const struct config *config,

@@ -22,6 +22,7 @@
 #include "record/status_file.h"
 #include "run/publisher.h"
 #include "run/workers.h"
+#include "session/session.h"
 #include "tell/log.h"
 #include "tell/summary.h"
 
@@ -365,6 +366,8 @@ command_fetch(struct command_context *context, int argc, char **argv)
 	if (!account_args_read(&args, context->config, "fetch", argc, argv))
 		return EX_USAGE;
 	add_jobs(&fetch, &args);
+	if (fetch.count > 1)
+		session_prepare(context->config);
 	account_args_clear(&args);
 	fetch.live = is_terminal() && !fetch.json && !context->quiet;
 	if (fetch.live)

@@ -22,5 +22,6 @@ command_run(struct command_context *context, int argc, char **argv)
 	    .trace = context->trace,
 	    .run = session_run,
 	};
+	session_prepare(context->config);
 	return scheduler_run(&options);
 }

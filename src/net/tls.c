@@ -232,6 +232,14 @@ tls_context_new(const struct tls_options *options, struct error *err)
 }
 
 void
+tls_prepare(void)
+{
+	/* Without it contexts are made all the same, or fail and say so. */
+	SSL_CTX_free(SSL_CTX_new(TLS_client_method()));
+	ERR_clear_error();
+}
+
+void
 tls_context_free(struct tls_context *context)
 {
 	if (context == NULL)

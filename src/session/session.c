@@ -14,6 +14,7 @@
 #include "base/transcript.h"
 #include "config/config.h"
 #include "ledger/ledger.h"
+#include "net/tls.h"
 #include "record/history.h"
 #include "record/hold.h"
 #include "record/lock.h"
@@ -209,6 +210,17 @@ finish_session(struct session *s)
 	for (int i = 0; i < 2; i++)
 		if (s->locks[i] >= 0)
 			close(s->locks[i]);
+}
+
+void
+session_prepare(const struct config *config)
+{
+	for (size_t i = 0; i < config->accounts_count; i++) {
+		if (config->accounts[i].tls != CONFIG_TLS_OFF) {
+			tls_prepare();
+			return;
+		}
+	}
 }
 
 void

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <setjmp.h>
@@ -1215,6 +1216,43 @@ no_binding_without_extended_master_secret(void **state)
 	SSL_CTX_free(ctx);
 }
 
+static void
+random_octets_of_a_child(unsigned char *out, int size)
+{
+	int ends[2];
+
+	assert_int_equal(pipe(ends), 0);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		bool done = RAND_bytes(out, size) == 1 &&
+			    write(ends[1], out, (size_t)size) == size;
+		_exit(done ? PEER_FINE : PEER_FAILED);
+	}
+	close(ends[1]);
+	assert_int_equal(read(ends[0], out, (size_t)size), size);
+	close(ends[0]);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+/* Their keys would be known to each other, else. */
+static void
+children_of_a_prepared_process_share_no_random_octets(void **state)
+{
+	unsigned char ours[32], first[32], second[32];
+
+	(void)state;
+	tls_prepare();
+	assert_int_equal(ERR_peek_error(), 0);
+	assert_int_equal(RAND_bytes(ours, sizeof ours), 1);
+	random_octets_of_a_child(first, sizeof first);
+	random_octets_of_a_child(second, sizeof second);
+	assert_int_equal(RAND_bytes(ours, sizeof ours), 1);
+	assert_memory_not_equal(first, second, sizeof first);
+	assert_memory_not_equal(first, ours, sizeof first);
+	assert_memory_not_equal(second, ours, sizeof first);
+}
+
 int
 main(void)
 {
@@ -1241,6 +1279,8 @@ main(void)
 	    cmocka_unit_test(binding_and_resumption),
 	    cmocka_unit_test(resumption_after_a_cut),
 	    cmocka_unit_test(no_binding_without_extended_master_secret),
+	    cmocka_unit_test(
+		children_of_a_prepared_process_share_no_random_octets),
 	};
 
 	return cmocka_run_group_tests(tests, make_all, free_all);
