@@ -39,10 +39,11 @@ class Bench:
             f.write(text)
         return self.path(name)
 
-    def provider(self, tls, mode, count, octets):
+    def provider(self, tls, mode, count, octets, *text):
         options = ["-t", self.certificate, self.key] if tls else []
         return subprocess.Popen(
-            [self.tool("provider"), *options, mode, str(count), str(octets)],
+            [self.tool("provider"), *options, mode, str(count), str(octets),
+             *text],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def measure(self, command, environment=None):
@@ -128,9 +129,9 @@ smtphost "127.0.0.1/{self.tcp_port}" {ssl}
                 self.certificate]
 
     @contextlib.contextmanager
-    def serving(self, tls, mode="lockstep", count=0, octets=4096):
+    def serving(self, tls, mode="lockstep", count=0, octets=4096, *text):
         """The port of a provider."""
-        provider = self.provider(tls, mode, count, octets)
+        provider = self.provider(tls, mode, count, octets, *text)
         try:
             yield int(provider.stdout.readline())
         finally:

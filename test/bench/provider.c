@@ -2,14 +2,15 @@
 /*
  * provider - a fast provider for the benchmark, next to nothing but the wire.
  *
- *	provider [-t CERT KEY] MODE COUNT OCTETS
- *	provider -d HOST PORT  MODE COUNT OCTETS
+ *	provider [-t CERT KEY] MODE COUNT OCTETS [base64]
+ *	provider -d HOST PORT  MODE COUNT OCTETS [base64]
  *
  * As a provider it prints its port, logs in whoever comes, gives the first
  * customer COUNT messages of OCTETS octets and every later one 453. With -d it
  * is the client of an SMTP server instead: the path without an agent. MODE is
- * lockstep, pipelined or bdat. It prints the seconds from the first MAIL to
- * the last reply, and ends at once where a reply is not 2xx or 3xx.
+ * lockstep, pipelined or bdat. The text is prose, a full stop in each line, or
+ * lines of base64. It prints the seconds from the first MAIL to the last reply,
+ * and ends at once where a reply is not 2xx or 3xx.
  */
 #include <errno.h>
 #include <netdb.h>
@@ -48,6 +49,11 @@ struct wire {
 static const char mail[] = "MAIL FROM:<bench@example.net>\r\n";
 static const char rcpt[] = "RCPT TO:<user@example.org>\r\n";
 static const char final_dot[] = ".\r\n";
+static const char prose[] =
+    "The quick brown fox jumps over the lazy dog, again "
+    "and again, as mail does.\r\n";
+static const char base64[] = "VGhlIHF1aWNrIGJyb3duIGZveCBqdW1wcyBvdmVyIHRoZSBs"
+			     "YXp5IGRvZywgYWdhaW4gYW5kIGFn\r\n";
 
 static _Noreturn void __attribute__((format(printf, 1, 2)))
 die(const char *format, ...)
@@ -370,19 +376,18 @@ make_tls(const char *certificate, const char *key)
 
 /* Lines as mail has them, ended by CRLF. */
 static char *
-make_text(size_t octets)
+make_text(size_t octets, const char *line)
 {
 	static const char head[] = "From: bench@example.net\r\n"
 				   "Subject: bench\r\n\r\n";
-	static const char line[] = "The quick brown fox jumps over the lazy "
-				   "dog, again and again, as mail does.\r\n";
 	char *text = malloc(octets + sizeof final_dot);
+	size_t len = strlen(line);
 
 	if (text == NULL || octets < sizeof head + 2)
 		die("a message of %zu octets cannot be", octets);
 	memcpy(text, head, sizeof head - 1);
 	for (size_t at = sizeof head - 1; at < octets; at++)
-		text[at] = line[(at - sizeof head + 1) % (sizeof line - 1)];
+		text[at] = line[(at - sizeof head + 1) % len];
 	memcpy(text + octets - 4, "--\r\n", 4);
 	memcpy(text + octets, final_dot, sizeof final_dot);
 	return text;
@@ -405,17 +410,19 @@ main(int argc, char **argv)
 	bool tls = argc > 1 && strcmp(argv[1], "-t") == 0;
 	bool directly = argc > 1 && strcmp(argv[1], "-d") == 0;
 	int first = tls || directly ? 4 : 1;
+	bool coded =
+	    argc == first + 4 && strcmp(argv[first + 3], "base64") == 0;
 
-	if (argc != first + 3)
+	if (argc != first + 3 && !coded)
 		die("usage: provider [-t CERT KEY | -d HOST PORT] MODE COUNT "
-		    "OCTETS");
+		    "OCTETS [base64]");
 	signal(SIGPIPE, SIG_IGN);
 	struct job job = {
 	    .mode = mode_of(argv[first]),
 	    .count = strtoul(argv[first + 1], NULL, 10),
 	    .octets = strtoul(argv[first + 2], NULL, 10),
 	};
-	job.text = make_text(job.octets);
+	job.text = make_text(job.octets, coded ? base64 : prose);
 	if (directly)
 		send_directly(argv[2], argv[3], &job);
 	else
