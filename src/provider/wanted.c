@@ -46,6 +46,9 @@ static const struct {
     /* "yes" in main.cf for a relay host at port 465. */
     {WANTED_OPTION, SERVICE "/smtp_tls_wrappermode", "no",
 	"the inner connection does not speak TLS"},
+    {WANTED_OPTION, SERVICE "/smtp_tls_policy_maps", "",
+	"TLS is asked of the inner connection, or all mail waits while the"
+	" policies cannot be read"},
     {WANTED_OPTION, SERVICE "/smtp_sasl_auth_enable", "no",
 	"customers are sent a login"},
     {WANTED_OPTION, SERVICE "/smtp_fallback_relay", "",
@@ -54,6 +57,10 @@ static const struct {
 	"the inner address cannot be reached"},
     {WANTED_OPTION, SERVICE "/smtp_generic_maps", "",
 	"addresses are changed on their way"},
+    {WANTED_OPTION, SERVICE "/smtp_header_checks", "",
+	"messages are changed on their way"},
+    {WANTED_OPTION, SERVICE "/smtp_body_checks", "",
+	"messages are changed on their way"},
     {WANTED_OPTION, SERVICE "/smtp_connection_cache_destinations", "static:all",
 	"a customer has to call again after each message"},
     {WANTED_OPTION, SERVICE "/smtp_connection_cache_on_demand", "yes",

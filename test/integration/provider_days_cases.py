@@ -38,6 +38,26 @@ def test_a_message_at_which_the_customer_always_breaks_off(t):
     host.postfix.keeps(2)
 
 
+def test_settings_for_outgoing_mail_are_not_for_customers(t):
+    """What an administrator sets for the mail that he sends to the world neither keeps
+    customers' mail away nor changes it."""
+    host = ProviderHost(t)
+    office = Office(t, host)
+    texts = []
+    for settings in (["smtp_tls_security_level=encrypt", "smtp_tls_policy_maps=static:encrypt"],
+                     ["smtp_tls_policy_maps=socketmap:inet:127.0.0.1:1:policy"],
+                     ["smtp_header_checks=static:IGNORE", "smtp_body_checks=static:IGNORE"],
+                     ["smtp_fallback_relay=[127.0.0.1]:1", "relayhost=[127.0.0.1]:1"],
+                     ["smtp_sasl_auth_enable=yes", "smtp_sasl_password_maps=static:a:b"],
+                     ["smtp_bind_address=192.0.2.1"]):
+        host.postconf(*settings)
+        texts.append(mail.message("with " + settings[0]))
+        host.send([USER], texts[-1])
+        until(lambda: len(office.messages) == len(texts), 60, settings)
+    office.over = True
+    assert mail.same(office.came(), texts) is None
+
+
 # Starts a program that gets no socket of AF_NETLINK (socket(2) fails), as where the
 # kernel has no sock_diag: seccomp(2), by hand.
 DENIES_NETLINK = """\
