@@ -13,9 +13,9 @@ class Gate:
         self.reached = threading.Event()
         self.opened = threading.Event()
 
-    def wait(self):
+    def wait(self, seconds=60):
         self.reached.set()
-        until(self.opened.is_set, 60, "the gate to be opened")
+        until(self.opened.is_set, seconds, "the gate to be opened")
 
     def arrived(self):
         until(self.reached.is_set, 30, "somebody at the gate")

@@ -6,11 +6,10 @@ has set up; the agent fetches from it.
 import os
 import shutil
 import subprocess
-import threading
 
 import mail
-from doubles import Local
 from servers import POSTFIX_FOLDERS, Skip, until
+from slow import SLOW, slow_server
 
 SERVICE, SOCKET = "odmr-provider.service", "odmr-provider.socket"
 CONFIG = "/etc/odmr-agent/odmr-provider.yaml"
@@ -184,18 +183,12 @@ def test_provider_is_restarted_in_the_midst_of_a_message(place):
     the socket for the new one."""
     with Host(place) as host:
         system = host.system
-        reached, go_on = threading.Event(), threading.Event()
-
-        def halt(_server, _argument):
-            reached.set()
-            until(go_on.is_set, 120, "the restart")
-        local = Local(system.shared("office"), answers={"END": [halt]})
-        os.chmod(system.shared("office"), 0o666)
-        host.deliver_to("local: {lmtp: /srv/test/office}")
+        local, gate = slow_server(system)
+        host.deliver_to("local: " + SLOW)
         system.systemctl("start", SOCKET)
         host.send("in the midst")
         customer = host.beginning("odmr-agent fetch office")
-        until(reached.is_set, what="the end of the message")
+        gate.arrived()
         before = host.pid()
         restart = host.beginning("systemctl restart " + SERVICE)
         until(lambda: system.shown(SERVICE, "ActiveState") == "deactivating",
@@ -204,7 +197,7 @@ def test_provider_is_restarted_in_the_midst_of_a_message(place):
         caller = host.beginning("exec 3<>/dev/tcp/127.0.0.1/366; read -u 3 line; "
                                 "echo $line")
         assert host.pid() == before
-        go_on.set()
+        gate.open()
         assert b"1 message" in customer.communicate()[0]
         assert caller.communicate()[0].startswith(b"220 mx.example.net")
         assert restart.communicate() and restart.returncode == 0

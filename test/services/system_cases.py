@@ -11,12 +11,11 @@ import shutil
 import stat
 import subprocess
 import sys
-import threading
 
 import mail
 from certificate import Authority
-from doubles import Local
 from servers import Dovecot, Skip, ended, until
+from slow import SLOW, slow_server
 from turned import hold
 
 SERVICE, FETCH, TIMER = ("odmr-agent.service", "odmr-agent-fetch.service",
@@ -122,20 +121,11 @@ class Setting:
         return text
 
     def slow_delivery(self):
-        """A local server that has a message, and answers when go_on is set."""
-        reached, go_on = threading.Event(), threading.Event()
-
-        def end_of_data(_server, _argument):
-            reached.set()
-            until(go_on.is_set, 60, "the end of the wait")
-            return "250 2.0.0 taken"
-
-        path = self.system.shared("slow")
-        local = Local(path, answers={"END": end_of_data})
-        os.chmod(path, 0o666)
+        """A local server that has a message, and answers when its gate is open."""
+        local, gate = slow_server(self.system)
         self.ends.append(local.close)
-        self.configure(delivery="{lmtp: /srv/test/slow}")
-        return local, reached, go_on
+        self.configure(delivery=SLOW)
+        return local, gate
 
     def is_done(self, name="001"):
         """Waits until the provider has noted that a message was accepted. That comes
@@ -290,16 +280,16 @@ def test_service_stops_cleanly(place):
     reaches the provider."""
     with Setting(place) as setting:
         system = setting.system
-        _, reached, go_on = setting.slow_delivery()
+        _, gate = setting.slow_delivery()
         setting.hold()
         system.systemctl("start", SERVICE)
-        until(reached.is_set, what="the end of the data")
+        gate.arrived()
         with open(system.path("/proc/%s/limits" % child_of(
                 system, system.shown(SERVICE, "MainPID"))), encoding="ascii") as file:
             assert re.search(r"^Max core file size +0 +0 ", file.read(), re.MULTILINE)
         system.systemctl("stop", "--no-block", SERVICE)
         until(lambda: setting.active(SERVICE) == "deactivating", what="the stop")
-        go_on.set()
+        gate.open()
         until(lambda: setting.active(SERVICE) == "inactive", what="the end")
         assert system.shown(SERVICE, "Result") == "success"
         assert system.shown(SERVICE, "ExecMainStatus") == "0"

@@ -9,10 +9,10 @@ import threading
 
 import mail
 from certificate import Authority
-from doubles import Local
 from provider import Provider
 from provider_cases import SERVICE as PROVIDER, SOCKET, Host
 from servers import until
+from slow import SLOW, slow_server
 from system_cases import FETCH, PASSWORD, SERVICE, TIMER, USER, Setting
 from turned import Ended, Folder, dotted
 
@@ -102,14 +102,14 @@ def test_upgrade_waits_for_a_delivery(place):
     provider, the new program runs, and nothing comes twice."""
     with Upgrade(place) as setting:
         system = setting.system
-        local, reached, go_on = setting.slow_delivery()
+        local, gate = setting.slow_delivery()
         sent = setting.hold()
         system.systemctl("start", SERVICE)
         before = system.shown(SERVICE, "MainPID")
-        until(reached.is_set, what="the end of the data")
+        gate.arrived()
         child = beginning(place, "new")
         until(lambda: setting.active(SERVICE) == "deactivating", 60, "the stop")
-        go_on.set()
+        gate.open()
         finish(child)
         is_new(system, SERVICE, before)
         setting.is_done()
@@ -142,17 +142,17 @@ def test_upgrade_leaves_a_fetch_alone(place):
     """One that the timer has started ends with the old program; the timer goes on."""
     with Upgrade(place) as setting:
         system = setting.system
-        local, reached, go_on = setting.slow_delivery()
+        local, gate = setting.slow_delivery()
         sent = setting.hold()
         system.systemctl("start", TIMER)
         system.systemctl("start", "--no-block", FETCH)
-        until(reached.is_set, what="the end of the data")
+        gate.arrived()
         pid = system.shown(FETCH, "MainPID")
         install(place, "new")
         assert program_of(system, pid).endswith("(deleted)"), "it was started anew"
         assert setting.active(TIMER) == "active"
         assert setting.active(SERVICE) == "inactive"
-        go_on.set()
+        gate.open()
         until(lambda: setting.active(FETCH) == "inactive", what="the end of the fetch")
         assert system.shown(FETCH, "Result") == "success"
         setting.is_done()
@@ -173,15 +173,8 @@ def upgrade_of_the_provider(place, where):
     install(place, "old")
     with Host(place) as host:
         system = host.system
-        reached, go_on = threading.Event(), threading.Event()
-
-        def halt(_server, _argument):
-            reached.set()
-            until(go_on.is_set, 120, "the upgrade")
-
-        local = Local(system.shared("office"), answers={where: halt})
-        os.chmod(system.shared("office"), 0o666)
-        host.deliver_to("local: {lmtp: /srv/test/office}")
+        local, gate = slow_server(system, where)
+        host.deliver_to("local: " + SLOW)
         system.systemctl("start", SOCKET)
         opened = system.shown(SOCKET, "ActiveEnterTimestampMonotonic")
         sent = mail.stored(mail.message("long", body=b"A line of many.\r\n" * 250000))
@@ -192,13 +185,13 @@ def upgrade_of_the_provider(place, where):
         customer = subprocess.Popen(system.enter() + ["bash", "-c", CALLS],
                                     stdin=subprocess.DEVNULL)
         try:
-            until(reached.is_set, what="the message at the customer")
+            gate.arrived()
             before = host.pid()
             child = beginning(place, "new")
             until(lambda: system.shown(PROVIDER, "ActiveState") == "deactivating",
                   60, "the stop")
             assert host.pid() == before
-            go_on.set()
+            gate.open()
             finish(child)
             is_new(system, PROVIDER, before)
             assert system.shown(SOCKET, "ActiveEnterTimestampMonotonic") == opened
@@ -206,7 +199,7 @@ def upgrade_of_the_provider(place, where):
                   "the message; the journal: " + host.journal()[-3000:])
             assert "this program is being stopped" in host.journal()
         finally:
-            go_on.set()
+            gate.open()
             customer.kill()
             local.close()
         came_once(local, [sent])
