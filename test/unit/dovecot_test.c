@@ -253,7 +253,7 @@ inner_addresses(void **state)
 	inner_format(text, office, 10366);
 	assert_string_equal(text, "[127.67.248.40]:10366");
 	for (int i = 0; i < 3000; i++) {
-		char name[16];
+		char name[20];
 		snprintf(name, sizeof name, "account%d", i);
 		uint32_t host = ntohl(inner_address(name).s_addr);
 		assert_int_equal(host >> 22, 0x7f400000 >> 22);

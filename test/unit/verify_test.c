@@ -153,7 +153,7 @@ two_who_set_at_the_same_time(void **state)
 {
 	enum { WRITERS = 6 };
 	struct users_secret secret;
-	char user[8];
+	char user[16];
 
 	(void)state;
 	write_file("");
