@@ -308,8 +308,9 @@ bool config_is_set(const struct config_section *section, const char *key);
 /* It is set, and to something wrong: what follows from that is not told, too. */
 bool config_has_slip(const struct config_section *section, const char *key);
 void config_check_required(const struct config_section *section);
-/* Warnings of what other users of the host can change: the file itself and
- * state_dir; the folder of a Unix socket. */
+/* Warnings of what other users of the host can change: the file itself, which is
+ * still open; that and state_dir; the folder of a Unix socket. */
+void config_check_file(struct config_loader *loader);
 void config_check_others(const struct config_section *top);
 void config_check_socket(
     const struct config_section *section, const char *key, const char *path);

@@ -27,9 +27,9 @@ all_can_change(const char *path)
 	return stat(path, &status) == 0 && (status.st_mode & S_IWOTH) != 0;
 }
 
-/* Whoever writes it runs commands as we do. */
-static void
-check_configuration(struct config_loader *loader)
+/* Whoever writes it has programs run as we do. */
+void
+config_check_file(struct config_loader *loader)
 {
 	static const struct config_mark nowhere;
 	struct stat status;
@@ -39,12 +39,12 @@ check_configuration(struct config_loader *loader)
 	if ((status.st_mode & S_IWOTH) != 0)
 		config_warn(loader, nowhere,
 		    "every user of this host can change this file, and so run"
-		    " commands as the agent (chmod o-w)");
+		    " commands as whoever uses it (chmod o-w)");
 	if (status.st_uid != 0 && status.st_uid != getuid() &&
 	    status.st_uid != OVERFLOW_UID)
 		config_warn(loader, nowhere,
 		    "this file belongs to another user (uid %lu), who can have"
-		    " the agent run commands (chown root)",
+		    " commands run by whoever uses it (chown root)",
 		    (unsigned long)status.st_uid);
 }
 
@@ -66,7 +66,7 @@ check_state_dir(const struct config_section *top, const char *path)
 void
 config_check_others(const struct config_section *top)
 {
-	check_configuration(top->loader);
+	config_check_file(top->loader);
 	check_state_dir(
 	    top, config_sections_of(top->loader)->config->state_dir);
 }

@@ -247,6 +247,7 @@ check_all(struct config_loader *loader, struct provider_config *config)
 	    &loader->marks, loader->marks.here, "the", "configuration"};
 
 	config_check_required(&top);
+	config_check_file(loader);
 	if ((config->users_file == NULL) == (config->dovecot_auth == NULL))
 		config_fault(loader, loader->marks.here,
 		    "set \"users_file\" or \"dovecot_auth\", and not both:"
@@ -326,7 +327,6 @@ provider_config_load(const char *path)
 	init(&loader, &reading, config);
 	if (fd >= 0) {
 		config_read_file(&loader, fd);
-		close(fd);
 	} else {
 		config_fault(&loader, nowhere, "%s%s", strerror(errno),
 		    errno == ENOENT ? "; odmr-provider.yaml.example has all"
@@ -336,6 +336,8 @@ provider_config_load(const char *path)
 			: "");
 	}
 	finish_provider_config(&loader, config);
+	if (fd >= 0)
+		close(fd);
 	return config;
 }
 

@@ -175,7 +175,10 @@ def test_check_names_who_else_could_come_in(t):
     host.config["inner_port"] = 1023
     host.write_config()
     host.run("setup", "postfix", "--apply")
-    said = host.run("check").out
+    os.chmod(host.config_file, 0o646)
+    checked = host.run("check")
+    said = checked.out
+    assert b"every user of this host can change this file" in checked.stderr, checked
     assert "%s: other users can read or change it (mode 0644)" % users in said, said
     assert "%s: it belongs to another user" % key in said, said
     assert "inner_port" not in said, said
