@@ -187,21 +187,24 @@ find_in(const struct buf *content, const char *path, const char *user,
 	const char *rest = buf_data(content), *line;
 	const char *end = rest + buf_len(content);
 	size_t name = strlen(user) + 1, len;
+	enum users_result result = USERS_UNKNOWN;
 	unsigned number = 0;
 
+	/* To the end, wherever the user stands: the time would tell. */
 	while ((line = users_next_line(&rest, end, &len)) != NULL) {
 		number++;
-		if (!is_line_of(line, len, user))
+		if (result != USERS_UNKNOWN || !is_line_of(line, len, user))
 			continue;
+		result = USERS_FOUND;
 		if (users_parse_secret(line + name, len - name, secret))
-			return USERS_FOUND;
+			continue;
+		result = USERS_FAILED;
 		error_set(err, ERROR_CONFIG,
 		    "%s, line %u: this is neither a line of"
 		    " `odmr-provider passwd` nor a hash of crypt(3)",
 		    path, number);
-		return USERS_FAILED;
 	}
-	return USERS_UNKNOWN;
+	return result;
 }
 
 enum users_result
@@ -209,15 +212,19 @@ users_find(const char *path, const char *user, struct users_secret *secret,
     struct error *err)
 {
 	enum users_result result = USERS_FAILED;
+	struct users_secret invented;
 	struct buf content;
 
 	buf_init(&content, USERS_FILE_MAX);
-	if (read_users(path, &content, err) == WHOLE_FILE_READ)
+	if (read_users(path, &content, err) == WHOLE_FILE_READ) {
 		result = find_in(&content, path, user, secret, err);
-	else
+		/* Whether it is of use or not: it takes most of the time. */
+		users_invent(&invented, user, &content);
+		if (result == USERS_UNKNOWN)
+			*secret = invented;
+	} else {
 		error_prefix(err, "%s", path);
-	if (result == USERS_UNKNOWN)
-		users_invent(secret, user, &content);
+	}
 	buf_wipe(&content);
 	buf_clear(&content);
 	return result;
