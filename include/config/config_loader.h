@@ -309,11 +309,11 @@ bool config_is_set(const struct config_section *section, const char *key);
 bool config_has_slip(const struct config_section *section, const char *key);
 void config_check_required(const struct config_section *section);
 /* Warnings of what other users of the host can change: the file itself, which is
- * still open; that and state_dir; the folder of a Unix socket. */
+ * still open; that and state_dir; the folder of a Unix socket or of Maildirs. */
 void config_check_file(struct config_loader *loader);
 void config_check_others(const struct config_section *top);
-void config_check_socket(
-    const struct config_section *section, const char *key, const char *path);
+void config_check_place(const struct config_section *section,
+    const struct config_delivery *delivery);
 /* A partial fault where the path of key i is not there or not permitted. */
 void config_check_access(
     const struct config_section *section, size_t i, const char *path);

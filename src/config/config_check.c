@@ -55,8 +55,7 @@ check_delivery(
 	if (config_kinds[delivery->kind].program && delivery->args.count > 0)
 		config_check_access(
 		    section, delivery->kind, delivery->args.items[0]);
-	if (delivery->kind == CONFIG_LMTP)
-		config_check_socket(section, "lmtp", delivery->path);
+	config_check_place(section, delivery);
 	for (const struct config_delivery *before = config->deliveries;
 	     before < delivery; before++)
 		if (strcmp(before->name, delivery->name) == 0)

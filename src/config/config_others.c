@@ -71,19 +71,39 @@ config_check_others(const struct config_section *top)
 	    top, config_sections_of(top->loader)->config->state_dir);
 }
 
-void
-config_check_socket(
-    const struct config_section *section, const char *key, const char *path)
+static void
+check_folder_of(const struct config_section *section, const char *key,
+    char *path, const char *what)
 {
-	if (path == NULL || path[0] != '/')
-		return;
-	char *copy = xstrdup(path);
-	const char *folder = dirname(copy);
+	const char *folder = dirname(path);
+
 	if (all_can_change(folder))
 		config_warn(section->loader, config_mark_of(section, key),
-		    "%s: every user of this host can make a socket in %s, and"
-		    " get the mail while the server is down; use one in a"
-		    " folder of the server's",
-		    key, folder);
-	free(copy);
+		    "%s: every user of this host can make %s; use a folder of"
+		    " the mail server's, and not %s",
+		    key, what, folder);
+}
+
+void
+config_check_place(const struct config_section *section,
+    const struct config_delivery *delivery)
+{
+	const char *path = delivery->path;
+
+	if (path == NULL || path[0] != '/')
+		return;
+	if (delivery->kind == CONFIG_LMTP) {
+		char *copy = xstrdup(path);
+		check_folder_of(section, "lmtp", copy,
+		    "a socket there, and get the mail while the server is"
+		    " down");
+		free(copy);
+	} else if (delivery->kind == CONFIG_MAILDIR) {
+		/* "/srv/mail/x" of "/srv/mail/{domain}/{user}" */
+		char *copy = xasprintf("%.*sx", (int)strcspn(path, "{"), path);
+		check_folder_of(section, "maildir", copy,
+		    "a mailbox there, and get the mail of somebody who has"
+		    " none yet");
+		free(copy);
+	}
 }

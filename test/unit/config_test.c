@@ -908,10 +908,12 @@ assert_others(const char *folder, mode_t file_mode, mode_t folder_mode,
 
 	snprintf(text, sizeof text,
 	    "hostname: a.example\nstate_dir: %s\n"
-	    "deliveries: {x: {lmtp: %s/socket}}\n"
+	    "deliveries: {x: {lmtp: %s/socket},"
+	    " y: {maildir: '%s/{user}'}}\nroutes: [{deliver: y,"
+	    " recipients: [a@a.example]}, {deliver: x}]\n"
 	    "accounts: {o: {provider: h.example, user: u, domains: a.example,"
 	    " password_command: /bin/true}}\n",
-	    folder_mode == 0750 ? "/nowhere" : folder, folder);
+	    folder_mode == 0750 ? "/nowhere" : folder, folder, folder);
 	snprintf(path, sizeof path, "%s/odmr-agent.yaml", folder);
 	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
@@ -945,6 +947,7 @@ test_what_every_user_can_change(void **state)
 	assert_others(folder, 0602, 0750, "change this file, and so run");
 	assert_others(folder, 0600, 0757, "2:1: warning: state_dir: every");
 	assert_others(folder, 0600, 01777, "3:18: warning: lmtp: every user");
+	assert_others(folder, 0600, 01777, ": warning: maildir: every user");
 	assert_int_equal(rmdir(folder), 0);
 }
 
