@@ -36,14 +36,87 @@ this_entry(const struct ledger *ledger)
 	    ledger->book, ledger->mail.digest, ledger->mail.sender);
 }
 
+static void
+strike(struct ledger *ledger, uint64_t id)
+{
+	ledger_record(
+	    ledger, &(struct ledger_record){
+			.type = LEDGER_STRUCK, .ids = {id}, .ids_len = 1});
+}
+
+/* A refusal, an outcome that did not count, or a mailbox named twice: what is
+ * said now stands for it. */
+static void
+strike_former(struct ledger *ledger, const struct ledger_rcpt *rcpt)
+{
+	const struct ledger_outcome *outcome =
+	    ledger_outcome_of(ledger, this_entry(ledger), rcpt);
+
+	if (outcome != NULL)
+		strike(ledger, outcome->id);
+}
+
+/* boot: when it was delivered. */
+static void
+put_outcome(
+    struct ledger *ledger, const struct ledger_rcpt *rcpt, uint64_t boot)
+{
+	const struct ledger_transaction *mail = &ledger->mail;
+	bool refused = status_class(&rcpt->outcome) == 5;
+	struct ledger_record made = {
+	    .type = refused ? LEDGER_REFUSED : LEDGER_TAKEN,
+	    .id = ledger->book->last_id + 1,
+	    .time = ledger_now(ledger),
+	    .boot = boot,
+	    .size = mail->size};
+
+	if (refused)
+		made.reply = rcpt->outcome;
+	memcpy(made.digest, mail->digest, sizeof made.digest);
+	memcpy(made.sender, mail->sender, strlen(mail->sender));
+	memcpy(made.rcpt, rcpt->mailbox, strlen(rcpt->mailbox));
+	ledger_record(ledger, &made);
+}
+
+static void
+record_outcome(struct ledger *ledger, const struct ledger_rcpt *rcpt)
+{
+	bool refused = status_class(&rcpt->outcome) == 5;
+	const struct ledger_outcome *former =
+	    ledger_outcome_of(ledger, this_entry(ledger), rcpt);
+
+	/* A refusal that is only repeated moves nothing. */
+	if (former == NULL || (former->refusal != NULL) != refused)
+		ledger->progress++;
+	strike_former(ledger, rcpt);
+	put_outcome(ledger, rcpt, ledger->boot);
+}
+
+/*
+ * Whoever sends a message still may do so for longer than is kept what does not
+ * come any more. What is new is there before the old one goes.
+ */
+static void
+renew_outcome(struct ledger *ledger, const struct ledger_rcpt *rcpt)
+{
+	const struct ledger_outcome *former =
+	    ledger_outcome_of(ledger, this_entry(ledger), rcpt);
+	uint64_t id = former->id;
+
+	put_outcome(ledger, rcpt, former->boot);
+	strike(ledger, id);
+}
+
 /* What it is told where somebody has the message already. */
 static void
-set_recalled(const struct ledger *ledger, const struct ledger_entry *entry,
+set_recalled(struct ledger *ledger, const struct ledger_entry *entry,
     struct ledger_rcpt *rcpt)
 {
 	if (ledger_has_it(ledger, entry, rcpt)) {
 		status_set(&rcpt->outcome, 250, "2.0.0",
 		    "Accepted when it was sent before");
+		if (rcpt->same_as == LEDGER_ITSELF)
+			renew_outcome(ledger, rcpt);
 	} else {
 		status_set(&rcpt->outcome, 451, "4.3.0",
 		    "Other recipients have this message already; please send"
@@ -73,47 +146,6 @@ ledger_judge(struct ledger *ledger)
 		if (mail->rcpt[i].accepted)
 			set_recalled(ledger, entry, &mail->rcpt[i]);
 	return LEDGER_ABORT;
-}
-
-/* A refusal, an outcome that did not count, or a mailbox named twice: what is
- * said now stands for it. */
-static void
-strike_former(struct ledger *ledger, const struct ledger_rcpt *rcpt)
-{
-	const struct ledger_outcome *outcome =
-	    ledger_outcome_of(ledger, this_entry(ledger), rcpt);
-
-	if (outcome != NULL)
-		ledger_record(
-		    ledger, &(struct ledger_record){.type = LEDGER_STRUCK,
-				.ids = {outcome->id},
-				.ids_len = 1});
-}
-
-static void
-record_outcome(struct ledger *ledger, const struct ledger_rcpt *rcpt)
-{
-	const struct ledger_transaction *mail = &ledger->mail;
-	bool refused = status_class(&rcpt->outcome) == 5;
-	struct ledger_record made = {
-	    .type = refused ? LEDGER_REFUSED : LEDGER_TAKEN,
-	    .id = ledger->book->last_id + 1,
-	    .time = ledger_now(ledger),
-	    .boot = ledger->boot,
-	    .size = mail->size};
-
-	if (refused)
-		made.reply = rcpt->outcome;
-	memcpy(made.digest, mail->digest, sizeof made.digest);
-	memcpy(made.sender, mail->sender, strlen(mail->sender));
-	memcpy(made.rcpt, rcpt->mailbox, strlen(rcpt->mailbox));
-	const struct ledger_outcome *former =
-	    ledger_outcome_of(ledger, this_entry(ledger), rcpt);
-	/* A refusal that is only repeated moves nothing. */
-	if (former == NULL || (former->refusal != NULL) != refused)
-		ledger->progress++;
-	strike_former(ledger, rcpt);
-	ledger_record(ledger, &made);
 }
 
 /* Whoever was refused before, and is deferred now, is no longer refused. */

@@ -9,6 +9,7 @@ import re
 import signal
 
 import mail
+from clock import wall_clock
 from doubles import DIE
 from stage import deliver, dotted, goodbye, hello, one_message, rows, until
 
@@ -55,6 +56,26 @@ def test_reply_lost(t, behind):
     t.configure(t.provider(one_message(TEXT)), {"lmtp": dovecot.socket})
     t.fetch("office")
     assert mail.same(dovecot.mail(USER), [TEXT]) is None
+
+
+def test_message_that_is_sent_for_weeks(t):
+    """Its answer never arrives, and the provider does not give up: it is
+    remembered for as long as it comes, and ledger_keep after that."""
+    local = t.local()
+
+    def lost(line):
+        hello(line)
+        begin(line, USER)
+        line.send(dotted(TEXT))
+        line.expect(250)
+        line.reset()
+
+    provider = t.provider(*[lost] * 4, one_message(TEXT))
+    t.configure(provider, {"lmtp": local.address}, top={"ledger_keep": "14d"})
+    for days, copies in ((0, 1), (10, 1), (20, 1), (30, 1), (50, 2)):
+        provider.replies["ATRN"] = [None] + [b"453 none"] * 5
+        t.run("fetch", "office", env=wall_clock(t, days * 86400))
+        assert len(local.messages) == copies, days
 
 
 def test_read_reply_is_forgotten(t):
