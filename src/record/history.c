@@ -145,14 +145,30 @@ end_hold(struct history *history)
 	history->holds_in_a_row = 0;
 }
 
+/*
+ * Before the login, and before TLS above all, it may be anybody who spoke, such
+ * as a middlebox of a network that the host has left since: that is not
+ * remembered for long.
+ */
+static int64_t
+hold_length(const struct history *history, const struct session_result *result)
+{
+	bool anybody =
+	    !result->reached && (result->error.class == ERROR_UNABLE ||
+				    result->error.class == ERROR_PROTOCOL);
+
+	return retry_hold(
+	    result->error.class, anybody ? 1 : history->holds_in_a_row + 1);
+}
+
 static void
 begin_hold(struct history *history, const struct session_result *result)
 {
-	int64_t length =
-	    retry_hold(result->error.class, history->holds_in_a_row + 1);
+	int64_t length = hold_length(history, result);
 
-	/* A domain that was not asked for yet must not wait for others. */
-	if (length == 0 || result->more)
+	/* A domain that was not asked for yet must not wait for others, and no
+	 * mail for one message that the provider cannot send in order. */
+	if (length == 0 || result->more || result->messages > 0)
 		return;
 	history->holds_in_a_row++;
 	history->hold_until = result->ended + length;

@@ -20,6 +20,7 @@ from clock import sanitized
 from doubles import SILENT
 from gate import Gate, shut
 from patience import Patience
+from run_cases import moment
 from servers import NOBODY, terminal_output
 from stage import (NO_LEAK_SEARCH, PASSWORD, Skip, deliver, goodbye, hello,
                    no_mail, one_message, rows, until, waits)
@@ -323,6 +324,38 @@ def test_what_holds(t, replies, status, held):
     t.configure(provider)
     t.fetch(status=status)
     assert bool(t.status().get("hold_until")) == held, t.status()
+
+
+@rows(("a greeting", {"GREETING": b"554 5.3.2 No mail service"}, 69, 1),
+      ("no greeting at all", {"GREETING": b"HTTP/1.1 400 Bad Request"}, 76, 1),
+      ("no STARTTLS", {"EHLO": b"250 middlebox"}, 69, 1),
+      ("ATRN unknown", {"ATRN": b"502 5.5.1 No"}, 69, 4))
+def test_hold_by_anybody(t, replies, status, hours):
+    """What is said before the login is no word of the provider's: a laptop that
+    was behind a middlebox for a day does not wait for hours at home."""
+    t.configure(t.provider(tls="starttls", replies=replies))
+    for _ in range(3):
+        t.fetch("office", status=status)
+    held = t.status()
+    left = moment(held["hold_until"]) - moment(held["ended"])
+    assert left == hours * 3600, held
+
+
+def test_no_hold_where_mail_came(t):
+    """One message at which the provider loses its way is an error of protocol,
+    and keeps no other mail away for hours."""
+    def script(line):
+        hello(line)
+        deliver(line, TEXT)
+        for _ in range(19):
+            line.command("Subject: this is text", 500)
+        line.command("Subject: this is text", "421")
+        line.wait_end()
+
+    t.configure(t.provider(script), drain=False)
+    t.fetch("office", status=76)
+    assert not t.status()["hold_until"], t.status()
+    t.assert_mail(USER, TEXT)
 
 
 def test_certificate_holds_nothing(t):

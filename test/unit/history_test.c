@@ -39,6 +39,8 @@ add(struct history *history, enum session_outcome outcome,
 {
 	struct session_result result = ended(outcome, class, at);
 
+	/* The table is about the provider itself. */
+	result.reached = class != ERROR_AUTH;
 	history_add(history, &result);
 }
 
