@@ -15,6 +15,7 @@
 #include "base/error.h"
 
 struct buf;
+struct stat;
 
 enum whole_file_result {
 	WHOLE_FILE_READ,
@@ -39,5 +40,8 @@ bool whole_file_write(int folder, const char *name, mode_t mode,
  * ERROR_SYSTEM. */
 bool whole_file_write_path(const char *path, mode_t mode, const void *data,
     size_t len, struct error *err) __attribute__((warn_unused_result));
+
+/* Whether nobody wrote or replaced a file between one stat(2) of it and another. */
+bool whole_file_is_same(const struct stat *before, const struct stat *now);
 
 #endif

@@ -160,3 +160,12 @@ whole_file_write_path(const char *path, mode_t mode, const void *data,
 	close(folder);
 	return written;
 }
+
+bool
+whole_file_is_same(const struct stat *before, const struct stat *now)
+{
+	return now->st_ino == before->st_ino &&
+	       now->st_size == before->st_size &&
+	       now->st_mtim.tv_sec == before->st_mtim.tv_sec &&
+	       now->st_mtim.tv_nsec == before->st_mtim.tv_nsec;
+}

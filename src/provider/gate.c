@@ -55,17 +55,6 @@ find_postfix_user(
 	return true;
 }
 
-static struct tls_server *
-load_tls(const struct provider_config *config, struct error *err)
-{
-	bool pins = false;
-
-	for (size_t i = 0; i < config->accounts_count; i++)
-		pins = pins || config->accounts[i].tls_pins.count > 0;
-	return tls_server_new(
-	    config->tls_cert_file, config->tls_key_file, pins, err);
-}
-
 static struct seat *
 new_seats(size_t count)
 {
@@ -137,7 +126,7 @@ set_up(struct gate *gate, struct error *err)
 	gate->places = places_new(gate->calls_room);
 	gate->seats = new_seats(config->accounts_count);
 	table_read(&gate->table, config);
-	gate->tls = load_tls(config, err);
+	gate->tls = gate_load_tls(gate, config, err);
 	if (gate->tls == NULL ||
 	    !find_postfix_user(config, &gate->postfix, err) ||
 	    !gate_listen(gate, err))
@@ -197,7 +186,8 @@ reload_gate(struct gate *gate)
 	struct provider_config *config =
 	    provider_config_load(gate->config_path);
 	bool good = provider_config_report(config, true);
-	struct tls_server *tls = good ? load_tls(config, &err) : NULL;
+	struct tls_server *tls =
+	    good ? gate_load_tls(gate, config, &err) : NULL;
 	if (tls != NULL && !find_postfix_user(config, &gate->postfix, &err)) {
 		tls_server_free(tls);
 		tls = NULL;

@@ -317,6 +317,7 @@ gate_accept(struct gate *gate, const struct listener *listener)
 		turn_away(gate, fd, listener->implicit_tls);
 		return;
 	}
+	gate_refresh_tls(gate);
 	gate_start_call(gate, fd, listener->implicit_tls, &there.address,
 	    there.text, here.text);
 }

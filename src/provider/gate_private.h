@@ -3,8 +3,8 @@
  *
  * gate.c has the loop, gate_listen.c the sockets, gate_crowd.c who is let in
  * where many come, gate_calls.c the processes of customers and who has an
- * account's place, gate_mail.c what becomes of Postfix' connections,
- * gate_status.c and gate_metrics.c what others read of it.
+ * account's place, gate_mail.c what becomes of Postfix' connections, gate_tls.c
+ * the key and the certificate, gate_status.c and gate_metrics.c what others read.
  */
 #ifndef ODMR_PROVIDER_GATE_PRIVATE_H
 #define ODMR_PROVIDER_GATE_PRIVATE_H
@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "base/error.h"
@@ -81,6 +82,8 @@ struct gate {
 	struct provider_config *config;
 	const char *config_path;
 	struct tls_server *tls;
+	struct stat cert, key; /* its files, as they were read */
+	int64_t tls_look; /* clock_ms() before which they are not looked at */
 	struct listener listeners[GATE_LISTENERS_MAX];
 	size_t listeners_count;
 	int inner;
@@ -96,7 +99,7 @@ struct gate {
 	size_t early_count;
 	struct table table; /* of the same accounts */
 	struct totals totals;
-	struct repeated crowded, intruders, short_of_means;
+	struct repeated crowded, intruders, short_of_means, bad_tls;
 	int64_t accept_next; /* clock_ms() before which nobody is let in */
 	bool stopping;
 	bool changed; /* since the status was written */
@@ -132,6 +135,14 @@ long gate_crowd_leaver(const struct gate *gate);
 /* Ends one of them for a newer one. false: none may leave. */
 bool gate_crowd_make_room(struct gate *gate)
     __attribute__((warn_unused_result));
+
+/* Reads the key and the certificate of a configuration; NULL: they are of no use.
+ * Errors: ERROR_CONFIG. */
+struct tls_server *gate_load_tls(
+    struct gate *gate, const struct provider_config *config, struct error *err)
+    __attribute__((warn_unused_result));
+/* Reads them again where the files have changed, for those who call now. */
+void gate_refresh_tls(struct gate *gate);
 
 void gate_set_state(struct gate *gate, long call, enum place_state state);
 /* A reload leaves no account for the call, or another configuration. */

@@ -161,10 +161,7 @@ is_as_read(const struct table *table, const struct provider_config *config)
 	if (lstat(path, &now) != 0)
 		now = (struct stat){.st_ino = 0};
 	free(path);
-	return now.st_ino == table->as_read.st_ino &&
-	       now.st_size == table->as_read.st_size &&
-	       now.st_mtim.tv_sec == table->as_read.st_mtim.tv_sec &&
-	       now.st_mtim.tv_nsec == table->as_read.st_mtim.tv_nsec;
+	return whole_file_is_same(&table->as_read, &now);
 }
 
 bool

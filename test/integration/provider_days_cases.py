@@ -108,3 +108,38 @@ def test_a_kernel_that_does_not_say_who_connects(t):
     host.stop()
     host.start()
     until(lambda: office.messages, 60, "the message")
+
+
+def shown(host):
+    """The certificate that the next customer sees."""
+    one = host.customer()
+    one.start_tls()
+    certificate = one.socket.getpeercert(binary_form=True)
+    one.close()
+    return certificate
+
+
+def test_certificate_that_is_renewed(t):
+    """It is shown to whoever calls next, without a reload, which somebody may forget;
+    those who are held stay. What is of no use is told, and changes nothing."""
+    host = ProviderHost(t)
+    held = host.customer()
+    held.login()
+    held.say("ATRN")
+    until(host.is_held, what="the customer to be held")
+    before = shown(host)
+    cert, key = (os.path.join(host.folder, name) for name in ("cert.pem", "key.pem"))
+    for name in (cert, key):
+        os.rename(name, name + ".old")
+    host.run("setup", "tls")
+    until(lambda: shown(host) != before, 60, "the new certificate")
+    new = shown(host)
+    os.replace(cert + ".old", cert)  # another key's
+    until(lambda: shown(host) == new and "error reload: the key or" in host.log(), 60,
+          "an error in the log")
+    os.replace(key + ".old", key)
+    until(lambda: shown(host) == before, 60, "the one that fits")
+    assert host.is_held(), "whoever was held still is"
+    host.send([USER], mail.message("for the one who was held"))
+    assert held.reply()[-1].startswith("250"), "and has his mail"
+    held.close()
