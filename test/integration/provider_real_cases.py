@@ -142,6 +142,8 @@ def test_three_thousand_messages(t):
     subprocess.run([source, "-s", "5", "-m", "3000", "-f", "s@remote.example",
                     "-t", USER, "127.0.0.1:%d" % host.postfix.open_port],
                    check=True)
+    until(lambda: host.postfix.log().count("status=deferred") >= 3000, 120,
+          "the tries")  # to list the queue costs more
     host.postfix.keeps(3000)
     service = Service(t)
     until(lambda: len(local.messages) >= 3000, 120, "all messages")
