@@ -18,8 +18,8 @@ from gate import Gate
 from patience import Patience
 from service import Service
 from state_cases import in_namespace, read_only
-from stage import (PASSWORD, Skip, ago, goodbye, hello, one_message, rows, until,
-                   waits)
+from stage import (NO_LEAK_SEARCH, PASSWORD, Skip, ago, goodbye, hello, one_message,
+                   rows, until, waits)
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TEXT = mail.message("a message")
@@ -126,7 +126,8 @@ def test_alarm_without_a_past(t, mount):
     about: nobody can say since when, so that it is told each time."""
     begin_failing(t)
     mount = mount % t.path("state")
-    run = t.run("fetch", "office", command=in_namespace(t, mount, "fetch", "office"))
+    run = t.run("fetch", "office", command=in_namespace(t, mount, "fetch", "office"),
+                env=NO_LEAK_SEARCH)
     t.expect(run, 75, "error office: alarm: .*state_dir cannot be used",
              "alarm: .*last error: .*" + t.path("state"))
 
