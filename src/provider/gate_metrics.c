@@ -103,9 +103,10 @@ put_totals(struct buf *out, const struct gate *gate)
 }
 
 void
-gate_write_metrics(const struct gate *gate)
+gate_write_metrics(struct gate *gate)
 {
 	const char *path = gate->config->metrics_file;
+	unsigned long others;
 	struct error err;
 	struct buf out;
 
@@ -120,8 +121,8 @@ gate_write_metrics(const struct gate *gate)
 		/* The collector is another user. */
 		written = whole_file_write_path(
 		    path, 0644, buf_data(&out), buf_len(&out), &err);
-	if (!written)
-		log_say(CONFIG_LOG_WARNING, NULL, "metrics", "%s: %s", path,
-		    err.text);
+	if (!written && gate_may_log(&gate->no_metrics, &others))
+		log_say(CONFIG_LOG_WARNING, NULL, "metrics",
+		    "%s: %s (%lu more before)", path, err.text, others);
 	buf_clear(&out);
 }

@@ -71,8 +71,8 @@ struct listener {
 	bool implicit_tls;
 };
 
-/* Something that a stranger can have logged: a line a minute, with how many
- * there were. */
+/* Something that a stranger, or a full disk, can have logged: a line a minute, with
+ * how many there were. */
 struct repeated {
 	int64_t next; /* clock_ms() before which nothing is logged */
 	unsigned long unsaid;
@@ -100,6 +100,8 @@ struct gate {
 	struct table table; /* of the same accounts */
 	struct totals totals;
 	struct repeated crowded, intruders, short_of_means, bad_tls;
+	/* Not written: a full disk fills faster by a line for each try. */
+	struct repeated no_status, no_metrics;
 	int64_t accept_next; /* clock_ms() before which nobody is let in */
 	bool stopping;
 	bool changed; /* since the status was written */
@@ -166,7 +168,7 @@ void gate_write_status(struct gate *gate);
 /* Nobody is connected any more. */
 void gate_remove_status(const struct gate *gate);
 /* Writes metrics_file, where one is set. */
-void gate_write_metrics(const struct gate *gate);
+void gate_write_metrics(struct gate *gate);
 /* Adds what a call did since it began. */
 void gate_add_totals(struct totals *totals, const struct place *place);
 /* Postfix has mail for an account; fd is taken. */

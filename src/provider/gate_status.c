@@ -44,6 +44,7 @@ void
 gate_write_status(struct gate *gate)
 {
 	struct json_writer json;
+	unsigned long others;
 	struct error err;
 	struct buf out;
 
@@ -61,9 +62,12 @@ gate_write_status(struct gate *gate)
 	json_close(&json, '}');
 	int folder =
 	    whole_file_open_folder(AT_FDCWD, gate->config->run_dir, true, &err);
-	if (folder < 0 || !whole_file_write(folder, "status.json", 0640,
-			      buf_data(&out), buf_len(&out), &err))
-		log_say(CONFIG_LOG_WARNING, NULL, "status", "%s", err.text);
+	bool written =
+	    folder >= 0 && whole_file_write(folder, "status.json", 0640,
+			       buf_data(&out), buf_len(&out), &err);
+	if (!written && gate_may_log(&gate->no_status, &others))
+		log_say(CONFIG_LOG_WARNING, NULL, "status",
+		    "%s (%lu more before)", err.text, others);
 	if (folder >= 0)
 		close(folder);
 	buf_clear(&out);

@@ -278,6 +278,21 @@ def test_metrics(t):
     assert (checked.returncode, checked.stdout) == (0, b""), checked.stdout
 
 
+def test_a_full_disk_is_not_filled_by_the_log(t):
+    """Numbers that cannot be written are told, and not at each try."""
+    folder = t.sub("metrics")
+    host = ProviderHost(t, metrics_file=os.path.join(folder, "odmr-provider.prom"))
+    shutil.rmtree(folder)
+    for _ in range(4):
+        one = host.customer()
+        one.login()
+        until(lambda: "logged-in" in host.states(), what="the status")
+        one.close()
+        until(lambda: not host.states(), what="the end of the call")
+    lines = host.logged("warning metrics", "odmr-provider.prom")
+    assert len(lines) < 3, lines
+
+
 def test_too_few_descriptors(t):
     """The log says which limit to raise; customers who find no room are told
     so; and those who are held still get their mail."""
