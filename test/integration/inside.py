@@ -4,19 +4,18 @@ inside - a system in name spaces of its own, seen from outside by its first proc
 """
 import os
 
+from proc import children
+
 
 def first_child(pid, name):
-    """The child of unshare, once it has become that program; else None. Either
-    may end while it is looked at."""
-    try:
-        with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as file:
-            children = file.read().split()
-        if not children:
+    """The child of unshare, as text, once it has become that program; else None."""
+    for child in children(pid):
+        try:
+            with open("/proc/%d/comm" % child, encoding="ascii") as file:
+                return str(child) if file.read().strip() == name else None
+        except (FileNotFoundError, ProcessLookupError):
             return None
-        with open("/proc/%s/comm" % children[0], encoding="ascii") as file:
-            return children[0] if file.read().strip() == name else None
-    except (FileNotFoundError, ProcessLookupError):
-        return None
+    return None
 
 
 class Inside:

@@ -15,6 +15,7 @@ from clock import wall_clock
 from doubles import Http, HttpProxy
 from gate import Gate
 from mail import message
+from proc import family, opened
 from servers import NOBODY
 from stage import NO_LEAK_SEARCH, Skip, one_message, rows, until
 
@@ -38,16 +39,6 @@ def forms(user, secret):
     shifted = [base64.b64encode(b"x" * n + octets)[4:4 + PART] for n in range(3)]
     derived = [sasl.salted(user, octets, d)[1] for d in ("sha1", "sha256")]
     return [octets[:PART], octets[-PART:]], [plain[:PART], *shifted, *derived]
-
-
-def processes(pid):
-    """A process and all below it."""
-    found = [pid]
-    for path in glob.glob("/proc/%d/task/*/children" % pid):
-        with open(path, encoding="ascii") as file:
-            for child in file.read().split():
-                found += processes(int(child))
-    return found
 
 
 def read(*path):
@@ -109,7 +100,7 @@ def test_of_one_session(t, mechanism, key, copies):
     with open(fifo, encoding="ascii") as told:
         told.readline()
     clear, made = forms("office", SECRET)
-    found = processes(child.pid)
+    found = family(child.pid)
     assert len(found) >= 3, found  # the parent, the session, the program
     for pid in found:
         for part in ("environ", "cmdline"):
@@ -159,7 +150,7 @@ def test_of_other_accounts(t):
     child = t.start("fetch", "-v", "--trace")
     for gate in gates.values():
         gate.arrived()
-    parent, *sessions = processes(child.pid)
+    parent, *sessions = family(child.pid)
     whole = {name: forms(name, SECRETS[name]) for name in SECRETS}
     for name in SECRETS:
         assert whole[name][0][0] in memory(parent), "the search finds nothing"
@@ -180,10 +171,6 @@ def test_of_other_accounts(t):
         assert words[name] not in run.out + run.err, run
 
 
-def has_open(pid, path):
-    return path in [os.path.realpath(link) for link in glob.glob("/proc/%d/fd/*" % pid)]
-
-
 def test_of_all_where_files_about_all_are_written(t):
     """That process needs none, and has none."""
     need_memory(t)
@@ -195,8 +182,8 @@ def test_of_all_where_files_about_all_are_written(t):
     with open(t.path("state", "lock", "metrics:"), "wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         child = t.start("fetch")
-        writer = until(lambda: [pid for pid in processes(child.pid)
-                                if has_open(pid, lock.name)], what="its process")
+        writer = until(lambda: [pid for pid in family(child.pid)
+                                if lock.name in opened(pid)], what="its process")
         parent, writer = memory(child.pid), memory(writer[0])
     for name, secret in SECRETS.items():
         whole = forms(name, secret)
@@ -226,7 +213,7 @@ def test_no_core_and_no_debugger(t, identity):
         os.chown(t.path(path), NOBODY, NOBODY)
     child = t.start("fetch", "office", env=NO_LEAK_SEARCH, **identity)
     gate.arrived()
-    parent, session = processes(child.pid)
+    parent, session = family(child.pid)
     assert b"\nUid:\t%d\t" % NOBODY in read(str(session), "status")
     for pid in (parent, session):
         [core] = [line for line in read(str(pid), "limits").splitlines()

@@ -20,6 +20,7 @@ from clock import sanitized
 from doubles import SILENT
 from gate import Gate, shut
 from patience import Patience
+from proc import family, opened
 from run_cases import moment
 from servers import NOBODY, terminal_output
 from stage import (NO_LEAK_SEARCH, PASSWORD, Skip, deliver, goodbye, hello,
@@ -123,23 +124,8 @@ def waits_for_lock(pid):
     """Whether a process, or a child of it, has a lock file open and no socket."""
     if os.geteuid() != 0:
         raise Skip("only root can see what the agent has open")
-    pids = [pid] + children(pid)
-    opened = []
-    for one in pids:
-        try:
-            folder = "/proc/%d/fd" % one
-            opened += [os.readlink(os.path.join(folder, n)) for n in os.listdir(folder)]
-        except OSError:
-            continue
-    return len([o for o in opened if "/lock/" in o]) >= 2
-
-
-def children(pid):
-    try:
-        with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as file:
-            return [int(p) for p in file.read().split()]
-    except OSError:
-        return []
+    paths = [path for one in family(pid) for path in opened(one)]
+    return len([path for path in paths if "/lock/" in path]) >= 2
 
 
 def test_lock_after_a_kill(t):
