@@ -158,6 +158,9 @@ move_calls(struct gate *gate, const struct provider_config *before)
 		long account = NOBODY;
 		if (call->pid == 0)
 			continue;
+		/* Told at an earlier reload, with a reason of its own. */
+		if (call->leaving && call->account == NOBODY)
+			continue;
 		if (call->account != NOBODY)
 			account = gate_find_account(
 			    gate, before->accounts[call->account].name);
@@ -253,7 +256,10 @@ reap_desk(struct gate *gate)
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		bool told = gate_end_call(gate, pid);
-		if (WIFSIGNALED(status) && !told)
+		bool by_us = told && WIFSIGNALED(status) &&
+			     (WTERMSIG(status) == SIGTERM ||
+				 WTERMSIG(status) == SIGKILL);
+		if (WIFSIGNALED(status) && !by_us)
 			log_say(CONFIG_LOG_ERROR, NULL, "died",
 			    "the process of a connection died of signal %d",
 			    WTERMSIG(status));

@@ -114,7 +114,8 @@ ask_owner(int netlink, const struct sockaddr_in *there,
 	return true;
 }
 
-/* The owner of the other end of a TCP connection within this host. */
+/* The owner of the other end of a TCP connection within this host, or of the
+ * socket that listens there. */
 static bool
 find_owner(
     const struct sockaddr_in *there, const struct sockaddr_in *here, uid_t *uid)
@@ -129,33 +130,36 @@ find_owner(
 	return found;
 }
 
-/* Whether it tells whose a connection of our own is. */
 static bool
-try_owner(int listener, int caller)
+listen_somewhere(int listener, struct sockaddr_in *address)
 {
-	struct sockaddr_in here = {
-	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	struct sockaddr_in there = here;
-	socklen_t len = sizeof here;
-	uid_t uid;
+	socklen_t len = sizeof *address;
 
-	return bind(listener, (struct sockaddr *)&here, len) == 0 &&
+	*address = (struct sockaddr_in){
+	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	return listener >= 0 &&
+	       bind(listener, (struct sockaddr *)address, len) == 0 &&
 	       listen(listener, 1) == 0 &&
-	       getsockname(listener, (struct sockaddr *)&here, &len) == 0 &&
-	       connect(caller, (struct sockaddr *)&here, len) == 0 &&
-	       getsockname(caller, (struct sockaddr *)&there, &len) == 0 &&
-	       find_owner(&there, &here, &uid);
+	       getsockname(listener, (struct sockaddr *)address, &len) == 0;
 }
 
+/* A socket that listens has an owner, too: no connection is needed, which
+ * somebody's firewall could keep waiting. */
 bool
 inner_can_verify(struct error *err)
 {
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int caller = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	bool known =
-	    listener >= 0 && caller >= 0 && try_owner(listener, caller);
+	struct sockaddr_in address;
+	uid_t uid;
+	bool known = false;
 
-	if (!known)
+	if (!listen_somewhere(listener, &address))
+		error_set_errno(err, ERROR_SYSTEM, errno,
+		    "cannot try whether the kernel says which user it is that"
+		    " connects to inner_port");
+	else if (find_owner(&address, &address, &uid))
+		known = true;
+	else
 		error_set(err, ERROR_SYSTEM,
 		    "the kernel does not say which user it is that connects to"
 		    " inner_port, so that Postfix is refused there like anybody"
@@ -167,8 +171,6 @@ inner_can_verify(struct error *err)
 		    " (RestrictAddressFamilies=)");
 	if (listener >= 0)
 		close(listener);
-	if (caller >= 0)
-		close(caller);
 	return known;
 }
 

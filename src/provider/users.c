@@ -358,15 +358,20 @@ lock_users(const char *path, struct error *err)
 	free(base);
 	while (folder >= 0 && flock(folder, LOCK_EX | LOCK_NB) != 0) {
 		const struct deadline look = deadline_in(LOCK_LOOK_MS, 0);
-		if ((errno == EWOULDBLOCK || errno == EINTR) &&
+		int why = errno;
+		if ((why == EWOULDBLOCK || why == EINTR) &&
 		    deadline_left(&end) > 0 &&
 		    deadline_wait(&look, -1, 0) != DEADLINE_STOPPED)
 			continue;
-		error_set(err, ERROR_SYSTEM,
-		    "the folder of %s is locked by another process, and nothing"
-		    " was changed: `lslocks` shows which one; end it, and try"
-		    " again",
-		    path);
+		if (why == EWOULDBLOCK)
+			error_set(err, ERROR_SYSTEM,
+			    "the folder of %s is locked by another process, and"
+			    " nothing was changed: `lslocks` shows which one;"
+			    " end it, and try again",
+			    path);
+		else
+			error_set_errno(err, ERROR_SYSTEM, why,
+			    "cannot lock the folder of %s", path);
 		close(folder);
 		return -1;
 	}
