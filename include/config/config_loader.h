@@ -309,8 +309,9 @@ bool config_is_set(const struct config_section *section, const char *key);
 bool config_has_slip(const struct config_section *section, const char *key);
 void config_check_required(const struct config_section *section);
 /* Warnings of what other users of the host can change: the file itself, which is
- * still open; that and state_dir; the folder of a Unix socket or of Maildirs. */
-void config_check_file(struct config_loader *loader);
+ * still open, where the owner of state_dir (NULL: there is none) is no other;
+ * that and state_dir; the folder of a Unix socket or of Maildirs. */
+void config_check_file(struct config_loader *loader, const char *state_dir);
 void config_check_others(const struct config_section *top);
 void config_check_place(const struct config_section *section,
     const struct config_delivery *delivery);

@@ -27,9 +27,20 @@ all_can_change(const char *path)
 	return stat(path, &status) == 0 && (status.st_mode & S_IWOTH) != 0;
 }
 
+/* Root, ourselves, and whom root becomes: the owner of state_dir. */
+static bool
+is_trusted(uid_t uid, const char *state_dir)
+{
+	struct stat status;
+
+	return uid == 0 || uid == getuid() || uid == OVERFLOW_UID ||
+	       (state_dir != NULL && stat(state_dir, &status) == 0 &&
+		   status.st_uid == uid);
+}
+
 /* Whoever writes it has programs run as we do. */
 void
-config_check_file(struct config_loader *loader)
+config_check_file(struct config_loader *loader, const char *state_dir)
 {
 	static const struct config_mark nowhere;
 	struct stat status;
@@ -40,8 +51,7 @@ config_check_file(struct config_loader *loader)
 		config_warn(loader, nowhere,
 		    "every user of this host can change this file, and so run"
 		    " commands as whoever uses it (chmod o-w)");
-	if (status.st_uid != 0 && status.st_uid != getuid() &&
-	    status.st_uid != OVERFLOW_UID)
+	if (!is_trusted(status.st_uid, state_dir))
 		config_warn(loader, nowhere,
 		    "this file belongs to another user (uid %lu), who can have"
 		    " commands run by whoever uses it (chown root)",
@@ -66,9 +76,11 @@ check_state_dir(const struct config_section *top, const char *path)
 void
 config_check_others(const struct config_section *top)
 {
-	config_check_file(top->loader);
-	check_state_dir(
-	    top, config_sections_of(top->loader)->config->state_dir);
+	const char *state_dir =
+	    config_sections_of(top->loader)->config->state_dir;
+
+	config_check_file(top->loader, state_dir);
+	check_state_dir(top, state_dir);
 }
 
 static void

@@ -247,7 +247,7 @@ check_all(struct config_loader *loader, struct provider_config *config)
 	    &loader->marks, loader->marks.here, "the", "configuration"};
 
 	config_check_required(&top);
-	config_check_file(loader);
+	config_check_file(loader, NULL);
 	if ((config->users_file == NULL) == (config->dovecot_auth == NULL))
 		config_fault(loader, loader->marks.here,
 		    "set \"users_file\" or \"dovecot_auth\", and not both:"

@@ -150,27 +150,25 @@ end_hold(struct history *history)
  * as a middlebox of a network that the host has left since: that is not
  * remembered for long.
  */
-static int64_t
-hold_length(const struct history *history, const struct session_result *result)
+static bool
+is_by_anybody(const struct session_result *result)
 {
-	bool anybody =
-	    !result->reached && (result->error.class == ERROR_UNABLE ||
-				    result->error.class == ERROR_PROTOCOL);
-
-	return retry_hold(
-	    result->error.class, anybody ? 1 : history->holds_in_a_row + 1);
+	return !result->reached && (result->error.class == ERROR_UNABLE ||
+				       result->error.class == ERROR_PROTOCOL);
 }
 
 static void
 begin_hold(struct history *history, const struct session_result *result)
 {
-	int64_t length = hold_length(history, result);
+	bool counts = !is_by_anybody(result);
+	int64_t length = retry_hold(
+	    result->error.class, counts ? history->holds_in_a_row + 1 : 1);
 
 	/* A domain that was not asked for yet must not wait for others, and no
 	 * mail for one message that the provider cannot send in order. */
 	if (length == 0 || result->more || result->messages > 0)
 		return;
-	history->holds_in_a_row++;
+	history->holds_in_a_row += counts;
 	history->hold_until = result->ended + length;
 	history->hold_class = result->error.class;
 	history->hold_status = result->exit_status;
@@ -179,9 +177,21 @@ begin_hold(struct history *history, const struct session_result *result)
 	    sizeof history->hold_reason);
 }
 
+/* However the session ended: mail came, or the login that was refused is not. */
+static bool
+disproves_hold(
+    const struct history *history, const struct session_result *result)
+{
+	return result->messages > 0 ||
+	       (result->reached && history->hold_class == ERROR_AUTH &&
+		   result->error.class != ERROR_AUTH);
+}
+
 static void
 add_failure(struct history *history, const struct session_result *result)
 {
+	if (disproves_hold(history, result))
+		end_hold(history);
 	if (result->error.class == ERROR_STOPPED)
 		return;
 	history->failures_in_a_row++;

@@ -951,6 +951,38 @@ test_what_every_user_can_change(void **state)
 	assert_int_equal(rmdir(folder), 0);
 }
 
+/* Root's "check" looks at a file of the user that the service has. */
+static void
+test_whose_the_file_is(void **state)
+{
+	char folder[] = "/tmp/config_test.XXXXXX", path[64], text[256];
+	const uid_t service = 12345;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof path, "%s/odmr-agent.yaml", folder);
+	snprintf(text, sizeof text, "state_dir: %s\n%s", folder,
+	    ACCOUNT("drain: no"));
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	assert_int_equal(fchown(fd, service, service), 0);
+	for (int known = 0; known < 2; known++) {
+		assert_int_equal(chown(folder, known ? service : 0, 0), 0);
+		struct config *config = config_load(path);
+		char *messages = messages_of(config);
+		assert_int_equal(
+		    strstr(messages, "belongs to another user") == NULL, known);
+		free(messages);
+		config_free(config);
+	}
+	close(fd);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(folder), 0);
+}
+
 /* systemd makes them 0440, or 0400 with an access list. */
 static void
 test_a_credential_by_its_path_is_private(void **state)
@@ -1330,6 +1362,7 @@ main(void)
 	    cmocka_unit_test(test_what_cannot_be_read),
 	    cmocka_unit_test(test_the_file_of_a_password_is_private),
 	    cmocka_unit_test(test_what_every_user_can_change),
+	    cmocka_unit_test(test_whose_the_file_is),
 	    cmocka_unit_test(test_a_credential_by_its_path_is_private),
 	    cmocka_unit_test(test_password_files),
 	    cmocka_unit_test(test_credentials_of_the_service_manager),

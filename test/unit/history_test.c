@@ -45,6 +45,14 @@ add(struct history *history, enum session_outcome outcome,
 }
 
 static void
+add_unreached(struct history *history, enum error_class class, int64_t at)
+{
+	struct session_result result = ended(SESSION_FAILED, class, at);
+
+	history_add(history, &result);
+}
+
+static void
 holds_follow_the_table(void **state)
 {
 	static const struct {
@@ -95,7 +103,7 @@ success_ends_a_hold(void **state)
 	history_init(&history);
 	add(&history, SESSION_FAILED, ERROR_AUTH, start);
 	/* What is no answer to the login leaves the hold as it is. */
-	add(&history, SESSION_FAILED, ERROR_AGAIN, start + minute);
+	add_unreached(&history, ERROR_AGAIN, start + minute);
 	assert_int_equal(
 	    history_hold_left(&history, start + minute), 59 * minute);
 	assert_string_equal(history.hold_reason, "because of 12");
@@ -108,6 +116,57 @@ success_ends_a_hold(void **state)
 	assert_int_equal(history.last_failure, start + minute);
 	add(&history, SESSION_FAILED, ERROR_AUTH, start + 3 * minute);
 	assert_int_equal(history.hold_until, start + 3 * minute + hour);
+	history_clear(&history);
+}
+
+/* The password is right again, or mail came, and then something else failed. */
+static void
+a_session_that_fails_later_ends_a_hold(void **state)
+{
+	static const struct {
+		enum error_class held, failed;
+		bool reached;
+		unsigned messages;
+		bool ends;
+	} rows[] = {
+	    {ERROR_AUTH, ERROR_LOCAL, true, 0, true},
+	    {ERROR_AUTH, ERROR_STOPPED, true, 0, true},
+	    {ERROR_AUTH, ERROR_PROTOCOL, true, 3, true},
+	    {ERROR_REFUSED, ERROR_AGAIN, true, 1, true},
+	    {ERROR_AUTH, ERROR_STOPPED, false, 0, false},
+	    {ERROR_AUTH, ERROR_AGAIN, false, 0, false},
+	    {ERROR_REFUSED, ERROR_AGAIN, true, 0, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct history history;
+		struct session_result result =
+		    ended(SESSION_FAILED, rows[i].failed, start + minute);
+		result.reached = rows[i].reached;
+		result.messages = rows[i].messages;
+		history_init(&history);
+		add(&history, SESSION_FAILED, rows[i].held, start);
+		history_add(&history, &result);
+		assert_int_equal(
+		    history_hold_left(&history, start + minute) == 0,
+		    rows[i].ends);
+		history_clear(&history);
+	}
+}
+
+/* Seventeen hours behind a captive portal make no first refusal a long one. */
+static void
+a_hold_by_anybody_does_not_count(void **state)
+{
+	struct history history;
+
+	(void)state;
+	history_init(&history);
+	for (int64_t n = 0; n < 17; n++)
+		add_unreached(&history, ERROR_UNABLE, start + n * hour);
+	add(&history, SESSION_FAILED, ERROR_AUTH, start + 17 * hour);
+	assert_int_equal(history_hold_left(&history, start + 17 * hour), hour);
 	history_clear(&history);
 }
 
@@ -585,6 +644,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(holds_follow_the_table),
 	    cmocka_unit_test(success_ends_a_hold),
+	    cmocka_unit_test(a_session_that_fails_later_ends_a_hold),
+	    cmocka_unit_test(a_hold_by_anybody_does_not_count),
 	    cmocka_unit_test(a_hold_of_another_clock_does_not_count),
 	    cmocka_unit_test(backoff_doubles_and_is_spread),
 	    cmocka_unit_test(untidy_ends_are_no_success),
