@@ -67,6 +67,16 @@ run_alarm_command(const struct config_account *account,
 	return heard;
 }
 
+/* When an alarm was raised that the status file has no room for. */
+static void
+set_lock_time(int lock, int64_t when)
+{
+	struct timespec time = {.tv_sec = (time_t)(when / 1000)};
+	struct timespec both[] = {time, time};
+
+	(void)futimens(lock, both);
+}
+
 /*
  * The disk with the status file is full, which may be the very cause. The time
  * of the lock has room on most file systems; where it has not, an alarm at each
@@ -82,7 +92,7 @@ note_alarm_at_lock(int lock, int64_t now)
 			    : ALARM_EVERY_MS;
 	if (since >= 0 && since < ALARM_EVERY_MS)
 		return false;
-	(void)futimens(lock, NULL);
+	set_lock_time(lock, now);
 	return true;
 }
 
@@ -141,9 +151,13 @@ note_unheard(const struct config *config, const struct config_account *account)
 		config->state_dir, account->name, &history, &err)) {
 		history.alarm_unheard = true;
 		if (!status_file_write(
-			config->state_dir, account->name, &history, &err))
+			config->state_dir, account->name, &history, &err)) {
+			set_lock_time(
+			    lock, clock_unix_ms() -
+				      (ALARM_EVERY_MS - ALARM_AGAIN_MS));
 			log_say(CONFIG_LOG_WARNING, account->name, "status",
 			    "%s", err.text);
+		}
 	}
 	history_clear(&history);
 	close(lock);

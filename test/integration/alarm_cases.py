@@ -119,6 +119,27 @@ def test_alarm_command_that_fails(t):
         assert len(lines(t.path("alarms"))) == (hours >= 3), hours
 
 
+def test_alarm_command_that_fails_on_a_full_disk(t):
+    """That nobody heard of it cannot be written there: it is raised again after an
+    hour all the same, and then once a day."""
+    begin_failing(t)
+    tried, network, seen = t.path("tried"), t.path("network"), t.path("seen")
+    command = "echo >>%s; test -e %s && %s" % (tried, network, alarm_command(t))
+    t.configure(t.provider(replies=FAILING), alarm_command=command)
+    os.utime(t.path("state/lock/office"), (0, 0))
+
+    def fetch(hours):
+        return 'env ODMR_TEST_CLOCK=%d "$@"; wc -l <%s >>%s' % (
+            hours * 3600, tried, seen)
+
+    steps = [still_full(t), fetch(0), fetch(0.5), fetch(1.5), "touch " + network,
+             fetch(2), fetch(3), fetch(4), fetch(28), "exit 0"]
+    t.run("fetch", "office", env=wall_clock(t, 0),
+          command=in_namespace(t, "; ".join(steps), "fetch", "office"))
+    assert lines(seen) == ["1", "1", "2", "2", "3", "3", "4"], lines(seen)
+    assert len(lines(t.path("alarms"))) == 2, lines(t.path("alarms"))
+
+
 @rows(("not mounted", "mount -t tmpfs -o ro none %s"),
       ("not for its owner", "mount -t tmpfs -o mode=0,uid=12345 none %s"))
 def test_alarm_without_a_past(t, mount):
