@@ -2,8 +2,8 @@
  * dial - connect to the provider by name, through libcurl.
  *
  * net/resolve looks the name up; libcurl races IPv6 with IPv4 and speaks to
- * proxies; it never speaks SMTP or TLS here. The environment (http_proxy, no_proxy, ...)
- * has no say.
+ * proxies; it never speaks SMTP or TLS here. The environment (http_proxy,
+ * no_proxy, ...) has no say.
  */
 #ifndef ODMR_NET_DIAL_H
 #define ODMR_NET_DIAL_H
@@ -38,8 +38,8 @@ struct dial_options {
  * A connected, non-blocking descriptor that the caller closes, or -1. peer,
  * unless NULL, gets the address of the other end as text; through a proxy
  * nobody knows it and it is empty. Errors: ERROR_AGAIN with host, port and
- * reason, also where no address is left that need not be avoided; ERROR_CONFIG, a host or proxy that cannot be one; ERROR_STOPPED,
- * ERROR_SYSTEM.
+ * reason, also where no address is left that need not be avoided; ERROR_CONFIG,
+ * a host or proxy that cannot be one; ERROR_STOPPED, ERROR_SYSTEM.
  */
 int dial_open(const struct dial_options *options,
     const struct deadline *deadline, char peer[DIAL_PEER_SIZE],

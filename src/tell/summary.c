@@ -143,20 +143,21 @@ summary_hold_advice(char out[static SUMMARY_SIZE],
     const struct config_account *account, const struct history *history)
 {
 	bool login = history->hold_class == ERROR_AUTH;
-	bool printed =
-	    account->password_command != NULL || account->token_command != NULL;
+	bool password = account->password_command != NULL;
+	bool token = account->token_command != NULL;
 
 	out[0] = '\0';
 	append_words(out,
 	    "%s, or ask the provider; then odmr-agent fetch %s tries at once.",
 	    login ? "Correct user and password" : "Correct what the error says",
 	    account->name);
-	if (login && printed)
+	if (login && (password || token))
 		append_words(out,
-		    " This is needed where %s prints something new: the hold"
-		    " does not see that.",
-		    account->token_command != NULL ? "token_command"
-						   : "password_command");
+		    " This is needed where %s%s%s prints something new: the"
+		    " hold does not see that.",
+		    password ? "password_command" : "",
+		    password && token ? " or " : "",
+		    token ? "token_command" : "");
 	return out;
 }
 

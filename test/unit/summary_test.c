@@ -126,8 +126,11 @@ a_hold_says_what_ends_it(void **state)
 	    " password_command prints something new: the hold does not see"
 	    " that.");
 	account.token_command = "oama access o";
-	assert_non_null(strstr(
-	    summary_hold_advice(out, &account, &history), "token_command"));
+	assert_non_null(strstr(summary_hold_advice(out, &account, &history),
+	    "where password_command or token_command prints"));
+	account.password_command = NULL;
+	assert_non_null(strstr(summary_hold_advice(out, &account, &history),
+	    "where token_command prints"));
 }
 
 int
