@@ -53,8 +53,9 @@ struct call_options {
 	 * before it is asked for mail. May be NULL. */
 	void (*reached)(void *context);
 	void *reached_context;
-	/* At this address of the provider no login could be tried, and another
-	 * one was called since. May be NULL. */
+	/* At this address of the provider no login could be tried, and the
+	 * connection to another one stands. Called before anything is said
+	 * there, since it may be held for hours. May be NULL. */
 	void (*passed_over)(
 	    void *context, const char *address, const struct error *why);
 	void *passed_over_context;
@@ -99,8 +100,9 @@ struct call *call_new(const struct call_options *options, struct error *err)
 void call_free(struct call *call);
 /*
  * Calls, where the provider has several addresses until a login can be tried at
- * one of them, and asks for these domains (by commas, at most CUSTOMER_DOMAINS_MAX
- * octets; NULL: no parameter). Fills in the result, whatever happens.
+ * one of them, and asks for these domains (by commas, at
+ * most CUSTOMER_DOMAINS_MAX octets; NULL: no parameter). Fills in the result,
+ * whatever happens.
  */
 void call_run(
     struct call *call, const char *domains, struct call_result *result);

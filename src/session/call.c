@@ -378,26 +378,34 @@ say_quit(const struct call_result *result)
 		stream_finish(result->stream, &deadline);
 }
 
+bool
+call_connect(const struct call *call, struct call_result *result)
+{
+	struct error err;
+
+	*result = (struct call_result){.secured = false};
+	buf_init(&result->early, EARLY_MAX);
+	result->stream = dial_provider(call, result->address, &err);
+	if (result->stream == NULL) {
+		result->outcome.result = CUSTOMER_FAILED;
+		result->outcome.error = err;
+		return false;
+	}
+	name_ourselves(call->options.config, result);
+	return true;
+}
+
 void
-call_one_address(
-    struct call *call, const char *domains, struct call_result *result)
+call_talk(struct call *call, const char *domains, struct call_result *result)
 {
 	struct conversation conversation = {.call = call, .result = result};
 	char nonce[BASE64_SIZE(RANDOM_OCTETS)];
 	struct error err;
 
-	*result = (struct call_result){.secured = false};
-	buf_init(&result->early, EARLY_MAX);
 	if (!make_nonce(nonce, &err)) {
 		fail_call(&conversation, &err);
 		return;
 	}
-	result->stream = dial_provider(call, result->address, &err);
-	if (result->stream == NULL) {
-		fail_call(&conversation, &err);
-		return;
-	}
-	name_ourselves(call->options.config, result);
 	talk(&conversation, nonce, domains);
 	bool listened =
 	    result->held || (call->options.holds && conversation.asked);

@@ -22,8 +22,12 @@ struct call {
 	size_t avoid_count;
 };
 
-/* One connection to an address that is not to be avoided; as call_run(). */
-void call_one_address(
+/* The two steps of call_run() at an address that is not to be avoided; each
+ * fills in the result. false: no connection came about. */
+bool call_connect(const struct call *call, struct call_result *result)
+    __attribute__((warn_unused_result));
+/* The dialogue on the connection of the result. */
+void call_talk(
     struct call *call, const char *domains, struct call_result *result);
 
 #endif

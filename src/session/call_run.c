@@ -51,11 +51,11 @@ call_run(struct call *call, const char *domains, struct call_result *result)
 {
 	struct call_result other;
 
-	call_one_address(call, domains, result);
+	if (call_connect(call, result))
+		call_talk(call, domains, result);
 	while (
 	    is_worth_another(result) && avoid_address(call, result->address)) {
-		call_one_address(call, domains, &other);
-		if (other.stream == NULL) {
+		if (!call_connect(call, &other)) {
 			/* The next call may find one of them alive. */
 			call->avoid_count = 0;
 			call_result_clear(&other);
@@ -64,5 +64,6 @@ call_run(struct call *call, const char *domains, struct call_result *result)
 		tell_passed_over(call, result);
 		call_result_clear(result);
 		*result = other;
+		call_talk(call, domains, result);
 	}
 }
