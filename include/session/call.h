@@ -53,6 +53,11 @@ struct call_options {
 	 * before it is asked for mail. May be NULL. */
 	void (*reached)(void *context);
 	void *reached_context;
+	/* Asked before each further address of the provider is called, which
+	 * may take connect_timeout and provider_timeout again. false: there is
+	 * no time for it, and the failure stands. NULL: there is. */
+	bool (*try_another)(void *context);
+	void *try_another_context;
 	/* At this address of the provider no login could be tried, and the
 	 * connection to another one stands. Called before anything is said
 	 * there, since it may be held for hours. May be NULL. */
@@ -100,7 +105,7 @@ struct call *call_new(const struct call_options *options, struct error *err)
 void call_free(struct call *call);
 /*
  * Calls, where the provider has several addresses until a login can be tried at
- * one of them, and asks for these domains (by commas, at
+ * one of them or try_another says no, and asks for these domains (by commas, at
  * most CUSTOMER_DOMAINS_MAX octets; NULL: no parameter). Fills in the result,
  * whatever happens.
  */

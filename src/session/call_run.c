@@ -46,6 +46,15 @@ tell_passed_over(const struct call *call, const struct call_result *result)
 		    result->address, &result->outcome.error);
 }
 
+static bool
+may_try_another(const struct call *call)
+{
+	const struct call_options *options = &call->options;
+
+	return options->try_another == NULL ||
+	       options->try_another(options->try_another_context);
+}
+
 void
 call_run(struct call *call, const char *domains, struct call_result *result)
 {
@@ -53,8 +62,8 @@ call_run(struct call *call, const char *domains, struct call_result *result)
 
 	if (call_connect(call, result))
 		call_talk(call, domains, result);
-	while (
-	    is_worth_another(result) && avoid_address(call, result->address)) {
+	while (is_worth_another(result) && may_try_another(call) &&
+	       avoid_address(call, result->address)) {
 		if (!call_connect(call, &other)) {
 			/* The next call may find one of them alive. */
 			call->avoid_count = 0;

@@ -84,6 +84,8 @@ prepare_call(struct session *s, struct error *err)
 	    .held_context = s,
 	    .reached = session_reach,
 	    .reached_context = s,
+	    .try_another = session_try_another,
+	    .try_another_context = s,
 	    .passed_over = session_pass_over,
 	    .passed_over_context = s,
 	};

@@ -4,6 +4,7 @@
 #include <sysexits.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/timestamp.h"
 #include "config/config.h"
 #include "net/stream.h"
@@ -100,6 +101,17 @@ session_log_call(struct session *s, const struct call_result *call)
 	if (outcome->result == CUSTOMER_TURNED)
 		log_say(CONFIG_LOG_DEBUG, s->account->name, "turned",
 		    "the provider sends now");
+}
+
+/* Several that accept and say nothing would pass for a session that hangs: the
+ * parent counts one connection and one reply (workers.c, longest_silence()). */
+bool
+session_try_another(void *context)
+{
+	struct session *s = context;
+
+	session_tell_progress(s);
+	return clock_ms() < s->end;
 }
 
 void

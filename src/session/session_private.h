@@ -65,6 +65,8 @@ void session_fail(struct session *s, const struct error *err);
 bool session_listen(void *s);
 /* Likewise: the provider has accepted our login. */
 void session_reach(void *s);
+/* Likewise: another address may be called, as session_timeout is not over. */
+bool session_try_another(void *s);
 /* Likewise: no login could be tried at this address. */
 void session_pass_over(void *s, const char *address, const struct error *why);
 /* Brings the numbers of the result up to date. */

@@ -556,6 +556,23 @@ def test_all_addresses_are_dead(t):
     assert len(first.sessions) == len(second.sessions) == 1
 
 
+def test_silent_addresses_do_not_outlast_the_session(t):
+    """All of them together may take what the session may: the service would end
+    it as one that hangs, and put the account on hold."""
+    silent = {"GREETING": lambda s, _: s.line.wait_end() and b""}
+    first = t.provider(host="127.0.0.2", replies=silent)
+    second = t.provider(host="127.0.0.3", port=first.port, replies=silent)
+    t.write("hosts", "127.0.0.2 provider.example\n127.0.0.3 provider.example\n",
+            0o644)
+    mount = "mount --bind %s /etc/hosts" % t.path("hosts")
+    t.configure(accounts={"office": t.account(
+        "provider.example:%d" % first.port, session_timeout=t.seconds(5),
+        provider_timeout=t.seconds(6))})
+    run = t.run("fetch", "office", command=in_namespace(t, mount, "fetch", "office"))
+    t.expect(run, 75, "waiting for the greeting: timed out")
+    assert len(first.sessions) + len(second.sessions) == 1
+
+
 def test_http_proxy(t):
     provider = t.provider(one_message(TEXT), tls="starttls")
     proxy = HttpProxy({"provider.example": "127.0.0.1"})

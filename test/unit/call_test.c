@@ -49,6 +49,18 @@ static const struct line by_address[] = {{NULL, "220 hello\r\n"},
     {"EHLO [127.0.0.1]\r\n", "550 no\r\n"}, {"QUIT\r\n", "221 bye\r\n"},
     {NULL, NULL}};
 
+static const struct line busy[] = {{NULL, "421 not now\r\n"}, {NULL, NULL}};
+
+static unsigned asked; /* whether another address may be tried */
+
+static bool
+refuse_another(void *context)
+{
+	(void)context;
+	asked++;
+	return false;
+}
+
 struct provider {
 	pid_t pid;
 	uint16_t port;
@@ -152,10 +164,12 @@ call_port(uint16_t port, int64_t timeout, const char *hostname_fault,
 	    .config = &config,
 	    .account = &account,
 	    .password = &password,
+	    .try_another = refuse_another,
 	    .transcript = &transcript,
 	};
 	struct error err;
 
+	asked = 0;
 	secret_set(&password, "pencil", 6);
 	transcript_init(&transcript, "provider", false);
 	struct call *call = call_new(&options, &err);
@@ -250,6 +264,28 @@ test_reply_times_out(void **state)
 	}
 }
 
+/* Whoever calls has other limits, and a parent that waits for a word. */
+static void
+test_another_address_is_asked_for(void **state)
+{
+	struct provider provider = start_provider(busy, false);
+	struct call_result result;
+
+	(void)state;
+	call_port(provider.port, PATIENCE_MS, NULL, &result);
+	assert_int_equal(asked, 1);
+	assert_int_equal(result.outcome.error.class, ERROR_AGAIN);
+	assert_non_null(strstr(result.outcome.error.text, "421 not now"));
+	call_result_clear(&result);
+	assert_true(end_provider(&provider));
+	provider = start_provider(no_mail, false);
+	call_port(provider.port, PATIENCE_MS, NULL, &result);
+	assert_int_equal(asked, 0);
+	assert_int_equal(result.outcome.result, CUSTOMER_NO_MAIL);
+	call_result_clear(&result);
+	assert_true(end_provider(&provider));
+}
+
 static void
 test_short_hostname(void **state)
 {
@@ -306,6 +342,7 @@ main(void)
 	    cmocka_unit_test(test_turned),
 	    cmocka_unit_test(test_no_mail),
 	    cmocka_unit_test(test_reply_times_out),
+	    cmocka_unit_test(test_another_address_is_asked_for),
 	    cmocka_unit_test(test_short_hostname),
 	    cmocka_unit_test(test_nobody_there),
 	    cmocka_unit_test(test_stop),
