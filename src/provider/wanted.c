@@ -13,7 +13,8 @@
 #include "provider/postfix.h"
 #include "provider/provider_config.h"
 
-#define SERVICE "odmr/unix"
+#define SERVICE      "odmr/unix"
+#define HELO_TIMEOUT SERVICE "/smtp_helo_timeout"
 
 enum {
 	VALUE_MAX = 64 << 10,
@@ -59,33 +60,63 @@ static const struct {
 	"addresses are changed on their way"},
     {WANTED_OPTION, SERVICE "/smtp_header_checks", "",
 	"messages are changed on their way"},
+    {WANTED_OPTION, SERVICE "/smtp_mime_header_checks", "",
+	"messages are changed on their way"},
+    {WANTED_OPTION, SERVICE "/smtp_nested_header_checks", "",
+	"messages are changed on their way"},
     {WANTED_OPTION, SERVICE "/smtp_body_checks", "",
 	"messages are changed on their way"},
+    /* Rules that give up on the world's 4xx at once. */
+    {WANTED_OPTION, SERVICE "/smtp_delivery_status_filter", "",
+	"mail of a customer who is off may be bounced"},
+    {WANTED_OPTION, SERVICE "/smtp_reply_filter", "",
+	"mail that a customer defers may be bounced"},
     {WANTED_OPTION, SERVICE "/smtp_connection_cache_destinations", "static:all",
 	"a customer has to call again after each message"},
     {WANTED_OPTION, SERVICE "/smtp_connection_cache_on_demand", "yes",
 	"a customer has to call again after each message"},
-    {WANTED_OPTION, SERVICE "/smtp_helo_timeout", "1h",
+    {WANTED_OPTION, HELO_TIMEOUT, "1h",
 	"a message at which a customer's software breaks the connection keeps"
 	" all mail after it away"},
 };
 
-/* "5d" in seconds, as postconf(5) writes times; days where no unit stands. */
+/* "5d" in seconds, as postconf(5) writes times; 0 for what is none. */
 static int64_t
-parse_wanted_time(const char *text)
+parse_wanted_time(const char *text, char usual)
 {
 	static const struct {
 		char unit;
 		int64_t seconds;
-	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', DAY_S},
-	    {'w', 7 * DAY_S}, {'\0', DAY_S}};
+	} units[] = {
+	    {'s', 1}, {'m', 60}, {'h', 3600}, {'d', DAY_S}, {'w', 7 * DAY_S}};
 	uint64_t number;
-	char unit = text[decimal_digits(text, SIZE_MAX, &number)];
+	const char *end = text + decimal_digits(text, SIZE_MAX, &number);
+	char unit = *end != '\0' ? *end++ : usual;
 
 	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
-		if (unit == units[i].unit && number < INT32_MAX)
+		if (unit == units[i].unit && *end == '\0' && number < INT32_MAX)
 			return (int64_t)number * units[i].seconds;
 	return 0;
+}
+
+/* Of a time that names none, after postconf(5); '\0': the value is no time. */
+static char
+usual_unit(const struct wanted *wanted)
+{
+	if (wanted->kind == WANTED_AT_LEAST)
+		return 'd';
+	return strcmp(wanted->name, HELO_TIMEOUT) == 0 ? 's' : '\0';
+}
+
+/* Any longer time is as good. */
+static bool
+serves(const struct wanted *wanted, const char *value)
+{
+	char unit = usual_unit(wanted);
+
+	return unit != '\0' ? parse_wanted_time(value, unit) >=
+				  parse_wanted_time(wanted->value, unit)
+			    : strcmp(value, wanted->value) == 0;
 }
 
 /* "NAME = VALUE" of postconf -P, or the line of postconf -M; "" for none. */
@@ -118,7 +149,7 @@ judge_option(struct wanted *wanted)
 	if (strncmp(wanted->now, wanted->name, name) != 0 || equals == NULL)
 		return;
 	const char *value = equals + 1 + strspn(equals + 1, " ");
-	wanted->there = strcmp(value, wanted->value) == 0;
+	wanted->there = serves(wanted, value);
 	memmove(wanted->now, value, strlen(value) + 1);
 }
 
@@ -151,10 +182,7 @@ look_at_value(const struct provider_config *config, struct wanted *wanted,
 
 	if (means == NULL)
 		return false;
-	wanted->there =
-	    wanted->kind == WANTED_VALUE
-		? strcmp(means, wanted->value) == 0
-		: parse_wanted_time(means) >= parse_wanted_time(wanted->value);
+	wanted->there = serves(wanted, means);
 	free(means);
 	return true;
 }
@@ -235,20 +263,24 @@ wanted_file(const struct wanted *wanted)
 	return is_of_master(wanted) ? "master.cf" : "main.cf";
 }
 
-/* Ours first: a pattern of the administrator's must not hide a customer. */
+/* Ours first: a pattern of the administrator's must not hide a customer. A
+ * longer time of his stays: whoever copies the line loses nothing. */
 char *
 wanted_line(const struct wanted *wanted)
 {
+	bool longer = usual_unit(wanted) != '\0' && wanted->there;
+	const char *value = longer ? wanted->now : wanted->value;
+
 	if (wanted->kind == WANTED_SERVICE)
 		return xstrdup(wanted->value);
 	if (wanted->kind == WANTED_OPTION)
-		return xasprintf("  -o %s=%s", strrchr(wanted->name, '/') + 1,
-		    wanted->value);
+		return xasprintf(
+		    "  -o %s=%s", strrchr(wanted->name, '/') + 1, value);
 	if (wanted->kind == WANTED_IN_LIST && wanted->there)
 		return xasprintf("%s = %s", wanted->name, wanted->now);
 	bool list = wanted->kind == WANTED_IN_LIST && wanted->now[0] != '\0';
-	return xasprintf("%s = %s%s%s", wanted->name, wanted->value,
-	    list ? ", " : "", list ? wanted->now : "");
+	return xasprintf("%s = %s%s%s", wanted->name, value, list ? ", " : "",
+	    list ? wanted->now : "");
 }
 
 bool

@@ -15,6 +15,10 @@ from provider_stop_cases import Office
 from servers import Skip, until
 
 POISON = "poison@example.org"
+MULTIPART = (b"MIME-Version: 1.0\r\n"
+             b"Content-Type: multipart/mixed; boundary=part\r\n")
+FORWARDED = (b"--part\r\nContent-Type: message/rfc822\r\n\r\n"
+             + mail.message("forwarded") + b"--part--\r\n")
 
 
 def test_a_message_at_which_the_customer_always_breaks_off(t):
@@ -47,13 +51,33 @@ def test_settings_for_outgoing_mail_are_not_for_customers(t):
     for settings in (["smtp_tls_security_level=encrypt", "smtp_tls_policy_maps=static:encrypt"],
                      ["smtp_tls_policy_maps=socketmap:inet:127.0.0.1:1:policy"],
                      ["smtp_header_checks=static:IGNORE", "smtp_body_checks=static:IGNORE"],
+                     ["smtp_mime_header_checks=static:IGNORE"],
+                     ["smtp_nested_header_checks=static:IGNORE"],
                      ["smtp_fallback_relay=[127.0.0.1]:1", "relayhost=[127.0.0.1]:1"],
                      ["smtp_sasl_auth_enable=yes", "smtp_sasl_password_maps=static:a:b"],
                      ["smtp_bind_address=192.0.2.1"]):
         host.postconf(*settings)
-        texts.append(mail.message("with " + settings[0]))
+        texts.append(mail.message("with " + settings[0], FORWARDED, headers=MULTIPART))
         host.send([USER], texts[-1])
         until(lambda: len(office.messages) == len(texts), 60, settings)
+    office.over = True
+    assert mail.same(office.came(), texts) is None
+
+
+def test_rules_for_refusals_of_the_world_bounce_no_customers_mail(t):
+    """A rule that gives up where others would try again: the mail of a customer who is
+    off, or who defers it, waits for him."""
+    host = ProviderHost(t)
+    rule = "regexp:" + t.write("gives-up", "/^4(.*)/ 5$1\n")
+    host.postconf("smtp_delivery_status_filter=" + rule)
+    texts = [mail.message("for one who is off"), mail.message("for one who defers")]
+    host.send([USER], texts[0])
+    host.postfix.keeps(1)
+    host.postconf("smtp_delivery_status_filter=", "smtp_reply_filter=" + rule)
+    host.send([USER], texts[1])
+    host.postfix.keeps(2)
+    office = Office(t, host, answers={"RCPT": [{USER: "450 4.2.0 Later"}] * 2})
+    until(lambda: len(office.messages) == 2, 120, "both messages")
     office.over = True
     assert mail.same(office.came(), texts) is None
 

@@ -146,7 +146,9 @@ parameters(void **state)
 	    {"maximal_queue_lifetime", "30d", "30d", true, NULL},
 	    {"maximal_queue_lifetime", "30", "30", true, NULL},
 	    {"maximal_queue_lifetime", "29", "29", false, NULL},
-	    {"maximal_queue_lifetime", "5w", "5w", true, NULL},
+	    {"maximal_queue_lifetime", "5w", "5w", true,
+		"maximal_queue_lifetime = 5w"},
+	    {"maximal_queue_lifetime", "30dd", "30dd", false, NULL},
 	    {"maximal_queue_lifetime", "4w", "4w", false, NULL},
 	    {"maximal_queue_lifetime", "720h", "720h", true, NULL},
 	    {"maximal_queue_lifetime", "719h", "719h", false, NULL},
@@ -156,7 +158,7 @@ parameters(void **state)
 	    {"maximal_queue_lifetime", "0", "0", false, NULL},
 	    {"maximal_queue_lifetime", "for ever", "for ever", false, NULL},
 	    {"bounce_queue_lifetime", "$maximal_queue_lifetime", "60d", true,
-		NULL},
+		"bounce_queue_lifetime = $maximal_queue_lifetime"},
 	    {"bounce_queue_lifetime", "$maximal_queue_lifetime", "5d", false,
 		"bounce_queue_lifetime = 30d"},
 	};
@@ -212,6 +214,44 @@ the_service_and_its_options(void **state)
 	struct wanted_list list = find_all();
 	assert_true(find_in(&list, "odmr/unix")->there);
 	wanted_clear(&list);
+}
+
+/* Any time that is long enough serves, and is kept. */
+static void
+an_option_that_is_a_time(void **state)
+{
+	static const char option[] = "odmr/unix/smtp_helo_timeout";
+	static const struct {
+		const char *now;
+		bool there;
+		const char *line;
+	} cases[] = {
+	    {"1h", true, "  -o smtp_helo_timeout=1h"},
+	    {"3600s", true, "  -o smtp_helo_timeout=3600s"},
+	    {"3600", true, "  -o smtp_helo_timeout=3600"}, /* seconds */
+	    {"60m", true, "  -o smtp_helo_timeout=60m"},
+	    {"2h", true, "  -o smtp_helo_timeout=2h"},
+	    {"1d", true, "  -o smtp_helo_timeout=1d"},
+	    {"3599s", false, "  -o smtp_helo_timeout=1h"},
+	    {"59m", false, "  -o smtp_helo_timeout=1h"},
+	    {"1", false, "  -o smtp_helo_timeout=1h"},
+	    {"", false, "  -o smtp_helo_timeout=1h"},
+	};
+	char said[TEXT_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		print_message("%s\n", cases[i].now);
+		snprintf(said, sizeof said, "%s = %s\n", option, cases[i].now);
+		write_in_folder("-P.odmr_unix_smtp_helo_timeout", said);
+		struct wanted_list list = find_all();
+		struct wanted *wanted = find_in(&list, option);
+		char *line = wanted_line(wanted);
+		assert_int_equal(wanted->there, cases[i].there);
+		assert_string_equal(line, cases[i].line);
+		free(line);
+		wanted_clear(&list);
+	}
 }
 
 /* As postconf is asked to set it: one word each, whatever is in it. */
@@ -293,6 +333,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(parameters),
 	    cmocka_unit_test(the_service_and_its_options),
+	    cmocka_unit_test(an_option_that_is_a_time),
 	    cmocka_unit_test(what_is_set),
 	    cmocka_unit_test(a_postconf_that_is_not_there),
 	};
