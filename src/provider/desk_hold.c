@@ -29,6 +29,10 @@ enum {
 	/* Domains, the first ones, for which Postfix cannot be asked: it is away.
 	 * Each may take ten seconds. */
 	FAILURES_MAX = 10,
+	/* Before a turn, for which Postfix and the customer wait: after so long no
+	 * further domain is asked for. Enough for hundreds of them; an account
+	 * with more is asked for the rest in a call that is held for longer. */
+	TURN_FLUSH_MS = 2000,
 };
 
 /*
@@ -41,6 +45,12 @@ enum {
  * while the customer is held is tried at once and needs no flush. To ask each
  * minute would wake an idle customer's process, and have a message that the
  * customer defers tried each minute.
+ *
+ * A connection that comes before the first of them was waiting for this call
+ * (gate_mail.c), as it does in each call of a busy customer: what he deferred
+ * must be asked for all the same, and is, before the turn. There is no reason to
+ * wait then: Postfix has one connection for an account, so nothing is refused
+ * while it waits here.
  */
 static const int64_t flush_after[] = {500, 2000, 10 * 1000, 60 * 1000};
 
@@ -166,6 +176,35 @@ is_gone(int postfix)
 }
 
 static void
+log_failed_flush(const struct desk *desk, const struct error *err)
+{
+	log_say(CONFIG_LOG_ERROR, desk->account->name, "flush", "%s: %s",
+	    desk->hold.domains[desk->hold.next], err->text);
+}
+
+/* What Postfix has deferred comes in this call as well, behind what it is about to
+ * send. Where it cannot be asked, that one is not kept away. */
+static void
+flush_before_turn(struct desk *desk)
+{
+	struct deadline deadline = deadline_in(TURN_FLUSH_MS, 0);
+	struct hold *hold = &desk->hold;
+	struct error err;
+
+	if (hold->flushes > 0)
+		return;
+	while (hold->next < hold->count && deadline_left(&deadline) > 0) {
+		if (!postfix_flush(
+			desk->config, hold->domains[hold->next], &err)) {
+			if (err.class != ERROR_STOPPED)
+				log_failed_flush(desk, &err);
+			return;
+		}
+		hold->next++;
+	}
+}
+
+static void
 turn(struct desk *desk, int postfix)
 {
 	if (desk_is_holding(desk) && desk->postfix < 0 && is_gone(postfix)) {
@@ -180,6 +219,7 @@ turn(struct desk *desk, int postfix)
 		    "the customer has just gone");
 		return;
 	}
+	flush_before_turn(desk);
 	desk->postfix = postfix;
 	answer_held(
 	    desk, 250, "2.0.0", "You have mail; the connection is turned");
@@ -258,8 +298,7 @@ bear_failure(struct desk *desk, const struct error *err)
 {
 	struct hold *hold = &desk->hold;
 
-	log_say(CONFIG_LOG_ERROR, desk->account->name, "flush", "%s: %s",
-	    hold->domains[hold->next], err->text);
+	log_failed_flush(desk, err);
 	hold->failed = true;
 	hold->failures++;
 	return hold->asked ||

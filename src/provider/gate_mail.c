@@ -15,6 +15,7 @@
 #include "provider/inner.h"
 #include "provider/note.h"
 #include "provider/provider_config.h"
+#include "tell/log.h"
 
 enum {
 	/* After the end of a turned call Postfix comes with its next message at
@@ -103,6 +104,9 @@ keep_early(struct gate *gate, long account, int fd)
 		return false;
 	gate->early[gate->early_count++] = (struct early){
 	    .fd = fd, .account = account, .until = clock_ms() + NEXT_CALL_MS};
+	log_say(CONFIG_LOG_INFO, gate->config->accounts[account].name,
+	    "more-mail",
+	    "Postfix has more mail, and waits for the customer's next call");
 	return true;
 }
 

@@ -11,7 +11,7 @@ import mail
 from doubles import DIE
 from provider_cases import USER
 from provider_host import ProviderHost
-from provider_stop_cases import Office
+from provider_stop_cases import Office, queue_up
 from servers import Skip, until
 
 POISON = "poison@example.org"
@@ -39,7 +39,39 @@ def test_a_message_at_which_the_customer_always_breaks_off(t):
     office.over = True
     assert mail.same(office.came(), texts) is None
     assert calls < 10, (calls, host.log())
+    host.stop()  # one of them may be the first of the next call: it is sent away
     host.postfix.keeps(2)
+
+
+class Caller(Office):
+    """Who calls when the test says so, by session()."""
+
+    def call(self):
+        pass
+
+
+def all_active(host, count):
+    """For an answer: Postfix sends so many messages now, or has them next."""
+    def answer(_server, _argument):
+        until(lambda: str(host.postfix.queue()).count('"active"') == count, 60,
+              "%d messages that Postfix sends" % count)
+    return answer
+
+
+def test_deferred_mail_of_a_customer_whose_calls_begin_with_other_mail(t):
+    """A connection of Postfix waited for his call, as it does for each call of a busy
+    customer: what he has deferred in the call before comes in this one as well."""
+    host = ProviderHost(t)
+    texts = queue_up(host, 4)
+    caller = Caller(t, host, answers={"GREETING": [all_active(host, 4)] * 2,
+                                      "RCPT": ["450 4.2.1 Later", DIE]})
+    caller.session()
+    host.logged("info", "office", "more-mail")
+    assert caller.messages == []
+    until(lambda: '"deferred"' in str(host.postfix.queue()), what="a deferred message")
+    caller.session()
+    assert len(caller.ends) == 2
+    assert mail.same(caller.came(), texts) is None
 
 
 def test_settings_for_outgoing_mail_are_not_for_customers(t):
