@@ -41,6 +41,7 @@ struct worker_job {
 	struct config *config;
 	const struct config_account *account;
 	bool trace, named;
+	bool watched; /* whoever started us sees what fails */
 	bool live; /* somebody looks on: each message is reported at once */
 	/* A session that told no result; only what follows it is done. */
 	const struct session_result *lost;

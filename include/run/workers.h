@@ -53,6 +53,8 @@ struct workers *workers_new(size_t max, worker_function *run);
 void workers_free(struct workers *pool);
 /* Fewer than now run at first changes nothing of those. */
 void workers_set_max(struct workers *pool, size_t max);
+/* Whoever started us sees on a terminal what fails. */
+void workers_are_watched(struct workers *pool);
 /* fd is closed in each child: a lock, or what wakes the parent alone. */
 void workers_keep_private(struct workers *pool, int fd);
 /* Processes of sessions that are left; one goes on a little after its session's

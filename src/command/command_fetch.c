@@ -375,6 +375,8 @@ command_fetch(struct command_context *context, int argc, char **argv)
 	stop_install();
 	fetch.pool =
 	    workers_new((size_t)context->config->max_sessions, session_run);
+	if (isatty(STDERR_FILENO))
+		workers_are_watched(fetch.pool);
 	publisher_init(&fetch.publisher, fetch.pool);
 	fetch_all(&fetch);
 	hide_live_line(&fetch);

@@ -158,7 +158,8 @@ worker_main(const struct worker_job *job)
 	privilege_guard();
 	config_wipe_secrets(job->config, job->account);
 	if (job->lost != NULL) {
-		followup_session(job->config, job->account, job->lost);
+		followup_session(
+		    job->config, job->account, job->lost, job->watched);
 		_exit(EX_OK);
 	}
 	pid_t ping = ping_send_aside(job->account, PING_START, job->pipe);
@@ -166,7 +167,7 @@ worker_main(const struct worker_job *job)
 	job->run(job->config, job->account, &options, &result);
 	report_end(job->pipe, &result);
 	ping_wait(ping);
-	followup_session(job->config, job->account, &result);
+	followup_session(job->config, job->account, &result, job->watched);
 	online_wait(&reporter.online);
 	_exit(EX_OK);
 }

@@ -60,6 +60,12 @@ add_process(struct workers *pool, const struct process *process)
 }
 
 void
+workers_are_watched(struct workers *pool)
+{
+	pool->watched = true;
+}
+
+void
 workers_keep_private(struct workers *pool, int fd)
 {
 	assert(pool->private_count < WORKERS_PRIVATE_MAX);
@@ -140,6 +146,7 @@ start_child(
 	}
 	job->pipe = ends[1];
 	job->parent = getpid();
+	job->watched = pool->watched;
 	fflush(NULL); /* or the child would write it again */
 	worker_block_signals(&before);
 	*pid = fork();

@@ -46,6 +46,7 @@ struct process {
 struct workers {
 	worker_function *run;
 	size_t max, count;
+	bool watched;
 	struct process *processes; /* count of them */
 	struct pollfd *fds;
 	size_t fds_size;

@@ -210,7 +210,7 @@ tell_alarm(const struct config *config, const struct config_account *account,
 
 static void
 raise_alarm(const struct config *config, const struct config_account *account,
-    const struct session_result *result)
+    const struct session_result *result, bool watched)
 {
 	int64_t now = clock_unix_ms();
 	char why[ALARM_TEXT_SIZE];
@@ -225,7 +225,7 @@ raise_alarm(const struct config *config, const struct config_account *account,
 	    note_alarm(config, account, alarm, now))
 		tell_alarm(config, account, &history,
 		    alarm_format(why, alarm, &history, now), result);
-	else if (is_blind(config, account, &history, result))
+	else if (!watched && is_blind(config, account, &history, result))
 		tell_alarm(config, account, &history,
 		    "no session is possible, and nobody can say since when,"
 		    " because state_dir cannot be used",
@@ -235,7 +235,8 @@ raise_alarm(const struct config *config, const struct config_account *account,
 
 void
 followup_session(const struct config *config,
-    const struct config_account *account, const struct session_result *result)
+    const struct config_account *account, const struct session_result *result,
+    bool watched)
 {
 	struct error err;
 
@@ -250,5 +251,5 @@ followup_session(const struct config *config,
 	    result->outcome == SESSION_FAILED ? PING_FAIL : PING_SUCCESS);
 	run_after_mail_command(account, result);
 	if (account->enabled)
-		raise_alarm(config, account, result);
+		raise_alarm(config, account, result, watched);
 }

@@ -5,6 +5,7 @@ manager and the plug-in of a monitoring system.
 """
 import json
 import os
+import pty
 import re
 import shutil
 import signal
@@ -13,9 +14,11 @@ import time
 
 import mail
 from clock import wall_clock
+from command_cases import on_terminal
 from doubles import SILENT, Http
 from gate import Gate
 from patience import Patience
+from servers import ended, terminal_output
 from service import Service
 from state_cases import in_namespace, read_only
 from stage import (NO_LEAK_SEARCH, PASSWORD, Skip, ago, goodbye, hello, one_message,
@@ -151,6 +154,33 @@ def test_alarm_without_a_past(t, mount):
                 env=NO_LEAK_SEARCH)
     t.expect(run, 75, "error office: alarm: .*state_dir cannot be used",
              "alarm: .*last error: .*" + t.path("state"))
+
+
+def test_no_alarm_for_who_may_not_use_the_state_folder(t):
+    """An administrator who tries `fetch` as himself sees on his terminal why it is
+    not possible; the service works, and nobody else is told that it does not."""
+    begin_failing(t)
+    mount = "mount -t tmpfs -o mode=0,uid=12345 none %s" % t.path("state")
+    shown = "\n".join(on_terminal(
+        t, "fetch", "office", command=in_namespace(t, mount, "fetch", "office"),
+        env=NO_LEAK_SEARCH))
+    assert "state_dir " + t.path("state") in shown, shown
+    assert "alarm" not in shown and not lines(t.path("alarms")), shown
+
+
+def test_alarm_of_a_service_with_a_terminal(t):
+    """As in a container that was given one: nobody looks at it."""
+    begin_failing(t, **OFTEN)
+    ours, theirs = pty.openpty()
+    service = Service(t, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shutil.move(t.path("state"), t.path("state.before"))
+    t.write("state", "")
+    until(lambda: any("state_dir cannot be used" in line
+                      for line in lines(t.path("alarms"))), what="the alarm command")
+    service.child.terminate()
+    terminal_output(ours)
+    ended(service.child, 60)
 
 
 def test_alarm_without_a_password(t):

@@ -43,10 +43,11 @@ def test_version(t):
         r"Deliveries: lmtp smtp sendmail maildir\n$", run.out), run
 
 
-def on_terminal(t, *words):
+def on_terminal(t, *words, env=None, command=None):
     """What a terminal shows at the end: each line as it was left there."""
     ours, theirs = pty.openpty()
-    child = t.start(*words, env={"TERM": "xterm"}, stdout=theirs, stderr=theirs)
+    child = t.start(*words, env=dict(env or {}, TERM="xterm"), command=command,
+                    stdout=theirs, stderr=theirs)
     os.close(theirs)
     seen = terminal_output(ours)
     ended(child, 60)

@@ -80,7 +80,7 @@ followup_in_child(
 		int fd = open(
 		    in_folder(7, "log"), O_WRONLY | O_CREAT | O_APPEND, 0600);
 		dup2(fd, STDERR_FILENO);
-		followup_session(config, &config->accounts[0], result);
+		followup_session(config, &config->accounts[0], result, false);
 		_exit(0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
