@@ -11,6 +11,13 @@
 
 struct provider_config;
 
+enum {
+	/* Of Postfix' connections, so many wait for a customer's next call; each
+	 * takes one of the processes that Postfix starts for its transport: a
+	 * hundred where nobody changed it. */
+	GATE_EARLY_MAX = 50,
+};
+
 struct gate_options {
 	/* Owned by the gate from here on; replaced at SIGHUP. */
 	struct provider_config *config;

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct buf;
 struct error;
@@ -44,6 +45,22 @@ bool postfix_is_running(const struct provider_config *config);
  */
 char *postfix_parameter(const struct provider_config *config, const char *name,
     bool expanded, struct error *err) __attribute__((warn_unused_result));
+/* The service of master.cf that has the way to the customers. */
+#define POSTFIX_SERVICE "odmr/unix"
+/*
+ * What postconf prints for a flag and a name, "" for nothing, without blanks
+ * at its end; owned by the caller. NULL: it could not be run. Errors:
+ * ERROR_LOCAL, ERROR_STOPPED.
+ */
+char *postfix_ask(const struct provider_config *config, const char *flag,
+    const char *name, struct error *err) __attribute__((warn_unused_result));
+/*
+ * How many processes of POSTFIX_SERVICE may run at a time (maxproc); 0: no
+ * limit, or no such service. false: Postfix cannot be asked. Errors:
+ * ERROR_LOCAL, ERROR_STOPPED.
+ */
+bool postfix_process_limit(const struct provider_config *config,
+    uint64_t *limit, struct error *err) __attribute__((warn_unused_result));
 /*
  * Whether a list of main.cf (relay_domains, transport_maps) has the table, and
  * whatever else stands in it.

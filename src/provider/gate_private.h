@@ -29,9 +29,6 @@ enum {
 	/* Sockets, standard descriptors, files that are read and written. */
 	GATE_DESCRIPTORS = 64 + GATE_LISTENERS_MAX,
 	NOBODY = -1,
-	/* Early connections; each takes one of the hundred processes that
-	 * Postfix starts for its transport where nobody changed it. */
-	GATE_EARLY_MAX = 50,
 };
 
 /* A customer's connection; its number is that of its place. */

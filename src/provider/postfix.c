@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/deadline.h"
+#include "base/decimal.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/spawn.h"
@@ -101,22 +102,55 @@ postfix_is_running(const struct provider_config *config)
 }
 
 char *
-postfix_parameter(const struct provider_config *config, const char *name,
-    bool expanded, struct error *err)
+postfix_ask(const struct provider_config *config, const char *flag,
+    const char *name, struct error *err)
 {
-	const char *const words[] = {expanded ? "-hx" : "-h", name, NULL};
+	const char *const words[] = {flag, name, NULL};
 	char *value = NULL;
 	struct buf out;
 
 	buf_init(&out, VALUE_MAX);
 	if (postfix_run(config, "postconf", words, &out, err)) {
+		const char *text = buf_data(&out);
 		size_t len = buf_len(&out);
-		if (len > 0 && buf_data(&out)[len - 1] == '\n')
+		while (len > 0 && strchr(" \n", text[len - 1]) != NULL)
 			len--;
-		value = xstrndup(buf_data(&out), len);
+		value = xstrndup(text, len);
 	}
 	buf_clear(&out);
 	return value;
+}
+
+char *
+postfix_parameter(const struct provider_config *config, const char *name,
+    bool expanded, struct error *err)
+{
+	return postfix_ask(config, expanded ? "-hx" : "-h", name, err);
+}
+
+/* "odmr/unix/process_limit = -", and that is main.cf's. */
+bool
+postfix_process_limit(
+    const struct provider_config *config, uint64_t *limit, struct error *err)
+{
+	static const char field[] = POSTFIX_SERVICE "/process_limit";
+	char *text = postfix_ask(config, "-F", field, err);
+	const char *value = text != NULL ? strchr(text, '=') : NULL;
+
+	if (value != NULL && strcmp(value, "= -") == 0) {
+		free(text);
+		text = postfix_parameter(
+		    config, "default_process_limit", true, err);
+		value = text;
+	} else if (value != NULL) {
+		value += strspn(value, "= ");
+	}
+	bool asked = text != NULL;
+	*limit = 0;
+	if (value != NULL)
+		(void)decimal_digits(value, SIZE_MAX, limit);
+	free(text);
+	return asked;
 }
 
 bool

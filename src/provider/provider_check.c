@@ -20,6 +20,7 @@
 #include "net/identity.h"
 #include "net/tls_server.h"
 #include "provider/dovecot.h"
+#include "provider/gate.h"
 #include "provider/inner.h"
 #include "provider/postfix.h"
 #include "provider/provider_command.h"
@@ -33,6 +34,8 @@ enum {
 	MECHANISMS_SIZE = 512,
 	GROUPS_MAX = 64,
 	OTHERS_MAY = 027, /* of the mode of a key or of passwords */
+	/* Of the service odmr: half of them may wait for a next call. */
+	PROCESSES = 2 * GATE_EARLY_MAX,
 };
 
 /* What was found; the worst decides the exit status. */
@@ -345,6 +348,27 @@ check_domains_of_users(
 	check_list(config, "virtual_mailbox_domains", findings);
 }
 
+/* One for each account is enough: it has one connection. */
+static void
+check_processes(const struct provider_config *config, struct findings *findings)
+{
+	uint64_t limit, enough = PROCESSES;
+	struct error err;
+
+	if (config->accounts_count < enough)
+		enough = config->accounts_count;
+	if (!postfix_process_limit(config, &limit, &err))
+		found(findings, true, "%s", err.text);
+	else if (limit > 0 && limit < enough)
+		found(findings, false,
+		    "master.cf: Postfix starts no more than %llu processes of"
+		    " the service odmr (maxproc): where all of them wait for"
+		    " customers' next calls, other customers get no mail; run"
+		    " `postconf -F -e " POSTFIX_SERVICE "/process_limit=%d`"
+		    " and `postfix reload`",
+		    (unsigned long long)limit, PROCESSES);
+}
+
 /* One finding of the list. */
 static void
 tell_wanted(const struct wanted *wanted, struct findings *findings)
@@ -385,6 +409,7 @@ check_postfix(const struct provider_config *config, struct findings *findings)
 	if (missing)
 		printf("`odmr-provider setup postfix --apply` makes all of"
 		       " this\n");
+	check_processes(config, findings);
 	check_recipients(config, findings);
 	check_domains_of_users(config, findings);
 	wanted_clear(&list);

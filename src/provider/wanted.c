@@ -6,18 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/decimal.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "provider/postfix.h"
 #include "provider/provider_config.h"
 
-#define SERVICE      "odmr/unix"
+#define SERVICE      POSTFIX_SERVICE
 #define HELO_TIMEOUT SERVICE "/smtp_helo_timeout"
 
 enum {
-	VALUE_MAX = 64 << 10,
 	DAY_S = 86400,
 };
 
@@ -119,25 +117,6 @@ serves(const struct wanted *wanted, const char *value)
 			    : strcmp(value, wanted->value) == 0;
 }
 
-/* "NAME = VALUE" of postconf -P, or the line of postconf -M; "" for none. */
-static bool
-ask_master(const struct provider_config *config, const char *flag,
-    const char *name, char **value, struct error *err)
-{
-	const char *const words[] = {flag, name, NULL};
-	struct buf out;
-
-	buf_init(&out, VALUE_MAX);
-	bool asked = postfix_run(config, "postconf", words, &out, err);
-	const char *text = buf_data(&out);
-	size_t len = buf_len(&out);
-	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' '))
-		len--;
-	*value = xstrndup(text, len);
-	buf_clear(&out);
-	return asked;
-}
-
 /* "odmr/unix/NAME = VALUE"; an option that was never set is no error of
  * postconf's, only no output. */
 static void
@@ -193,12 +172,14 @@ look(const struct provider_config *config, struct wanted *wanted,
 {
 	switch (wanted->kind) {
 	case WANTED_SERVICE:
-		if (!ask_master(config, "-M", wanted->name, &wanted->now, err))
+		wanted->now = postfix_ask(config, "-M", wanted->name, err);
+		if (wanted->now == NULL)
 			return false;
 		wanted->there = wanted->now[0] != '\0';
 		return true;
 	case WANTED_OPTION:
-		if (!ask_master(config, "-P", wanted->name, &wanted->now, err))
+		wanted->now = postfix_ask(config, "-P", wanted->name, err);
+		if (wanted->now == NULL)
 			return false;
 		judge_option(wanted);
 		return true;

@@ -162,6 +162,26 @@ def test_check_names_what_loses_mail(t):
     assert said.count("master.cf") == 1 and "no way to the customers" in said, said
 
 
+def test_check_names_too_few_processes_for_those_who_wait(t):
+    """A limit below one for each account, wherever it stands; 0 is none. What the
+    warning says to do mends it."""
+    host = ProviderHost(t, start=False, accounts={
+        "office": ["example.org"], "shop": ["example.com"], "club": ["example.net"]})
+    def warned(count):
+        said = host.run("check").out
+        return "warning: master.cf: Postfix starts no more than %d processes" % count in said
+    assert "processes" not in host.run("check").out
+    host.postconf("default_process_limit=2")
+    assert warned(2)
+    for limit, few in (("1", True), ("2", True), ("3", False), ("0", False), ("-", True)):
+        postconf(host, "-F", "-e", "odmr/unix/process_limit=" + limit)
+        assert ("processes of" in host.run("check").out) == few, limit
+    mend = "postconf -F -e odmr/unix/process_limit=100"
+    assert mend in host.run("check").out
+    postconf(host, *mend.split()[1:])
+    assert "processes" not in host.run("check").out
+
+
 def test_check_names_who_else_could_come_in(t):
     """A key or passwords that others can read or change, and a port that is
     anybody's while the service is stopped."""
