@@ -174,7 +174,8 @@ def test_no_reply_to_atrn_ever(t):
         return b""
 
     provider = t.provider(replies={"ATRN": [b"453 None", hang, b"453 None"]})
-    t.configure(provider, alarm_command="echo >>" + t.path("alarms"))
+    t.configure(provider, alarm_command="echo >>" + t.path("alarms"),
+                provider_timeout="10m")
     t.fetch("office")
     success = ago(3)
     t.change_status(last_success=success, since=ago(30))
