@@ -37,6 +37,9 @@ bool inner_can_verify(struct error *err) __attribute__((warn_unused_result));
  * INNER_UNKNOWN where the kernel does not say, or it has gone again.
  */
 int inner_accept(int listener, struct in_addr *address, uid_t *uid);
+/* Postfix has given the connection up. It waits for the greeting, and says nothing
+ * before: what can be read is the end. */
+bool inner_is_gone(int fd);
 /* Says 421 with the text, and closes: the mail stays in the queue. */
 void inner_refuse(int fd, const char *hostname, const char *text);
 

@@ -165,16 +165,6 @@ desk_may_end_hold(const struct desk *desk)
 	       (hold->begun == 0 || hold->flushes > 0);
 }
 
-/* Postfix waits for the greeting, and says nothing before: what can be read
- * is the end. */
-static bool
-is_gone(int postfix)
-{
-	struct pollfd pollfd = {.fd = postfix, .events = POLLIN};
-
-	return poll(&pollfd, 1, 0) > 0;
-}
-
 static void
 log_failed_flush(const struct desk *desk, const struct error *err)
 {
@@ -207,7 +197,8 @@ flush_before_turn(struct desk *desk)
 static void
 turn(struct desk *desk, int postfix)
 {
-	if (desk_is_holding(desk) && desk->postfix < 0 && is_gone(postfix)) {
+	if (desk_is_holding(desk) && desk->postfix < 0 &&
+	    inner_is_gone(postfix)) {
 		/* The place is turned for the gate; it is held again. */
 		close(postfix);
 		note_send(desk->options->gate, NOTE_ASKS, 0, -1);

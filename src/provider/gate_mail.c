@@ -8,7 +8,6 @@
  */
 #include "gate_private.h"
 
-#include <poll.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -25,15 +24,6 @@ enum {
 	 * hour, too (wanted.c). */
 	NEXT_CALL_MS = 59 * 60 * 1000,
 };
-
-/* Postfix waits for the greeting: what can be read is the end. */
-static bool
-early_is_over(const struct early *early)
-{
-	struct pollfd pollfd = {.fd = early->fd, .events = POLLIN};
-
-	return poll(&pollfd, 1, 0) > 0;
-}
 
 /* NULL: none of that account waits. */
 static struct early *
@@ -90,7 +80,7 @@ static void
 drop_early_that_are_over(struct gate *gate)
 {
 	for (size_t i = gate->early_count; i-- > 0;)
-		if (early_is_over(&gate->early[i]))
+		if (inner_is_gone(gate->early[i].fd))
 			close(claim_early(gate, &gate->early[i]));
 }
 

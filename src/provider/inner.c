@@ -6,6 +6,7 @@
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -194,6 +195,14 @@ inner_accept(int listener, struct in_addr *address, uid_t *uid)
 	    !find_owner(&there, &here, uid))
 		*uid = INNER_UNKNOWN;
 	return fd;
+}
+
+bool
+inner_is_gone(int fd)
+{
+	struct pollfd pollfd = {.fd = fd, .events = POLLIN};
+
+	return poll(&pollfd, 1, 0) > 0;
 }
 
 void
