@@ -255,6 +255,8 @@ enum config_log_level config_message_level(
 /* NULL where there is none of that name. */
 const struct config_account *config_find_account(
     const struct config *config, const char *name);
+/* By which the provider knows the account; "" where a certificate says it. */
+const char *config_login_user(const struct config_account *account);
 /* The relay guard: mail for this domain is accepted, in any case of letters. */
 bool config_accepts(const struct config_account *account, const char *domain);
 /* Mail of the account may go to the delivery of that number. */

@@ -273,7 +273,7 @@ is_locked(const struct fetch *fetch, const struct config_account *account)
 {
 	return lock_provider_is_held(fetch->context->config->state_dir,
 	    account->provider.host, account->provider.port,
-	    account->user != NULL ? account->user : "");
+	    config_login_user(account));
 }
 
 /* What there is room for, and need not wait for the lock of its provider, or

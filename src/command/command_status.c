@@ -94,7 +94,7 @@ show_account(struct view *view, const struct config_account *account)
 	/* A session that died left it there; one that lives has the lock. */
 	if (!lock_provider_is_held(view->config->state_dir,
 		account->provider.host, account->provider.port,
-		account->user != NULL ? account->user : ""))
+		config_login_user(account)))
 		history.listening = 0;
 	enum alarm alarm = account->enabled
 			       ? alarm_of(account, &history, view->now)

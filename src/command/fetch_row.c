@@ -7,12 +7,6 @@
 #include "base/mem.h"
 #include "config/config.h"
 
-static const char *
-login_user(const struct config_account *account)
-{
-	return account->user != NULL ? account->user : "";
-}
-
 static int
 compare_logins(const struct config_account *a, const struct config_account *b)
 {
@@ -22,7 +16,7 @@ compare_logins(const struct config_account *a, const struct config_account *b)
 		return by_host;
 	if (a->provider.port != b->provider.port)
 		return a->provider.port < b->provider.port ? -1 : 1;
-	return strcmp(login_user(a), login_user(b));
+	return strcmp(config_login_user(a), config_login_user(b));
 }
 
 /* By login, and those of one login by the order of the fetch. */

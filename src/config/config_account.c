@@ -134,7 +134,7 @@ static void
 add_needs(struct login_needs *needs, const struct config_account *account,
     const struct sasl_mechanism *mechanism)
 {
-	const char *user = account->user != NULL ? account->user : "";
+	const char *user = config_login_user(account);
 	const struct secret *password = &account->password;
 
 	needs->mechanisms++;

@@ -27,6 +27,12 @@ config_find_account(const struct config *config, const char *name)
 	return found != NULL ? *found : NULL;
 }
 
+const char *
+config_login_user(const struct config_account *account)
+{
+	return account->user != NULL ? account->user : "";
+}
+
 bool
 config_accepts(const struct config_account *account, const char *domain)
 {

@@ -315,7 +315,7 @@ history_auth_at(struct history *history, const char *host)
 static uint64_t
 digest_provider(const struct config_account *account)
 {
-	const char *user = account->user != NULL ? account->user : "";
+	const char *user = config_login_user(account);
 	const char *certificate =
 	    account->tls_cert_file != NULL ? account->tls_cert_file : "";
 	unsigned char octets[DIGEST_SIZE];

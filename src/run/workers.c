@@ -100,12 +100,6 @@ workers_full(const struct workers *pool)
 	return busy >= pool->max;
 }
 
-static const char *
-user_of(const struct config_account *account)
-{
-	return account->user != NULL ? account->user : "";
-}
-
 bool
 workers_is_at_provider(
     const struct workers *pool, const struct config_account *account)
@@ -115,7 +109,7 @@ workers_is_at_provider(
 		/* Its locks are given back when its end is told. */
 		if (!process->told && process->port == account->provider.port &&
 		    strcmp(process->host, account->provider.host) == 0 &&
-		    strcmp(process->user, user_of(account)) == 0)
+		    strcmp(process->user, config_login_user(account)) == 0)
 			return true;
 	}
 	return false;
@@ -198,7 +192,7 @@ workers_start(struct workers *pool, struct config *config,
 	    .account = xstrdup(account->name),
 	    .state_dir = xstrdup(config->state_dir),
 	    .host = xstrdup(account->provider.host),
-	    .user = xstrdup(user_of(account)),
+	    .user = xstrdup(config_login_user(account)),
 	    .port = account->provider.port,
 	    .started = clock_unix_ms(),
 	    .begun = clock_ms(),

@@ -49,7 +49,7 @@ take_locks(struct session *s, struct error *err)
 	if (s->locks[0] < 0)
 		return false;
 	lock_provider_name(name, account->provider.host, account->provider.port,
-	    account->user != NULL ? account->user : "");
+	    config_login_user(account));
 	s->locks[1] = lock_take(s->config->state_dir, name,
 	    "another session with the same user at this provider has not ended",
 	    &deadline, err);
