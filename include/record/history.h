@@ -27,6 +27,10 @@ enum {
 	HISTORY_UNTIDY_MAX = 5,
 	/* ... over so long are a failure: each poll of a quiet night is not. */
 	HISTORY_UNTIDY_MS = 24 * 3600 * 1000,
+	/* RFC 2645 5.2.1 gives a provider ten minutes for the reply to ATRN.
+	 * Those that only look into a queue need seconds: one that takes longer
+	 * holds its reply until it has mail. */
+	HISTORY_HELD_MS = 30 * 1000,
 	HISTORY_AUTH_SIZE = 32, /* the longest mechanism name has 20 octets */
 	HISTORY_ALARM_SIZE = 16, /* "deferred" */
 	HISTORY_HOST_SIZE = 256, /* a domain, RFC 5321 4.5.3.1.2 */

@@ -17,13 +17,6 @@
 #include "net/tls.h"
 #include "protocol/outcome.h"
 
-enum {
-	/* RFC 2645 5.2.1 gives a provider ten minutes for the reply to ATRN.
-	 * Those that only look into a queue need seconds. */
-	CALL_HELD_MS = 30 * 1000,
-	CALL_HELD_SOON_MS = 1000, /* where it is known */
-};
-
 struct call;
 struct config;
 struct config_account;
@@ -44,7 +37,7 @@ struct call_options {
 	bool check_only; /* QUIT in place of ATRN */
 	/* The provider is known to hold its reply to ATRN until it has mail. */
 	bool holds;
-	/* Called once in a call that waits so for new mail: after CALL_HELD_MS,
+	/* Called once in a call that waits so for new mail: after HISTORY_HELD_MS,
 	 * or at once where holds says so. false: it is not to wait on, and the
 	 * call ends, let_go. May be NULL. */
 	bool (*held)(void *context);

@@ -13,9 +13,6 @@
 #include "protocol/sasl.h"
 #include "schedule/retry.h"
 
-/* A connection that lasted longer was waited on for mail. */
-enum { SHORT_MS = 30 * 1000 };
-
 void
 history_init(struct history *history)
 {
@@ -236,7 +233,7 @@ bool
 history_asks_for_pause(const struct session_result *result)
 {
 	return result->outcome == SESSION_DEFERRED ||
-	       (result->untidy && result->elapsed < SHORT_MS);
+	       (result->untidy && result->elapsed < HISTORY_HELD_MS);
 }
 
 static void

@@ -18,6 +18,7 @@
 #include "config/config.h"
 #include "net/stream.h"
 #include "protocol/customer.h"
+#include "record/history.h"
 
 enum {
 	/* Slow lines, slow routers; or provider_timeout where that is less. */
@@ -29,6 +30,7 @@ enum {
 	 * under way: a router that forgets must cost no more then. */
 	ACKS_MS = 60 * 1000,
 	EARLY_MAX = 65536, /* as much as the customer's input can hold */
+	HELD_SOON_MS = 1000, /* where a provider is known to hold */
 };
 
 /* One call under way. */
@@ -181,7 +183,7 @@ wait_for_mail(struct conversation *conversation)
 	const struct call_options *options = &conversation->call->options;
 	struct call_result *result = conversation->result;
 	struct deadline soon =
-	    limit(options->holds ? CALL_HELD_SOON_MS : CALL_HELD_MS);
+	    limit(options->holds ? HELD_SOON_MS : HISTORY_HELD_MS);
 
 	if (result->held || !customer_is_asking(conversation->customer) ||
 	    stream_pending(result->stream))

@@ -117,7 +117,7 @@ nothing_came(
 	if (served->end != RECEIVER_QUIT)
 		session_note_untidy(s, false);
 	/* Who holds turns for mail; this one would be called without end. */
-	if (waited < CALL_HELD_MS)
+	if (waited < HISTORY_HELD_MS)
 		s->history.holds = false;
 	/* Why did it turn, when it has nothing to send? */
 	return no_mail(s, true);
@@ -266,7 +266,7 @@ let_go(
 {
 	s->left = stop_requested();
 	if (!s->left)
-		session_note_untidy(s, waited >= CALL_HELD_MS);
+		session_note_untidy(s, waited >= HISTORY_HELD_MS);
 	log_say(CONFIG_LOG_DEBUG, s->account->name, "listening", "%s",
 	    outcome->error.text);
 	return STEP_END;
@@ -333,7 +333,7 @@ static void
 note_hold(struct session *s, const struct call_result *call)
 {
 	if (call->outcome.result == CUSTOMER_NO_MAIL &&
-	    call->waited < CALL_HELD_MS)
+	    call->waited < HISTORY_HELD_MS)
 		s->history.holds = false;
 	if (s->result->listening == 0)
 		return;
