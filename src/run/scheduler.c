@@ -56,7 +56,7 @@ is_provider_locked(const struct scheduler *scheduler, const struct task *task)
 {
 	const struct config_account *account = task->account;
 
-	return lock_provider_is_held(scheduler_state_dir(scheduler),
+	return lock_provider_is_held(scheduler_config(scheduler)->state_dir,
 	    account->provider.host, account->provider.port,
 	    account->user != NULL ? account->user : "");
 }
@@ -73,7 +73,7 @@ start_due(struct scheduler *scheduler)
 			return;
 		bool forced = task->forced;
 		if (!forced &&
-		    task_is_held(task, *scheduler->options->config, &now))
+		    task_is_held(task, scheduler_config(scheduler), &now))
 			continue;
 		if (is_provider_locked(scheduler, task)) {
 			task->look = now.boot + LOOK_MS;
@@ -84,7 +84,8 @@ start_due(struct scheduler *scheduler)
 		    .trace = options->trace,
 		    .named = forced,
 		    .tag = task};
-		workers_start(scheduler->pool, *options->config, &order);
+		workers_start(
+		    scheduler->pool, scheduler_config(scheduler), &order);
 	}
 }
 
@@ -131,9 +132,9 @@ handle_session_event(
 	if (event->lost)
 		log_say(CONFIG_LOG_ERROR, task->name, "end", "%s",
 		    event->result.error.text);
-	task_end(task, *scheduler->options->config, &event->result, &now);
+	task_end(task, scheduler_config(scheduler), &event->result, &now);
 	if (event->lost && task->account != NULL)
-		workers_follow(scheduler->pool, *scheduler->options->config,
+		workers_follow(scheduler->pool, scheduler_config(scheduler),
 		    task->account, &event->result);
 	if (task->account != NULL) {
 		scheduler_log_next(task);
@@ -187,7 +188,7 @@ wait_once(struct scheduler *scheduler, bool stopping)
 {
 	struct workers_event event;
 	int64_t until =
-	    publisher_run(&scheduler->publisher, *scheduler->options->config);
+	    publisher_run(&scheduler->publisher, scheduler_config(scheduler));
 	size_t count = stopping ? 0 : WAKE_FDS;
 
 	if (scheduler->watchdog > 0 && scheduler->watchdog_next < until)
@@ -225,14 +226,14 @@ run_until_stopped(struct scheduler *scheduler)
 	workers_stop(scheduler->pool);
 	while (workers_running(scheduler->pool) > 0 ||
 	       !publisher_finish(
-		   &scheduler->publisher, *scheduler->options->config))
+		   &scheduler->publisher, scheduler_config(scheduler)))
 		wait_once(scheduler, true);
 }
 
 static bool
 take_lock(struct scheduler *scheduler, struct error *err)
 {
-	const char *state_dir = scheduler_state_dir(scheduler);
+	const char *state_dir = scheduler_config(scheduler)->state_dir;
 	char holder[ERROR_TEXT_MAX];
 
 	snprintf(holder, sizeof holder,
@@ -275,8 +276,8 @@ scheduler_run(const struct scheduler_options *options)
 	struct error err;
 	int status = EX_OK;
 
-	scheduler.pool =
-	    workers_new((size_t)(*options->config)->max_sessions, options->run);
+	scheduler.pool = workers_new(
+	    (size_t)scheduler_config(&scheduler)->max_sessions, options->run);
 	publisher_init(&scheduler.publisher, scheduler.pool);
 	if (take_lock(&scheduler, &err) && wake_open(&scheduler.wake, &err)) {
 		hide_from_sessions(&scheduler);

@@ -12,10 +12,10 @@
 #include "tell/log.h"
 #include "tell/notify.h"
 
-const char *
-scheduler_state_dir(const struct scheduler *scheduler)
+struct config *
+scheduler_config(const struct scheduler *scheduler)
 {
-	return (*scheduler->options->config)->state_dir;
+	return *scheduler->options->config;
 }
 
 void
@@ -37,13 +37,13 @@ add_task(struct scheduler *scheduler, const struct config_account *account)
 {
 	struct schedule_clock now = schedule_clock_now();
 	struct task *task =
-	    task_new(*scheduler->options->config, account, &now);
+	    task_new(scheduler_config(scheduler), account, &now);
 
 	scheduler->tasks = array_more(
 	    scheduler->tasks, scheduler->count, sizeof(struct task *));
 	scheduler->tasks[scheduler->count++] = task;
 	task_plan(task, &now);
-	task_publish(task, *scheduler->options->config, &now);
+	task_publish(task, scheduler_config(scheduler), &now);
 	scheduler_log_next(task);
 }
 
@@ -70,7 +70,7 @@ plan_by_new(const struct scheduler *scheduler, struct task *task,
 {
 	bool was_held = task->hold_boot > now->boot;
 
-	if (task_is_held(task, *scheduler->options->config, now))
+	if (task_is_held(task, scheduler_config(scheduler), now))
 		return;
 	task_plan(task, now);
 	if (was_held && schedule_holds(task->account, now->unix)) {
@@ -83,7 +83,7 @@ plan_by_new(const struct scheduler *scheduler, struct task *task,
 void
 scheduler_take_accounts(struct scheduler *scheduler)
 {
-	const struct config *config = *scheduler->options->config;
+	const struct config *config = scheduler_config(scheduler);
 	struct schedule_clock now = schedule_clock_now();
 
 	for (size_t i = scheduler->count; i-- > 0;) {
@@ -130,8 +130,8 @@ scheduler_reload(struct scheduler *scheduler)
 	privilege_resume();
 	log_messages(config);
 	bool usable = config->faults == 0;
-	if (usable &&
-	    strcmp(config->state_dir, scheduler_state_dir(scheduler)) != 0) {
+	if (usable && strcmp(config->state_dir,
+			  scheduler_config(scheduler)->state_dir) != 0) {
 		log_say(CONFIG_LOG_ERROR, NULL, "reload",
 		    "state_dir has changed; restart the program for that");
 		usable = false;
@@ -164,7 +164,7 @@ scheduler_plan_anew(struct scheduler *scheduler)
 		if (task->running || task->forced || task->account == NULL)
 			continue;
 		task_plan(task, &now);
-		task_publish(task, *scheduler->options->config, &now);
+		task_publish(task, scheduler_config(scheduler), &now);
 		scheduler_log_next(task);
 	}
 	publisher_change(&scheduler->publisher);

@@ -15,6 +15,7 @@
 #include "run/task.h"
 #include "run/wake.h"
 
+struct config;
 struct workers;
 
 struct scheduler {
@@ -30,7 +31,8 @@ struct scheduler {
 	char status[TASK_DESCRIPTION_SIZE]; /* as systemd was told last */
 };
 
-const char *scheduler_state_dir(const struct scheduler *scheduler);
+/* The one that counts now: a reload puts another in its place. */
+struct config *scheduler_config(const struct scheduler *scheduler);
 void scheduler_log_next(const struct task *task);
 void scheduler_remove_task(struct scheduler *scheduler, size_t index);
 /* The tasks become those of the configuration; what runs goes on. */
