@@ -12,68 +12,68 @@
 #include "provider/postfix.h"
 #include "provider/provider_config.h"
 
-#define SERVICE      POSTFIX_SERVICE
-#define HELO_TIMEOUT SERVICE "/smtp_helo_timeout"
+#define SERVICE POSTFIX_SERVICE
+
+#define OPTION(name, value, why)                                               \
+	{                                                                      \
+		WANTED_OPTION, NONE, SERVICE "/" name, value, why              \
+	}
 
 enum {
 	DAY_S = 86400,
+	NONE = '\0', /* in place of a unit: the value is no time */
 };
 
 /* The table of domains stands in for value NULL. */
 static const struct {
 	enum wanted_kind kind;
+	char unit;
 	const char *name, *value, *why;
 } rows[] = {
-    {WANTED_IN_LIST, "relay_domains", NULL,
+    {WANTED_IN_LIST, NONE, "relay_domains", NULL,
 	"mail for the customers' domains is refused"},
-    {WANTED_IN_LIST, "transport_maps", NULL,
+    {WANTED_IN_LIST, NONE, "transport_maps", NULL,
 	"mail for the customers' domains goes elsewhere"},
-    {WANTED_IN_LIST, "fast_flush_domains", NULL,
+    {WANTED_IN_LIST, NONE, "fast_flush_domains", NULL,
 	"Postfix cannot be asked to send what waits for a customer"},
-    {WANTED_VALUE, "odmr_destination_concurrency_limit", "1",
+    {WANTED_VALUE, NONE, "odmr_destination_concurrency_limit", "1",
 	"a customer has one connection, and the second one is refused"},
-    {WANTED_VALUE, "odmr_destination_concurrency_failed_cohort_limit", "0",
-	"after one call without an answer new mail waits for minutes"},
-    {WANTED_AT_LEAST, "maximal_queue_lifetime", "30d",
+    {WANTED_VALUE, NONE, "odmr_destination_concurrency_failed_cohort_limit",
+	"0", "after one call without an answer new mail waits for minutes"},
+    {WANTED_AT_LEAST, 'd', "maximal_queue_lifetime", "30d",
 	"mail for a customer who is off for longer is bounced"},
-    {WANTED_AT_LEAST, "bounce_queue_lifetime", "30d",
+    {WANTED_AT_LEAST, 'd', "bounce_queue_lifetime", "30d",
 	"bounces for a customer who is off for longer are lost"},
-    {WANTED_SERVICE, SERVICE, "odmr unix - - n - - smtp",
+    {WANTED_SERVICE, NONE, SERVICE, "odmr unix - - n - - smtp",
 	"Postfix has no way to the customers"},
-    {WANTED_OPTION, SERVICE "/smtp_tls_security_level", "none",
-	"the inner connection does not speak TLS"},
+    OPTION("smtp_tls_security_level", "none",
+	"the inner connection does not speak TLS"),
     /* "yes" in main.cf for a relay host at port 465. */
-    {WANTED_OPTION, SERVICE "/smtp_tls_wrappermode", "no",
-	"the inner connection does not speak TLS"},
-    {WANTED_OPTION, SERVICE "/smtp_tls_policy_maps", "",
+    OPTION("smtp_tls_wrappermode", "no",
+	"the inner connection does not speak TLS"),
+    OPTION("smtp_tls_policy_maps", "",
 	"TLS is asked of the inner connection, or all mail waits while the"
-	" policies cannot be read"},
-    {WANTED_OPTION, SERVICE "/smtp_sasl_auth_enable", "no",
-	"customers are sent a login"},
-    {WANTED_OPTION, SERVICE "/smtp_fallback_relay", "",
-	"mail of a customer who is off goes to another host"},
-    {WANTED_OPTION, SERVICE "/smtp_bind_address", "",
-	"the inner address cannot be reached"},
-    {WANTED_OPTION, SERVICE "/smtp_generic_maps", "",
-	"addresses are changed on their way"},
-    {WANTED_OPTION, SERVICE "/smtp_header_checks", "",
-	"messages are changed on their way"},
-    {WANTED_OPTION, SERVICE "/smtp_mime_header_checks", "",
-	"messages are changed on their way"},
-    {WANTED_OPTION, SERVICE "/smtp_nested_header_checks", "",
-	"messages are changed on their way"},
-    {WANTED_OPTION, SERVICE "/smtp_body_checks", "",
-	"messages are changed on their way"},
+	" policies cannot be read"),
+    OPTION("smtp_sasl_auth_enable", "no", "customers are sent a login"),
+    OPTION("smtp_fallback_relay", "",
+	"mail of a customer who is off goes to another host"),
+    OPTION("smtp_bind_address", "", "the inner address cannot be reached"),
+    OPTION("smtp_generic_maps", "", "addresses are changed on their way"),
+    OPTION("smtp_header_checks", "", "messages are changed on their way"),
+    OPTION("smtp_mime_header_checks", "", "messages are changed on their way"),
+    OPTION(
+	"smtp_nested_header_checks", "", "messages are changed on their way"),
+    OPTION("smtp_body_checks", "", "messages are changed on their way"),
     /* Rules that give up on the world's 4xx at once. */
-    {WANTED_OPTION, SERVICE "/smtp_delivery_status_filter", "",
-	"mail of a customer who is off may be bounced"},
-    {WANTED_OPTION, SERVICE "/smtp_reply_filter", "",
-	"mail that a customer defers may be bounced"},
-    {WANTED_OPTION, SERVICE "/smtp_connection_cache_destinations", "static:all",
-	"a customer has to call again after each message"},
-    {WANTED_OPTION, SERVICE "/smtp_connection_cache_on_demand", "yes",
-	"a customer has to call again after each message"},
-    {WANTED_OPTION, HELO_TIMEOUT, "1h",
+    OPTION("smtp_delivery_status_filter", "",
+	"mail of a customer who is off may be bounced"),
+    OPTION(
+	"smtp_reply_filter", "", "mail that a customer defers may be bounced"),
+    OPTION("smtp_connection_cache_destinations", "static:all",
+	"a customer has to call again after each message"),
+    OPTION("smtp_connection_cache_on_demand", "yes",
+	"a customer has to call again after each message"),
+    {WANTED_OPTION, 's', SERVICE "/smtp_helo_timeout", "1h",
 	"a message at which a customer's software breaks the connection keeps"
 	" all mail after it away"},
 };
@@ -97,22 +97,12 @@ parse_wanted_time(const char *text, char usual)
 	return 0;
 }
 
-/* Of a time that names none, after postconf(5); '\0': the value is no time. */
-static char
-usual_unit(const struct wanted *wanted)
-{
-	if (wanted->kind == WANTED_AT_LEAST)
-		return 'd';
-	return strcmp(wanted->name, HELO_TIMEOUT) == 0 ? 's' : '\0';
-}
-
-/* Any longer time is as good. */
 static bool
 serves(const struct wanted *wanted, const char *value)
 {
-	char unit = usual_unit(wanted);
+	char unit = wanted->unit;
 
-	return unit != '\0' ? parse_wanted_time(value, unit) >=
+	return unit != NONE ? parse_wanted_time(value, unit) >=
 				  parse_wanted_time(wanted->value, unit)
 			    : strcmp(value, wanted->value) == 0;
 }
@@ -214,6 +204,7 @@ wanted_find(const struct provider_config *config, struct wanted_list *list,
 		    .value =
 			xstrdup(rows[i].value != NULL ? rows[i].value : table),
 		    .why = rows[i].why,
+		    .unit = rows[i].unit,
 		};
 		asked = asked && look(config, wanted, err);
 	}
@@ -249,7 +240,7 @@ wanted_file(const struct wanted *wanted)
 char *
 wanted_line(const struct wanted *wanted)
 {
-	bool longer = usual_unit(wanted) != '\0' && wanted->there;
+	bool longer = wanted->unit != NONE && wanted->there;
 	const char *value = longer ? wanted->now : wanted->value;
 
 	if (wanted->kind == WANTED_SERVICE)
