@@ -6,23 +6,16 @@ Its customer is office, who may ask for DOMAINS. Mail for them waits in the
 queue until ATRN comes; what goes to anybody else, bounces too, waits for ever.
 """
 import os
-import pwd
 import shutil
 import subprocess
 
 import mail
-from servers import TOP, Process, Skip, answers, free_port, started, until, write
+from exim_atrn import EximAtrn
+from servers import Process, answers, free_port, started, until, write
 from stage import DOMAINS, PASSWORD
 
-EXIM = os.path.join(TOP, "build", "exim-atrn")
-
 CONF = """\
-exim_path = {folder}/exim/exim
-spool_directory = {folder}/spool
-log_file_path = {folder}/log/%s
-pid_file_path = {folder}/pid
 primary_hostname = exim.example
-keep_environment =
 local_interfaces = 127.0.0.1
 daemon_smtp_ports = {port} : {tls_port}
 tls_on_connect_ports = {tls_port}
@@ -30,7 +23,6 @@ tls_advertise_hosts = *
 tls_certificate = {folder}/cert.pem
 tls_privatekey = {folder}/key.pem
 queue_only = true
-never_users =
 qualify_domain = exim.example
 message_size_limit = 50M
 acl_smtp_rcpt = check_rcpt
@@ -87,43 +79,26 @@ TURNS_ALWAYS = """\
   warn atrn_domains = <, $acl_m_own"""
 
 
-class EximProvider:
+class EximProvider(EximAtrn):
     """wait: how long Exim waits before it offers a deferred message again.
     transport: more of its SMTP client's settings, a line each."""
 
     def __init__(self, t, wait="1s", has_mail=ASKS_QUEUE, transport=()):
-        reason = EXIM + ".reason"
-        if os.path.exists(reason):
-            with open(reason, encoding="utf-8") as file:
-                raise Skip("no Exim with ATRN: " + file.read().strip())
-        if not os.path.exists(EXIM):
-            raise Skip("Exim is not unpacked in build/exim-atrn (test/install-deps)")
-        if os.geteuid() != 0:
-            raise Skip("only root can run Exim from another folder")
+        super().__init__(t.sub("exim"))
         self.t = t
-        self.folder = t.sub("exim")
-        owner = pwd.getpwnam("Debian-exim")
-        # A copy: the tree may lie where its own user cannot go.
-        shutil.copytree(EXIM, os.path.join(self.folder, "exim"))
         good = t.certificates.good
         for source, name in ((good.cert, "cert.pem"), (good.key, "key.pem")):
-            shutil.copy(source, os.path.join(self.folder, name))
-            os.chown(os.path.join(self.folder, name), owner.pw_uid, owner.pw_gid)
-        for part in ("spool", "log"):
-            os.mkdir(os.path.join(self.folder, part))
-            os.chown(os.path.join(self.folder, part), owner.pw_uid, owner.pw_gid)
+            shutil.copy(source, self.path(name))
+            self.own(name)
         self.port, self.tls_port = free_port(), free_port()
-        customers = write(os.path.join(self.folder, "customers"),
-                          "office: %s\n" % ",".join(DOMAINS))
+        customers = write(self.path("customers"), "office: %s\n" % ",".join(DOMAINS))
         os.chmod(customers, 0o644)
-        config = write(os.path.join(self.folder, "exim.conf"), CONF.format(
-            folder=self.folder, port=self.port, tls_port=self.tls_port,
+        self.write_conf(
+            CONF, port=self.port, tls_port=self.tls_port,
             domains=",".join(DOMAINS), password=PASSWORD, wait=wait,
             has_mail=has_mail,
-            transport="\n".join("  " + line for line in transport)))
-        self.command = [os.path.join(self.folder, "exim", "exim"), "-C", config]
-        self.process = Process(self.command + ["-bdf"],
-                               os.path.join(self.folder, "out"))
+            transport="\n".join("  " + line for line in transport))
+        self.process = Process(self.command + ["-bdf"], self.path("out"))
         t.at_end(self.process.end)
         started(self.process, lambda: answers(("127.0.0.1", self.port)), "Exim")
 
@@ -172,11 +147,6 @@ class EximProvider:
             if mark in words[3:4] or (mark == "=>" and "->" in words[3:4]):
                 fates.append(words[4])
         return sorted(fates)
-
-    def log(self):
-        with open(os.path.join(self.folder, "log", "main"), encoding="utf-8",
-                  errors="replace") as file:
-            return file.read()
 
 
 __all__ = ["ASKS_QUEUE", "TURNS_ALWAYS", "EximProvider"]

@@ -194,32 +194,44 @@ a_folder_that_somebody_else_has_locked(void **state)
 	set("office", "geheim");
 }
 
+/* What two processes invent for nobody is the same. key_file: both are starts
+ * of the program with this key; NULL: calls of one that runs. */
+static void
+assert_both_invent(const char *key_file, struct users_secret *secret)
+{
+	struct users_secret other;
+	int ends[2];
+
+	write_file("");
+	assert_int_equal(pipe(ends), 0);
+	for (int i = 0; i < 2; i++)
+		if (fork() == 0) {
+			if (key_file != NULL)
+				users_prepare(key_file);
+			(void)!find("nobody", secret);
+			_exit(write(ends[1], secret, sizeof *secret) < 0);
+		}
+	assert_int_equal(read(ends[0], secret, sizeof *secret), sizeof *secret);
+	assert_int_equal(read(ends[0], &other, sizeof other), sizeof other);
+	while (wait(NULL) > 0)
+		continue;
+	close(ends[0]);
+	close(ends[1]);
+	assert_memory_equal(secret, &other, sizeof other);
+}
+
 /* Each call has a process of its own. */
 static void
 an_invented_user_is_the_same_in_each_process(void **state)
 {
-	struct users_secret keys, other;
-	int ends[2];
+	struct users_secret secret, other;
 
 	(void)state;
-	write_file("");
 	users_prepare(NULL);
-	assert_int_equal(pipe(ends), 0);
-	for (int i = 0; i < 2; i++)
-		if (fork() == 0) {
-			(void)!find("nobody", &keys);
-			_exit(write(ends[1], &keys, sizeof keys) < 0);
-		}
-	assert_int_equal(read(ends[0], &keys, sizeof keys), sizeof keys);
-	assert_int_equal(read(ends[0], &other, sizeof other), sizeof other);
-	while (wait(NULL) > 0)
-		continue;
-	assert_memory_equal(&keys, &other, sizeof keys);
+	assert_both_invent(NULL, &secret);
 	assert_int_equal(find("nobody2", &other), USERS_UNKNOWN);
 	assert_memory_not_equal(
-	    keys.keys.salt, other.keys.salt, keys.keys.salt_len);
-	close(ends[0]);
-	close(ends[1]);
+	    secret.keys.salt, other.keys.salt, secret.keys.salt_len);
 }
 
 /* Or a hash in place of keys, and another number of iterations, would tell who
@@ -252,9 +264,8 @@ an_invented_user_is_of_a_kind_that_others_are(void **state)
 static void
 an_invented_user_is_the_same_after_a_restart(void **state)
 {
-	struct users_secret before, after;
+	struct users_secret secret;
 	char key_file[80];
-	int ends[2];
 
 	(void)state;
 	snprintf(key_file, sizeof key_file, "%s/key", folder);
@@ -262,21 +273,7 @@ an_invented_user_is_the_same_after_a_restart(void **state)
 	assert_non_null(file);
 	fputs("a key", file);
 	fclose(file);
-	write_file("");
-	assert_int_equal(pipe(ends), 0);
-	for (int i = 0; i < 2; i++)
-		if (fork() == 0) {
-			users_prepare(key_file);
-			(void)!find("nobody", &before);
-			_exit(write(ends[1], &before, sizeof before) < 0);
-		}
-	assert_int_equal(read(ends[0], &before, sizeof before), sizeof before);
-	assert_int_equal(read(ends[0], &after, sizeof after), sizeof after);
-	while (wait(NULL) > 0)
-		continue;
-	assert_memory_equal(&before, &after, sizeof before);
-	close(ends[0]);
-	close(ends[1]);
+	assert_both_invent(key_file, &secret);
 	unlink(key_file);
 }
 
