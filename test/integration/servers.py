@@ -402,12 +402,12 @@ class Postfix:
         # from deferred to incoming, then to active.
         return self._listed() or self._listed() or self._listed()
 
-    def emptied(self, seconds=60):
+    def emptied(self, seconds=20):
         """Waits until nothing is queued. A message is for a while after its
         recipient has it."""
         until(lambda: not self.queue(), seconds, "an empty queue of Postfix")
 
-    def keeps(self, count=1, seconds=60):
+    def keeps(self, count=1, seconds=20):
         """Waits until Postfix has tried so many messages and found nobody. What it
         has not tried yet goes to the next caller without a flush; what it is
         just trying is not flushed."""
