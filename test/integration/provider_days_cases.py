@@ -74,6 +74,53 @@ def test_deferred_mail_of_a_customer_whose_calls_begin_with_other_mail(t):
     assert mail.same(caller.came(), texts) is None
 
 
+# The options of the service in master.cf that the first odmr-provider has set; others
+# came later.
+FIRST_OPTIONS = {"smtp_tls_security_level", "smtp_sasl_auth_enable", "smtp_fallback_relay",
+                 "smtp_bind_address", "smtp_generic_maps",
+                 "smtp_connection_cache_destinations", "smtp_connection_cache_on_demand"}
+
+
+def as_set_up_at_first(host):
+    command = ["/usr/sbin/postconf", "-c", host.postfix.folder]
+    found = subprocess.run(command + ["-P", "odmr/unix/*"], check=True,
+                           stdout=subprocess.PIPE).stdout.decode()
+    options = [line.split(" ")[0] for line in found.splitlines()]
+    later = [o for o in options if o.split("/")[-1] not in FIRST_OPTIONS]
+    assert len(options) - len(later) == len(FIRST_OPTIONS) and later, found
+    subprocess.run(command + ["-PX"] + later, check=True)
+    host.postfix.reload()
+
+
+def test_a_postfix_that_an_older_version_has_set_up(t):
+    """Mail comes to who calls and to who is held until the administrator does what
+    `check` says, also where Postfix gives up before the customer's next call."""
+    host = ProviderHost(t, main_cf="smtp_helo_timeout = %s\n" % t.seconds(3, most=60))
+    as_set_up_at_first(host)
+    said = host.run("check", status=78).out
+    assert "setup postfix --apply` makes all of this" in said, said
+    texts = queue_up(host, 4)
+    caller = Caller(t, host, answers={"GREETING": [all_active(host, 4)],
+                                      "RCPT": ["450 4.2.1 Later", DIE]})
+    caller.session()
+    host.logged("info", "office", "more-mail")
+    until(lambda: "timed out while receiving the initial server greeting" in
+          str(host.postfix.queue()), 60, "Postfix to give up")
+    caller.session()
+    office = Office(t, host)
+    until(lambda: len(caller.messages) + len(office.messages) == 4, 60, "all the mail")
+    texts.append(mail.message("for one who is held"))
+    host.send([USER], texts[-1])
+    until(lambda: len(caller.messages) + len(office.messages) == 5, 60, "new mail")
+    host.run("setup", "postfix", "--apply")
+    assert "0 errors" in host.run("check").out
+    texts.append(mail.message("by the new settings"))
+    host.send([USER], texts[-1])
+    until(lambda: len(caller.messages) + len(office.messages) == 6, 60, "mail after it")
+    office.over = True
+    assert mail.same(caller.came() + office.came(), texts) is None
+
+
 def test_settings_for_outgoing_mail_are_not_for_customers(t):
     """What an administrator sets for the mail that he sends to the world neither keeps
     customers' mail away nor changes it."""
