@@ -26,6 +26,9 @@ enum {
 	/* Octets that must be changed come out in pieces of this size, so that
 	 * a text of nothing else costs no step of its own for each of them. */
 	CONTENT_CHANGED_MAX = 1024,
+	/* How far one search looks: a text of nothing but lone CRs must not
+	 * cost a search through the whole input for each piece. */
+	CONTENT_SEARCH = 8192,
 };
 
 struct content {

@@ -4,9 +4,6 @@
 #include <string.h>
 
 enum {
-	/* How far one search looks: a text of nothing but lone CRs must not
-	 * cost a search through the whole input for each piece. */
-	LOOK_AHEAD = 1024,
 	/* Less than this is copied with what follows it. */
 	SLICE_MIN = 64,
 	/* What one octet gives at most: the space that stands for the octet
@@ -63,6 +60,13 @@ let_octet_go(struct content *content, char c)
 	return false;
 }
 
+/* One that is not text: a stuffed one, or that of the end. */
+static bool
+is_dot_of_line(const struct content *content, char c)
+{
+	return c == '.' && content->dots && content->state == CONTENT_LINE;
+}
+
 static void
 change_octet(struct content *content, char c)
 {
@@ -75,8 +79,7 @@ change_octet(struct content *content, char c)
 		content->bare = true;
 		content->state = CONTENT_LONE_LF;
 		put_line_end(content);
-	} else if (c == '.' && content->dots &&
-		   content->state == CONTENT_LINE) {
+	} else if (is_dot_of_line(content, c)) {
 		content->state = CONTENT_DOT;
 	} else {
 		content->bare |= c == '\0';
@@ -97,27 +100,22 @@ change_octets(struct content *content, const char *in, size_t len)
 	return used;
 }
 
-/* Over whole lines up to what must be changed or looked at, of octets without
- * NUL. Returns where that is. */
+/*
+ * Over whole lines up to a lone CR, a lone LF, or a dot behind a line. The LF
+ * is looked for first: while a processor is busy with the CRs of one line, it
+ * already looks for the end of the next.
+ */
 static const char *
-pass_lines(struct content *content, const char *at, const char *end)
+pass_lines(const char *at, const char *end, bool dots)
 {
-	while (at < end) {
-		if (content->dots && content->state == CONTENT_LINE &&
-		    *at == '.')
-			break;
+	do {
 		const char *lf = memchr(at, '\n', (size_t)(end - at));
 		const char *stop = lf != NULL ? lf : end;
 		const char *cr = memchr(at, '\r', (size_t)(stop - at));
-		if (cr == NULL || cr + 1 != lf) {
-			stop = cr != NULL ? cr : stop;
-			if (stop > at)
-				content->state = CONTENT_MIDDLE;
-			return stop;
-		}
-		content->state = CONTENT_LINE;
+		if (cr == NULL || cr + 1 != lf)
+			return cr != NULL ? cr : stop;
 		at = lf + 1;
-	}
+	} while (at < end && !(dots && *at == '.'));
 	return at;
 }
 
@@ -128,16 +126,21 @@ pass_lines(struct content *content, const char *at, const char *end)
 static size_t
 unchanged(struct content *content, const char *in, size_t len)
 {
-	const char *at = in, *end = in + len, *from;
+	const char *at = in, *end = in + len;
 
-	do {
-		size_t span = (size_t)(end - at) < LOOK_AHEAD
+	while (at < end && !is_dot_of_line(content, *at)) {
+		size_t span = (size_t)(end - at) < CONTENT_SEARCH
 				  ? (size_t)(end - at)
-				  : LOOK_AHEAD;
+				  : CONTENT_SEARCH;
 		const char *nul = memchr(at, '\0', span);
-		from = at;
-		at = pass_lines(content, at, nul != NULL ? nul : at + span);
-	} while (at > from && at < end);
+		const char *stop = pass_lines(
+		    at, nul != NULL ? nul : at + span, content->dots);
+		if (stop == at)
+			break;
+		content->state =
+		    stop[-1] == '\n' ? CONTENT_LINE : CONTENT_MIDDLE;
+		at = stop;
+	}
 	return (size_t)(at - in);
 }
 

@@ -7,23 +7,18 @@
 #include "base/buf.h"
 
 /*
- * Octets up to the next dot that begins a line, the first octet not looked at.
- * Dots are rarer than line ends, and absent from base64.
+ * Octets up to the next dot that begins a line; len is at least 1, and the first
+ * octet is not looked at. Dots are rarer than line ends, and absent from base64.
  */
 static size_t
 run_length(const char *text, size_t len)
 {
-	size_t at = 1;
+	const char *end = text + len, *dot = text;
 
-	while (at < len) {
-		const char *dot = memchr(text + at, '.', len - at);
-		if (dot == NULL)
-			return len;
-		if (dot[-1] == '\n')
-			return (size_t)(dot - text);
-		at = (size_t)(dot - text) + 1;
-	}
-	return len;
+	do
+		dot = memchr(dot + 1, '.', (size_t)(end - dot - 1));
+	while (dot != NULL && dot[-1] != '\n');
+	return dot != NULL ? (size_t)(dot - text) : len;
 }
 
 size_t

@@ -197,14 +197,14 @@ test_what_must_be_changed_is_found_wherever_a_search_ends(void **state)
 		size_t len;
 	} odd[] = {{"\0", 1}, {"\r", 1}, {"\n", 1}, {"\r\n", 2}, {"\r\n.", 3},
 	    {"\r\0", 2}, {"\r\n.\r\n", 5}};
-	enum { LEN = 2200, NEAR = 8, SEARCH = 1024 };
+	enum { NEAR = 8, LEN = 2 * CONTENT_SEARCH + 2 * NEAR };
 	char in[LEN];
 
 	(void)state;
 	for (size_t i = 0; i < 2 * sizeof odd / sizeof *odd * 2 * NEAR; i++) {
 		size_t kind = i / (4 * NEAR), near = i % (4 * NEAR);
-		size_t at =
-		    SEARCH * (1 + near / (2 * NEAR)) - NEAR + near % (2 * NEAR);
+		size_t at = CONTENT_SEARCH * (1 + near / (2 * NEAR)) - NEAR +
+			    near % (2 * NEAR);
 		struct content once, slowly;
 		struct buf all, each;
 
