@@ -19,6 +19,8 @@ enum {
 
 void digest_octets(
     unsigned char out[DIGEST_SIZE], const void *data, size_t len);
+/* The first 64 bits of it, as a number. */
+uint64_t digest_number(const void *data, size_t len);
 /* In lower case, with a NUL; out has 2 * count + 1 octets; returns out. */
 char *digest_hex(char *out, const unsigned char *octets, size_t count);
 /* The same of DIGEST_RANDOM_MAX octets by chance at most, a name for something

@@ -10,6 +10,8 @@
 #ifndef ODMR_PROTOCOL_MEANING_H
 #define ODMR_PROTOCOL_MEANING_H
 
+#include <stdbool.h>
+
 struct status;
 
 /* Every reply that is awaited, or will be once its command went out. */
@@ -39,6 +41,9 @@ enum meaning {
 };
 
 enum meaning meaning_of(const struct status *reply, enum step_kind step);
+/* Whether a 5xx says that the recipient does not exist, as far as it can be told
+ * from what else a recipient may be refused for. */
+bool meaning_is_unknown(const struct status *reply);
 /* What somebody can do about a reply that is UNPREPARED or ESTRANGED: a clause
  * for the log. */
 const char *meaning_advice(const struct status *reply, enum meaning meaning);

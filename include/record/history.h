@@ -16,6 +16,7 @@
 #include "record/asking_memory.h"
 #include "record/history_days.h"
 #include "record/history_deferrals.h"
+#include "record/history_known.h"
 #include "record/result.h"
 
 enum {
@@ -71,6 +72,7 @@ struct history {
 
 	int64_t next; /* by `run` */
 	struct history_deferrals deferrals; /* who waits for a final answer */
+	struct history_known known; /* who had mail */
 	int64_t alarmed; /* the last alarm */
 	bool alarm_unheard; /* its command failed */
 	char alarmed_for[HISTORY_ALARM_SIZE]; /* its name; "": unknown */

@@ -15,6 +15,10 @@
 
 struct config_account;
 
+/* ms. Providers try again after minutes to eight hours, some once a day: two days
+ * without a try are the end. */
+#define HISTORY_LONGEST_WAIT (INT64_C(48) * 3600 * 1000)
+
 enum {
 	/* 30 KB of the status file. New ones beyond are not kept: whatever
 	 * defers so much has the older ones to tell of it. */

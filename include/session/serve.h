@@ -18,6 +18,7 @@ struct config;
 struct config_account;
 struct ledger;
 struct destinations;
+struct history_known;
 struct soft_bounce;
 struct stream;
 struct tally;
@@ -38,6 +39,7 @@ struct serve_options {
 	int64_t session_end; /* clock_ms() after which nothing is begun */
 	int64_t silence; /* ms that a command after the first MAIL may take */
 	struct soft_bounce *soft_bounce;
+	struct history_known *known; /* NULL: not kept */
 	const char *early; /* octets that came behind the 250 to ATRN */
 	size_t early_len;
 	struct transcript *transcript;

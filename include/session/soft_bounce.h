@@ -32,6 +32,9 @@ bool soft_bounce_is_on(
 /* Whether it is for any delivery, and so for what concerns all of them: the
  * size of messages. */
 bool soft_bounce_is_on_anywhere(const struct soft_bounce *soft);
+/* auto: whoever had mail and is now unknown is not believed to be gone at once
+ * (record/history_known). */
+bool soft_bounce_doubts(const struct soft_bounce *soft);
 /* The delivery has accepted a message. */
 void soft_bounce_accepted(
     struct soft_bounce *soft, const struct config_delivery *delivery);

@@ -17,6 +17,7 @@ struct history;
 enum alarm {
 	ALARM_NONE,
 	ALARM_FAILING, /* no session has succeeded for alarm_after */
+	ALARM_UNKNOWN, /* who had mail is unknown to the local side */
 	ALARM_DOMAIN, /* a domain was not served for alarm_after */
 	ALARM_DEFERRED, /* one message is deferred, and was alarm_after ago */
 };

@@ -16,6 +16,18 @@ digest_octets(unsigned char out[DIGEST_SIZE], const void *data, size_t len)
 		mem_exhausted();
 }
 
+uint64_t
+digest_number(const void *data, size_t len)
+{
+	unsigned char octets[DIGEST_SIZE];
+	uint64_t number = 0;
+
+	digest_octets(octets, data, len);
+	for (size_t i = 0; i < sizeof number; i++)
+		number = number << 8 | octets[i];
+	return number;
+}
+
 static const char hex_digits[] = "0123456789abcdef";
 
 char *

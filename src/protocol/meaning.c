@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "protocol/meaning.h"
 
-#include <stdbool.h>
 #include <string.h>
 #include <strings.h>
 
@@ -68,6 +67,28 @@ static const char *const address_words[] = {
     "local part",
     "domain name required", /* sendmail */
     "too long",
+    NULL,
+};
+
+/* There is no such recipient, of servers whose enhanced code does not say so. */
+static const char *const unknown_words[] = {
+    "user unknown", /* Courier, Cyrus */
+    "unknown user", /* Exim, James */
+    "unknown recipient",
+    "unknown mailbox",
+    "mailbox unknown",
+    "no such user",
+    "no such recipient",
+    "no such mailbox",
+    "no mailbox here", /* qmail */
+    "mailbox not found",
+    "user not found",
+    "recipient not found",
+    "recipient address rejected", /* Exchange, with 5.4.1 */
+    "invalid recipient", /* OpenSMTPD */
+    "doesn't exist",
+    "does not exist",
+    "unrouteable address", /* Exim */
     NULL,
 };
 
@@ -255,6 +276,31 @@ meaning_of(const struct status *reply, enum step_kind step)
 		return step == STEP_RSET ? MEANING_NONE : MEANING_DEFERRED;
 	return class == (step == STEP_DATA ? 3 : 2) ? MEANING_POSITIVE
 						    : MEANING_NONE;
+}
+
+static bool
+is_one_of(const struct status *reply, const char *const *codes)
+{
+	for (; *codes != NULL; codes++)
+		if (strcmp(reply->enhanced, *codes) == 0)
+			return true;
+	return false;
+}
+
+/* RFC 3463 3.2, 3.3; 5.1.10 (RFC 7505 4.2) is Exchange's as well. */
+bool
+meaning_is_unknown(const struct status *reply)
+{
+	static const char *const certain[] = {
+	    "5.1.1", "5.1.2", "5.1.6", "5.1.10", "5.2.1", NULL};
+	static const char *const vague[] = {
+	    "", "5.0.0", "5.1.0", "5.4.1", NULL};
+
+	if (status_class(reply) != 5)
+		return false;
+	return is_one_of(reply, certain) ||
+	       (is_one_of(reply, vague) && !holds(reply->text, "sender") &&
+		   holds_any(reply, unknown_words));
 }
 
 const char *

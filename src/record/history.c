@@ -24,6 +24,7 @@ history_clear(struct history *history)
 {
 	free(history->proven);
 	history_deferrals_clear(&history->deferrals);
+	history_known_clear(&history->known);
 	asking_memory_clear(&history->asking);
 	history_init(history);
 }
@@ -259,6 +260,11 @@ history_settle_times(struct history *history, int64_t now)
 		settle(&history->deferrals.list[i].since, now);
 		settle(&history->deferrals.list[i].last, now);
 	}
+	for (size_t i = 0; i < history->known.count; i++) {
+		settle(&history->known.list[i].delivered, now);
+		settle(&history->known.list[i].refused, now);
+		settle(&history->known.list[i].refused_last, now);
+	}
 	history_days_settle(&history->days, now);
 	asking_memory_settle_times(&history->asking, now);
 	if (history->alarmed > now)
@@ -315,15 +321,11 @@ digest_provider(const struct config_account *account)
 	const char *user = config_login_user(account);
 	const char *certificate =
 	    account->tls_cert_file != NULL ? account->tls_cert_file : "";
-	unsigned char octets[DIGEST_SIZE];
-	uint64_t first = 0;
 	char *text = xasprintf("%s\n%u\n%s\n%s", account->provider.host,
 	    account->provider.port, user, certificate);
 
-	digest_octets(octets, text, strlen(text));
+	uint64_t first = digest_number(text, strlen(text));
 	free(text);
-	for (size_t i = 0; i < sizeof first; i++)
-		first = first << 8 | octets[i];
 	return first;
 }
 

@@ -6,10 +6,6 @@
 #include "base/array.h"
 #include "schedule/schedule.h"
 
-/* Providers try again after minutes to eight hours, some once a day: two days
- * without a try are the end. Only time in which we call counts. */
-#define LONGEST_WAIT (INT64_C(48) * 3600 * 1000)
-
 static struct history_deferral *
 find_deferral(const struct history_deferrals *deferrals, uint64_t id)
 {
@@ -68,8 +64,9 @@ history_deferrals_forget(struct history_deferrals *deferrals,
 
 	for (size_t i = 0; i < deferrals->count; i++) {
 		struct history_deferral each = deferrals->list[i];
-		if (schedule_due_time(account, each.last, now, LONGEST_WAIT) <
-		    LONGEST_WAIT)
+		/* Only time in which we call counts. */
+		if (schedule_due_time(account, each.last, now,
+			HISTORY_LONGEST_WAIT) < HISTORY_LONGEST_WAIT)
 			deferrals->list[kept++] = each;
 	}
 	deferrals->count = kept;

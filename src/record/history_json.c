@@ -12,6 +12,7 @@
 #include "record/asking_json.h"
 #include "record/history.h"
 #include "record/history_days_json.h"
+#include "record/history_known_json.h"
 
 enum { ID_SIZE = 17 }; /* 64 bits in hexadecimal */
 
@@ -195,6 +196,7 @@ begin_account(struct json_writer *json, const char *account,
 	write_hold(json, history);
 	json_time(json, "next", history->next);
 	write_deferrals(json, &history->deferrals);
+	history_known_json_write(json, &history->known);
 	json_time(json, "alarmed", history->alarmed);
 	write_text_member(json, "alarmed_for", history->alarmed_for);
 	json_bool(json, "alarm_unheard", history->alarm_unheard);
@@ -390,6 +392,7 @@ read_members(const struct json_value *root, struct history *history)
 	    sizeof history->last_error);
 	history->next = json_get_time(root, "next");
 	read_deferrals(root, &history->deferrals);
+	history_known_json_read(root, &history->known);
 	history->alarmed = json_get_time(root, "alarmed");
 	history->alarm_unheard = json_get_bool(root, "alarm_unheard", false);
 	read_text(root, "alarmed_for", history->alarmed_for,

@@ -67,7 +67,7 @@ hand_over(struct serve *s)
 		delivery->ops->finish(delivery, &deadline);
 	while (delivery->ops->result(delivery, &rcpt, &status, &deadline)) {
 		s->replies[rcpt] = status;
-		serve_soften(s, serve_delivery_of(s, rcpt), &status);
+		serve_soften_reply(s, rcpt, &status);
 		ledger_outcome(s->options->ledger, rcpt, &status,
 		    delivery_result_joined(delivery));
 	}
@@ -77,8 +77,7 @@ hand_over(struct serve *s)
 		s->replies[rcpt] =
 		    s->replies[ledger_asked_as(s->options->ledger, rcpt)];
 		if (status_class(&s->replies[rcpt]) == 2)
-			soft_bounce_accepted(s->options->soft_bounce,
-			    serve_delivery_of(s, rcpt));
+			serve_delivered(s, rcpt);
 	}
 	serve_soften_size(s);
 }

@@ -2,6 +2,7 @@
  * serve_private - what the sources of session/serve share.
  *
  * serve.c has the loop and its waits, serve_rcpt.c what a recipient is answered,
+ * serve_known.c which refusals do not reach the provider,
  * serve_text.c what the delivery is given of a message, serve_outcome.c what
  * became of it, serve_log.c the words of the log.
  *
@@ -88,6 +89,12 @@ const struct config_delivery *serve_delivery_of(
 /* soft_bounce: the provider keeps the mail. delivery NULL: of no delivery. */
 void serve_soften(const struct serve *s, const struct config_delivery *delivery,
     struct status *status);
+/* The same of a delivery's reply to a recipient, and of the refusal of somebody
+ * who had mail before. */
+void serve_soften_reply(
+    const struct serve *s, size_t rcpt, struct status *status);
+/* The delivery has accepted a message for this recipient. */
+void serve_delivered(const struct serve *s, size_t rcpt);
 /* The limit of size is that of all deliveries together. */
 void serve_soften_size(const struct serve *s);
 /* A recipient that the receiver let through: it is answered here, or by

@@ -146,7 +146,7 @@ serve_rcpt_answers(struct serve *s)
 		s->asked--;
 		s->replies[rcpt] = status;
 		s->taken += status_class(&status) == 2;
-		serve_soften(s, serve_delivery_of(s, rcpt), &status);
+		serve_soften_reply(s, rcpt, &status);
 		ledger_rcpt_answer(s->options->ledger, rcpt, &status);
 		tell_rcpt(s, rcpt, &status);
 		while (ledger_rcpt_same(s->options->ledger, rcpt, &same)) {

@@ -200,6 +200,7 @@ serve_call(struct session *s, struct call_result *call)
 	    .silence = patience_between(
 		&s->history.asking, s->account->provider_timeout),
 	    .soft_bounce = s->soft_bounce,
+	    .known = &s->history.known,
 	    .early = buf_data(&call->early),
 	    .early_len = buf_len(&call->early),
 	    .transcript = &s->transcript,

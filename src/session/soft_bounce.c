@@ -101,6 +101,12 @@ soft_bounce_is_on_anywhere(const struct soft_bounce *soft)
 	return soft->mode == CONFIG_SOFT_BOUNCE_YES;
 }
 
+bool
+soft_bounce_doubts(const struct soft_bounce *soft)
+{
+	return soft->mode == CONFIG_SOFT_BOUNCE_AUTO;
+}
+
 void
 soft_bounce_accepted(
     struct soft_bounce *soft, const struct config_delivery *delivery)

@@ -9,6 +9,8 @@
 #include "record/history.h"
 #include "schedule/schedule.h"
 
+#define HOUR (INT64_C(3600) * 1000)
+
 static int64_t
 failing_since(const struct history *history)
 {
@@ -34,6 +36,26 @@ is_over(const struct config_account *account, int64_t since, int64_t now)
 		   account->alarm_after;
 }
 
+/*
+ * Whoever had mail is unknown now, and few others have mail: a list of users is
+ * lost. That cannot wait for alarm_after, since these refusals are believed one
+ * day; an hour, seen twice, is no map that is just being made anew.
+ */
+static bool
+is_lost(const struct config_account *account, const struct history *history,
+    int64_t now)
+{
+	struct history_unknown unknown;
+	int64_t after =
+	    account->alarm_after < HOUR ? account->alarm_after : HOUR;
+
+	history_known_count(&history->known, now, &unknown);
+	return after > 0 && unknown.refused > 0 &&
+	       history_unknown_is_loss(&unknown) &&
+	       schedule_due_time(account, unknown.since, unknown.last, after) >=
+		   after;
+}
+
 enum alarm
 alarm_of(const struct config_account *account, const struct history *history,
     int64_t now)
@@ -42,6 +64,8 @@ alarm_of(const struct config_account *account, const struct history *history,
 		return ALARM_NONE;
 	if (is_over(account, failing_since(history), now))
 		return ALARM_FAILING;
+	if (is_lost(account, history, now))
+		return ALARM_UNKNOWN;
 	const struct asking_domain *domain =
 	    asking_memory_longest(&history->asking);
 	if (domain != NULL && is_over(account, domain->since, now))
@@ -64,6 +88,8 @@ alarm_name(enum alarm alarm)
 		break;
 	case ALARM_FAILING:
 		return "failing";
+	case ALARM_UNKNOWN:
+		return "unknown";
 	case ALARM_DOMAIN:
 		return "domain";
 	case ALARM_DEFERRED:
@@ -73,8 +99,9 @@ alarm_name(enum alarm alarm)
 }
 
 static int64_t
-since_of(enum alarm alarm, const struct history *history)
+since_of(enum alarm alarm, const struct history *history, int64_t now)
 {
+	struct history_unknown unknown;
 	const struct asking_domain *domain =
 	    asking_memory_longest(&history->asking);
 
@@ -83,6 +110,9 @@ since_of(enum alarm alarm, const struct history *history)
 		break;
 	case ALARM_FAILING:
 		return failing_since(history);
+	case ALARM_UNKNOWN:
+		history_known_count(&history->known, now, &unknown);
+		return unknown.since;
 	case ALARM_DOMAIN:
 		return domain != NULL ? domain->since : 0;
 	case ALARM_DEFERRED:
@@ -111,7 +141,7 @@ alarm_is_due(enum alarm alarm, const struct history *history, int64_t now)
 	/* A clock that was set back does not silence it. */
 	return alarmed == 0 || now < alarmed || now - alarmed >= rest ||
 	       alarm < last_raised(history) ||
-	       since_of(alarm, history) > alarmed;
+	       since_of(alarm, history, now) > alarmed;
 }
 
 void
@@ -159,6 +189,22 @@ format_domain(char out[static ALARM_TEXT_SIZE], const struct history *history,
 		    domain->reply != NULL ? domain->reply : "");
 }
 
+static void
+format_unknown(char out[static ALARM_TEXT_SIZE], const struct history *history,
+    int64_t now)
+{
+	struct history_unknown unknown;
+	char clock[TIMESTAMP_WORDS_SIZE];
+
+	history_known_count(&history->known, now, &unknown);
+	snprintf(out, ALARM_TEXT_SIZE,
+	    "since %s the local side has refused %zu recipient%s as unknown who"
+	    " had mail before, and it accepts mail for %zu others: is its list"
+	    " of users lost?",
+	    timestamp_format_clock(clock, unknown.since, now), unknown.refused,
+	    unknown.refused == 1 ? "" : "s", unknown.delivered);
+}
+
 char *
 alarm_format(char out[static ALARM_TEXT_SIZE], enum alarm alarm,
     const struct history *history, int64_t now)
@@ -171,6 +217,9 @@ alarm_format(char out[static ALARM_TEXT_SIZE], enum alarm alarm,
 		break;
 	case ALARM_FAILING:
 		format_failing(out, history, now);
+		break;
+	case ALARM_UNKNOWN:
+		format_unknown(out, history, now);
 		break;
 	case ALARM_DOMAIN:
 		format_domain(out, history, now);

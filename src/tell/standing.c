@@ -153,6 +153,14 @@ note_raised(struct standing *standing, const char *name, enum alarm alarm)
 		    " --connect %s.",
 		    name);
 		return;
+	case ALARM_UNKNOWN:
+		note(standing, "Their mail is deferred for four days, and then"
+			       " returned to its senders.");
+		advise(standing,
+		    "See whether the local server has its list of users (LDAP,"
+		    " a map, a file, a disk); the log has its reply (cause"
+		    " vanished).");
+		return;
 	case ALARM_DOMAIN:
 		note(standing, "Mail for that domain does not come.");
 		advise(standing, "Ask the provider, or remove the domain from"

@@ -10,6 +10,7 @@ import signal
 import stat
 
 import mail
+from clock import wall_clock
 from doubles import DIE, SILENT
 from patience import Patience
 from stage import Skip, deliver, dotted, goodbye, hello, one_message, rows, until
@@ -108,6 +109,72 @@ def test_soft_bounce(t, soft, expected):
     run = t.run("fetch", "office")
     t.check_provider()
     assert "No b" in run.err and "Spam" in run.err, run
+
+
+def unknown_again(t, lost, days):
+    """Two had a message; then some are not known any more. days: after so many
+    hours, what the first and the second of them are answered, and whether the
+    alarm rings."""
+    where, keys = t.path("socket"), {"soft_bounce": "auto", "drain": False}
+
+    def had_mail(line):
+        hello(line)
+        deliver(line, TEXT, "anna@example.org")
+        deliver(line, mail.message("for bob"), "bob@example.org")
+        goodbye(line)
+
+    def later(line, anna, bob, hours):
+        hello(line)
+        for who, reply in (("anna", anna), ("bob", bob), ("invented", "550 5.1.1")):
+            line.command("MAIL FROM:<s@r.example>", 250)
+            line.command("RCPT TO:<%s@example.org>" % who, reply)
+            line.command("RSET", 250)
+        if anna == "250":
+            deliver(line, mail.message("after %d h" % hours), "anna@example.org")
+        goodbye(line)
+
+    known = t.local("known")
+    os.symlink(known.address, where)
+    t.configure(t.provider(had_mail), {"lmtp": where}, **keys)
+    t.run("fetch", "office", env=wall_clock(t, 0))
+    t.check_provider()
+    os.unlink(where)
+    os.symlink(t.local("lost", answers={"RCPT": {
+        who + "@example.org": "550 5.1.1 User unknown"
+        for who in lost + ("invented",)}}).address, where)
+    for hours, anna, bob, alarm in days:
+        t.configure(t.provider(lambda line: later(line, anna, bob, hours)),
+                    {"lmtp": where}, **keys)
+        run = t.run("fetch", "office", env=wall_clock(t, hours * 3600))
+        t.check_provider()
+        assert ("alarm: since" in run.err) == alarm, (hours, run)
+        assert ("cause=vanished" in run.err) == (LATER in (anna, bob)), (hours, run)
+    return run
+
+
+LATER = "451 4.1.1 Had mail before and is unknown now"
+
+
+def test_user_database_lost(t):
+    """Whoever had mail yesterday is unknown today: nothing bounces while somebody
+    can mend it, and the alarm says so; what is invented is refused at once."""
+    unknown_again(t, ("anna", "bob"), [
+        (24, LATER, LATER, False),
+        (26, LATER, LATER, True),
+        (60, LATER, LATER, True),
+        (100, LATER, LATER, True),
+        (124, "550 5.1.1", "550 5.1.1", False)])
+    shown = t.run("status")
+    assert shown.status == 0, shown
+
+
+def test_mailbox_removed(t):
+    """Others have mail: the refusal is believed after a day, without an alarm."""
+    unknown_again(t, ("bob",), [
+        (24, "250", LATER, False),
+        (40, "250", LATER, False),
+        (50, "250", "550 5.1.1", False),
+        (51, "250", "550 5.1.1", False)])
 
 
 def test_first_day_of_a_size(t):

@@ -220,6 +220,55 @@ test_each_complaint_has_advice(void **state)
 	}
 }
 
+static void
+a_recipient_that_does_not_exist(void **state)
+{
+	static const struct {
+		int code;
+		const char *enhanced, *text;
+		bool unknown;
+	} table[] = {
+	    {550, "5.1.1", "<a@example.org> User doesn't exist", true},
+	    {550, "5.1.1", "No such mailbox", true},
+	    {550, "5.1.2", "/bin/deliver exited with status 68", true},
+	    {550, "5.1.6", "moved", true},
+	    {550, "5.1.10", "RESOLVER.ADR.RecipientNotFound", true},
+	    {550, "5.2.1", "Mailbox disabled", true},
+	    {550, "5.4.1", "Recipient address rejected: Access denied", true},
+	    {550, "5.1.0", "Address rejected: User unknown in table", true},
+	    {550, "", "Unrouteable address", true},
+	    {550, "", "Unknown user", true},
+	    {553, "", "sorry, no mailbox here by that name", true},
+	    /* A policy, the sender, the text, or not known well enough. */
+	    {550, "5.1.0",
+		"<b@example.com>: Sender address rejected: User"
+		" unknown in local recipient table",
+		false},
+	    {550, "",
+		"Verification failed for <b@example.com> Unrouteable"
+		" address Sender verify failed",
+		false},
+	    {550, "5.1.3", "Bad address", false},
+	    {550, "5.1.8", "Sender's domain does not exist", false},
+	    {554, "5.7.1", "Recipient address rejected: Access denied", false},
+	    {550, "5.7.1", "Spam: domain does not exist", false},
+	    {552, "5.2.2", "Mailbox full", false},
+	    {550, "", "mailbox unavailable", false},
+	    {554, "", "Transaction failed", false},
+	    {450, "4.1.1", "User unknown", false},
+	    {250, "2.1.5", "ok", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		struct status reply;
+		status_set_text(
+		    &reply, table[i].code, table[i].enhanced, table[i].text);
+		if (meaning_is_unknown(&reply) != table[i].unknown)
+			fail_msg("%s", table[i].text);
+	}
+}
+
 int
 main(void)
 {
@@ -227,6 +276,7 @@ main(void)
 	    cmocka_unit_test(test_of_whom_a_reply_speaks),
 	    cmocka_unit_test(test_no_code_changes_sides),
 	    cmocka_unit_test(test_each_complaint_has_advice),
+	    cmocka_unit_test(a_recipient_that_does_not_exist),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: ISC */
+#include "serve_private.h"
+
+#include "base/clock.h"
+#include "protocol/address.h"
+#include "protocol/envelope.h"
+#include "protocol/meaning.h"
+#include "protocol/receiver.h"
+#include "protocol/status.h"
+#include "record/history_known.h"
+#include "session/soft_bounce.h"
+
+static uint64_t
+id_of(const struct serve *s, size_t rcpt)
+{
+	const struct envelope *envelope = receiver_envelope(s->receiver);
+
+	return history_known_id(envelope->rcpt[rcpt]->path.mailbox);
+}
+
+/* Not believed at once: 451, and until when. */
+static void
+doubt(const struct serve *s, size_t rcpt, struct status *status)
+{
+	char reply[STATUS_LINE_MAX];
+	int64_t until;
+
+	if (!history_known_refused(
+		s->options->known, id_of(s, rcpt), clock_unix_ms(), &until))
+		return;
+	status_format(status, reply, sizeof reply);
+	/* X.1: the ledger takes it for a word on the recipient, so that no text
+	 * is downloaded in each session. */
+	status_set(status, 451, "4.1.1",
+	    "Had mail before and is unknown now; please send again: %s", reply);
+	status->cause = CAUSE_VANISHED;
+	status->until = until / 1000;
+}
+
+void
+serve_soften_reply(const struct serve *s, size_t rcpt, struct status *status)
+{
+	serve_soften(s, serve_delivery_of(s, rcpt), status);
+	if (s->options->known != NULL && meaning_is_unknown(status) &&
+	    soft_bounce_doubts(s->options->soft_bounce))
+		doubt(s, rcpt, status);
+}
+
+void
+serve_delivered(const struct serve *s, size_t rcpt)
+{
+	soft_bounce_accepted(
+	    s->options->soft_bounce, serve_delivery_of(s, rcpt));
+	if (s->options->known != NULL)
+		history_known_delivered(
+		    s->options->known, id_of(s, rcpt), clock_unix_ms());
+}
