@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct config_account;
 struct deadline;
 struct error;
 
@@ -29,14 +30,14 @@ int lock_take(const char *state_dir, const char *name, const char *holder,
     const struct deadline *deadline, struct error *err)
     __attribute__((warn_unused_result));
 /*
- * The name of the lock of a user at a provider, which accounts may share; no
- * account can have that name.
+ * The name of the lock of the account's user at its provider, which accounts may
+ * share; no account can have that name.
  */
 void lock_provider_name(
-    char out[LOCK_NAME_MAX], const char *host, unsigned port, const char *user);
+    char out[LOCK_NAME_MAX], const struct config_account *account);
 /* A process has that lock now: whoever takes it would have to wait. Where the
  * folder cannot be used nobody has it. */
 bool lock_provider_is_held(
-    const char *state_dir, const char *host, unsigned port, const char *user);
+    const char *state_dir, const struct config_account *account);
 
 #endif

@@ -267,25 +267,18 @@ start_job(struct fetch *fetch, struct fetch_job *job)
 	return true;
 }
 
-/* Another process has the lock of its provider. */
-static bool
-is_locked(const struct fetch *fetch, const struct config_account *account)
-{
-	return lock_provider_is_held(fetch->context->config->state_dir,
-	    account->provider.host, account->provider.port,
-	    config_login_user(account));
-}
-
 /* What there is room for, and need not wait for the lock of its provider, or
  * may. */
 static void
 start_some(struct fetch *fetch, bool may_wait)
 {
+	const char *state_dir = fetch->context->config->state_dir;
 	struct fetch_job **place = &fetch->row;
 
 	while (*place != NULL && !workers_full(fetch->pool)) {
 		struct fetch_job *job = *place;
-		if (!may_wait && is_locked(fetch, job->account)) {
+		if (!may_wait &&
+		    lock_provider_is_held(state_dir, job->account)) {
 			place = &job->next;
 			continue;
 		}

@@ -92,9 +92,7 @@ show_account(struct view *view, const struct config_account *account)
 		view->status = error_worse_status(view->status, EX_OSERR);
 	}
 	/* A session that died left it there; one that lives has the lock. */
-	if (!lock_provider_is_held(view->config->state_dir,
-		account->provider.host, account->provider.port,
-		config_login_user(account)))
+	if (!lock_provider_is_held(view->config->state_dir, account))
 		history.listening = 0;
 	enum alarm alarm = account->enabled
 			       ? alarm_of(account, &history, view->now)

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/whole_file.h"
+#include "config/config.h"
 
 /* flock(2) has no time limit of its own; a session waits minutes for it. */
 enum {
@@ -79,11 +80,12 @@ lock_take(const char *state_dir, const char *name, const char *holder,
 
 void
 lock_provider_name(
-    char out[LOCK_NAME_MAX], const char *host, unsigned port, const char *user)
+    char out[LOCK_NAME_MAX], const struct config_account *account)
 {
 	unsigned char digest[DIGEST_SIZE];
 	char hex[2 * LOCK_DIGEST + 1];
-	char *text = xasprintf("%s\n%u\n%s", host, port, user);
+	char *text = xasprintf("%s\n%u\n%s", account->provider.host,
+	    account->provider.port, config_login_user(account));
 
 	/* A digest: hosts and users may hold what a file name cannot. */
 	digest_octets(digest, text, strlen(text));
@@ -95,12 +97,12 @@ lock_provider_name(
 
 bool
 lock_provider_is_held(
-    const char *state_dir, const char *host, unsigned port, const char *user)
+    const char *state_dir, const struct config_account *account)
 {
 	char name[LOCK_NAME_MAX];
 	struct error err;
 
-	lock_provider_name(name, host, port, user);
+	lock_provider_name(name, account);
 	int fd = lock_take(state_dir, name, "", NULL, &err);
 	if (fd >= 0)
 		close(fd);

@@ -50,17 +50,6 @@ find_due(const struct scheduler *scheduler, int64_t boot)
 	return due;
 }
 
-/* By another process, a `fetch` say: nothing tells when it ends. */
-static bool
-is_provider_locked(const struct scheduler *scheduler, const struct task *task)
-{
-	const struct config_account *account = task->account;
-
-	return lock_provider_is_held(scheduler_config(scheduler)->state_dir,
-	    account->provider.host, account->provider.port,
-	    account->user != NULL ? account->user : "");
-}
-
 static void
 start_due(struct scheduler *scheduler)
 {
@@ -75,7 +64,11 @@ start_due(struct scheduler *scheduler)
 		if (!forced &&
 		    task_is_held(task, scheduler_config(scheduler), &now))
 			continue;
-		if (is_provider_locked(scheduler, task)) {
+		/* By another process, a `fetch` say: nothing tells when it
+		 * ends. */
+		if (lock_provider_is_held(
+			scheduler_config(scheduler)->state_dir,
+			task->account)) {
 			task->look = now.boot + LOOK_MS;
 			continue;
 		}

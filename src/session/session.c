@@ -48,8 +48,7 @@ take_locks(struct session *s, struct error *err)
 	    s->config->state_dir, account->name, lock_of_account, NULL, err);
 	if (s->locks[0] < 0)
 		return false;
-	lock_provider_name(name, account->provider.host, account->provider.port,
-	    config_login_user(account));
+	lock_provider_name(name, account);
 	s->locks[1] = lock_take(s->config->state_dir, name,
 	    "another session with the same user at this provider has not ended",
 	    &deadline, err);

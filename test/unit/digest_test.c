@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "config/config.h"
 #include "record/lock.h"
 
 /* FIPS 180-4, the examples of NIST. */
@@ -32,12 +33,16 @@ known_digests(void **state)
 static void
 locks_keep_their_names(void **state)
 {
+	struct config_account account = {
+	    .provider = {.host = "mail.example.net", .port = 366},
+	    .user = "office"};
 	char name[LOCK_NAME_MAX], other[LOCK_NAME_MAX];
 
 	(void)state;
-	lock_provider_name(name, "mail.example.net", 366, "office");
+	lock_provider_name(name, &account);
 	assert_int_equal(strlen(name), strlen(".provider-") + 32);
-	lock_provider_name(other, "mail.example.net", 366, "works");
+	account.user = "works";
+	lock_provider_name(other, &account);
 	assert_string_not_equal(name, other);
 	assert_string_equal(name, ".provider-b7ef5d4cad0e2ce1e6cce04c92bba5d4");
 }

@@ -394,6 +394,9 @@ who_would_wait_for_a_provider_takes_no_place(void **state)
 static pid_t
 start_holder(void)
 {
+	static const struct config_account account = {
+	    .provider = {.host = "odmr.example.net", .port = 366},
+	    .user = "me"};
 	char name[LOCK_NAME_MAX], byte = 0;
 	struct error err;
 	int ends[2];
@@ -401,7 +404,7 @@ start_holder(void)
 	assert_int_equal(pipe(ends), 0);
 	pid_t pid = fork();
 	if (pid == 0) {
-		lock_provider_name(name, "odmr.example.net", 366, "me");
+		lock_provider_name(name, &account);
 		if (lock_take(folder, name, "", NULL, &err) >= 0 &&
 		    write(ends[1], &byte, 1) == 1)
 			pause();
@@ -410,8 +413,7 @@ start_holder(void)
 	close(ends[1]);
 	assert_int_equal(read(ends[0], &byte, 1), 1);
 	close(ends[0]);
-	assert_true(
-	    lock_provider_is_held(folder, "odmr.example.net", 366, "me"));
+	assert_true(lock_provider_is_held(folder, &account));
 	return pid;
 }
 
