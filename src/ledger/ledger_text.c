@@ -253,18 +253,22 @@ add_id(struct id_list *list, uint64_t id)
 
 /* The recipients come again, in groups. */
 static void
-tell_all_to_come_again(struct ledger *ledger, const struct status *why)
+tell_all_to_come_again(
+    struct ledger *ledger, enum cause cause, const char *text)
 {
 	struct ledger_transaction *mail = &ledger->mail;
 	const struct ledger_entry *entry = this_entry(ledger);
 	struct id_list due = {.ledger = ledger,
 	    .record = {.type = LEDGER_DUE, .time = ledger_now(ledger)}};
+	struct status why;
 
+	status_set_text(&why, 451, "4.3.0", text);
+	why.cause = cause;
 	for (size_t i = 0; i < mail->rcpts; i++) {
 		struct ledger_rcpt *each = &mail->rcpt[i];
 		if (!each->accepted)
 			continue;
-		each->outcome = *why;
+		each->outcome = why;
 		const struct ledger_outcome *outcome =
 		    each->same_as == LEDGER_ITSELF
 			? ledger_outcome_of(ledger, entry, each)
@@ -303,28 +307,6 @@ tell_each(struct ledger *ledger)
 }
 
 static void
-defer_mixed(struct ledger *ledger)
-{
-	struct status why;
-
-	status_set(&why, 451, "4.3.0",
-	    "Recipients had different outcomes; please send again");
-	why.cause = CAUSE_MIXED;
-	tell_all_to_come_again(ledger, &why);
-}
-
-static void
-defer_for_others(struct ledger *ledger)
-{
-	struct status why;
-
-	status_set(&why, 451, "4.3.0",
-	    "Refused, but other recipients come first; please send again");
-	why.cause = CAUSE_OTHERS_FIRST;
-	tell_all_to_come_again(ledger, &why);
-}
-
-static void
 decide_replies(struct ledger *ledger)
 {
 	struct ledger_transaction *mail = &ledger->mail;
@@ -335,12 +317,15 @@ decide_replies(struct ledger *ledger)
 	 * is lost and nothing comes twice either, and the provider, who knows
 	 * its sender, writes the bounce. */
 	if (is_mixed(mail) && !mail->prdr)
-		defer_mixed(ledger);
+		tell_all_to_come_again(ledger, CAUSE_MIXED,
+		    "Recipients had different outcomes; please send again");
 	/* No sender can bounce those with it that were kept out for the sake of
 	 * the ledger. In the end nobody is: they hear of the text, or that they
 	 * are deferred. */
 	else if (mail->kept_out > 0 && all_refused(mail))
-		defer_for_others(ledger);
+		tell_all_to_come_again(ledger, CAUSE_OTHERS_FIRST,
+		    "Refused, but other recipients come first; please send"
+		    " again");
 	else
 		tell_each(ledger);
 	ledger_sync(ledger);
