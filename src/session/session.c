@@ -239,15 +239,18 @@ session_run(const struct config *config, const struct config_account *account,
 
 	*result = (struct session_result){.outcome = SESSION_FAILED};
 	begin_session(&s);
-	if (!take_locks(&s, &err)) {
+	bool locked = take_locks(&s, &err);
+	/* Also where there is only the first lock: a session that ends there is
+	 * recorded, and nothing may be forgotten for it. Where there is none, it
+	 * says whether who has it listens. */
+	if (s.locks[0] >= 0 || err.class == ERROR_BUSY)
+		read_history(&s);
+	if (!locked) {
 		session_fail(&s, &err);
-		if (err.class == ERROR_BUSY)
-			read_history(&s); /* whether that one listens */
 	} else {
 		/* The wait for the locks is no part of the session. */
 		session_tell_progress(&s);
 		s.end = clock_ms() + account->session_timeout;
-		read_history(&s);
 		if (prepare_call(&s, &err) && prepare_local(&s, &err))
 			session_ask(&s);
 		else

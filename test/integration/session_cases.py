@@ -23,7 +23,7 @@ from patience import Patience
 from proc import family, opened
 from run_cases import moment
 from servers import NOBODY, terminal_output
-from stage import (NO_LEAK_SEARCH, PASSWORD, Skip, deliver, goodbye, hello,
+from stage import (NO_LEAK_SEARCH, PASSWORD, Skip, ago, deliver, goodbye, hello,
                    no_mail, one_message, rows, until, waits)
 
 TEXT = mail.message("a message")
@@ -442,6 +442,31 @@ def test_term_and_a_late_answer(t):
     # The condition is the time itself.
     threading.Timer(10.5, gate.open).start()
     finish(t, child, 30)
+
+
+def test_term_while_a_lock_is_waited_for(t):
+    """Nothing was done, and nothing is forgotten: the last success above all, from
+    which the alarm counts."""
+    gate = Gate()
+    provider = t.provider(no_mail, gate.no_mail)
+    t.configure(accounts={
+        "office": t.account(provider, domains=["example.org"], drain=False),
+        "branch": t.account(provider, domains=["example.com"], drain=False)})
+    t.fetch("office")
+    t.change_status(last_success=ago(3), since=ago(30))
+    before = t.status()
+    branch = t.start("fetch", "branch")
+    gate.arrived()
+    office = t.start("fetch", "office")
+    until(lambda: waits_for_lock(office.pid), what="office to wait for branch")
+    office.terminate()
+    assert t.finish(office).status == 75
+    gate.open()
+    assert t.finish(branch).status == 0
+    t.check_provider()
+    for key in ("last_success", "since", "provider", "auth_best"):
+        assert t.status()[key] == before[key], (key, t.status())
+    assert t.status()["total"]["sessions"]["no-mail"] == 1, t.status()
 
 
 @rows(("greeting", "GREETING"), ("atrn", "ATRN"))
