@@ -364,6 +364,8 @@ on_accepted(struct login *login)
 		return LOGIN_FAILED;
 	}
 	outcome->logged_in = true;
+	/* A 504 was about a mechanism, and decided nothing. */
+	outcome->reply = (struct status){.code = 0};
 	return LOGIN_DONE;
 }
 

@@ -216,6 +216,20 @@ def test_next_mechanism_after_504(t):
     assert len(commands) == 2, commands
 
 
+def test_refusal_of_a_mechanism_is_no_refusal_of_a_domain(t):
+    """504 was about the mechanism before the one that was accepted: where the
+    connection is lost after ATRN, nothing was said of the domains."""
+    provider = t.provider(tls="starttls", replies={
+        "AUTH": [b"504 5.5.4 Not that one"], "ATRN": [b""]})
+    t.configure(provider)
+    run = t.expect(t.fetch("office", status=75), 75, "before the reply to ATRN")
+    assert "refuses" not in run.err, run
+    assert not t.status()["refused_domains"], t.status()
+    assert len(provider.sessions) == 1, "the list is not asked for one by one"
+    t.fetch("office")
+    assert provider.sessions[1].atrn == "example.org,example.com"
+
+
 def test_535_once(t):
     """A wrong password is tried once, or the account gets locked."""
     provider = t.provider(tls="starttls", users={"office": "another-password"})
