@@ -158,16 +158,21 @@ worker_main(const struct worker_job *job)
 	privilege_guard();
 	config_wipe_secrets(job->config, job->account);
 	if (job->lost != NULL) {
-		followup_session(
+		followup_alarm(
 		    job->config, job->account, job->lost, job->watched);
+		followup_session(job->account, job->lost);
 		_exit(EX_OK);
 	}
 	pid_t ping = ping_send_aside(job->account, PING_START, job->pipe);
 	online_prepare(&reporter.online, job->account, job->pipe);
 	job->run(job->config, job->account, &options, &result);
+	/* A sign of life, since it may take a minute. */
+	if (job->account->alarm_command != NULL)
+		(void)report(job->pipe, false, &result);
+	followup_alarm(job->config, job->account, &result, job->watched);
 	report_end(job->pipe, &result);
 	ping_wait(ping);
-	followup_session(job->config, job->account, &result, job->watched);
+	followup_session(job->account, &result);
 	online_wait(&reporter.online);
 	_exit(EX_OK);
 }

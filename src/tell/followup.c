@@ -233,23 +233,33 @@ raise_alarm(const struct config *config, const struct config_account *account,
 	history_clear(&history);
 }
 
-void
-followup_session(const struct config *config,
-    const struct config_account *account, const struct session_result *result,
-    bool watched)
+/* false: another process fetches the account, or there is no time left. A
+ * session that failed early may have kept root; nothing is done with that. */
+static bool
+is_followed(const struct session_result *result)
 {
 	struct error err;
 
-	/* Another process fetches the account, or there is no time left. */
-	if (result->error.class == ERROR_BUSY ||
-	    result->error.class == ERROR_STOPPED)
-		return;
-	/* A session that failed early may have kept root. */
-	if (!privilege_drop(&err))
+	return result->error.class != ERROR_BUSY &&
+	       result->error.class != ERROR_STOPPED && privilege_drop(&err);
+}
+
+void
+followup_alarm(const struct config *config,
+    const struct config_account *account, const struct session_result *result,
+    bool watched)
+{
+	if (account->enabled && is_followed(result))
+		raise_alarm(config, account, result, watched);
+}
+
+void
+followup_session(
+    const struct config_account *account, const struct session_result *result)
+{
+	if (!is_followed(result))
 		return;
 	ping_send(account,
 	    result->outcome == SESSION_FAILED ? PING_FAIL : PING_SUCCESS);
 	run_after_mail_command(account, result);
-	if (account->enabled)
-		raise_alarm(config, account, result, watched);
 }

@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 import time
 
 import mail
@@ -23,6 +24,7 @@ from service import Service
 from state_cases import in_namespace, read_only
 from stage import (NO_LEAK_SEARCH, PASSWORD, Skip, ago, goodbye, hello, one_message,
                    rows, until, waits)
+from turned import Scripts
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TEXT = mail.message("a message")
@@ -288,6 +290,41 @@ def test_alarm_of_a_domain(t):
     assert "the provider has not served example.com since" in line, line
     shown = t.run("status")
     assert shown.status == 75 and "ALARM: the provider has not" in shown.out, shown
+
+
+def test_alarm_where_the_next_session_begins_at_once(t):
+    """As at a provider that holds its reply until it has mail: what follows one
+    session takes its time, and the next one has the account long before that."""
+    held = threading.Event()
+
+    def atrn(session, argument):
+        if "example.com" in argument or not provider.turns():
+            return None
+        held.set()
+        session.line.wait_end()
+        return b""
+
+    def late(path):
+        if not path.endswith("start"):
+            held.wait(8)
+        return "200 OK"
+
+    watcher = Http(late)
+    t.at_end(watcher.close)
+    provider = t.provider(users={"office": (PASSWORD, ["example.org"])})
+    t.configure(provider, alarm_command=alarm_command(t), **dict(
+        CERTAIN, ping_url="http://%s/uuid" % watcher.address))
+    t.fetch("office")
+    t.fetch("office")
+    [refused] = t.status()["refused_domains"]
+    t.change_status(refused_domains=[dict(refused, since=ago(3))], holds=True)
+    provider.source = Scripts(one_message(TEXT))
+    provider.replies["ATRN"] = atrn
+    service = Service(t)
+    until(held.is_set, what="the wait for the next message")
+    until(lambda: lines(t.path("alarms")), what="the alarm command")
+    assert "has not served example.com since" in lines(t.path("alarms"))[0]
+    service.stop()
 
 
 def test_alarm_of_sessions_that_die(t):

@@ -68,7 +68,7 @@ read_text(const char *name)
 	return read_text_file(in_folder(7, name));
 }
 
-/* followup_session() of this program would become another user. */
+/* followup_alarm() of this program would become another user. */
 static void
 followup_in_child(
     const struct config *config, const struct session_result *result)
@@ -80,7 +80,8 @@ followup_in_child(
 		int fd = open(
 		    in_folder(7, "log"), O_WRONLY | O_CREAT | O_APPEND, 0600);
 		dup2(fd, STDERR_FILENO);
-		followup_session(config, &config->accounts[0], result, false);
+		followup_alarm(config, &config->accounts[0], result, false);
+		followup_session(&config->accounts[0], result);
 		_exit(0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
