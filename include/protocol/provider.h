@@ -30,6 +30,10 @@ enum {
 	 * cannot be checked and domains of others count as well, since each has
 	 * a line in the log. */
 	PROVIDER_ERRORS_MAX = 10,
+	/* EHLO, NOOP and RSET without a login or ATRN between them: as fast as
+	 * they can be written, they would take a processor for a minute, and of
+	 * one who is logged in for ever. */
+	PROVIDER_IDLE_MAX = 100,
 };
 
 /* Borrowed for the life of the machine. */

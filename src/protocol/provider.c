@@ -77,6 +77,13 @@ provider_complain(
 		provider_reply(p, code, enhanced, "%s", text);
 }
 
+void
+provider_count_idle(struct provider *p)
+{
+	if (++p->idle >= PROVIDER_IDLE_MAX)
+		provider_break_off(p, "Too many commands that do nothing");
+}
+
 /*
  * Input
  */
@@ -237,7 +244,7 @@ provider_logged_in(struct provider *p, enum provider_login login)
 	switch (login) {
 	case PROVIDER_LOGIN_GOOD:
 		p->logged_in = true;
-		p->errors = 0;
+		p->errors = p->idle = 0;
 		provider_reply(p, 235, "2.7.0", "Logged in");
 		break;
 	case PROVIDER_LOGIN_BAD:

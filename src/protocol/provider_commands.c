@@ -35,6 +35,7 @@ run_ehlo(struct provider *p, char *argument)
 	}
 	provider_say(p, "250-ENHANCEDSTATUSCODES");
 	provider_say(p, "250 ATRN");
+	provider_count_idle(p);
 }
 
 static void
@@ -197,6 +198,7 @@ run_atrn(struct provider *p, char *argument)
 		provider_break_off(p, "Octets after ATRN, before its reply");
 		return;
 	}
+	p->idle = 0;
 	struct provider_event *event = provider_emit(p, PROVIDER_ATRN);
 	event->domains = p->domains;
 	event->domains_count = count;
@@ -217,6 +219,7 @@ run_nothing(struct provider *p, char *argument)
 {
 	(void)argument;
 	provider_reply(p, 250, "2.0.0", "ok");
+	provider_count_idle(p);
 }
 
 static void

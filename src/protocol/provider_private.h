@@ -41,7 +41,7 @@ struct provider {
 	bool eof, close_told;
 	enum provider_end end;
 	const char *reason;
-	unsigned errors, tries;
+	unsigned errors, tries, idle;
 	char mechanism[32]; /* the longest that there is has 20 octets */
 
 	struct provider_event events[EVENTS_MAX];
@@ -62,6 +62,9 @@ void provider_reply(struct provider *p, int code, const char *enhanced,
 /* To what no customer says; too many of them end the connection. */
 void provider_complain(
     struct provider *p, int code, const char *enhanced, const char *text);
+/* After a command that brings the customer no further; too many of them end the
+ * connection. */
+void provider_count_idle(struct provider *p);
 /* 421, and the end; reason is a string that lives as long as the program. */
 void provider_break_off(struct provider *p, const char *reason);
 void provider_close_down(

@@ -302,16 +302,17 @@ def test_a_flood_of_strangers(t):
     host = ProviderHost(t)
     service = listening(t, host)
     crowd = Crowd(host)
-    refused = 0
+    answers = []
     for n in range(10000):
         crowd.stay()
         with socket.create_connection(("127.0.0.1", host.port), 60) as sock:
             if n % 100 == 0:
                 sock.settimeout(60)
-                refused += sock.recv(100).startswith(b"421")
+                answers.append(sock.recv(100)[:3])
         if n == 5000:
             host.send([USER], mail.message("in the midst"))
-    assert refused == 100, refused
+    # Refused, or let in for one who has stayed for longer than a login takes.
+    assert answers[0] == b"421" and set(answers) <= {b"421", b"220"}, answers
     until(lambda: t.mail(USER), 60, "the message")
     lines = [line for line in host.log().split("\n") if "crowded" in line]
     assert 1 <= len(lines) <= 20, len(lines)
@@ -321,8 +322,9 @@ def test_a_flood_of_strangers(t):
 
 @waits
 def test_a_stranger_who_never_pauses(t):
-    """All that comes before the login has 60 s, also for one who always has
-    something to say, and one who drips."""
+    """All that comes before the login has 60 s, also for one who drips; one who
+    always has something to say is sent away at once, or he would have a processor
+    for that time."""
     host = ProviderHost(t)
     begun = time.monotonic()
     flood, drip = host.customer(), host.customer()
@@ -348,4 +350,5 @@ def test_a_stranger_who_never_pauses(t):
                 ("drip", drip, b"N", 0.5)):
         threading.Thread(target=run, args=job, daemon=True).start()
     until(lambda: len(done) == 2, 90, "both to be sent away")
-    assert min(done.values()) > 55, done
+    assert done["drip"] > 55, done
+    host.logged("broken", "Too many commands that do nothing")

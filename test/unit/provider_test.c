@@ -29,7 +29,7 @@ struct dialogue {
 	const char *name;
 	bool implicit_tls;
 	bool one_piece; /* what is said too early shows only so */
-	struct step steps[16];
+	struct step steps[20];
 };
 
 #define EHLO_CLEAR                                                             \
@@ -72,6 +72,14 @@ struct dialogue {
 		"ATRN shop.example\r\n", "450 4.7.1 not yours\n",              \
 		    "ATRN(shop.example) "                                      \
 	}
+
+#define TEN(x) x x x x x x x x x x
+#define OK     "250 2.0.0 ok\n"
+#define IDLE30                                                                 \
+	{                                                                      \
+		TEN("NOOP\r\nRSET\r\nNOOP\r\n"), TEN(OK OK OK), ""             \
+	}
+#define IDLE90 IDLE30, IDLE30, IDLE30
 
 static const struct dialogue dialogues[] = {
     {"the way it should be",
@@ -183,6 +191,19 @@ static const struct dialogue dialogues[] = {
 		"450 4.7.1 not yours\n" EARLY(
 		    "Too many requests for domains of others"),
 		"ATRN(shop.example) CLOSE(broken) "}}},
+    {"commands that do nothing, of one who is not logged in",
+	.steps = {IDLE90,
+	    {TEN("NOOP\r\n"),
+		TEN(OK) EARLY("Too many commands that do nothing"),
+		"CLOSE(broken) "}}},
+    {"commands that do nothing, with a login and calls between them",
+	.steps = {SECURE, IDLE90, LOGIN, IDLE90,
+	    {"ATRN none.example\r\n", "453 4.3.0 none\n",
+		"ATRN(none.example) "},
+	    IDLE90,
+	    {TEN("NOOP\r\n"),
+		TEN(OK) EARLY("Too many commands that do nothing"),
+		"CLOSE(broken) "}}},
     {"domains that are none",
 	.steps = {IN,
 	    {"ATRN localhost\r\n", "501 5.5.4 Syntax: ATRN domain,domain\n",
