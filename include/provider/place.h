@@ -43,7 +43,8 @@ struct place {
 	_Atomic int64_t heard; /* clock_ms() of the last octet, turned */
 	_Atomic uint64_t to_customer, from_customer; /* octets, turned */
 	_Atomic uint32_t failed_logins;
-	_Atomic bool waits_after_login; /* a wrong one, for its answer */
+	/* After a wrong login, clock_ms() of its answer; 0: none is awaited. */
+	_Atomic int64_t waits_until;
 };
 
 /* So many free ones, shared with processes forked afterwards. Dies without

@@ -14,8 +14,10 @@
 #include "tell/log.h"
 
 enum {
-	/* A wrong password costs a guesser more than a customer. Counted from
-	 * the response, so that the time tells nothing of what was computed. */
+	/* A wrong password costs a guesser more than a customer, and nobody
+	 * writes lines into the log as fast as he can: each login that fails has
+	 * one. Counted from the response, so that the time tells nothing of what
+	 * was computed. */
 	BAD_LOGIN_MS = 2000,
 	EXCHANGE_MAX = PROVIDER_RESPONSE_MAX,
 };
@@ -44,15 +46,28 @@ desk_start_tls(struct desk *desk)
 	return true;
 }
 
+/* Until the answer to a login that failed. */
+static void
+wait_for_answer(struct desk *desk, const struct deadline *pause)
+{
+	struct place *place = desk->options->place;
+
+	atomic_store(&place->waits_until, pause->at);
+	(void)deadline_wait(pause, -1, 0);
+	atomic_store(&place->waits_until, 0);
+}
+
 /* What EHLO lists must be known before it is asked. */
 void
 desk_find_mechanisms(struct desk *desk)
 {
+	struct deadline pause = deadline_in(BAD_LOGIN_MS, 0);
 	struct error err;
 
 	if (verify_mechanisms(desk->verify, desk->mechanisms, &err))
 		return;
 	log_say(CONFIG_LOG_ERROR, NULL, "login-unavailable", "%s", err.text);
+	wait_for_answer(desk, &pause);
 	desk_stop_with(desk, "4.3.0", "logins cannot be checked now");
 }
 
@@ -100,13 +115,11 @@ end_login(struct desk *desk, enum provider_login login,
 			login = PROVIDER_LOGIN_BAD;
 	}
 	log_login(desk, login, err);
-	if (login == PROVIDER_LOGIN_BAD) {
-		struct place *place = desk->options->place;
-		atomic_fetch_add(&place->failed_logins, 1);
-		atomic_store(&place->waits_after_login, true);
-		(void)deadline_wait(pause, -1, 0);
-		atomic_store(&place->waits_after_login, false);
-	}
+	if (login == PROVIDER_LOGIN_BAD || login == PROVIDER_LOGIN_MALFORMED)
+		atomic_fetch_add(&desk->options->place->failed_logins, 1);
+	/* 504 has no line, and the customer tries another mechanism at once. */
+	if (login != PROVIDER_LOGIN_GOOD && login != PROVIDER_LOGIN_UNABLE)
+		wait_for_answer(desk, pause);
 	provider_logged_in(desk->engine, login);
 	if (desk->account != NULL)
 		note_send(desk->options->gate, NOTE_LOGGED_IN,

@@ -272,11 +272,10 @@ static bool
 is_let_in(struct gate *gate, const struct in6_addr *from, const char *peer)
 {
 	enum gate_crowd crowd = gate_crowd_for(gate, from);
-	bool room = crowd == GATE_CROWD_NONE;
+	bool room =
+	    crowd == GATE_CROWD_NONE || gate_crowd_make_room(gate, crowd, from);
 	unsigned long others;
 
-	if (crowd == GATE_CROWD_ALL)
-		room = gate_crowd_make_room(gate);
 	if (crowd != GATE_CROWD_NONE && gate_may_log(&gate->crowded, &others))
 		log_say(CONFIG_LOG_WARNING, NULL, "crowded",
 		    "too many connections are not logged in: one from %s %s"

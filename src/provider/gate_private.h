@@ -28,6 +28,9 @@ enum {
 	GATE_LISTENERS_MAX = 2 * PROVIDER_LISTEN_MAX,
 	/* Sockets, standard descriptors, files that are read and written. */
 	GATE_DESCRIPTORS = 64 + GATE_LISTENERS_MAX,
+	/* Each lasts for two seconds at most; guessers who are sent away faster
+	 * than that have forks and handshakes as their limit. */
+	GATE_DEBTS_MAX = 1000,
 	NOBODY = -1,
 };
 
@@ -53,6 +56,12 @@ struct seat {
 struct early {
 	int fd;
 	long account;
+	int64_t until; /* clock_ms() */
+};
+
+/* The wait of one who was sent away in it, which counts at his address. */
+struct debt {
+	struct in6_addr source;
 	int64_t until; /* clock_ms() */
 };
 
@@ -94,6 +103,7 @@ struct gate {
 	struct seat *seats; /* one for each account */
 	struct early early[GATE_EARLY_MAX];
 	size_t early_count;
+	struct debt debts[GATE_DEBTS_MAX];
 	struct table table; /* of the same accounts */
 	struct totals totals;
 	struct repeated crowded, intruders, short_of_means, bad_tls;
@@ -129,11 +139,12 @@ void gate_accept_inner(struct gate *gate);
 /* Which limit one more from that address would exceed. */
 enum gate_crowd gate_crowd_for(
     const struct gate *gate, const struct in6_addr *from);
-/* Who leaves first of those who are not logged in; NOBODY: none may. */
+/* Who leaves first of those who are not logged in; NOBODY: there are none. */
 long gate_crowd_leaver(const struct gate *gate);
-/* Ends one of them for a newer one. false: none may leave. */
-bool gate_crowd_make_room(struct gate *gate)
-    __attribute__((warn_unused_result));
+/* Ends one of them for a newer one, of that address where that is crowded. false:
+ * none may leave. */
+bool gate_crowd_make_room(struct gate *gate, enum gate_crowd crowd,
+    const struct in6_addr *from) __attribute__((warn_unused_result));
 
 /* Reads the key and the certificate of a configuration; NULL: they are of no use.
  * Errors: ERROR_CONFIG. */

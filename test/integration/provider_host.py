@@ -201,8 +201,8 @@ class ProviderHost:
 class Customer:
     """A connection, line by line, for what the agent would not say."""
 
-    def __init__(self, port, implicit=False):
-        self.socket = socket.create_connection(("127.0.0.1", port), 20)
+    def __init__(self, port, implicit=False, source=""):
+        self.socket = socket.create_connection(("127.0.0.1", port), 20, (source, 0))
         self.socket.settimeout(60)
         self.file = None
         if implicit:
@@ -211,7 +211,7 @@ class Customer:
         self.buffer = b""
 
     def secure(self, certificate=None):
-        context = ssl.create_default_context()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         if certificate:

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -17,7 +18,14 @@
 #include "base/mem.h"
 #include "provider/note.h"
 
-enum { CALLS = 8, OFFICE = 0, SHOP = 1, ACCOUNTS = 2, FIRST_PID = 1000000 };
+enum {
+	CALLS = 8,
+	OFFICE = 0,
+	SHOP = 1,
+	ACCOUNTS = 2,
+	FIRST_PID = 1000000,
+	LONG_MS = 3600 * 1000,
+};
 
 static struct provider_account accounts[ACCOUNTS] = {
     {.name = "office"}, {.name = "shop"}};
@@ -527,6 +535,13 @@ stranger(struct host *host, int call, int network, int64_t seconds)
 	host->gate.places[call].since = clock_unix_ms() - seconds * 1000;
 }
 
+/* After a wrong password, for so long. */
+static void
+waits(struct host *host, int call, int64_t ms)
+{
+	atomic_store(&host->gate.places[call].waits_until, clock_ms() + ms);
+}
+
 static void
 of_strangers_the_oldest_of_the_most_crowded_network_leaves(void **state)
 {
@@ -541,12 +556,103 @@ of_strangers_the_oldest_of_the_most_crowded_network_leaves(void **state)
 	stranger(host, 4, 3, 1);
 	log_in(host, 5, OFFICE);
 	assert_int_equal(gate_crowd_leaver(&host->gate), 2);
-	/* Who waits after a wrong password may not cut that short. */
-	atomic_store(&host->gate.places[2].waits_after_login, true);
+	/* Who waits after a wrong password is not the first to leave. */
+	waits(host, 2, LONG_MS);
+	assert_int_equal(gate_crowd_leaver(&host->gate), 1);
+	waits(host, 1, LONG_MS);
 	assert_int_equal(gate_crowd_leaver(&host->gate), 3);
 	/* Who is on his way out is there no more. */
 	host->gate.calls[3].leaving = true;
-	assert_int_equal(gate_crowd_leaver(&host->gate), 0);
+	assert_int_equal(gate_crowd_leaver(&host->gate), 2);
+	free_host(host);
+}
+
+/* A process that can be ended, in the place of a desk. */
+static void
+give_process(struct host *host, int call)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		pause();
+		_exit(0);
+	}
+	assert_true(pid > 0);
+	host->gate.calls[call].pid = pid;
+}
+
+static void
+has_been_killed(struct host *host, int call)
+{
+	int status;
+
+	assert_int_equal(waitpid(host->gate.calls[call].pid, &status, 0),
+	    host->gate.calls[call].pid);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGKILL);
+}
+
+/* Where all who are there wait after a wrong password, a customer comes in all the
+ * same, and the guesser's address is as full as before. */
+static void
+who_guesses_keeps_no_place_and_ends_no_wait(void **state)
+{
+	struct host *host = new_host();
+
+	(void)state;
+	config.max_per_address = 2;
+	config.max_connections = 3;
+	for (int i = 0; i < 3; i++) {
+		stranger(host, i, i / 2, 3 - i);
+		waits(host, i, LONG_MS);
+	}
+	give_process(host, 0);
+	struct in6_addr guesser = host->gate.calls[0].from;
+	struct in6_addr from = {.s6_addr = {0x20, 0x01, [15] = 1}};
+	assert_int_equal(gate_crowd_for(&host->gate, &from), GATE_CROWD_ALL);
+	assert_true(gate_crowd_make_room(&host->gate, GATE_CROWD_ALL, &from));
+	has_been_killed(host, 0);
+	assert_int_equal(gate_crowd_for(&host->gate, &from), GATE_CROWD_NONE);
+	assert_int_equal(
+	    gate_crowd_for(&host->gate, &guesser), GATE_CROWD_ADDRESS);
+	assert_false(
+	    gate_crowd_make_room(&host->gate, GATE_CROWD_ADDRESS, &guesser));
+	host->gate.debts[0].until = clock_ms();
+	assert_int_equal(
+	    gate_crowd_for(&host->gate, &guesser), GATE_CROWD_NONE);
+	free_host(host);
+}
+
+/* Customers and strangers may share an address. */
+static void
+who_stays_gives_way_at_his_own_address(void **state)
+{
+	struct host *host = new_host();
+
+	(void)state;
+	config.max_per_address = 2;
+	config.max_connections = 8;
+	stranger(host, 0, 1, 0);
+	stranger(host, 1, 2, 0);
+	stranger(host, 2, 2, 0);
+	struct in6_addr from = host->gate.calls[1].from;
+	assert_int_equal(
+	    gate_crowd_for(&host->gate, &from), GATE_CROWD_ADDRESS);
+	/* They may be customers, who are about to log in. */
+	assert_false(
+	    gate_crowd_make_room(&host->gate, GATE_CROWD_ADDRESS, &from));
+	for (int i = 0; i < 3; i++)
+		host->gate.places[i].since -= (20 - i) * 1000;
+	give_process(host, 1);
+	give_process(host, 2);
+	waits(host, 1, LONG_MS);
+	assert_true(
+	    gate_crowd_make_room(&host->gate, GATE_CROWD_ADDRESS, &from));
+	has_been_killed(host, 2);
+	assert_false(
+	    gate_crowd_make_room(&host->gate, GATE_CROWD_ADDRESS, &from));
+	kill(host->gate.calls[1].pid, SIGKILL);
+	has_been_killed(host, 1);
 	free_host(host);
 }
 
@@ -617,6 +723,8 @@ main(void)
 	    cmocka_unit_test(
 		of_strangers_the_oldest_of_the_most_crowded_network_leaves),
 	    cmocka_unit_test(a_crowd_is_of_one_network_or_of_all),
+	    cmocka_unit_test(who_guesses_keeps_no_place_and_ends_no_wait),
+	    cmocka_unit_test(who_stays_gives_way_at_his_own_address),
 	    cmocka_unit_test(strangers_fill_no_disk),
 	};
 
