@@ -29,6 +29,8 @@ enum {
 	SILENCE_MS = 10 * 1000,
 	/* Of an account, logged in and without its place. */
 	SPARE_CALLS = 3,
+	/* And of those that were sent away, on their way out. */
+	LEAVING_CALLS = 3,
 	/* What a desk may allocate: TLS and two buffers take some 500 kB. */
 	DESK_MEMORY = 64 << 20,
 };
@@ -190,10 +192,11 @@ gate_look_at_waiters(struct gate *gate)
  * Processes
  */
 
-/* One customer must not take the processes of all: of calls that have neither
- * the place nor wait for it the oldest ends. */
-static void
-limit_calls_of(struct gate *gate, long account)
+/* The oldest of those that the account has besides the one with the place and
+ * the one that waits for it, or of those that were told to end; NOBODY: no more
+ * than so many. One that is turned owes Postfix a reply, and is none of them. */
+static long
+oldest_beyond(const struct gate *gate, long account, bool leaving, size_t max)
 {
 	const struct seat *seat = &gate->seats[account];
 	long oldest = NOBODY;
@@ -202,15 +205,29 @@ limit_calls_of(struct gate *gate, long account)
 	for (long i = 0; i < (long)gate->calls_max; i++) {
 		const struct call *call = &gate->calls[i];
 		if (call->pid == 0 || call->account != account ||
-		    call->leaving || seat->holder == i || seat->waiter == i)
+		    call->leaving != leaving || seat->holder == i ||
+		    seat->waiter == i || gate->places[i].state == PLACE_TURNED)
 			continue;
 		count++;
 		if (oldest == NOBODY ||
 		    gate->places[i].since < gate->places[oldest].since)
 			oldest = i;
 	}
-	if (count > SPARE_CALLS)
-		dismiss(gate, oldest);
+	return count > max ? oldest : NOBODY;
+}
+
+/* One customer must not take the processes of all. Who does not read the 421
+ * stays for a minute. */
+static void
+limit_calls_of(struct gate *gate, long account)
+{
+	long spare = oldest_beyond(gate, account, false, SPARE_CALLS);
+
+	if (spare != NOBODY)
+		dismiss(gate, spare);
+	long leaving = oldest_beyond(gate, account, true, LEAVING_CALLS);
+	if (leaving != NOBODY)
+		kill(gate->calls[leaving].pid, SIGKILL);
 }
 
 static void

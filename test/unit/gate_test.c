@@ -682,6 +682,26 @@ a_crowd_is_of_one_network_or_of_all(void **state)
 	free_host(host);
 }
 
+/* One customer who does not read the farewell keeps no process for it. */
+static void
+calls_that_do_not_leave_are_few(void **state)
+{
+	struct host *host = new_host();
+	int last = CALLS - 2;
+
+	(void)state;
+	for (int i = 0; i < last; i++)
+		log_in(host, i, OFFICE);
+	for (int i = 0; i < last - 3; i++) {
+		assert_true(host->gate.calls[i].leaving);
+		host->gate.places[i].since -= (last - i) * 1000;
+	}
+	give_process(host, 0);
+	log_in(host, last, OFFICE);
+	has_been_killed(host, 0);
+	free_host(host);
+}
+
 static void
 strangers_fill_no_disk(void **state)
 {
@@ -725,6 +745,7 @@ main(void)
 	    cmocka_unit_test(a_crowd_is_of_one_network_or_of_all),
 	    cmocka_unit_test(who_guesses_keeps_no_place_and_ends_no_wait),
 	    cmocka_unit_test(who_stays_gives_way_at_his_own_address),
+	    cmocka_unit_test(calls_that_do_not_leave_are_few),
 	    cmocka_unit_test(strangers_fill_no_disk),
 	};
 
