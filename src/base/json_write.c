@@ -16,16 +16,26 @@ put_octets(struct json_writer *json, const char *text, size_t len)
 		json->cut = true;
 }
 
+/* Octets up to the next that cannot stand in a string as it is. */
+static size_t
+plain_length(const unsigned char *text)
+{
+	size_t len = 0;
+
+	while (text[len] >= 0x20 && text[len] < 0x7f && text[len] != '"' &&
+	       text[len] != '\\')
+		len++;
+	return len;
+}
+
 static void
-put_point(struct json_writer *json, uint32_t point)
+put_escaped(struct json_writer *json, uint32_t point)
 {
 	char out[16];
 	int len;
 
 	if (point == '"' || point == '\\')
 		len = snprintf(out, sizeof out, "\\%c", (char)point);
-	else if (point >= 0x20 && point < 0x7f)
-		len = snprintf(out, sizeof out, "%c", (char)point);
 	else if (point < 0x10000)
 		len = snprintf(out, sizeof out, "\\u%04" PRIx32, point);
 	else
@@ -39,19 +49,19 @@ static void
 put_text(struct json_writer *json, const char *text)
 {
 	const unsigned char *at = (const unsigned char *)text;
-	size_t left = strlen(text);
+	const unsigned char *end = at + strlen(text);
 
 	put_octets(json, "\"", 1);
-	while (left > 0) {
+	for (;;) {
+		size_t plain = plain_length(at);
+		put_octets(json, (const char *)at, plain);
+		at += plain;
+		if (at == end)
+			break;
 		uint32_t point;
-		size_t used = utf8_decode(at, left, &point);
-		if (used == 0) {
-			used = 1;
-			point = 0xfffd;
-		}
-		put_point(json, point);
-		at += used;
-		left -= used;
+		size_t used = utf8_decode(at, (size_t)(end - at), &point);
+		put_escaped(json, used > 0 ? point : 0xfffd);
+		at += used > 0 ? used : 1;
 	}
 	put_octets(json, "\"", 1);
 }

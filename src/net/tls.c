@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <openssl/decoder.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -234,8 +235,13 @@ tls_context_new(const struct tls_options *options, struct error *err)
 void
 tls_prepare(void)
 {
+	EVP_PKEY *key = NULL;
+
 	/* Without it contexts are made all the same, or fail and say so. */
 	SSL_CTX_free(SSL_CTX_new(TLS_client_method()));
+	/* The same for the keys in certificates, of all kinds. */
+	OSSL_DECODER_CTX_free(OSSL_DECODER_CTX_new_for_pkey(&key, "DER",
+	    "SubjectPublicKeyInfo", "EC", EVP_PKEY_PUBLIC_KEY, NULL, NULL));
 	ERR_clear_error();
 }
 
