@@ -234,8 +234,8 @@ take_note(struct desk *desk, const struct note *note, int fd)
 }
 
 /* Gives the place back. The gate may have sent a connection just now, so its
- * word is awaited. false: there is nothing left to be answered. */
-static bool
+ * word is awaited: then nothing is left to be answered. */
+static void
 leave_place(struct desk *desk)
 {
 	struct deadline deadline = deadline_in(GATE_MS, GRACE_MS);
@@ -243,25 +243,23 @@ leave_place(struct desk *desk)
 	int fd = -1;
 
 	note_send(desk->options->gate, NOTE_LEAVES, 0, -1);
-	for (;;) {
+	while (desk_is_holding(desk)) {
 		switch (note_receive(desk->options->gate, &note, &fd)) {
 		case NOTE_GONE:
-			return true;
+			return;
 		case NOTE_NONE:
 			if (deadline_wait(&deadline, desk->options->gate,
 				POLLIN) != DEADLINE_READY)
-				return true;
+				return;
 			continue;
 		case NOTE_READ:
 			break;
 		}
 		if (note.type == NOTE_LEFT)
-			return true;
+			return;
 		take_note(desk, &note, fd);
-		if (desk->postfix >= 0 || note.type == NOTE_REPLACED)
-			return false;
 		/* It was no connection any more, and the place is ours again. */
-		if (note.type == NOTE_CONNECTION)
+		if (note.type == NOTE_CONNECTION && desk_is_holding(desk))
 			note_send(desk->options->gate, NOTE_LEAVES, 0, -1);
 	}
 }
@@ -270,7 +268,8 @@ leave_place(struct desk *desk)
 void
 desk_end_hold(struct desk *desk)
 {
-	if (!leave_place(desk) || !desk_is_holding(desk))
+	leave_place(desk);
+	if (!desk_is_holding(desk))
 		return;
 	if (desk->hold.failed)
 		answer_held(
