@@ -92,6 +92,10 @@ ledger_concerns_rcpt(const struct status *reply)
 	/* 451 alone is "local error in processing" (RFC 5321 4.2.2). */
 	if (reply->enhanced[0] == '\0')
 		return reply->code != 451;
+	/* "System incorrectly configured": nobody has mended that in the next
+	 * session, and other mail may well be accepted. */
+	if (strcmp(reply->enhanced, "4.3.5") == 0)
+		return true;
 	/* Of the mail system and of the way to it (RFC 3463 3.4, 3.5). */
 	return strncmp(reply->enhanced, "4.3.", 4) != 0 &&
 	       strncmp(reply->enhanced, "4.4.", 4) != 0;

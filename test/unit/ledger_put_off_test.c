@@ -46,7 +46,9 @@ test_an_outage_puts_nobody_off(void **state)
 	} cases[] = {{451, "4.3.0", false}, {452, "4.3.1", false},
 	    {451, "4.4.2", false}, {421, "4.2.1", false}, {451, "", false},
 	    {452, "4.2.2", true}, {450, "4.7.1", true}, {450, "", true},
-	    {452, "", true}};
+	    {452, "", true},
+	    /* A set-up that somebody has to mend. */
+	    {451, "4.3.5", true}};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct fixture *f = *state;
