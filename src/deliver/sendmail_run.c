@@ -91,9 +91,10 @@ set_failure(const struct sendmail_run *run, struct status *outcome, int code,
 	    *line != '\0' ? ": " : "", line);
 }
 
-/* Only 67 and 68 are for good, and only where the run had one recipient: the
- * provider still holds the mail, and neither a mistake in the local set-up nor
- * somebody else's address may bounce it. */
+/* Only 67 is for good, and only where the run had one recipient: the provider
+ * still holds the mail, and neither a mistake in the local set-up nor somebody
+ * else's address may bounce it. 68 (no such host) is no word on a domain that the
+ * account accepts: msmtp says so where a name server is away. */
 static void
 set_exit_failure(const struct sendmail_run *run,
     const struct spawn_result *ended, struct status *outcome)
@@ -104,8 +105,6 @@ set_exit_failure(const struct sendmail_run *run,
 	spawn_describe(ended, how);
 	if (for_one && ended->code == EX_NOUSER)
 		set_failure(run, outcome, 550, "5.1.1", how);
-	else if (for_one && ended->code == EX_NOHOST)
-		set_failure(run, outcome, 550, "5.1.2", how);
 	else
 		set_failure(run, outcome, 451, "4.3.0", how);
 }

@@ -47,6 +47,24 @@ static const char *const origin_words[] = {
     NULL,
 };
 
+/* A block list answers whoever asks it too often, or by a public name server,
+ * with a listing of everybody; its text says so. */
+static const char *const unanswered_words[] = {
+    "error: open resolver", /* Spamhaus */
+    "/returnc/", /* the page for all such answers of it */
+    NULL,
+};
+
+/* We are too fast; some say that for good. */
+static const char *const haste_words[] = {
+    "rate overlimit", /* Exim's manual */
+    "rate limit",
+    "ratelimit",
+    "too many messages",
+    "too much mail",
+    NULL,
+};
+
 /* The sender or a recipient. "sender" and "recipient" alone would be found in
  * replies to commands in a wrong order. */
 static const char *const address_words[] = {
@@ -101,6 +119,7 @@ static const char *const client_words[] = {
     "your ip",
     "not allowed to connect",
     "not authorized to connect",
+    "is in a black list at", /* Exim's configuration of its own */
     "must issue a", /* Postfix, OpenSMTPD: STARTTLS, AUTH */
     NULL,
 };
@@ -143,7 +162,8 @@ speaks_of_address(const struct status *reply)
 static bool
 is_of_origin(const struct status *reply)
 {
-	return is_enhanced(reply, "5.7.23") || is_enhanced(reply, "5.7.24") ||
+	return holds_any(reply, unanswered_words) ||
+	       is_enhanced(reply, "5.7.23") || is_enhanced(reply, "5.7.24") ||
 	       is_enhanced(reply, "5.7.25") || is_enhanced(reply, "5.7.26") ||
 	       holds_any(reply, origin_words);
 }
@@ -186,14 +206,28 @@ meaning_of_dialogue(const struct status *reply)
 
 /*
  * RFC 5321 4.5.3.1.10: some say 552 to a recipient too many, where 452 is
- * meant.
+ * meant. Others refuse a host for good that comes too fast.
  */
 static bool
-is_too_many(const struct status *reply, enum step_kind step)
+is_too_much(const struct status *reply, enum step_kind step)
 {
+	if (holds_any(reply, haste_words))
+		return true;
 	return step == STEP_RCPT &&
 	       (is_enhanced(reply, "5.5.3") ||
 		   holds(reply->text, "too many recipients"));
+}
+
+/*
+ * Not set up, or closed (RFC 3463 3.4), and a domain that it does not find (3.2):
+ * since it is one that the account accepts, the mail of all its recipients would
+ * bounce. To MAIL that is the sender's domain.
+ */
+static bool
+is_of_system(const struct status *reply, enum step_kind step)
+{
+	return is_enhanced(reply, "5.3.2") || is_enhanced(reply, "5.3.5") ||
+	       (step != STEP_MAIL && strcmp(reply->enhanced, "5.1.2") == 0);
 }
 
 /* Commands out of order or not understood (RFC 3463 3.6), in a code of mail. */
@@ -220,9 +254,9 @@ is_unclear(const struct status *reply, enum step_kind step)
 static enum meaning
 meaning_of_refusal(const struct status *reply, enum step_kind step)
 {
-	if (is_too_many(reply, step))
+	if (is_too_much(reply, step))
 		return MEANING_DEFERRED;
-	if (holds_any(reply, unprepared_words))
+	if (holds_any(reply, unprepared_words) || is_of_system(reply, step))
 		return MEANING_UNPREPARED;
 	if (speaks_of_address(reply))
 		return MEANING_REFUSED;
@@ -254,9 +288,11 @@ meaning_of_5xx(const struct status *reply, enum step_kind step)
 	case STEP_DOT:
 		if (is_of_origin(reply))
 			return MEANING_UNPREPARED;
+		if (is_of_dialogue(reply->code))
+			return meaning_of_dialogue(reply);
 		/* Who has read the text speaks of it, whatever else is said. */
-		return is_of_dialogue(reply->code) ? meaning_of_dialogue(reply)
-						   : MEANING_REFUSED;
+		return is_of_system(reply, step) ? MEANING_UNPREPARED
+						 : MEANING_REFUSED;
 	case STEP_QUIT:
 		return MEANING_REFUSED;
 	}
@@ -292,7 +328,7 @@ bool
 meaning_is_unknown(const struct status *reply)
 {
 	static const char *const certain[] = {
-	    "5.1.1", "5.1.2", "5.1.6", "5.1.10", "5.2.1", NULL};
+	    "5.1.1", "5.1.6", "5.1.10", "5.2.1", NULL};
 	static const char *const vague[] = {
 	    "", "5.0.0", "5.1.0", "5.4.1", NULL};
 
@@ -306,6 +342,10 @@ meaning_is_unknown(const struct status *reply)
 const char *
 meaning_advice(const struct status *reply, enum meaning meaning)
 {
+	if (holds_any(reply, unanswered_words))
+		return "its name server may not ask that block list, so that"
+		       " every host looks listed: give it one of its own, or"
+		       " take the list out of its configuration";
 	if (is_of_origin(reply))
 		return "let it not judge mail of this host by SPF, DMARC or"
 		       " names in DNS: it is not the sender's";

@@ -627,7 +627,7 @@ def sendmail_case(t, shell, script, status, **keys):
 
 @rows(("0", "cat >/dev/null", "250 2.0.0", 0),
       ("67", "cat >/dev/null; exit 67", "550 5.1.1", 67),
-      ("68", "cat >/dev/null; exit 68", "550 5.1.2", 67),
+      ("68", "cat >/dev/null; exit 68", "451 4.3.0", 75),
       ("64", "cat >/dev/null; exit 64", "451 4.3.0", 75),
       ("75", "cat >/dev/null; exit 75", "451 4.3.0", 75),
       ("77", "exit 77", "451 4.3.0", 75),
@@ -666,7 +666,7 @@ for rcpt; do cat part.$$ >>"%s/$rcpt"; done
 """
 
 
-@rows(("unknown", "cat >/dev/null; exit 67", "550"), ("no host", "exit 68", "550"),
+@rows(("unknown", "cat >/dev/null; exit 67", "550"), ("no host", "exit 68", "451"),
       ("as a whole", "exit 65", "451"), ("later", "cat >/dev/null; exit 75", "451"),
       ("crash", "kill -SEGV $$", "451"))
 def test_sendmail_fails_for_one_of_several(t, at_bad, expected):

@@ -145,7 +145,7 @@ static const struct outcome_case {
 } outcomes[] = {
     {"cat >/dev/null", "250 2.0.0 Accepted by /bin/sh"},
     {"cat >/dev/null; exit 67", "550 5.1.1 /bin/sh exited with status 67"},
-    {"cat >/dev/null; exit 68", "550 5.1.2 /bin/sh exited with status 68"},
+    {"cat >/dev/null; exit 68", "451 4.3.0 /bin/sh exited with status 68"},
     {"exit 67", "550 5.1.1 /bin/sh exited with status 67"},
     {"cat >/dev/null; exit 1", "451 4.3.0 /bin/sh exited with status 1"},
     {"exit 64", "451 4.3.0 /bin/sh exited with status 64"},
@@ -223,7 +223,7 @@ static const struct apart_case {
 } aparts[] = {
     {"cat >/dev/null; exit 67", "550 5.1.1 /bin/sh exited with status 67",
 	KIT_PATIENCE_MS},
-    {"exit 68", "550 5.1.2 /bin/sh exited with status 68", KIT_PATIENCE_MS},
+    {"exit 68", "451 4.3.0 /bin/sh exited with status 68", KIT_PATIENCE_MS},
     {"exit 65", "451 4.3.0 /bin/sh exited with status 65", KIT_PATIENCE_MS},
     {"cat >/dev/null; exit 75", "451 4.3.0 /bin/sh exited with status 75",
 	KIT_PATIENCE_MS},
