@@ -34,9 +34,9 @@ struct box {
 };
 
 void box_clear(struct box *box);
-/* Whether the Maildir is there, and can be written to; with create it is made.
- * false: answer says what the recipient is told. */
-bool box_exists(struct box_place *place, const char *folder,
+/* Whether the Maildir is there, can be written to, and has room for so many
+ * octets; with create it is made. false: answer says what the recipient is told. */
+bool box_exists(struct box_place *place, const char *folder, uint64_t octets,
     struct status *answer) __attribute__((warn_unused_result));
 /* A new file in tmp; -1: failure says why. */
 int box_create(

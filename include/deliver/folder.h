@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct path;
 
@@ -59,6 +60,8 @@ enum folder_result folder_open(
 /* That delivery may write there, for whoever does not try it yet; else errno. */
 bool folder_is_writable(const struct folder *folder)
     __attribute__((warn_unused_result));
+/* That its disk has room for one more message of so many octets; 0: of any. */
+bool folder_has_room(const struct folder *folder, uint64_t octets);
 /* FOLDER_OK, FOLDER_NO_BASE or FOLDER_BARE, of the base alone. */
 enum folder_result folder_check(const struct folder_place *place)
     __attribute__((warn_unused_result));

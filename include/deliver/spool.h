@@ -26,6 +26,9 @@ struct spool {
 void spool_init(struct spool *spool, const char *folder, enum writer_lines);
 /* Closes the file, which is its end; the spool is as after spool_init(). */
 void spool_clear(struct spool *spool);
+/* Whether a message of so many octets, 0 where that is not known, has room in
+ * memory or in this folder. */
+bool spool_has_room(const char *folder, uint64_t octets);
 /* A piece of the message, cut anywhere. */
 void spool_add(struct spool *spool, const char *text, size_t len);
 /*

@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 struct error;
+struct statvfs;
 struct status;
 
 enum writer_lines { WRITER_CRLF, WRITER_LF };
@@ -47,5 +48,11 @@ void writer_status(struct status *status, const char *name, int errnum);
 void writer_complain(struct error *complaint, const char *place, int errnum);
 /* errnum means a full disk or quota. */
 bool writer_full(int errnum);
+/*
+ * Whether a file system has room for one more file of so many octets, as far as
+ * it tells: some tell nothing, and a quota is mostly another matter. To be asked
+ * before a message is downloaded for nothing.
+ */
+bool writer_has_room(const struct statvfs *fs, uint64_t octets);
 
 #endif

@@ -42,17 +42,30 @@ path_of_box(const struct box_place *place, const char *folder)
 	return xasprintf("%s%s", place->folders.base, folder);
 }
 
-void
-box_failed(struct box_place *place, const char *folder, struct status *status,
+/* Of this mailbox, as a reply and as a complaint. */
+static void
+box_fault(struct box_place *place, const char *folder, struct status *status,
     int errnum)
 {
 	char *path = path_of_box(place, folder);
 
 	writer_status(status, place->name, errnum);
 	writer_complain(&place->complaint, path, errnum);
-	if (writer_full(errnum))
-		place->gone = true;
 	free(path);
+}
+
+/* A quota may be that of one mailbox, and the next one has room; then it is a
+ * word on the mailbox (X.2.2), and the ledger waits. */
+void
+box_failed(struct box_place *place, const char *folder, struct status *status,
+    int errnum)
+{
+	box_fault(place, folder, status, errnum);
+	if (errnum == ENOSPC)
+		place->gone = true;
+	else if (errnum == EDQUOT)
+		status_set(status, 452, "4.2.2", "%s: %s", place->name,
+		    strerror(errnum));
 }
 
 static void
@@ -150,18 +163,27 @@ reopen_folder(struct box_place *place, const struct box *box,
 	return false;
 }
 
+/*
+ * A message that does not fit is only itself deferred, and others go on: a
+ * session that ended there would do so each time.
+ */
 bool
-box_exists(struct box_place *place, const char *folder, struct status *answer)
+box_exists(struct box_place *place, const char *folder, uint64_t octets,
+    struct status *answer)
 {
 	struct folder opened;
 
 	if (!open_box_folder(place, folder, &opened, answer))
 		return false;
-	bool writable = folder_is_writable(&opened);
-	if (!writable)
+	bool usable = folder_is_writable(&opened);
+	if (!usable) {
 		set_failed(place, folder, answer, errno);
+	} else if (!folder_has_room(&opened, octets)) {
+		usable = false;
+		box_fault(place, folder, answer, ENOSPC);
+	}
 	folder_close(&opened);
-	return writable;
+	return usable;
 }
 
 int

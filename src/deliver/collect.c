@@ -34,7 +34,8 @@ struct collect {
 	struct rcpts accepted; /* unseen, until the inner delivery has them */
 	struct rcpts taken; /* by the inner delivery */
 	int spool_errnum; /* the message could not be kept */
-	bool complained; /* of that, in this session */
+	bool no_room; /* a message was refused for want of it */
+	bool complained; /* of one of these, in this session */
 	bool begun; /* the inner delivery has the transaction */
 	struct refusal *refusals;
 	size_t refusals_count, refusals_told;
@@ -104,8 +105,14 @@ collect_answer(struct delivery *delivery, size_t *rcpt, struct status *status,
 	    collect->options.refuses(
 		&collect->envelope->rcpt[*rcpt]->path, status))
 		return true;
-	status_set(status, 250, "2.1.5", "ok");
-	rcpts_add(&collect->accepted, *rcpt);
+	if (spool_has_room(
+		collect->options.spool_dir, collect->envelope->size)) {
+		status_set(status, 250, "2.1.5", "ok");
+		rcpts_add(&collect->accepted, *rcpt);
+		return true;
+	}
+	writer_status(status, collect->delivery.name, ENOSPC);
+	collect->no_room = true;
 	return true;
 }
 
@@ -261,9 +268,9 @@ collect_complains(struct delivery *delivery, struct error *complaint)
 	struct collect *collect = collect_of(delivery);
 	struct delivery *inner = collect->inner;
 
-	if (collect->spool_errnum != 0 && !collect->complained) {
-		writer_complain(complaint, collect->options.spool_dir,
-		    collect->spool_errnum);
+	int errnum = collect->no_room ? ENOSPC : collect->spool_errnum;
+	if (errnum != 0 && !collect->complained) {
+		writer_complain(complaint, collect->options.spool_dir, errnum);
 		collect->complained = true;
 		return true;
 	}

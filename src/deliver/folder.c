@@ -10,12 +10,14 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
 #include "deliver/mailboxes.h"
+#include "deliver/writer.h"
 #include "protocol/address.h"
 #include "protocol/international.h"
 
@@ -243,6 +245,14 @@ folder_is_writable(const struct folder *folder)
 {
 	return faccessat(folder->tmp, ".", W_OK | X_OK, 0) == 0 &&
 	       faccessat(folder->new, ".", W_OK | X_OK, 0) == 0;
+}
+
+bool
+folder_has_room(const struct folder *folder, uint64_t octets)
+{
+	struct statvfs fs;
+
+	return fstatvfs(folder->tmp, &fs) != 0 || writer_has_room(&fs, octets);
 }
 
 void

@@ -128,6 +128,16 @@ find_box(struct maildir *maildir, const char *folder)
 	return &maildir->boxes[box];
 }
 
+/* What all copies take with one more, by the size that MAIL gave. */
+static uint64_t
+octets_of(const struct maildir *maildir)
+{
+	uint64_t size = maildir->envelope->size,
+		 copies = maildir->boxes_len + 1;
+
+	return size > UINT64_MAX / copies ? UINT64_MAX : size * copies;
+}
+
 static bool
 maildir_answer(struct delivery *delivery, size_t *rcpt, struct status *status,
     const struct deadline *deadline)
@@ -143,7 +153,8 @@ maildir_answer(struct delivery *delivery, size_t *rcpt, struct status *status,
 		status_set(status, 553, "5.1.3",
 		    "This address cannot be the name of a mailbox");
 		status->cause = CAUSE_ADDRESS;
-	} else if (box_exists(&maildir->place, folder, status)) {
+	} else if (box_exists(
+		       &maildir->place, folder, octets_of(maildir), status)) {
 		status_set(status, 250, "2.1.5", "ok");
 		rcpts_add(&find_box(maildir, folder)->rcpts, *rcpt);
 	}

@@ -46,6 +46,7 @@ struct sendmail {
 	enum sendmail_step step;
 	struct status outcome;
 	bool gone;
+	bool no_room; /* for a message of this session, and it was told */
 	bool misreads; /* it is not run again in this session */
 	struct error complaint; /* of that, until it is told */
 };
@@ -131,6 +132,38 @@ set_refusal(struct status *status, enum cause cause, int code,
 	status->cause = cause;
 }
 
+/* Others go on: each session would end at a message that does not fit. */
+static void
+set_no_room(struct sendmail *sendmail, struct status *status)
+{
+	writer_status(status, sendmail->delivery.name, ENOSPC);
+	if (!sendmail->no_room)
+		writer_complain(
+		    &sendmail->complaint, sendmail->options.spool_dir, ENOSPC);
+	sendmail->no_room = true;
+}
+
+/* false: status says what a recipient is refused for, without a run. */
+static bool
+admits(struct sendmail *sendmail, const struct path *path, size_t argument,
+    struct status *status)
+{
+	if (sendmail->misreads)
+		set_misreads(sendmail, status);
+	else if (!path_is_plain(path))
+		set_refusal(status, CAUSE_ADDRESS, 553, "5.1.3",
+		    "This kind of local part is not accepted here");
+	else if (sendmail->arguments + argument > SENDMAIL_ARGUMENTS_MAX)
+		set_refusal(status, CAUSE_RECIPIENTS, 452, "4.5.3",
+		    "Too many recipients");
+	else if (!spool_has_room(
+		     sendmail->options.spool_dir, sendmail->envelope->size))
+		set_no_room(sendmail, status);
+	else
+		return true;
+	return false;
+}
+
 static bool
 sendmail_answer(struct delivery *delivery, size_t *rcpt, struct status *status,
     const struct deadline *deadline)
@@ -142,15 +175,7 @@ sendmail_answer(struct delivery *delivery, size_t *rcpt, struct status *status,
 		return false;
 	const struct path *path = &sendmail->envelope->rcpt[*rcpt]->path;
 	size_t argument = strlen(path->mailbox) + 1;
-	if (sendmail->misreads)
-		set_misreads(sendmail, status);
-	else if (!path_is_plain(path))
-		set_refusal(status, CAUSE_ADDRESS, 553, "5.1.3",
-		    "This kind of local part is not accepted here");
-	else if (sendmail->arguments + argument > SENDMAIL_ARGUMENTS_MAX)
-		set_refusal(status, CAUSE_RECIPIENTS, 452, "4.5.3",
-		    "Too many recipients");
-	else {
+	if (admits(sendmail, path, argument, status)) {
 		status_set(status, 250, "2.1.5", "ok");
 		rcpts_add(&sendmail->accepted, *rcpt);
 		sendmail->arguments += argument;

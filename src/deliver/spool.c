@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -71,6 +72,15 @@ move_to_disk(struct spool *spool)
 	spool->fd = spool->writer.fd = fd;
 	spool->on_disk = true;
 	return true;
+}
+
+bool
+spool_has_room(const char *folder, uint64_t octets)
+{
+	struct statvfs fs;
+
+	return octets <= SPOOL_MEMORY_MAX || statvfs(folder, &fs) != 0 ||
+	       writer_has_room(&fs, octets);
 }
 
 static bool

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/descriptor.h"
@@ -124,6 +125,16 @@ bool
 writer_full(int errnum)
 {
 	return errnum == ENOSPC || errnum == EDQUOT;
+}
+
+bool
+writer_has_room(const struct statvfs *fs, uint64_t octets)
+{
+	uint64_t block = fs->f_frsize != 0 ? fs->f_frsize : fs->f_bsize;
+
+	if (fs->f_files != 0 && fs->f_favail == 0)
+		return false;
+	return fs->f_blocks == 0 || block == 0 || octets / block < fs->f_bavail;
 }
 
 void

@@ -1496,6 +1496,28 @@ def test_text_that_is_judged_by_our_address(t):
     assert len(local.messages) == 1
 
 
+@rows(("maildir", lambda t: t.maildir()),
+      ("sendmail", lambda t: {"sendmail": t.write(
+          "sendmail", "#!/bin/sh\ncat >/dev/null\n", mode=0o755)}),
+      ("collected", lambda t: {"smtp": t.local(lmtp=False, tcp=True).address,
+                               "collect": True}))
+def test_message_larger_than_the_disk(t, delivery):
+    """It is deferred before it is downloaded, and the others are delivered: a
+    session that ended there would do so each time."""
+    def script(line):
+        hello(line)
+        line.command("MAIL FROM:<s@r.example> SIZE=9000000000000000000", 250)
+        line.command("RCPT TO:<%s>" % USER, "451 4.3.1")
+        deliver(line, TEXT)
+        goodbye(line)
+
+    t.configure(t.provider(script), delivery(t), drain=False,
+                top={"max_message_size": 0})
+    run = t.fetch("office", status=75)
+    assert "No space left on device" in run.err, run
+    assert t.status()["messages"] == 1 and t.status()["deferred"] == 1, t.status()
+
+
 def test_disk_full(t):
     """452 4.3.1, and the session ends."""
     if os.geteuid() != 0:

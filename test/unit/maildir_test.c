@@ -6,8 +6,10 @@
 
 #include <cmocka.h>
 #include <dirent.h>
+#include <errno.h>
 #include <signal.h>
 
+#include "deliver/box.h"
 #include "deliver/folder.h"
 #include "deliver/maildir.h"
 #include "delivery_kit.h"
@@ -505,6 +507,26 @@ test_abort_leaves_nothing(void **state)
 	expect_count(kit, "ben/new", 0);
 }
 
+/* Each mailbox may have its own, as the folders of a project or a dataset have:
+ * the others have mail, and the ledger waits with this one. */
+static void
+test_a_quota_is_one_mailbox_s(void **state)
+{
+	struct box_place place = {.name = "disk", .folders = {.base = "/m/"}};
+	struct status status;
+
+	(void)state;
+	box_failed(&place, "anna", &status, EDQUOT);
+	assert_int_equal(status.code, 452);
+	assert_string_equal(status.enhanced, "4.2.2");
+	assert_false(place.gone);
+	assert_non_null(strstr(place.complaint.text, "/m/anna"));
+	box_failed(&place, "anna", &status, ENOSPC);
+	assert_int_equal(status.code, 452);
+	assert_string_equal(status.enhanced, "4.3.1");
+	assert_true(place.gone);
+}
+
 /* Killed after each piece, and between the last two steps. */
 static void
 test_killed_agent_leaves_no_half(void **state)
@@ -895,6 +917,7 @@ main(void)
 	    kit_test(test_refused_recipients_get_nothing),
 	    kit_test(test_abort_leaves_nothing),
 	    kit_test(test_killed_agent_leaves_no_half),
+	    cmocka_unit_test(test_a_quota_is_one_mailbox_s),
 	    kit_test(test_mailbox_that_vanishes),
 	    kit_test(test_full_disk),
 	    kit_test(test_probe),
