@@ -23,6 +23,9 @@ enum { INNER_DESTINATION_SIZE = 32 };
 void inner_format(char out[static INNER_DESTINATION_SIZE],
     struct in_addr address, uint16_t port);
 
+/* The first port that any user of this host may listen at: 1024, unless the
+ * administrator or a container's runtime has set another one. */
+unsigned inner_free_from(void);
 /* Close-on-exec, not blocking. -1 where it cannot be. Errors: ERROR_SYSTEM. */
 int inner_listen(uint16_t port, struct error *err)
     __attribute__((warn_unused_result));

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/decimal.h"
 #include "base/digest.h"
 #include "base/error.h"
 
@@ -47,6 +48,23 @@ inner_format(char out[static INNER_DESTINATION_SIZE], struct in_addr address,
 
 	snprintf(out, INNER_DESTINATION_SIZE, "[%s]:%u",
 	    inet_ntop(AF_INET, &address, text, sizeof text), port);
+}
+
+unsigned
+inner_free_from(void)
+{
+	FILE *file =
+	    fopen("/proc/sys/net/ipv4/ip_unprivileged_port_start", "re");
+	char text[DECIMAL_SIZE] = "";
+	uint64_t port;
+
+	if (file != NULL) {
+		if (fgets(text, sizeof text, file) != NULL)
+			text[strcspn(text, "\n")] = '\0';
+		fclose(file);
+	}
+	return decimal_read(text, UINT16_MAX + 1, &port) ? (unsigned)port
+							 : IPPORT_RESERVED;
 }
 
 int

@@ -90,12 +90,20 @@ static void
 check_inner_port(
     const struct provider_config *config, struct findings *findings)
 {
-	if (config->inner_port >= IPPORT_RESERVED)
+	unsigned first = inner_free_from();
+
+	if (config->inner_port >= first)
 		found(findings, false,
 		    "inner_port %llu: while the service is stopped, any user of"
 		    " this host can listen there, and Postfix hands him the"
-		    " customers' mail; choose a port below %d",
-		    (unsigned long long)config->inner_port, IPPORT_RESERVED);
+		    " customers' mail; %s %d",
+		    (unsigned long long)config->inner_port,
+		    first < IPPORT_RESERVED
+			? "as in many containers, every user can have ports"
+			  " below 1024: set net.ipv4.ip_unprivileged_port_start"
+			  " (sysctl, or an option of the container) to"
+			: "choose a port below",
+		    IPPORT_RESERVED);
 }
 
 /* As the service would: it may load modules, or none, as any user may. */

@@ -204,6 +204,24 @@ def test_check_names_who_else_could_come_in(t):
     assert "inner_port" not in said, said
 
 
+def test_check_names_a_host_where_low_ports_are_anybodys(t):
+    """As in many containers; the port of which everybody says that it is nobody's."""
+    host = ProviderHost(t, start=False)
+    host.config["inner_port"] = 336
+    host.write_config()
+    host.run("setup", "postfix", "--apply")
+    assert "inner_port" not in host.run("check").out
+    free = "echo 0 >/proc/sys/net/ipv4/ip_unprivileged_port_start"
+    try:
+        said = host.run("check", within=["unshare", "-n", "sh", "-c",
+                                         free + ' && exec "$@"', "sh"]).out
+    except AssertionError as err:
+        if "unshare" in str(err):
+            raise Skip("no network of its own can be made here") from err
+        raise
+    assert "inner_port 336: while" in said and "ip_unprivileged_port_start" in said, said
+
+
 def test_postfix_keeps_no_list_to_flush(t):
     """Then nobody can be served: the customer is told to come later, the
     administrator what to do."""

@@ -87,9 +87,10 @@ class ProviderHost:
         with open(self.config_file, "w", encoding="utf-8") as file:
             file.write(yaml(self.config))
 
-    def run(self, *words, status=0, stdin=""):
+    def run(self, *words, status=0, stdin="", within=()):
+        """within: words of a command that runs it."""
         done = subprocess.run(
-            [self.program, "-c", self.config_file] + list(words),
+            list(within) + [self.program, "-c", self.config_file] + list(words),
             input=stdin.encode(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env=self.t.environment(), check=False)
         done.out = done.stdout.decode()
