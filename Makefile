@@ -230,7 +230,7 @@ mutants:		## faults made by hand: each must make a test fail
 include test/lint/lint.mk
 include install.mk
 
-BENCH_TOOLS := $(patsubst %,$(OUT)/test/bench/%,provider floor measure spawns)
+BENCH_TOOLS := $(patsubst %,$(OUT)/test/bench/%,provider floor measure relay spawns)
 
 # All that the agent has, also what is not called.
 $(OUT)/test/bench/floor: ALL_LDFLAGS += -Wl,--no-as-needed

@@ -109,8 +109,12 @@ smtphost "127.0.0.1/{self.tcp_port}" {ssl}
 
     def directly(self, mode, count, octets):
         mode = "pipelined" if mode == "bdat" else mode
+        return self.sent_to(self.tcp_port, mode, count, octets)
+
+    def sent_to(self, port, mode, count, octets):
+        """Seconds of the provider as the client of a server at this port."""
         done = subprocess.run(
-            [self.tool("provider"), "-d", "127.0.0.1", str(self.tcp_port),
+            [self.tool("provider"), "-d", "127.0.0.1", str(port),
              mode, str(count), str(octets)],
             stdout=subprocess.PIPE, text=True, timeout=PATIENCE, check=True)
         return float(done.stdout), None, None
@@ -139,20 +143,34 @@ smtphost "127.0.0.1/{self.tcp_port}" {ssl}
             provider.communicate()
 
     def start_sinks(self):
-        user = ["-u", "root"] if os.geteuid() == 0 else []
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.tcp_port = probe.getsockname()[1]
-        sinks = []
-        for address in ([f"127.0.0.1:{self.tcp_port}"],
-                        ["-L", "unix:" + self.path("sink")]):
-            sinks.append(subprocess.Popen(
-                ["smtp-sink", *user, *address[:-1], address[-1], "100"]))
+        sinks = [sink_at(f"127.0.0.1:{self.tcp_port}"),
+                 sink_at("unix:" + self.path("sink"), "-L")]
         for family, address in (
                 (socket.AF_INET, ("127.0.0.1", self.tcp_port)),
                 (socket.AF_UNIX, self.path("sink"))):
             wait_for(family, address)
         return sinks
+
+    def start_relays(self):
+        """Processes of the relays, and the port of each by its name."""
+        path = self.path("relayed")
+        started = [sink_at("unix:" + path)]
+        wait_for(socket.AF_UNIX, path)
+        ports = {}
+        for name, *file in (("relay",), ("and ledger", self.path("lines"))):
+            relay = subprocess.Popen([self.tool("relay"), path, *file],
+                                     stdout=subprocess.PIPE, text=True)
+            started.append(relay)
+            ports[name] = int(relay.stdout.readline())
+        return started, ports
+
+
+def sink_at(address, *options):
+    user = ["-u", "root"] if os.geteuid() == 0 else []
+    return subprocess.Popen(["smtp-sink", *user, *options, address, "100"])
 
 
 def wait_for(family, address):
