@@ -105,7 +105,8 @@ void history_clear(struct history *history);
  * as an untidy time that was followed by mail it is one. After the fifth in a
  * row and a day it becomes a failure (75), if mail ever came. A
  * session that found the account locked (ERROR_BUSY) leaves no trace, and one
- * that was stopped counts neither as success nor as failure.
+ * that was stopped counts neither as success nor as failure, and so does one in
+ * which a signal ended the wait for mail (unanswered).
  */
 void history_add(struct history *history, struct session_result *result);
 

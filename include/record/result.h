@@ -36,6 +36,9 @@ struct session_result {
 	bool more; /* the provider may have more: go on after jitter */
 	bool mail_seen; /* the provider sent a MAIL, even if in vain */
 	bool untidy; /* the line ended before the first MAIL, no QUIT */
+	/* A signal ended the wait for a reply to ATRN: nobody failed, and
+	 * nobody knows whether one would have come. */
+	bool unanswered;
 	bool reached; /* the provider could be reached and logged in */
 	/* So far: since when the reply to ATRN is waited for, Unix time in ms;
 	 * 0: it is not. */

@@ -110,6 +110,8 @@ end_untidy(struct history *history, const struct session_result *result)
 static void
 judge_untidy(struct history *history, struct session_result *result)
 {
+	if (result->unanswered && !result->mail_seen)
+		return;
 	/* "No mail" alone proves nothing: what was cut may have expired. */
 	if (result->mail_seen ||
 	    (result->outcome != SESSION_FAILED && !result->untidy)) {
@@ -199,14 +201,22 @@ add_failure(struct history *history, const struct session_result *result)
 	begin_hold(history, result);
 }
 
+/* That the provider lets us in is no proof that mail could come. */
+static bool
+is_success(const struct history *history, const struct session_result *result)
+{
+	if (result->mail_seen)
+		return true;
+	return !result->unanswered && (history->untidy_in_a_row == 0 ||
+					  is_usual(history, result->ended));
+}
+
 static void
 add_success(struct history *history, const struct session_result *result)
 {
 	history->failures_in_a_row = 0;
-	if (history->untidy_in_a_row == 0 || is_usual(history, result->ended))
+	if (is_success(history, result))
 		history->last_success = result->ended;
-	if (result->messages > 0)
-		history->last_mail = result->ended;
 	end_hold(history);
 }
 
@@ -221,6 +231,8 @@ history_add(struct history *history, struct session_result *result)
 		add_failure(history, result);
 	else
 		add_success(history, result);
+	if (result->messages > 0)
+		history->last_mail = result->ended;
 	add_totals(&history->total, result);
 	add_day(&history->days, result);
 	history->last = *result;

@@ -265,7 +265,7 @@ static enum step
 let_go(
     struct session *s, const struct customer_outcome *outcome, int64_t waited)
 {
-	s->left = stop_requested();
+	s->left = s->result->unanswered = stop_requested();
 	if (!s->left)
 		session_note_untidy(s, waited >= HISTORY_HELD_MS);
 	log_say(CONFIG_LOG_DEBUG, s->account->name, "listening", "%s",

@@ -10,6 +10,7 @@
 #include "base/deadline.h"
 #include "base/mem.h"
 #include "base/privilege.h"
+#include "base/stop.h"
 #include "base/timestamp.h"
 #include "config/config.h"
 #include "record/history.h"
@@ -168,7 +169,7 @@ static bool
 is_contradicted(enum alarm alarm, const struct session_result *result)
 {
 	return alarm == ALARM_FAILING && result->outcome != SESSION_FAILED &&
-	       !result->untidy;
+	       !result->untidy && !result->unanswered;
 }
 
 /*
@@ -249,7 +250,8 @@ followup_alarm(const struct config *config,
     const struct config_account *account, const struct session_result *result,
     bool watched)
 {
-	if (account->enabled && is_followed(result))
+	/* Whoever is to stop has no time for alarm_command. */
+	if (account->enabled && !stop_requested() && is_followed(result))
 		raise_alarm(config, account, result, watched);
 }
 

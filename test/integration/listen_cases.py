@@ -189,6 +189,29 @@ def test_no_reply_to_atrn_ever(t):
     assert t.run("status").status == 0, "a reply ends it"
 
 
+@rows(("HUP", signal.SIGHUP), ("USR1", signal.SIGUSR1))
+def test_wait_that_a_signal_ends_is_no_success(t, number):
+    """A reload each night, or a line that comes back each day, proves nothing of a
+    provider that never answers ATRN: the alarm goes on counting."""
+    provider = t.provider(replies={"ATRN": [b"453 None"]})
+    t.configure(provider, every="1h", jitter="0s", provider_timeout="10m")
+    t.fetch("office")
+    success, untidy = ago(3), ago(2)
+    t.change_status(last_success=success, since=ago(30), holds=True,
+                    untidy_in_a_row=2, untidy_since=untidy)
+    provider.replies["ATRN"] = lambda session, _: session.line.wait_end() or b""
+    service = Service(t)
+    until(lambda: t.status()["listening_since"], what="the wait for mail")
+    service.signal(number)
+    until(lambda: len(provider.sessions) > 2, what="the next session")
+    status = t.status()
+    assert status["last_success"] == success, status
+    assert (status["untidy_in_a_row"], status["untidy_since"]) == (2, untidy), status
+    assert t.run("status").status == 75
+    service.stop()
+    assert t.status()["last_success"] == success, "nor does the end of the service"
+
+
 @waits
 def test_deferred_mail_while_listening(t):
     """A full mailbox must not make the agent call without a pause."""

@@ -273,6 +273,49 @@ untidy_ends_that_mail_followed_are_usual(void **state)
 	history_clear(&history);
 }
 
+/* Nobody knows whether the provider would have answered. */
+static void
+a_wait_that_a_signal_ended_counts_for_nothing(void **state)
+{
+	struct session_result result =
+	    ended(SESSION_NO_MAIL, ERROR_NONE, start + 2 * hour);
+	struct history history;
+
+	(void)state;
+	history_init(&history);
+	add_mail(&history, start);
+	add_untidy(&history, start + hour, SESSION_NO_MAIL);
+	result.unanswered = true;
+	history_add(&history, &result);
+	assert_int_equal(result.outcome, SESSION_NO_MAIL);
+	assert_int_equal(history.last_success, start);
+	assert_int_equal(history.untidy_in_a_row, 1);
+	result = ended(SESSION_MAIL, ERROR_NONE, start + 3 * hour);
+	result.unanswered = result.mail_seen = true;
+	result.messages = 1;
+	history_add(&history, &result);
+	assert_int_equal(history.last_success, start + 3 * hour);
+	assert_int_equal(history.untidy_in_a_row, 0);
+	history_clear(&history);
+}
+
+/* As where the local server goes away in each session. */
+static void
+mail_has_come_however_its_session_ended(void **state)
+{
+	struct session_result result =
+	    ended(SESSION_FAILED, ERROR_LOCAL, start);
+	struct history history;
+
+	(void)state;
+	history_init(&history);
+	result.messages = 1;
+	history_add(&history, &result);
+	assert_int_equal(history.last_mail, start);
+	assert_int_equal(history.last_success, 0);
+	history_clear(&history);
+}
+
 static void
 an_untidy_end_of_a_new_account_is_no_failure(void **state)
 {
@@ -650,6 +693,8 @@ main(void)
 	    cmocka_unit_test(backoff_doubles_and_is_spread),
 	    cmocka_unit_test(untidy_ends_are_no_success),
 	    cmocka_unit_test(untidy_ends_that_mail_followed_are_usual),
+	    cmocka_unit_test(a_wait_that_a_signal_ended_counts_for_nothing),
+	    cmocka_unit_test(mail_has_come_however_its_session_ended),
 	    cmocka_unit_test(an_untidy_end_of_a_new_account_is_no_failure),
 	    cmocka_unit_test(what_was_not_asked_yet_is_not_held),
 	    cmocka_unit_test(busy_and_stopped_are_no_failures),
