@@ -14,6 +14,7 @@
 
 #include "config/config.h"
 #include "record/asking_memory.h"
+#include "record/history_alarms.h"
 #include "record/history_days.h"
 #include "record/history_deferrals.h"
 #include "record/history_known.h"
@@ -33,7 +34,6 @@ enum {
 	 * holds its reply until it has mail. */
 	HISTORY_HELD_MS = 30 * 1000,
 	HISTORY_AUTH_SIZE = 32, /* the longest mechanism name has 20 octets */
-	HISTORY_ALARM_SIZE = 16, /* "deferred" */
 	HISTORY_HOST_SIZE = 256, /* a domain, RFC 5321 4.5.3.1.2 */
 };
 
@@ -73,9 +73,7 @@ struct history {
 	int64_t next; /* by `run` */
 	struct history_deferrals deferrals; /* who waits for a final answer */
 	struct history_known known; /* who had mail */
-	int64_t alarmed; /* the last alarm */
-	bool alarm_unheard; /* its command failed */
-	char alarmed_for[HISTORY_ALARM_SIZE]; /* its name; "": unknown */
+	struct history_alarms alarms; /* those that were raised */
 	/* At the end of the last session that could open the ledger. */
 	uint64_t ledger_entries, ledger_due;
 	/* The strongest mechanism that this host ever offered; "": unknown. */

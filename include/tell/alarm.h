@@ -22,26 +22,31 @@ enum alarm {
 	ALARM_DEFERRED, /* one message is deferred, and was alarm_after ago */
 };
 
-/* For an account that is enabled. */
+#define ALARM_LAST ALARM_DEFERRED
+
+/* The most urgent one that stands, for an account that is enabled. */
 enum alarm alarm_of(const struct config_account *account,
     const struct history *history, int64_t now);
+/* Whether this one does. */
+bool alarm_stands(enum alarm alarm, const struct config_account *account,
+    const struct history *history, int64_t now);
 /*
- * Whether it is to be raised, by the last one that was: once a day, at once
- * where it is more urgent than that one, or what it is about began later. So
- * neither a full mailbox nor what was mended silences what comes then.
+ * Whether one that stands is to be raised: once a day, and at once where what it
+ * is about began after it was raised last, or another domain has come to it.
+ * Each by itself, so that none silences another.
  */
-bool alarm_is_due(enum alarm alarm, const struct history *history, int64_t now);
-/* It is raised now. */
-void alarm_note(enum alarm alarm, struct history *history, int64_t now);
+bool alarm_is_due(enum alarm alarm, const struct config_account *account,
+    const struct history *history, int64_t now);
 /* More would not be read; sooner where the command that tells of it failed. */
 #define ALARM_EVERY_MS (INT64_C(24) * 3600 * 1000)
 #define ALARM_AGAIN_MS (INT64_C(3600) * 1000)
 
-/* In one word, for programs; NULL for ALARM_NONE. */
+/* In one word, for programs and status files; NULL for ALARM_NONE. */
 const char *alarm_name(enum alarm alarm);
 /* "no session has succeeded since ..."; out has ALARM_TEXT_SIZE octets. */
 enum { ALARM_TEXT_SIZE = 512 };
 char *alarm_format(char out[static ALARM_TEXT_SIZE], enum alarm alarm,
-    const struct history *history, int64_t now);
+    const struct config_account *account, const struct history *history,
+    int64_t now);
 
 #endif

@@ -279,8 +279,7 @@ history_settle_times(struct history *history, int64_t now)
 	}
 	history_days_settle(&history->days, now);
 	asking_memory_settle_times(&history->asking, now);
-	if (history->alarmed > now)
-		history->alarmed = 0;
+	history_alarms_settle(&history->alarms, now);
 }
 
 int64_t

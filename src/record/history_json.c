@@ -197,9 +197,7 @@ begin_account(struct json_writer *json, const char *account,
 	json_time(json, "next", history->next);
 	write_deferrals(json, &history->deferrals);
 	history_known_json_write(json, &history->known);
-	json_time(json, "alarmed", history->alarmed);
-	write_text_member(json, "alarmed_for", history->alarmed_for);
-	json_bool(json, "alarm_unheard", history->alarm_unheard);
+	history_alarms_write(json, &history->alarms);
 	json_count(json, "ledger_entries", history->ledger_entries);
 	json_count(json, "ledger_due", history->ledger_due);
 	write_text_member(json, "auth_best", history->auth_best);
@@ -393,10 +391,7 @@ read_members(const struct json_value *root, struct history *history)
 	history->next = json_get_time(root, "next");
 	read_deferrals(root, &history->deferrals);
 	history_known_json_read(root, &history->known);
-	history->alarmed = json_get_time(root, "alarmed");
-	history->alarm_unheard = json_get_bool(root, "alarm_unheard", false);
-	read_text(root, "alarmed_for", history->alarmed_for,
-	    sizeof history->alarmed_for);
+	history_alarms_read(root, &history->alarms);
 	history->ledger_entries = json_get_count(root, "ledger_entries");
 	history->ledger_due = json_get_count(root, "ledger_due");
 	read_text(

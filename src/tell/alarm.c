@@ -56,27 +56,56 @@ is_lost(const struct config_account *account, const struct history *history,
 		   after;
 }
 
+static bool
+is_domain_over(const struct config_account *account,
+    const struct history *history, int64_t now)
+{
+	const struct asking_domain *domain =
+	    asking_memory_longest(&history->asking);
+
+	return domain != NULL && is_over(account, domain->since, now);
+}
+
+/* Until its last 4xx, not until now: whether it waits still nobody knows. */
+static bool
+is_deferral_over(
+    const struct config_account *account, const struct history *history)
+{
+	const struct history_deferral *deferral =
+	    history_deferrals_longest(&history->deferrals);
+
+	return deferral != NULL &&
+	       is_over(account, deferral->since, deferral->last);
+}
+
+bool
+alarm_stands(enum alarm alarm, const struct config_account *account,
+    const struct history *history, int64_t now)
+{
+	if (!history->any)
+		return false;
+	switch (alarm) {
+	case ALARM_NONE:
+		break;
+	case ALARM_FAILING:
+		return is_over(account, failing_since(history), now);
+	case ALARM_UNKNOWN:
+		return is_lost(account, history, now);
+	case ALARM_DOMAIN:
+		return is_domain_over(account, history, now);
+	case ALARM_DEFERRED:
+		return is_deferral_over(account, history);
+	}
+	return false;
+}
+
 enum alarm
 alarm_of(const struct config_account *account, const struct history *history,
     int64_t now)
 {
-	if (!history->any)
-		return ALARM_NONE;
-	if (is_over(account, failing_since(history), now))
-		return ALARM_FAILING;
-	if (is_lost(account, history, now))
-		return ALARM_UNKNOWN;
-	const struct asking_domain *domain =
-	    asking_memory_longest(&history->asking);
-	if (domain != NULL && is_over(account, domain->since, now))
-		return ALARM_DOMAIN;
-	/* Until its last 4xx, not until now: whether it waits still nobody
-	 * knows. */
-	const struct history_deferral *deferral =
-	    history_deferrals_longest(&history->deferrals);
-	if (deferral != NULL &&
-	    is_over(account, deferral->since, deferral->last))
-		return ALARM_DEFERRED;
+	for (enum alarm each = ALARM_FAILING; each <= ALARM_LAST; each++)
+		if (alarm_stands(each, account, history, now))
+			return each;
 	return ALARM_NONE;
 }
 
@@ -121,38 +150,35 @@ since_of(enum alarm alarm, const struct history *history, int64_t now)
 	return 0;
 }
 
-static enum alarm
-last_raised(const struct history *history)
+/* A domain for which it was no alarm yet when the last one was raised. */
+static bool
+is_another_domain(const struct config_account *account,
+    const struct history *history, int64_t raised, int64_t now)
 {
-	for (enum alarm each = ALARM_FAILING; each <= ALARM_DEFERRED; each++) {
-		const char *name = alarm_name(each);
-		if (name != NULL && strcmp(name, history->alarmed_for) == 0)
-			return each;
-	}
-	return ALARM_NONE;
+	const struct asking_memory *memory = &history->asking;
+
+	for (size_t i = 0; i < memory->domains_count; i++)
+		if (is_over(account, memory->domains[i].since, now) &&
+		    !is_over(account, memory->domains[i].since, raised))
+			return true;
+	return false;
 }
 
 bool
-alarm_is_due(enum alarm alarm, const struct history *history, int64_t now)
+alarm_is_due(enum alarm alarm, const struct config_account *account,
+    const struct history *history, int64_t now)
 {
-	int64_t alarmed = history->alarmed;
-	int64_t rest = history->alarm_unheard ? ALARM_AGAIN_MS : ALARM_EVERY_MS;
+	const struct history_alarm *last =
+	    history_alarms_find(&history->alarms, alarm_name(alarm));
 
 	/* A clock that was set back does not silence it. */
-	return alarmed == 0 || now < alarmed || now - alarmed >= rest ||
-	       alarm < last_raised(history) ||
-	       since_of(alarm, history, now) > alarmed;
-}
-
-void
-alarm_note(enum alarm alarm, struct history *history, int64_t now)
-{
-	const char *name = alarm_name(alarm);
-
-	history->alarmed = now;
-	history->alarm_unheard = false;
-	snprintf(history->alarmed_for, sizeof history->alarmed_for, "%s",
-	    name != NULL ? name : "");
+	if (last == NULL || last->raised == 0 || now < last->raised)
+		return true;
+	return now - last->raised >=
+		   (last->unheard ? ALARM_AGAIN_MS : ALARM_EVERY_MS) ||
+	       since_of(alarm, history, now) > last->raised ||
+	       (alarm == ALARM_DOMAIN &&
+		   is_another_domain(account, history, last->raised, now));
 }
 
 static void
@@ -172,21 +198,34 @@ format_failing(char out[static ALARM_TEXT_SIZE], const struct history *history,
 		    "no session has succeeded since %s", clock);
 }
 
+/* All for which it is an alarm, as far as there is room; the longest first. */
 static void
-format_domain(char out[static ALARM_TEXT_SIZE], const struct history *history,
+format_domain(char out[static ALARM_TEXT_SIZE],
+    const struct config_account *account, const struct history *history,
     int64_t now)
 {
-	const struct asking_domain *domain =
-	    asking_memory_longest(&history->asking);
+	const struct asking_memory *memory = &history->asking;
+	const struct asking_domain *longest = asking_memory_longest(memory);
 	char clock[TIMESTAMP_WORDS_SIZE];
+	size_t used;
 
-	if (domain != NULL)
-		snprintf(out, ALARM_TEXT_SIZE,
-		    "the provider has not served %s since %s%s%.200s",
-		    domain->name,
-		    timestamp_format_clock(clock, domain->since, now),
-		    domain->reply != NULL ? ": " : "",
-		    domain->reply != NULL ? domain->reply : "");
+	if (longest == NULL)
+		return;
+	used = (size_t)snprintf(out, ALARM_TEXT_SIZE,
+	    "the provider has not served %s since %s", longest->name,
+	    timestamp_format_clock(clock, longest->since, now));
+	for (size_t i = 0; i < memory->domains_count; i++) {
+		const struct asking_domain *each = &memory->domains[i];
+		if (each != longest && is_over(account, each->since, now) &&
+		    used < ALARM_TEXT_SIZE)
+			used += (size_t)snprintf(out + used,
+			    ALARM_TEXT_SIZE - used, ", nor %s since %s",
+			    each->name,
+			    timestamp_format_clock(clock, each->since, now));
+	}
+	if (longest->reply != NULL && used < ALARM_TEXT_SIZE)
+		snprintf(out + used, ALARM_TEXT_SIZE - used, ": %.200s",
+		    longest->reply);
 }
 
 static void
@@ -207,7 +246,8 @@ format_unknown(char out[static ALARM_TEXT_SIZE], const struct history *history,
 
 char *
 alarm_format(char out[static ALARM_TEXT_SIZE], enum alarm alarm,
-    const struct history *history, int64_t now)
+    const struct config_account *account, const struct history *history,
+    int64_t now)
 {
 	char clock[TIMESTAMP_WORDS_SIZE];
 
@@ -222,7 +262,7 @@ alarm_format(char out[static ALARM_TEXT_SIZE], enum alarm alarm,
 		format_unknown(out, history, now);
 		break;
 	case ALARM_DOMAIN:
-		format_domain(out, history, now);
+		format_domain(out, account, history, now);
 		break;
 	case ALARM_DEFERRED:
 		snprintf(out, ALARM_TEXT_SIZE,

@@ -108,8 +108,8 @@ note_alarm_in_file(const struct config *config,
 
 	bool read =
 	    status_file_read(config->state_dir, account->name, &history, &err);
-	bool raise = read && alarm_is_due(alarm, &history, now);
-	alarm_note(alarm, &history, now);
+	bool raise = read && alarm_is_due(alarm, account, &history, now);
+	history_alarms_note(&history.alarms, alarm_name(alarm), now, false);
 	if (raise && !status_file_write(
 			 config->state_dir, account->name, &history, &err))
 		raise = note_alarm_at_lock(lock, now);
@@ -138,9 +138,11 @@ note_alarm(const struct config *config, const struct config_account *account,
 
 /* Nobody heard of it: what keeps mail away may keep the command's word, too. */
 static void
-note_unheard(const struct config *config, const struct config_account *account)
+note_unheard(const struct config *config, const struct config_account *account,
+    enum alarm alarm)
 {
 	struct deadline deadline = deadline_in(LOCK_MS, 0);
+	int64_t now = clock_unix_ms();
 	struct history history;
 	struct error err;
 	int lock = lock_take(
@@ -150,12 +152,12 @@ note_unheard(const struct config *config, const struct config_account *account)
 		return;
 	if (status_file_read(
 		config->state_dir, account->name, &history, &err)) {
-		history.alarm_unheard = true;
+		history_alarms_note(
+		    &history.alarms, alarm_name(alarm), now, true);
 		if (!status_file_write(
 			config->state_dir, account->name, &history, &err)) {
 			set_lock_time(
-			    lock, clock_unix_ms() -
-				      (ALARM_EVERY_MS - ALARM_AGAIN_MS));
+			    lock, now - (ALARM_EVERY_MS - ALARM_AGAIN_MS));
 			log_say(CONFIG_LOG_WARNING, account->name, "status",
 			    "%s", err.text);
 		}
@@ -192,9 +194,10 @@ is_blind(const struct config *config, const struct config_account *account,
 	return lock < 0 && err.class == ERROR_LOCAL;
 }
 
+/* alarm: ALARM_NONE where it cannot be noted. */
 static void
 tell_alarm(const struct config *config, const struct config_account *account,
-    const struct history *history, const char *why,
+    const struct history *history, enum alarm alarm, const char *why,
     const struct session_result *result)
 {
 	char last[SUMMARY_SIZE];
@@ -205,29 +208,45 @@ tell_alarm(const struct config *config, const struct config_account *account,
 				: history->last_error);
 	log_say(CONFIG_LOG_ERROR, account->name, "alarm", "%s%s%s", why,
 	    last[0] != '\0' ? "; last error: " : "", last);
-	if (!run_alarm_command(account, history, why, last))
-		note_unheard(config, account);
+	if (!run_alarm_command(account, history, why, last) &&
+	    alarm != ALARM_NONE)
+		note_unheard(config, account, alarm);
 }
 
+/* Each that stands, by itself. Where no session succeeds, the others are old. */
 static void
-raise_alarm(const struct config *config, const struct config_account *account,
-    const struct session_result *result, bool watched)
+raise_alarms(const struct config *config, const struct config_account *account,
+    const struct history *history, const struct session_result *result)
 {
 	int64_t now = clock_unix_ms();
 	char why[ALARM_TEXT_SIZE];
+
+	for (enum alarm each = ALARM_FAILING; each <= ALARM_LAST; each++) {
+		if (!alarm_stands(each, account, history, now) ||
+		    is_contradicted(each, result))
+			continue;
+		if (alarm_is_due(each, account, history, now) &&
+		    note_alarm(config, account, each, now))
+			tell_alarm(config, account, history, each,
+			    alarm_format(why, each, account, history, now),
+			    result);
+		if (each == ALARM_FAILING)
+			return;
+	}
+}
+
+static void
+raise_what_is_due(const struct config *config,
+    const struct config_account *account, const struct session_result *result,
+    bool watched)
+{
 	struct history history;
 	struct error err;
 
-	bool known =
-	    status_file_read(config->state_dir, account->name, &history, &err);
-	enum alarm alarm = alarm_of(account, &history, now);
-	if (known && alarm != ALARM_NONE && !is_contradicted(alarm, result) &&
-	    alarm_is_due(alarm, &history, now) &&
-	    note_alarm(config, account, alarm, now))
-		tell_alarm(config, account, &history,
-		    alarm_format(why, alarm, &history, now), result);
-	else if (!watched && is_blind(config, account, &history, result))
-		tell_alarm(config, account, &history,
+	if (status_file_read(config->state_dir, account->name, &history, &err))
+		raise_alarms(config, account, &history, result);
+	if (!watched && is_blind(config, account, &history, result))
+		tell_alarm(config, account, &history, ALARM_NONE,
 		    "no session is possible, and nobody can say since when,"
 		    " because state_dir cannot be used",
 		    result);
@@ -252,7 +271,7 @@ followup_alarm(const struct config *config,
 {
 	/* Whoever is to stop has no time for alarm_command. */
 	if (account->enabled && !stop_requested() && is_followed(result))
-		raise_alarm(config, account, result, watched);
+		raise_what_is_due(config, account, result, watched);
 }
 
 void

@@ -179,7 +179,8 @@ add_reasons(struct overview *overview, const struct config_account *account,
 	if (alarm != ALARM_NONE) {
 		char words[ALARM_TEXT_SIZE];
 		snprintf(text, sizeof text, "ALARM: %s",
-		    alarm_format(words, alarm, history, overview->now));
+		    alarm_format(
+			words, alarm, account, history, overview->now));
 		add_wrapped(overview, text);
 	}
 	if (account->enabled && history_hold_left(history, overview->now) > 0) {

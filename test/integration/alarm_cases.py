@@ -60,6 +60,11 @@ def begin_failing(t, **keys):
     return success
 
 
+def raised(kind, when):
+    """As a status file has it."""
+    return [{"alarm": kind, "raised": when, "unheard": False}]
+
+
 def test_alarm(t):
     """Once a day: the log, the command with its environment, and status."""
     begun = begin_failing(t)
@@ -75,7 +80,7 @@ def test_alarm(t):
 
     run = t.fetch("office", status=75)
     assert ": alarm" not in run.err and len(lines(t.path("alarms"))) == 1, run
-    t.change_status(alarmed=ago(1.1))
+    t.change_status(alarms=raised("failing", ago(1.1)))
     t.fetch("office", status=75)
     assert len(lines(t.path("alarms"))) == 2
 
@@ -206,7 +211,8 @@ def test_alarm_without_a_password(t):
 def test_alarm_after_the_clock_ran_ahead(t):
     """A success in the year 2999 silences nothing: it counts as now, once."""
     begin_failing(t, alarm_after="1h")
-    t.change_status(last_success="2999-01-01T00:00:00Z", alarmed="2999-01-01T00:00:00Z")
+    t.change_status(last_success="2999-01-01T00:00:00Z",
+                    alarms=raised("failing", "2999-01-01T00:00:00Z"))
     run = t.fetch("office", status=75)
     assert ": alarm" not in run.err and t.status()["last_success"] < "2999", run
     run = t.fetch("office", status=75, env=wall_clock(t, 2 * 3600))
@@ -245,6 +251,14 @@ def test_alarm_of_deferred_mail(t):
     assert t.run("status", env=wall_clock(t, 31 * 3600)).status == 0
 
 
+def full(line):
+    """A message for a mailbox that is full."""
+    hello(line)
+    line.command("MAIL FROM:<s@r.example>", 250)
+    line.command("RCPT TO:<%s>" % USER, "451 4.2.2")
+    goodbye(line)
+
+
 def test_one_alarm_does_not_silence_another(t):
     """A full mailbox is an alarm each day; where no mail comes at all from then
     on, that is one when it is due, and so is each time that it begins anew."""
@@ -253,12 +267,6 @@ def test_one_alarm_does_not_silence_another(t):
         raised = lines(t.path("alarms"))
         assert len(raised) == alarms, (hours, raised)
         assert word is None or word in raised[-1], (hours, raised, run)
-
-    def full(line):
-        hello(line)
-        line.command("MAIL FROM:<s@r.example>", 250)
-        line.command("RCPT TO:<%s>" % USER, "451 4.2.2")
-        goodbye(line)
 
     local = t.local(answers={"RCPT": {USER: "452 4.2.2 Full"}})
     t.configure(t.provider(*[full] * 3), {"lmtp": local.address}, drain=False,
@@ -292,6 +300,36 @@ def test_alarm_of_a_domain(t):
     assert shown.status == 75 and "ALARM: the provider has not" in shown.out, shown
 
 
+def test_alarms_of_several_kinds(t):
+    """A domain that has lapsed and that everybody knows of is an alarm each day; a
+    full mailbox is one nevertheless, and another domain is, at once and by name."""
+    def refused(**since):
+        return [{"domain": name + ".example", "since": ago(days), "asked": ago(0),
+                 "reply": "450 4.7.1 No right"} for name, days in since.items()]
+
+    local = t.local(answers={"RCPT": {USER: "452 4.2.2 Full"}})
+    provider = t.provider(full, full, users={"office": (PASSWORD, ["example.org"])})
+    t.configure(provider, {"lmtp": local.address}, drain=False,
+                alarm_command=alarm_command(t),
+                domains=["example.org", "old.example", "new.example"])
+    t.run("fetch", "office")
+    [deferral] = t.status()["deferrals"]
+    t.change_status(refused_domains=refused(old=20, new=0.5), waiting_domains=[],
+                    deferrals=[dict(deferral, since=ago(2))],
+                    alarms=raised("domain", ago(0.1)))
+    t.fetch("office", status=75)
+    [line] = lines(t.path("alarms"))
+    assert "mail has been deferred again and again since" in line, line
+
+    t.change_status(refused_domains=refused(old=20, new=1.05))
+    t.fetch("office")
+    _, line = lines(t.path("alarms"))
+    assert "has not served old.example since" in line, line
+    assert "nor new.example since" in line, line
+    t.fetch("office")
+    assert len(lines(t.path("alarms"))) == 2
+
+
 def test_alarm_where_the_next_session_begins_at_once(t):
     """As at a provider that holds its reply until it has mail: what follows one
     session takes its time, and the next one has the account long before that."""
@@ -305,7 +343,7 @@ def test_alarm_where_the_next_session_begins_at_once(t):
         return b""
 
     def late(path):
-        if not path.endswith("start"):
+        if provider.replies and not path.endswith("start"):
             held.wait(8)
         return "200 OK"
 

@@ -197,7 +197,7 @@ an_alarm_is_raised_once_a_day(void **state)
 	assert_non_null(log);
 	assert_null(strstr(log + 1, "no session has succeeded"));
 
-	history.alarmed = now - DAY_MS;
+	history_alarms_note(&history.alarms, "failing", now - DAY_MS, false);
 	assert_true(status_file_write(folder, "office", &history, &err));
 	followup_in_child(&config, &result);
 	assert_string_equal(read_text("alarm"),

@@ -173,6 +173,18 @@ make_deferrals(struct history_deferrals *deferrals)
 	}
 }
 
+static void
+make_alarms(struct history_alarms *alarms)
+{
+	static const char *const names[] = {
+	    "failing", "unknown", "domain", "deferred", "of tomorrow"};
+	size_t count = (size_t)chance(sizeof names / sizeof *names + 1);
+
+	for (size_t i = 0; i < count; i++)
+		history_alarms_note(
+		    alarms, names[i], make_time(), chance(2) != 0);
+}
+
 /* As a settled list has them; the file has years of four digits. */
 static void
 make_days(struct history_days *days)
@@ -218,9 +230,7 @@ make_history(struct history *history)
 	make_text(history->hold_fingerprint, sizeof history->hold_fingerprint);
 	history->next = make_time();
 	make_deferrals(&history->deferrals);
-	history->alarmed = make_time();
-	history->alarm_unheard = chance(2) != 0;
-	make_text(history->alarmed_for, sizeof history->alarmed_for);
+	make_alarms(&history->alarms);
 	history->ledger_entries = make_count();
 	history->ledger_due = make_count();
 	make_text(history->auth_best, sizeof history->auth_best);
@@ -311,6 +321,18 @@ assert_same_deferrals(
 }
 
 static void
+assert_same_alarms(
+    const struct history_alarms *a, const struct history_alarms *b)
+{
+	SAME(count);
+	for (size_t i = 0; i < a->count; i++) {
+		SAME_TEXT(list[i].name);
+		SAME(list[i].raised);
+		SAME(list[i].unheard);
+	}
+}
+
+static void
 assert_same_days(const struct history_days *a, const struct history_days *b)
 {
 	SAME(count);
@@ -348,9 +370,7 @@ assert_same(const struct history *a, const struct history *b)
 	SAME_TEXT(hold_fingerprint);
 	SAME(next);
 	assert_same_deferrals(&a->deferrals, &b->deferrals);
-	SAME(alarmed);
-	SAME_TEXT(alarmed_for);
-	SAME(alarm_unheard);
+	assert_same_alarms(&a->alarms, &b->alarms);
 	SAME(ledger_entries);
 	SAME(ledger_due);
 	SAME_TEXT(auth_best);

@@ -438,7 +438,8 @@ fill(struct history *history)
 	history->next = start + hour;
 	history_deferrals_told(&history->deferrals, 7, start - hour);
 	history_deferrals_told(&history->deferrals, 7, start);
-	history->alarmed = start - 2 * hour;
+	history_alarms_note(
+	    &history->alarms, "domain", start - 2 * hour, true);
 	history->ledger_entries = 9;
 	history->ledger_due = 7;
 	history_auth_at(history, "provider.example");
@@ -520,13 +521,13 @@ a_clock_that_is_not_set_settles_nothing(void **state)
 	(void)state;
 	history_init(&history);
 	history.last_success = start;
-	history.alarmed = start;
+	history_alarms_note(&history.alarms, "failing", start, false);
 	history_settle_times(&history, minute);
 	assert_int_equal(history.last_success, start);
-	assert_int_equal(history.alarmed, start);
+	assert_int_equal(history.alarms.list[0].raised, start);
 	/* An alarm of the future may be raised now. */
 	history_settle_times(&history, start - hour);
-	assert_int_equal(history.alarmed, 0);
+	assert_int_equal(history.alarms.list[0].raised, 0);
 }
 
 static void

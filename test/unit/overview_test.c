@@ -197,6 +197,44 @@ alarms_count_due_time(void **state)
 	assert_int_equal(alarm_of(&office, &history, now), ALARM_NONE);
 }
 
+static void
+raise_alarm(struct history *history, enum alarm alarm, int64_t at)
+{
+	assert_true(alarm_is_due(alarm, &account, history, at));
+	history_alarms_note(&history->alarms, alarm_name(alarm), at, false);
+	assert_false(alarm_is_due(alarm, &account, history, at + HOUR));
+}
+
+/* Who was told of a domain that is refused for weeks knows nothing of another
+ * one, nor of a mailbox that is full. */
+static void
+an_alarm_stands_for_itself_alone(void **state)
+{
+	struct history history = after(SESSION_NO_MAIL, now - MINUTE);
+	struct asking_memory *asking = &history.asking;
+	char text[ALARM_TEXT_SIZE];
+
+	(void)state;
+	asking_memory_refuse(asking, "old.example", now - 20 * DAY, "450 no");
+	asking_memory_refuse(asking, "new.example", now - HOUR, "450 no");
+	raise_alarm(&history, ALARM_DOMAIN, now - 2 * HOUR);
+	assert_false(alarm_is_due(ALARM_DOMAIN, &account, &history, now));
+
+	history_deferrals_told(&history.deferrals, 1, now - 2 * DAY);
+	history_deferrals_told(&history.deferrals, 1, now - MINUTE);
+	assert_int_equal(alarm_of(&account, &history, now), ALARM_DOMAIN);
+	assert_true(alarm_stands(ALARM_DEFERRED, &account, &history, now));
+	raise_alarm(&history, ALARM_DEFERRED, now);
+
+	raise_alarm(&history, ALARM_DOMAIN, now + 22 * HOUR);
+	assert_true(
+	    alarm_is_due(ALARM_DOMAIN, &account, &history, now + 24 * HOUR));
+	alarm_format(text, ALARM_DOMAIN, &account, &history, now + 24 * HOUR);
+	assert_non_null(strstr(text, "old.example since "));
+	assert_non_null(strstr(text, ", nor new.example since "));
+	history_clear(&history);
+}
+
 /* As wide as its columns: a bar of UTF-8 is one. */
 static void
 the_plot_is_shown_where_there_is_room(void **state)
@@ -266,6 +304,7 @@ main(void)
 	    cmocka_unit_test(what_is_wrong_stands_below),
 	    cmocka_unit_test(no_line_is_longer_than_the_table),
 	    cmocka_unit_test(alarms_count_due_time),
+	    cmocka_unit_test(an_alarm_stands_for_itself_alone),
 	    cmocka_unit_test(the_plot_is_shown_where_there_is_room),
 	    cmocka_unit_test(the_plot_has_a_column_for_each_day),
 	};
