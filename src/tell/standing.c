@@ -126,8 +126,8 @@ judge_account(struct standing *standing, const struct config_account *account,
 		judge(standing, STANDING_OFF, "There was no session yet.");
 	else if (alarm != ALARM_NONE)
 		judge(standing, STANDING_ACT, "Alarm: %s.",
-		    summary_plain(
-			plain, alarm_format(words, alarm, account, history, now)));
+		    summary_plain(plain,
+			alarm_format(words, alarm, account, history, now)));
 	else if (history_hold_left(history, now) > 0)
 		judge(standing, STANDING_ACT,
 		    "On hold: no mail is fetched until %s.",

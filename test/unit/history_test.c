@@ -438,8 +438,7 @@ fill(struct history *history)
 	history->next = start + hour;
 	history_deferrals_told(&history->deferrals, 7, start - hour);
 	history_deferrals_told(&history->deferrals, 7, start);
-	history_alarms_note(
-	    &history->alarms, "domain", start - 2 * hour, true);
+	history_alarms_note(&history->alarms, "domain", start - 2 * hour, true);
 	history->ledger_entries = 9;
 	history->ledger_due = 7;
 	history_auth_at(history, "provider.example");
