@@ -104,11 +104,12 @@ SERVICE_USER = 61234  # of no user of any distribution
 def test_init_gives_the_password_to_the_user_of_the_service(t):
     """As root, for the user that the package has made: he alone can read it."""
     provider, local = t.provider(tls="starttls"), t.local()
+    made = "echo odmr-agent:x:%d:%d::/:/bin/false >>/etc/passwd" % (SERVICE_USER, SERVICE_USER)
+    host = on_host(t, made)
     os.chmod(local.address, 0o666)
     os.chmod(t.folder, 0o755)
     os.chown(t.sub("state"), SERVICE_USER, SERVICE_USER)
-    made = "echo odmr-agent:x:%d:%d::/:/bin/false >>/etc/passwd" % (SERVICE_USER, SERVICE_USER)
-    run = t.run(command=on_host(t, made) + t.command("init", *options(t, provider, local)),
+    run = t.run(command=host + t.command("init", *options(t, provider, local)),
                 env=dict(NO_LEAK_SEARCH, STATE_DIRECTORY=t.path("state")))
     t.expect(run, 0, "trying as user odmr-agent", "It works")
     password, config = os.stat(t.path("office.password")), os.stat(t.config_file)

@@ -73,6 +73,8 @@ def test_dovecot_knows_the_passwords(t):
         raise Skip("dovecot is not installed")
     folder = t.sub("auth")
     path = os.path.join(folder, "client")
+    host = ProviderHost(t, hold="0s", settle="1s", users_file=None, dovecot_auth=path,
+                        start=False)
     t.write("auth/users", AUTH_USERS, 0o644)
     config = t.write("auth/dovecot.conf",
                      dovecot_config.auth(binary, folder=folder))
@@ -83,8 +85,7 @@ def test_dovecot_knows_the_passwords(t):
         return server
     dovecot = start()
     t.at_end(lambda: dovecot.end())
-    host = ProviderHost(t, hold="0s", settle="1s", users_file=None,
-                        dovecot_auth=path)
+    host.start()
     assert "Dovecot offers: " in host.run("check").out
     fetches_by(t, host, "SCRAM-SHA-256")
     for mechanism in ("PLAIN", "LOGIN"):

@@ -1014,9 +1014,9 @@ test_a_credential_by_its_path_is_private(void **state)
 		assert_int_equal(config->messages_count, 1);
 		config_free(config);
 		close(fd);
+		assert_int_equal(unlink(path), 0);
 	}
 	assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
-	assert_int_equal(unlink(path), 0);
 	assert_int_equal(rmdir(folder), 0);
 }
 
