@@ -56,11 +56,25 @@ read_end(const struct sockaddr_storage *from, struct end *end)
 		inet_ntop(AF_INET6, &end->address, end->text, sizeof end->text);
 }
 
-static void
-add_listener(struct gate *gate, int fd, bool implicit_tls)
+/* Our end of a connection, or of a socket that listens. */
+static bool
+read_own_end(int fd, struct end *end)
 {
-	gate->listeners[gate->listeners_count++] =
-	    (struct listener){fd, implicit_tls};
+	struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+	socklen_t len = sizeof address;
+
+	if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+		return false;
+	read_end(&address, end);
+	return true;
+}
+
+static void
+add_listener(struct gate *gate, int fd, const struct provider_listen *listen)
+{
+	gate->listeners[gate->listeners_count++] = (struct listener){.fd = fd,
+	    .port = listen->port,
+	    .implicit_tls = listen->implicit_tls};
 }
 
 /* The entry of the configuration for a port; NULL: there is none. */
@@ -78,15 +92,11 @@ find_port(const struct provider_config *config, unsigned port)
 static void
 take_passed(struct gate *gate, int fd)
 {
-	struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
-	socklen_t len = sizeof address;
 	const struct provider_listen *listen = NULL;
 	struct end end = {.port = 0};
 
-	if (getsockname(fd, (struct sockaddr *)&address, &len) == 0) {
-		read_end(&address, &end);
+	if (read_own_end(fd, &end))
 		listen = find_port(gate->config, end.port);
-	}
 	if (listen == NULL || gate->listeners_count == PROVIDER_LISTEN_MAX) {
 		log_say(CONFIG_LOG_WARNING, NULL, "listen",
 		    "systemd listens on port %u, which is neither in \"listen\""
@@ -96,7 +106,7 @@ take_passed(struct gate *gate, int fd)
 	}
 	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 	(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-	add_listener(gate, fd, listen->implicit_tls);
+	add_listener(gate, fd, listen);
 }
 
 /* sd_listen_fds(3) */
@@ -118,17 +128,9 @@ take_all_passed(struct gate *gate)
 static bool
 has_port(const struct gate *gate, size_t count, unsigned port)
 {
-	for (size_t i = 0; i < count; i++) {
-		struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
-		socklen_t len = sizeof address;
-		struct end end;
-		if (getsockname(gate->listeners[i].fd,
-			(struct sockaddr *)&address, &len) != 0)
-			continue;
-		read_end(&address, &end);
-		if (end.port == port)
+	for (size_t i = 0; i < count; i++)
+		if (gate->listeners[i].port == port)
 			return true;
-	}
 	return false;
 }
 
@@ -181,7 +183,7 @@ gate_listen(struct gate *gate, struct error *err)
 		int fd = bind_socket(&config->listen[i], err);
 		if (fd < 0)
 			return false;
-		add_listener(gate, fd, config->listen[i].implicit_tls);
+		add_listener(gate, fd, &config->listen[i]);
 	}
 	gate->inner = inner_listen((uint16_t)config->inner_port, err);
 	return gate->inner >= 0;
@@ -300,12 +302,10 @@ gate_accept(struct gate *gate, const struct listener *listener)
 		return;
 	}
 	read_end(&address, &there);
-	len = sizeof address;
-	if (getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
+	if (!read_own_end(fd, &here)) {
 		close(fd);
 		return;
 	}
-	read_end(&address, &here);
 	if (!is_let_in(gate, &there.address, there.text)) {
 		turn_away(gate, fd, listener->implicit_tls);
 		return;

@@ -74,6 +74,7 @@ struct totals {
 
 struct listener {
 	int fd;
+	unsigned port;
 	bool implicit_tls;
 };
 
