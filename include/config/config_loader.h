@@ -78,25 +78,26 @@ enum config_field {
  */
 struct config_key {
 	const char *name;
-	size_t offset, size; /* of the member */
-	enum config_field field;
 	config_read_fn *read; /* reads the whole value */
 	config_convert_fn *convert; /* reads one scalar of it */
 	const char *value; /* the default as one would write it, or NULL */
-	uint64_t min, max; /* of a number, a size; a duration in ms */
 	const char *const *choices; /* of an enum in its order, NULL at end */
+	uint64_t min, max; /* of a number, a size; a duration in ms */
+	enum config_field field;
+	uint16_t offset, size; /* of the member */
+	/* Keys of one group replace each other: where an account sets one, it
+	 * inherits none of them. 0: none. */
+	unsigned char group;
+	unsigned char
+	    kinds; /* bits of the kinds of delivery it suits; 0: all */
+	unsigned char access; /* of a path, or of a command's program: R_OK or
+			       * X_OK, without which there is a partial fault;
+			       * 0: not looked at */
+	bool names_kind; /* it names the kind of the delivery */
 	bool required;
 	/* Of the top level: what a provider hears or sees of us depends on it,
 	 * so that a hold ends when it changes. All keys of an account count. */
 	bool towards_provider;
-	/* Keys of one group replace each other: where an account sets one, it
-	 * inherits none of them. 0: none. */
-	unsigned group;
-	unsigned kinds; /* bits of the kinds of delivery it suits; 0: all */
-	bool names_kind; /* it names the kind of the delivery */
-	int access; /* of a path, or of a command's program: R_OK or X_OK,
-		     * without which there is a partial fault; 0: not looked
-		     * at */
 };
 
 struct config_table {
