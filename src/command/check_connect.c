@@ -287,33 +287,19 @@ static const char *
 advise_of_call(
     const struct config_account *account, const struct call_result *result)
 {
-	switch (result->outcome.error.class) {
-	case ERROR_AUTH:
+	enum error_class class = result->outcome.error.class;
+	bool spoke = result->secured || result->address[0] == '\0';
+
+	if (class == ERROR_AUTH)
 		return "correct \"user\" and the password, or ask the provider";
-	case ERROR_UNABLE:
+	if (class == ERROR_UNABLE)
 		return "ask the provider for host and port of ODMR, mostly"
 		       " port 366";
-	case ERROR_AGAIN:
-	case ERROR_PROTOCOL:
-		if (result->secured || result->address[0] == '\0')
-			return NULL;
-		return account->tls == CONFIG_TLS_IMPLICIT
-			   ? "where the port is right, try \"tls: starttls\""
-			   : "where the port is right, try \"tls: implicit\"";
-	case ERROR_NONE:
-	case ERROR_USAGE:
-	case ERROR_INTERNAL:
-	case ERROR_SYSTEM:
-	case ERROR_LOCAL:
-	case ERROR_BUSY:
-	case ERROR_STOPPED:
-	case ERROR_CERTIFICATE:
-	case ERROR_REFUSED:
-	case ERROR_SECRET:
-	case ERROR_CONFIG:
-		break;
-	}
-	return NULL;
+	if ((class != ERROR_AGAIN && class != ERROR_PROTOCOL) || spoke)
+		return NULL;
+	return account->tls == CONFIG_TLS_IMPLICIT
+		   ? "where the port is right, try \"tls: starttls\""
+		   : "where the port is right, try \"tls: implicit\"";
 }
 
 static void

@@ -16,44 +16,37 @@
 
 enum { ID_SIZE = 17 }; /* 64 bits in hexadecimal */
 
-static const struct {
-	enum error_class class;
-	const char *name;
-} class_names[] = {
-    {ERROR_NONE, "none"},
-    {ERROR_USAGE, "usage"},
-    {ERROR_UNABLE, "unable"},
-    {ERROR_INTERNAL, "internal"},
-    {ERROR_SYSTEM, "system"},
-    {ERROR_AGAIN, "again"},
-    {ERROR_LOCAL, "local"},
-    {ERROR_BUSY, "busy"},
-    {ERROR_STOPPED, "stopped"},
-    {ERROR_PROTOCOL, "protocol"},
-    {ERROR_CERTIFICATE, "certificate"},
-    {ERROR_REFUSED, "refused"},
-    {ERROR_AUTH, "auth"},
-    {ERROR_SECRET, "secret"},
-    {ERROR_CONFIG, "config"},
+static const char *const class_names[] = {
+    [ERROR_NONE] = "none",
+    [ERROR_USAGE] = "usage",
+    [ERROR_UNABLE] = "unable",
+    [ERROR_INTERNAL] = "internal",
+    [ERROR_SYSTEM] = "system",
+    [ERROR_AGAIN] = "again",
+    [ERROR_LOCAL] = "local",
+    [ERROR_BUSY] = "busy",
+    [ERROR_STOPPED] = "stopped",
+    [ERROR_PROTOCOL] = "protocol",
+    [ERROR_CERTIFICATE] = "certificate",
+    [ERROR_REFUSED] = "refused",
+    [ERROR_AUTH] = "auth",
+    [ERROR_SECRET] = "secret",
+    [ERROR_CONFIG] = "config",
 };
 enum { CLASSES = sizeof class_names / sizeof *class_names };
 
 static const char *class_name(enum error_class class)
 {
-	for (size_t i = 0; i < CLASSES; i++)
-		if (class_names[i].class == class)
-			return class_names[i].name;
-	return "internal";
+	return (size_t) class < CLASSES ? class_names[class] : "internal";
 }
 
 static bool
 class_named(const char *name, enum error_class *class)
 {
 	for (size_t i = 0; i < CLASSES; i++) {
-		if (strcmp(class_names[i].name, name) == 0) {
-			*class = class_names[i].class;
+		*class = (enum error_class)i;
+		if (strcmp(class_names[i], name) == 0)
 			return true;
-		}
 	}
 	return false;
 }
