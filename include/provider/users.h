@@ -35,7 +35,9 @@ enum users_result {
 };
 
 /* Before processes are forked that are to invent the same secrets. They are made
- * from key_file, so that they stay the same over restarts. */
+ * from key_file, so that they stay the same over restarts, where the file of users
+ * has no line "#seed:...", as users_set() writes it: an authority's certificate
+ * has another key every few weeks. */
 void users_prepare(const char *key_file);
 /* Looks for the line of a user. The secret of one that there is not is nobody's,
  * of a kind that others in the file have, and the same for the same name: an

@@ -118,6 +118,22 @@ users_is_line(const char *line, size_t len)
 	return len > 0 && *line != '#' && memchr(line, ':', len) != NULL;
 }
 
+const char *
+users_find_seed(const struct buf *content, size_t *len)
+{
+	const char *rest = buf_data(content), *line, *found = NULL;
+	const char *end = rest + buf_len(content);
+	size_t prefix = sizeof USERS_SEED - 1, here;
+
+	while ((line = users_next_line(&rest, end, &here)) != NULL)
+		if (found == NULL && here > prefix &&
+		    memcmp(line, USERS_SEED, prefix) == 0) {
+			found = line;
+			*len = here;
+		}
+	return found;
+}
+
 /*
  * A secret
  */
@@ -300,6 +316,22 @@ put_user_line(
 	    SCRAM_ITERATIONS, shown[0], shown[1], shown[2]);
 }
 
+/* Once for all: who sees it change knows which users are invented. */
+static bool
+put_seed(struct buf *out, const struct buf *content)
+{
+	unsigned char seed[SCRAM_KEY];
+	char shown[BASE64_SIZE(SCRAM_KEY)];
+	size_t ignored;
+
+	if (users_find_seed(content, &ignored) != NULL)
+		return true;
+	if (getrandom(seed, sizeof seed, 0) != sizeof seed)
+		return false;
+	base64_encode(shown, seed, sizeof seed);
+	return buf_printf(out, USERS_SEED "%s\n", shown);
+}
+
 /* All lines of the file but the user's. */
 static bool
 put_others(struct buf *out, const struct buf *content, const char *user)
@@ -390,11 +422,12 @@ users_set(const char *path, const char *user, const char *password, size_t len,
 	if (lock < 0)
 		return false;
 	buf_init(&content, USERS_FILE_MAX);
-	buf_init(&made, USERS_FILE_MAX + USERS_SECRET_MAX + NAME_LONGEST);
+	buf_init(&made, USERS_FILE_MAX + 2 * USERS_SECRET_MAX + NAME_LONGEST);
 	if (read_users(path, &content, err) == WHOLE_FILE_FAILED)
 		goto out;
 	if (!put_others(&made, &content, user) ||
-	    (password != NULL && !put_user_line(&made, user, password, len))) {
+	    (password != NULL && (!put_user_line(&made, user, password, len) ||
+				     !put_seed(&made, &content)))) {
 		error_set(err, ERROR_SYSTEM, "%s: no room for the user", path);
 		goto out;
 	}

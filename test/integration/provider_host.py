@@ -79,8 +79,9 @@ class ProviderHost:
         first, *others = self.accounts
         self.run("passwd", first, stdin=PASSWORD + "\n")
         with open(self.config["users_file"], "r+", encoding="ascii") as file:
-            line = file.read()
+            line = file.readline()
             assert line.startswith(first + ":"), line
+            file.seek(0, os.SEEK_END)
             file.writelines(name + line[len(first):] for name in others)
 
     def write_config(self):

@@ -19,14 +19,15 @@
 #include "provider/provider_config.h"
 #include "provider/users.h"
 
-#define PIN  "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
-#define GOOD PROVIDER_LOGIN_GOOD
-#define BAD  PROVIDER_LOGIN_BAD
-#define ODD  PROVIDER_LOGIN_MALFORMED
-#define OLD_KEYS                                                               \
-	"old:SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$"                     \
+#define PIN      "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+#define GOOD     PROVIDER_LOGIN_GOOD
+#define BAD      PROVIDER_LOGIN_BAD
+#define ODD      PROVIDER_LOGIN_MALFORMED
+#define OLD_KEYS "old:" KEYS_OF_OLD "\n"
+#define KEYS_OF_OLD                                                            \
+	"SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$"                         \
 	"WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:"                        \
-	"wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=\n"
+	"wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
 /* "secret" */
 #define HASH "$5$saltstring$C3o4O1TC6aRHF4FI.QSZMXtHbaj2gSXr4sUc/3NcUi."
 
@@ -260,6 +261,16 @@ an_invented_user_is_of_a_kind_that_others_are(void **state)
 	assert_in_range(new, NAMES / 10, NAMES / 2);
 }
 
+static void
+write_key(const char *key_file, const char *key)
+{
+	FILE *file = fopen(key_file, "w");
+
+	assert_non_null(file);
+	fputs(key, file);
+	fclose(file);
+}
+
 /* A number would be told by whoever calls before and after a restart. */
 static void
 an_invented_user_is_the_same_after_a_restart(void **state)
@@ -269,12 +280,83 @@ an_invented_user_is_the_same_after_a_restart(void **state)
 
 	(void)state;
 	snprintf(key_file, sizeof key_file, "%s/key", folder);
-	FILE *file = fopen(key_file, "w");
-	assert_non_null(file);
-	fputs("a key", file);
-	fclose(file);
+	write_key(key_file, "a key");
 	assert_both_invent(key_file, &secret);
 	unlink(key_file);
+}
+
+/* One start of the program with this key. */
+static void
+invent_after_start(const char *key_file, struct users_secret *secret)
+{
+	int ends[2];
+
+	assert_int_equal(pipe(ends), 0);
+	if (fork() == 0) {
+		users_prepare(key_file);
+		(void)!find("nobody", secret);
+		_exit(write(ends[1], secret, sizeof *secret) < 0);
+	}
+	assert_int_equal(read(ends[0], secret, sizeof *secret), sizeof *secret);
+	wait(NULL);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* An authority's certificate has a new key every few weeks, and each change of a
+ * password writes the file anew. */
+static void
+an_invented_user_outlives_the_key(void **state)
+{
+	struct users_secret before, after;
+	char key_file[80];
+
+	(void)state;
+	snprintf(key_file, sizeof key_file, "%s/key", folder);
+	write_file("");
+	set("office", "geheim");
+	write_key(key_file, "a key");
+	invent_after_start(key_file, &before);
+	set("office", "another");
+	write_key(key_file, "its successor");
+	invent_after_start(key_file, &after);
+	unlink(key_file);
+	assert_memory_equal(before.keys.salt, after.keys.salt, SCRAM_SALT_MAX);
+	/* But it is another one at another provider. */
+	write_file("");
+	set("office", "geheim");
+	invent_after_start(key_file, &after);
+	assert_memory_not_equal(
+	    before.keys.salt, after.keys.salt, SCRAM_SALT_MAX);
+}
+
+/* Who changes his kind without a new salt was never there. */
+static void
+an_invented_user_changes_with_few_new_ones(void **state)
+{
+	enum { NAMES = 400, USERS = 8 };
+	bool had_keys[NAMES];
+	struct users_secret secret;
+	char text[4096] = "", user[24];
+	int changed = 0;
+
+	(void)state;
+	for (int i = 0; i < USERS; i++)
+		snprintf(text + strlen(text), sizeof text - strlen(text),
+		    i % 2 == 0 ? "u%d:" HASH "\n" : "u%d:" KEYS_OF_OLD "\n", i);
+	for (int round = 0; round < 2; round++) {
+		write_file(text);
+		for (int i = 0; i < NAMES; i++) {
+			snprintf(user, sizeof user, "guess%d", i);
+			assert_int_equal(find(user, &secret), USERS_UNKNOWN);
+			changed += round > 0 && had_keys[i] != secret.has_keys;
+			had_keys[i] = secret.has_keys;
+		}
+		/* He comes first in the file. */
+		memmove(text + sizeof "a:" HASH, text, strlen(text) + 1);
+		memcpy(text, "a:" HASH "\n", sizeof "a:" HASH);
+	}
+	assert_in_range(changed, 1, NAMES / USERS);
 }
 
 /*
@@ -468,6 +550,8 @@ main(void)
 	    cmocka_unit_test(an_invented_user_is_the_same_after_a_restart),
 	    cmocka_unit_test(an_invented_user_is_the_same_in_each_process),
 	    cmocka_unit_test(an_invented_user_is_of_a_kind_that_others_are),
+	    cmocka_unit_test(an_invented_user_outlives_the_key),
+	    cmocka_unit_test(an_invented_user_changes_with_few_new_ones),
 	    cmocka_unit_test(a_password_longer_than_any),
 	    cmocka_unit_test(mechanisms),
 	    cmocka_unit_test(an_unknown_user_is_challenged_like_any),
