@@ -25,6 +25,9 @@ enum {
 	/* A message that is accepted out of the ledger on so many connections,
 	 * and comes again, keeps others from coming. */
 	TALLY_STUCK = 2,
+	/* Mailboxes that are not asked again in the session. One that is left
+	 * out costs time, no mail. */
+	TALLY_UNANSWERED_MAX = 100,
 };
 
 /* Digest of a recipient that had a final answer; 0: none. */
@@ -67,6 +70,8 @@ struct tally {
 	uint64_t deferred_now;
 	unsigned connections; /* that have begun */
 	struct tally_seen seen[TALLY_SEEN_MAX]; /* by the hash */
+	uint64_t unanswered[TALLY_UNANSWERED_MAX];
+	size_t unanswered_count;
 };
 
 /* Begins zeroed. */
@@ -90,6 +95,16 @@ void tally_told_again(
  * in this session: the provider does not hear it, and sends nothing else.
  */
 bool tally_is_stuck(
+    const struct tally *tally, const struct envelope *envelope, size_t rcpt);
+/* The delivery had the whole message for recipient rcpt, and did not answer. */
+void tally_note_unanswered(
+    struct tally *tally, const struct envelope *envelope, size_t rcpt);
+/*
+ * It was so with another message for this mailbox in this session: each of them
+ * would take all the time that an answer may take, and then the session has none
+ * for others.
+ */
+bool tally_is_unanswered(
     const struct tally *tally, const struct envelope *envelope, size_t rcpt);
 /* Recipients that were deferred and have had no final answer since. */
 uint64_t tally_deferred(const struct tally *tally);

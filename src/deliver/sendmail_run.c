@@ -145,6 +145,8 @@ sendmail_run_wait(struct sendmail_run *run, const struct deadline *deadline,
 	if (ended.end == SPAWN_EXITED && ended.code == EX_OK)
 		return judge_success(run, outcome);
 	set_exit_failure(run, &ended, outcome);
+	if (ended.end == SPAWN_TIMED_OUT)
+		outcome->cause = CAUSE_UNANSWERED;
 	switch (ended.end) {
 	case SPAWN_EXITED:
 	case SPAWN_SIGNALLED:

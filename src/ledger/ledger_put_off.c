@@ -87,6 +87,10 @@ deferral_time(uint64_t times)
 bool
 ledger_concerns_rcpt(const struct status *reply)
 {
+	/* It may have been delivered: the later it is sent again, the fewer
+	 * copies there are. */
+	if (reply->cause == CAUSE_UNANSWERED)
+		return true;
 	if (reply->code == 421)
 		return false;
 	/* 451 alone is "local error in processing" (RFC 5321 4.2.2). */

@@ -24,6 +24,7 @@ static const char *const names[CAUSE_COUNT] = {
     [CAUSE_ROUTE] = "route",
     [CAUSE_SIZE] = "size",
     [CAUSE_SOFT_BOUNCE] = "soft-bounce",
+    [CAUSE_UNANSWERED] = "unanswered",
     [CAUSE_VANISHED] = "vanished",
 };
 

@@ -46,6 +46,15 @@ sender_give_up(struct sender *sender, const struct status *failure)
 	buf_reset(&sender->output);
 }
 
+/* The dot went out, and the service may have delivered the message (RFC 1047). */
+static bool
+may_be_delivered(const struct sender *sender)
+{
+	return sender->now.data == DATA_ENDED && sender_awaits_reply(sender) &&
+	       sender_first_step(sender)->kind == STEP_DOT &&
+	       buf_len(&sender->output) == 0;
+}
+
 void
 sender_fail(struct sender *sender, const char *enhanced, const char *reason)
 {
@@ -57,7 +66,8 @@ sender_fail(struct sender *sender, const char *enhanced, const char *reason)
 	else
 		status_set(&failure, 451, enhanced, "%s%s", reason,
 		    sender->now.data == DATA_GO ? " (inside the message)" : "");
-	failure.cause = CAUSE_DELIVERY;
+	failure.cause =
+	    may_be_delivered(sender) ? CAUSE_UNANSWERED : CAUSE_DELIVERY;
 	sender_give_up(sender, &failure);
 }
 

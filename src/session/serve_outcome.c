@@ -67,6 +67,9 @@ hand_over(struct serve *s)
 		delivery->ops->finish(delivery, &deadline);
 	while (delivery->ops->result(delivery, &rcpt, &status, &deadline)) {
 		s->replies[rcpt] = status;
+		if (status.cause == CAUSE_UNANSWERED)
+			tally_note_unanswered(s->options->tally,
+			    receiver_envelope(s->receiver), rcpt);
 		serve_soften_reply(s, rcpt, &status);
 		ledger_outcome(s->options->ledger, rcpt, &status,
 		    delivery_result_joined(delivery));

@@ -80,6 +80,29 @@ is_down(const struct serve *s, const struct config_delivery *delivery,
 	return true;
 }
 
+/* What happened in this session tells that to ask again is of no use now. */
+static bool
+is_hopeless(const struct serve *s, size_t rcpt, struct status *status)
+{
+	const struct envelope *envelope = receiver_envelope(s->receiver);
+
+	if (tally_is_stuck(s->options->tally, envelope, rcpt)) {
+		status_set(status, 451, "4.3.0",
+		    "Accepted before the connection broke; please send other"
+		    " messages first");
+		status->cause = CAUSE_CONNECTION;
+		return true;
+	}
+	if (tally_is_unanswered(s->options->tally, envelope, rcpt)) {
+		status_set(status, 451, "4.3.0",
+		    "Local delivery did not answer for this recipient; please"
+		    " send other messages first");
+		status->cause = CAUSE_UNANSWERED;
+		return true;
+	}
+	return false;
+}
+
 /* What is said without asking the delivery, or that it is to be asked. */
 static enum ledger_admission
 admit(struct serve *s, size_t rcpt, struct status *status)
@@ -92,16 +115,8 @@ admit(struct serve *s, size_t rcpt, struct status *status)
 		serve_soften(s, NULL, status);
 		return LEDGER_SAID;
 	}
-	if (is_down(s, delivery, status))
+	if (is_down(s, delivery, status) || is_hopeless(s, rcpt, status))
 		return LEDGER_SAID;
-	if (tally_is_stuck(
-		s->options->tally, receiver_envelope(s->receiver), rcpt)) {
-		status_set(status, 451, "4.3.0",
-		    "Accepted before the connection broke; please send other"
-		    " messages first");
-		status->cause = CAUSE_CONNECTION;
-		return LEDGER_SAID;
-	}
 	bool writes = delivery != NULL && config_kinds[delivery->kind].writes;
 	struct ledger_target target = {
 	    .unsynced = writes && !delivery->sync, .caseless = writes};

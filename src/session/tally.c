@@ -183,6 +183,37 @@ tally_is_stuck(
 	return seen->hash == hash && seen->again >= TALLY_STUCK;
 }
 
+/* Whatever the message. */
+static uint64_t
+digest_mailbox(const struct envelope *envelope, size_t rcpt)
+{
+	const char *mailbox = envelope->rcpt[rcpt]->path.mailbox;
+
+	return digest_message(NULL, mailbox, strlen(mailbox));
+}
+
+bool
+tally_is_unanswered(
+    const struct tally *tally, const struct envelope *envelope, size_t rcpt)
+{
+	uint64_t hash = digest_mailbox(envelope, rcpt);
+
+	for (size_t i = 0; i < tally->unanswered_count; i++)
+		if (tally->unanswered[i] == hash)
+			return true;
+	return false;
+}
+
+void
+tally_note_unanswered(
+    struct tally *tally, const struct envelope *envelope, size_t rcpt)
+{
+	if (tally->unanswered_count < TALLY_UNANSWERED_MAX &&
+	    !tally_is_unanswered(tally, envelope, rcpt))
+		tally->unanswered[tally->unanswered_count++] =
+		    digest_mailbox(envelope, rcpt);
+}
+
 void
 tally_refusal(struct tally *tally, const struct envelope *envelope,
     const char *line, size_t len, const struct status *status)

@@ -394,6 +394,45 @@ def test_lmtp_fault(t, verb, fault):
     assert local.messages == []
 
 
+@rows(("lmtp", lambda t: {"lmtp": t.local(answers={
+          "END": {"slow@example.org": SILENT}}).address}),
+      ("sendmail", lambda t: {"sendmail": t.write("sendmail", """#!/bin/sh
+cat >/dev/null
+case "$*" in *slow*) exec sleep 1000;; esac
+""", mode=0o755)}))
+def test_mailbox_that_hangs(t, delivery):
+    """It takes the time of one message of a session, and not of all; and what may
+    have been delivered does not come again in each session."""
+    def send(line, who, text, rcpt=250, end=None):
+        line.command("MAIL FROM:<s@r.example> SIZE=%d" % len(text), 250)
+        line.command("RCPT TO:<%s@example.org>" % who, rcpt)
+        if end is not None:
+            line.command("DATA", 354)
+            line.send(dotted(text))
+            line.expect(end)
+
+    def first(line):
+        hello(line)
+        send(line, "slow", TEXT, 250, 451)
+        send(line, "slow", mail.message("one more"),
+             "451 4.3.0 Local delivery did not answer for this recipient")
+        send(line, "other", TEXT, 250, 250)
+        goodbye(line)
+
+    def second(line):
+        hello(line)
+        send(line, "slow", TEXT, 451)
+        send(line, "other", mail.message("again"), 250, 250)
+        goodbye(line)
+
+    keys = dict(delivery(t), timeout=t.seconds(1))
+    for script in (first, second):
+        t.configure(t.provider(script), keys, drain=False)
+        run = t.run("fetch")  # who names the account has it tried at once
+        t.check_provider()
+    assert "cause=deferred-before" in run.err, run
+
+
 def test_lmtp_gone_ends_the_session(t):
     """A thousand messages must not each be put on the provider's back-off."""
     served = []
