@@ -128,6 +128,9 @@ void receiver_written(struct receiver *receiver, size_t len);
 const struct envelope *receiver_envelope(const struct receiver *receiver);
 /* Inside the text of a message, or between two of its BDATs. */
 bool receiver_in_text(const struct receiver *receiver);
+/* The rest of a BDAT, which comes whatever is answered, is no more than one read
+ * may bring. */
+bool receiver_ends_chunk(const struct receiver *receiver);
 /* Grows with each command that is complete and each octet of text, so that a
  * time limit can be per command and not per read. */
 uint64_t receiver_progress(const struct receiver *receiver);

@@ -390,6 +390,13 @@ receiver_in_text(const struct receiver *r)
 	return r->transaction.content_begun || r->state == STATE_CHUNK;
 }
 
+bool
+receiver_ends_chunk(const struct receiver *r)
+{
+	return r->state == STATE_CHUNK && r->chunk_left > 0 &&
+	       r->chunk_left <= sizeof r->in;
+}
+
 uint64_t
 receiver_progress(const struct receiver *r)
 {

@@ -284,6 +284,19 @@ take_early(struct serve *s)
 	}
 }
 
+/*
+ * The octets of a BDAT come without a wait for the replies to what was said before
+ * them (RFC 3030 2). Where they are here, those go out with the one to them: under
+ * TLS commands and octets mostly are two records, which are read one by one.
+ */
+static bool
+is_answered_later(const struct serve *s, size_t waiting)
+{
+	return waiting > 0 && waiting < LIMIT_OUTPUT &&
+	       receiver_ends_chunk(s->receiver) &&
+	       stream_pending(s->options->stream);
+}
+
 static void
 serve_loop(struct serve *s)
 {
@@ -301,7 +314,8 @@ serve_loop(struct serve *s)
 			continue;
 		size_t waiting;
 		(void)receiver_output(s->receiver, &waiting);
-		write_replies(s);
+		if (!is_answered_later(s, waiting))
+			write_replies(s);
 		/* A full output had held the engine back. */
 		if (!s->closed && waiting < LIMIT_OUTPUT)
 			read_commands(s);

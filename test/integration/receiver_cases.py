@@ -4,6 +4,7 @@ The agent as SMTP server: the replies that odmr-agent(8) lists, the text of
 messages, and the ways in which providers part from the book.
 """
 import re
+import threading
 import time
 
 import mail
@@ -213,6 +214,57 @@ def test_size_by_count_bdat(t):
         deliver(line, TEXT)
         goodbye(line)
     t.configure(t.provider(script), top={"max_message_size": "10K"})
+    t.fetch("office")
+    t.assert_mail("user@example.org", TEXT)
+
+
+@rows(("clear", "off"), ("tls", "implicit"))
+def test_replies_to_an_envelope_go_with_the_one_to_a_bdat_that_is_here(t, tls):
+    asked, sent, ended = (threading.Event() for _ in range(3))
+    lines, early = [], []
+
+    def at_rcpt(_server, _rcpt):
+        asked.set()
+        assert sent.wait(60)
+        return "250 2.1.5 Fine"
+
+    def at_end(_server, _rcpt):
+        early.extend(readable([lines[0].sock], 0))
+        ended.set()
+        return "250 2.0.0 Taken"
+
+    def script(line):
+        lines.append(line)
+        hello(line)
+        line.send(("%s\r\n%s\r\nBDAT %d LAST\r\n" % (MAIL, RCPT, len(TEXT))).encode())
+        assert asked.wait(60)
+        line.send(TEXT)
+        line.arrived()
+        sent.set()
+        assert ended.wait(60)
+        for _ in range(3):
+            line.expect(250)
+        goodbye(line)
+
+    local = t.local(answers={"RCPT": at_rcpt, "END": at_end})
+    t.configure(t.provider(script, tls=tls), {"lmtp": local.address})
+    t.fetch("office")
+    assert len(local.messages) == 1 and early == [], early
+
+
+@rows(("clear", "off"), ("tls", "implicit"))
+def test_replies_to_an_envelope_do_not_wait_for_a_bdat_that_pauses(t, tls):
+    def script(line):
+        hello(line)
+        line.send(("%s\r\n%s\r\nBDAT %d LAST\r\n" % (MAIL, RCPT, len(TEXT))).encode()
+                  + TEXT[:9])
+        line.expect(250)
+        line.expect(250)
+        line.send(TEXT[9:])
+        line.expect(250)
+        goodbye(line)
+
+    t.configure(t.provider(script, tls=tls))
     t.fetch("office")
     t.assert_mail("user@example.org", TEXT)
 

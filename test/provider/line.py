@@ -7,12 +7,14 @@ end in all the ways that lines end: tidily, cut, reset, or by going silent.
 Everything said is noted in a Log. A reply that was not expected raises
 Unexpected; the end of the peer's data raises Ended.
 """
+import fcntl
 import os
 import re
 import select
 import socket
 import ssl
 import struct
+import termios
 import threading
 import time
 
@@ -194,6 +196,16 @@ class Line:
         """Writes data to the socket itself, past TLS."""
         self.log.note(">!", data)
         os.write(self.sock.fileno(), data)
+
+    def arrived(self, seconds=30):
+        """Waits until the peer's kernel has all that was sent."""
+        patience = Patience(seconds)
+        while patience.left():
+            left = fcntl.ioctl(self.sock, termios.TIOCOUTQ, bytes(4))
+            if struct.unpack("i", left) == (0,):
+                return
+            time.sleep(0.001)
+        raise Unexpected("the peer's kernel does not acknowledge")
 
     def delivered(self, seconds=30):
         """Waits until the peer's kernel has acknowledged all that was sent

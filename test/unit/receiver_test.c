@@ -881,6 +881,32 @@ test_a_thousand_recipients_and_no_more(void **state)
 }
 
 static void
+test_the_end_of_a_chunk_is_no_more_than_one_read(void **state)
+{
+	static const struct {
+		const char *said;
+		bool ends;
+	} rows[] = {
+	    {"BDAT 5 LAST\r\n", true},
+	    {"BDAT 5 LAST\r\n1234", true},
+	    {"BDAT 5\r\n12345", false},
+	    {"BDAT 5 LAST\r\n12345", false},
+	    {"BDAT 70000 LAST\r\n", false},
+	    {"DATA\r\n", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct driver d;
+		driver_open(&d, 0, false);
+		feed_text(&d, START OPEN);
+		feed_text(&d, rows[i].said);
+		assert_int_equal(receiver_ends_chunk(d.receiver), rows[i].ends);
+		driver_close(&d);
+	}
+}
+
+static void
 test_stop_answers_the_next_command(void **state)
 {
 	struct driver d;
@@ -1024,6 +1050,7 @@ main(void)
 	    cmocka_unit_test(test_nonsense_ends_the_session),
 	    cmocka_unit_test(test_only_nonsense_ends_the_session),
 	    cmocka_unit_test(test_a_thousand_recipients_and_no_more),
+	    cmocka_unit_test(test_the_end_of_a_chunk_is_no_more_than_one_read),
 	    cmocka_unit_test(test_stop_answers_the_next_command),
 	    cmocka_unit_test(test_a_softened_size_is_deferred),
 	    cmocka_unit_test(test_text_that_waits_is_seen),
