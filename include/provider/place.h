@@ -43,7 +43,8 @@ struct place {
 	_Atomic int64_t heard; /* clock_ms() of the last octet, turned */
 	_Atomic uint64_t to_customer, from_customer; /* octets, turned */
 	_Atomic uint32_t failed_logins;
-	/* After a wrong login, clock_ms() of its answer; 0: none is awaited. */
+	/* While a login is checked and after a wrong one, clock_ms() of the
+	 * answer to a wrong one; 0: none is awaited. */
 	_Atomic int64_t waits_until;
 };
 

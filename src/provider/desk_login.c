@@ -46,15 +46,13 @@ desk_start_tls(struct desk *desk)
 	return true;
 }
 
-/* Until the answer to a login that failed. */
+/* At what time it is answered that the login failed, if it fails; NULL: it is not
+ * going on. */
 static void
-wait_for_answer(struct desk *desk, const struct deadline *pause)
+note_wait(struct desk *desk, const struct deadline *pause)
 {
-	struct place *place = desk->options->place;
-
-	atomic_store(&place->waits_until, pause->at);
-	(void)deadline_wait(pause, -1, 0);
-	atomic_store(&place->waits_until, 0);
+	atomic_store(
+	    &desk->options->place->waits_until, pause != NULL ? pause->at : 0);
 }
 
 /* What EHLO lists must be known before it is asked. */
@@ -67,7 +65,8 @@ desk_find_mechanisms(struct desk *desk)
 	if (verify_mechanisms(desk->verify, desk->mechanisms, &err))
 		return;
 	log_say(CONFIG_LOG_ERROR, NULL, "login-unavailable", "%s", err.text);
-	wait_for_answer(desk, &pause);
+	note_wait(desk, &pause);
+	(void)deadline_wait(&pause, -1, 0);
 	desk_stop_with(desk, "4.3.0", "logins cannot be checked now");
 }
 
@@ -119,7 +118,7 @@ end_login(struct desk *desk, enum provider_login login,
 		atomic_fetch_add(&desk->options->place->failed_logins, 1);
 	/* 504 has no line, and the customer tries another mechanism at once. */
 	if (login != PROVIDER_LOGIN_GOOD && login != PROVIDER_LOGIN_UNABLE)
-		wait_for_answer(desk, pause);
+		(void)deadline_wait(pause, -1, 0);
 	provider_logged_in(desk->engine, login);
 	if (desk->account != NULL)
 		note_send(desk->options->gate, NOTE_LOGGED_IN,
@@ -137,6 +136,8 @@ desk_on_login(struct desk *desk, const struct provider_event *event)
 	struct buf out;
 
 	buf_init(&out, EXCHANGE_MAX);
+	/* Dovecot itself waits before it says that a password is wrong. */
+	note_wait(desk, &pause);
 	if (event->type == PROVIDER_AUTH)
 		result = verify_begin(desk->verify, event->mechanism,
 		    event->initial ? response : NULL, event->response_len, &out,
@@ -148,5 +149,6 @@ desk_on_login(struct desk *desk, const struct provider_event *event)
 		provider_challenge(desk->engine, buf_data(&out), buf_len(&out));
 	else
 		end_login(desk, login, &pause, &err);
+	note_wait(desk, NULL);
 	buf_clear(&out);
 }

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -261,6 +263,62 @@ a_user_without_an_account(void **state)
 	assert_false(provider_next(at.desk.engine, &none));
 	hears(&at, "530 ");
 	stand_up(&at);
+}
+
+/* Dovecot's auth service, for one login: how the place stands while it is asked is
+ * left in `since`. */
+static void
+be_dovecot(int listener, struct place *place)
+{
+	static const char hello[] =
+	    "VERSION\t1\t1\nMECH\tPLAIN\tplaintext\nDONE\n";
+	static const char fail[] = "FAIL\t1\tuser=customer\n";
+	char said[TEXT_SIZE] = "";
+	size_t len = 0;
+
+	int fd = accept(listener, NULL, NULL);
+	(void)!write(fd, hello, sizeof hello - 1);
+	while (strstr(said, "AUTH\t1\t") == NULL && len < sizeof said - 1) {
+		ssize_t n = read(fd, said + len, sizeof said - 1 - len);
+		if (n <= 0)
+			_exit(1);
+		len += (size_t)n;
+		said[len] = '\0';
+	}
+	place->since = atomic_load(&place->waits_until);
+	(void)!write(fd, fail, sizeof fail - 1);
+	_exit(0);
+}
+
+/* Dovecot takes two seconds and more to say no: who is sent away meanwhile, where
+ * too many are there, must not have shortened that. */
+static void
+a_wait_begins_with_the_password(void **state)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct seat_at at;
+
+	(void)state;
+	snprintf(address.sun_path, sizeof address.sun_path, "%s", file("auth"));
+	assert_int_equal(
+	    bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	config.dovecot_auth = address.sun_path;
+	sit_down(&at);
+	at.options.local_addr = "192.0.2.2";
+	if (fork() == 0)
+		be_dovecot(listener, at.place);
+	int64_t begun = clock_ms();
+	log_in(&at, CUSTOMER);
+	hears(&at, "535 ");
+	assert_true(at.place->since >= begun + 2000);
+	assert_int_equal(atomic_load(&at.place->waits_until), 0);
+	stand_up(&at);
+	assert_true(wait(NULL) > 0);
+	close(listener);
+	config.dovecot_auth = NULL;
+	(void)unlink(file("auth"));
 }
 
 static void
@@ -586,6 +644,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_user_without_an_account),
+	    cmocka_unit_test(a_wait_begins_with_the_password),
 	    cmocka_unit_test(whose_domains),
 	    cmocka_unit_test(when_postfix_is_asked),
 	    cmocka_unit_test(no_mail_is_not_said_too_early),
