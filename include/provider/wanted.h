@@ -16,7 +16,7 @@ struct provider_config;
 enum wanted_kind {
 	WANTED_VALUE, /* the parameter has this value */
 	WANTED_IN_LIST, /* the list has this item, and others stay */
-	WANTED_AT_LEAST, /* a time, and a shorter one may be meant so */
+	WANTED_AT_LEAST, /* an amount, and a smaller one may be meant so */
 	WANTED_SERVICE, /* a line of master.cf; its options follow it */
 	WANTED_OPTION, /* an option of such a line */
 };
@@ -31,7 +31,8 @@ struct wanted {
 	bool there; /* nothing is to be done */
 	const char *why; /* what goes wrong without it */
 	/* A time, for which a longer one is as good: the unit that postconf(5)
-	 * has for a number without one. Else '\0'. */
+	 * has for a number without one; '#': a number, for which a larger one is
+	 * as good. Else '\0'. */
 	char unit;
 };
 

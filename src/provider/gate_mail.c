@@ -20,9 +20,10 @@ enum {
 	/* After the end of a turned call Postfix comes with its next message at
 	 * once, if it has one. */
 	NEXT_MAIL_MS = 60 * 1000,
-	/* Most customers call each hour, and more often. Postfix waits for an
-	 * hour, too (wanted.c). */
-	NEXT_CALL_MS = 59 * 60 * 1000,
+	/* Most customers call each hour, and more often: an hour, and the time
+	 * by which such a call may be late. Postfix waits for a little longer
+	 * (wanted.c). */
+	NEXT_CALL_MS = 85 * 60 * 1000,
 };
 
 /* NULL: none of that account waits. */
@@ -75,7 +76,7 @@ will_call_again(const struct gate *gate, long account)
 	return seat->holder != NOBODY || clock_ms() < seat->mail_until;
 }
 
-/* Postfix was stopped, or waits for less than an hour. */
+/* Postfix was stopped, or waits for less than that. */
 static void
 drop_early_that_are_over(struct gate *gate)
 {

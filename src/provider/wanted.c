@@ -21,7 +21,8 @@
 
 enum {
 	DAY_S = 86400,
-	NONE = '\0', /* in place of a unit: the value is no time */
+	NONE = '\0', /* in place of a unit: no other value serves */
+	NUMBER = '#', /* the same: any larger number serves */
 };
 
 /* The table of domains stands in for value NULL. */
@@ -40,12 +41,25 @@ static const struct {
 	"a customer has one connection, and the second one is refused"},
     {WANTED_VALUE, NONE, "odmr_destination_concurrency_failed_cohort_limit",
 	"0", "after one call without an answer new mail waits for minutes"},
+    /* With 1 a destination is a recipient (postconf(5)), and not a customer. */
+    {WANTED_VALUE, NUMBER, "odmr_destination_recipient_limit", "50",
+	"a message for several recipients comes in parts, and with a limit of 1"
+	" each wants a connection of its own"},
+    {WANTED_VALUE, NONE, "odmr_destination_rate_delay", "0s",
+	"a pause after each message ends the customer's call"},
+    {WANTED_VALUE, NONE, "odmr_transport_rate_delay", "0s",
+	"each message to one customer holds up those to all others"},
+    {WANTED_AT_LEAST, NUMBER, "qmgr_message_active_limit", "100000",
+	"where as many messages wait for one customer, the mail of all others"
+	" stops"},
     {WANTED_AT_LEAST, 'd', "maximal_queue_lifetime", "30d",
 	"mail for a customer who is off for longer is bounced"},
     {WANTED_AT_LEAST, 'd', "bounce_queue_lifetime", "30d",
 	"bounces for a customer who is off for longer are lost"},
     {WANTED_SERVICE, NONE, SERVICE, "odmr unix - - n - - smtp",
 	"Postfix has no way to the customers"},
+    OPTION("inet_protocols", "ipv4",
+	"the inner address cannot be reached, and mail is bounced"),
     OPTION("smtp_tls_security_level", "none",
 	"the inner connection does not speak TLS"),
     /* "yes" in main.cf for a relay host at port 465. */
@@ -73,53 +87,86 @@ static const struct {
 	"a customer has to call again after each message"),
     OPTION("smtp_connection_cache_on_demand", "yes",
 	"a customer has to call again after each message"),
-    {WANTED_OPTION, 's', SERVICE "/smtp_helo_timeout", "1h",
+    /* Longer than the gate lets it wait (gate_mail.c). */
+    {WANTED_OPTION, 's', SERVICE "/smtp_helo_timeout", "90m",
 	"a message at which a customer's software breaks the connection keeps"
 	" all mail after it away"},
 };
 
-/* "5d" in seconds, as postconf(5) writes times; 0 for what is none. */
+/* "5d" in seconds, as postconf(5) writes times, or a number; 0 for what is
+ * neither. */
 static int64_t
-parse_wanted_time(const char *text, char usual)
+parse_wanted_amount(const char *text, char usual)
 {
 	static const struct {
 		char unit;
-		int64_t seconds;
-	} units[] = {
-	    {'s', 1}, {'m', 60}, {'h', 3600}, {'d', DAY_S}, {'w', 7 * DAY_S}};
+		int64_t factor;
+	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', DAY_S},
+	    {'w', 7 * DAY_S}, {NUMBER, 1}};
 	uint64_t number;
 	const char *end = text + decimal_digits(text, SIZE_MAX, &number);
 	char unit = *end != '\0' ? *end++ : usual;
 
 	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
 		if (unit == units[i].unit && *end == '\0' && number < INT32_MAX)
-			return (int64_t)number * units[i].seconds;
+			return (int64_t)number * units[i].factor;
 	return 0;
 }
 
+/* Any longer time is as good, and any larger number. */
 static bool
 serves(const struct wanted *wanted, const char *value)
 {
 	char unit = wanted->unit;
 
-	return unit != NONE ? parse_wanted_time(value, unit) >=
-				  parse_wanted_time(wanted->value, unit)
+	return unit != NONE ? parse_wanted_amount(value, unit) >=
+				  parse_wanted_amount(wanted->value, unit)
 			    : strcmp(value, wanted->value) == 0;
 }
 
-/* "odmr/unix/NAME = VALUE"; an option that was never set is no error of
+/* Of "odmr/unix/NAME = VALUE"; NULL: an option that was never set is no error of
  * postconf's, only no output. */
-static void
-judge_option(struct wanted *wanted)
+static const char *
+option_value(const struct wanted *wanted, const char *said)
 {
-	size_t name = strlen(wanted->name);
-	const char *equals = strchr(wanted->now, '=');
+	const char *equals = strchr(said, '=');
 
-	if (strncmp(wanted->now, wanted->name, name) != 0 || equals == NULL)
-		return;
-	const char *value = equals + 1 + strspn(equals + 1, " ");
+	if (strncmp(said, wanted->name, strlen(wanted->name)) != 0 ||
+	    equals == NULL)
+		return NULL;
+	return equals + 1 + strspn(equals + 1, " ");
+}
+
+/* As with main.cf: what it comes to counts. */
+static bool
+look_at_meaning(const struct provider_config *config, struct wanted *wanted,
+    struct error *err)
+{
+	char *said = postfix_ask(config, "-Px", wanted->name, err);
+
+	if (said == NULL)
+		return false;
+	const char *value = option_value(wanted, said);
+	wanted->there = value != NULL && serves(wanted, value);
+	free(said);
+	return true;
+}
+
+static bool
+look_at_option(const struct provider_config *config, struct wanted *wanted,
+    struct error *err)
+{
+	wanted->now = postfix_ask(config, "-P", wanted->name, err);
+	if (wanted->now == NULL)
+		return false;
+	const char *value = option_value(wanted, wanted->now);
+	if (value == NULL)
+		return true;
 	wanted->there = serves(wanted, value);
 	memmove(wanted->now, value, strlen(value) + 1);
+	if (strchr(wanted->now, '$') == NULL)
+		return true;
+	return look_at_meaning(config, wanted, err);
 }
 
 /* A list that comes to nothing need not be kept, whatever makes it so: the
@@ -168,11 +215,7 @@ look(const struct provider_config *config, struct wanted *wanted,
 		wanted->there = wanted->now[0] != '\0';
 		return true;
 	case WANTED_OPTION:
-		wanted->now = postfix_ask(config, "-P", wanted->name, err);
-		if (wanted->now == NULL)
-			return false;
-		judge_option(wanted);
-		return true;
+		return look_at_option(config, wanted, err);
 	case WANTED_VALUE:
 	case WANTED_IN_LIST:
 	case WANTED_AT_LEAST:
@@ -236,12 +279,13 @@ wanted_file(const struct wanted *wanted)
 }
 
 /* Ours first: a pattern of the administrator's must not hide a customer. A
- * longer time of his stays: whoever copies the line loses nothing. */
+ * longer time or a larger number of his stays: whoever copies the line loses
+ * nothing. */
 char *
 wanted_line(const struct wanted *wanted)
 {
-	bool longer = wanted->unit != NONE && wanted->there;
-	const char *value = longer ? wanted->now : wanted->value;
+	bool more = wanted->unit != NONE && wanted->there;
+	const char *value = more ? wanted->now : wanted->value;
 
 	if (wanted->kind == WANTED_SERVICE)
 		return xstrdup(wanted->value);

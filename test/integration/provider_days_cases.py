@@ -13,6 +13,7 @@ from provider_cases import USER
 from provider_host import ProviderHost
 from provider_stop_cases import Office, queue_up
 from servers import Skip, until
+from stage import rows
 
 POISON = "poison@example.org"
 MULTIPART = (b"MIME-Version: 1.0\r\n"
@@ -134,13 +135,49 @@ def test_settings_for_outgoing_mail_are_not_for_customers(t):
                      ["smtp_nested_header_checks=static:IGNORE"],
                      ["smtp_fallback_relay=[127.0.0.1]:1", "relayhost=[127.0.0.1]:1"],
                      ["smtp_sasl_auth_enable=yes", "smtp_sasl_password_maps=static:a:b"],
-                     ["smtp_bind_address=192.0.2.1"]):
+                     ["smtp_bind_address=192.0.2.1"],
+                     ["inet_protocols=ipv6", "inet_interfaces=all"]):
         host.postconf(*settings)
         texts.append(mail.message("with " + settings[0], FORWARDED, headers=MULTIPART))
         host.send([USER], texts[-1])
         until(lambda: len(office.messages) == len(texts), 60, settings)
     office.over = True
     assert mail.same(office.came(), texts) is None
+
+
+@rows(("recipients", "default_destination_recipient_limit=1"),
+      ("pauses for a destination", "default_destination_rate_delay=1h"),
+      ("pauses for a transport", "default_transport_rate_delay=1h"))
+def test_limits_for_the_world_split_no_call(t, setting):
+    """One call has all mail that waits, and a message for two comes once, whatever
+    main.cf has for other destinations."""
+    host = ProviderHost(t, hold="0s", settle=t.seconds(2, most=60), main_cf=setting + "\n")
+    texts = [mail.message("number %d" % n) for n in range(3)]
+    for text in texts:
+        host.send([USER, "anna@example.org"], text)
+    host.postfix.keeps(3)
+    caller = Caller(t, host)
+    caller.session()
+    assert mail.same(caller.came(), texts) is None
+    assert all(len(rcpts) == 2 for _, rcpts, _ in caller.messages), caller.messages
+    host.postfix.emptied()
+
+
+def test_more_mail_of_one_customer_than_postfix_has_under_way(t):
+    """While it waits for his next call, another customer's mail is sent all the same."""
+    host = ProviderHost(t, {"office": ["example.org"], "shop": ["shop.example"]},
+                        main_cf="qmgr_message_active_limit = 10\n")
+    queue_up(host, 20)
+    caller = Caller(t, host, answers={"RCPT": [DIE]})
+    caller.session()
+    host.logged("info", "office", "more-mail")
+    shop = host.customer()
+    shop.login("shop")
+    shop.say("ATRN")
+    host.held("shop")
+    host.send(["anna@shop.example"], mail.message("for another one"))
+    assert shop.reply()[-1].startswith("250"), "he has mail"
+    shop.close()
 
 
 def test_rules_for_refusals_of_the_world_bounce_no_customers_mail(t):

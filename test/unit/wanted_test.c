@@ -141,6 +141,21 @@ parameters(void **state)
 		"odmr_destination_concurrency_limit = 1"},
 	    {"odmr_destination_concurrency_limit", "10", "10", false,
 		"odmr_destination_concurrency_limit = 1"},
+	    {"odmr_destination_recipient_limit",
+		"$default_destination_recipient_limit", "50", true, NULL},
+	    {"odmr_destination_recipient_limit", "1", "1", false,
+		"odmr_destination_recipient_limit = 50"},
+	    {"odmr_destination_recipient_limit", "200", "200", true,
+		"odmr_destination_recipient_limit = 200"},
+	    {"odmr_destination_rate_delay", "$default_destination_rate_delay",
+		"0s", true, NULL},
+	    {"odmr_destination_rate_delay", "$default_destination_rate_delay",
+		"1s", false, "odmr_destination_rate_delay = 0s"},
+	    {"qmgr_message_active_limit", "20000", "20000", false,
+		"qmgr_message_active_limit = 100000"},
+	    {"qmgr_message_active_limit", "99999", "99999", false, NULL},
+	    {"qmgr_message_active_limit", "200000", "200000", true,
+		"qmgr_message_active_limit = 200000"},
 	    {"maximal_queue_lifetime", "5d", "5d", false,
 		"maximal_queue_lifetime = 30d"},
 	    {"maximal_queue_lifetime", "30d", "30d", true, NULL},
@@ -226,16 +241,15 @@ an_option_that_is_a_time(void **state)
 		bool there;
 		const char *line;
 	} cases[] = {
-	    {"1h", true, "  -o smtp_helo_timeout=1h"},
-	    {"3600s", true, "  -o smtp_helo_timeout=3600s"},
-	    {"3600", true, "  -o smtp_helo_timeout=3600"}, /* seconds */
-	    {"60m", true, "  -o smtp_helo_timeout=60m"},
+	    {"90m", true, "  -o smtp_helo_timeout=90m"},
+	    {"5400s", true, "  -o smtp_helo_timeout=5400s"},
+	    {"5400", true, "  -o smtp_helo_timeout=5400"}, /* seconds */
 	    {"2h", true, "  -o smtp_helo_timeout=2h"},
 	    {"1d", true, "  -o smtp_helo_timeout=1d"},
-	    {"3599s", false, "  -o smtp_helo_timeout=1h"},
-	    {"59m", false, "  -o smtp_helo_timeout=1h"},
-	    {"1", false, "  -o smtp_helo_timeout=1h"},
-	    {"", false, "  -o smtp_helo_timeout=1h"},
+	    {"5399s", false, "  -o smtp_helo_timeout=90m"},
+	    {"1h", false, "  -o smtp_helo_timeout=90m"},
+	    {"90", false, "  -o smtp_helo_timeout=90m"},
+	    {"", false, "  -o smtp_helo_timeout=90m"},
 	};
 	char said[TEXT_SIZE];
 
@@ -248,6 +262,49 @@ an_option_that_is_a_time(void **state)
 		struct wanted *wanted = find_in(&list, option);
 		char *line = wanted_line(wanted);
 		assert_int_equal(wanted->there, cases[i].there);
+		assert_string_equal(line, cases[i].line);
+		free(line);
+		wanted_clear(&list);
+	}
+}
+
+/* As in main.cf, what it comes to counts; it stays as it is written. */
+static void
+an_option_by_a_name_of_main_cf(void **state)
+{
+	static const struct {
+		const char *option, *written, *means, *line;
+		bool there;
+	} cases[] = {
+	    {"smtp_tls_security_level", "$inner_tls", "none",
+		"  -o smtp_tls_security_level=none", true},
+	    {"smtp_tls_security_level", "$inner_tls", "may",
+		"  -o smtp_tls_security_level=none", false},
+	    {"smtp_bind_address", "$nothing", "",
+		"  -o smtp_bind_address=", true},
+	    {"smtp_helo_timeout", "${patience}", "2h",
+		"  -o smtp_helo_timeout=${patience}", true},
+	    {"smtp_helo_timeout", "${patience}", "30s",
+		"  -o smtp_helo_timeout=90m", false},
+	};
+	char name[PATH_SIZE], file[PATH_SIZE], said[TEXT_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		snprintf(name, sizeof name, "odmr/unix/%s", cases[i].option);
+		for (int expanded = 0; expanded < 2; expanded++) {
+			snprintf(file, sizeof file, "-P%s.odmr_unix_%s",
+			    expanded ? "x" : "", cases[i].option);
+			snprintf(said, sizeof said, "%s = %s\n", name,
+			    expanded ? cases[i].means : cases[i].written);
+			write_in_folder(file, said);
+		}
+		struct wanted_list list = find_all();
+		struct wanted *wanted = find_in(&list, name);
+		char *line = wanted_line(wanted);
+		print_message("%s: %s\n", name, cases[i].means);
+		assert_int_equal(wanted->there, cases[i].there);
+		assert_string_equal(wanted->now, cases[i].written);
 		assert_string_equal(line, cases[i].line);
 		free(line);
 		wanted_clear(&list);
@@ -334,6 +391,7 @@ main(void)
 	    cmocka_unit_test(parameters),
 	    cmocka_unit_test(the_service_and_its_options),
 	    cmocka_unit_test(an_option_that_is_a_time),
+	    cmocka_unit_test(an_option_by_a_name_of_main_cf),
 	    cmocka_unit_test(what_is_set),
 	    cmocka_unit_test(a_postconf_that_is_not_there),
 	};
