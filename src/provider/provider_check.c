@@ -325,20 +325,21 @@ check_recipients(
 }
 
 /* transport_maps decides where the mail goes, but these lists decide who has a
- * mailbox. */
+ * mailbox: whom its table does not know is refused at the door. */
 static void
 check_list(const struct provider_config *config, const char *name,
-    struct findings *findings)
+    const char *mailboxes, struct findings *findings)
 {
 	struct error err;
 	char *list = postfix_parameter(config, name, true, &err);
+	bool refuses = mailboxes == NULL || says(config, mailboxes, "");
 
 	for (size_t i = 0; list != NULL && i < config->accounts_count; i++) {
 		const struct config_texts *domains =
 		    &config->accounts[i].domains;
 		for (size_t k = 0; k < domains->count; k++)
 			if (postfix_list_has(list, domains->items[k]))
-				found(findings, false,
+				found(findings, refuses,
 				    "main.cf: %s has %s: whoever is no"
 				    " recipient of this host is refused there;"
 				    " take it out",
@@ -351,9 +352,10 @@ static void
 check_domains_of_users(
     const struct provider_config *config, struct findings *findings)
 {
-	check_list(config, "mydestination", findings);
-	check_list(config, "virtual_alias_domains", findings);
-	check_list(config, "virtual_mailbox_domains", findings);
+	check_list(config, "mydestination", "local_recipient_maps", findings);
+	check_list(config, "virtual_alias_domains", NULL, findings);
+	check_list(config, "virtual_mailbox_domains", "virtual_mailbox_maps",
+	    findings);
 }
 
 /* One for each account is enough: it has one connection. */

@@ -162,6 +162,28 @@ def test_check_names_what_loses_mail(t):
     assert said.count("master.cf") == 1 and "no way to the customers" in said, said
 
 
+def test_check_names_lists_that_refuse_a_customers_mail(t):
+    """It is an error where a list of mailboxes decides who is a recipient, as Debian's
+    main.cf has it; who takes the domain out, or has no such list, loses nothing."""
+    host = ProviderHost(t, start=False)
+    def checked(*settings):
+        host.postconf(*settings)
+        return host.run("check", status=None)
+    for name, maps in (("mydestination", "local_recipient_maps"),
+                       ("virtual_mailbox_domains", "virtual_mailbox_maps"),
+                       ("virtual_alias_domains", None)):
+        said = "main.cf: %s has example.org" % name
+        none = [maps + "="] if maps else []
+        bad = checked(name + "=localhost, example.org",
+                      *[maps + "=static:root" for _ in none])
+        assert "error: " + said in bad.out and bad.returncode == 78, bad
+        if maps:
+            no_list = checked(*none)
+            assert "warning: " + said in no_list.out and not no_list.returncode, no_list
+        good = checked(name + "=")
+        assert said not in good.out and not good.returncode, good
+
+
 def test_check_names_too_few_processes_for_those_who_wait(t):
     """A limit below one for each account, wherever it stands; 0 is none. What the
     warning says to do mends it."""

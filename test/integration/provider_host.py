@@ -23,6 +23,7 @@ queue_run_delay = 300s
 maximal_backoff_time = 600s
 mynetworks = 127.0.0.0/8
 default_transport = error:no way out of this test
+virtual_mailbox_domains =
 """
 
 
