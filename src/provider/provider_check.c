@@ -2,6 +2,8 @@
 /*
  * odmr-provider check: what would keep customers out, or lose or bounce mail.
  */
+#include "provider_check_private.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -15,39 +17,24 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "base/buf.h"
-#include "base/mem.h"
 #include "net/identity.h"
 #include "net/tls_server.h"
 #include "provider/dovecot.h"
-#include "provider/gate.h"
 #include "provider/inner.h"
-#include "provider/postfix.h"
 #include "provider/provider_command.h"
 #include "provider/provider_config.h"
 #include "provider/service_user.h"
 #include "provider/users.h"
-#include "provider/wanted.h"
 
 enum {
-	TABLE_MAX = 16 << 20,
 	MECHANISMS_SIZE = 512,
 	GROUPS_MAX = 64,
 	OTHERS_MAY = 027, /* of the mode of a key or of passwords */
-	/* Of the service odmr: half of them may wait for a next call. */
-	PROCESSES = 2 * GATE_EARLY_MAX,
 };
 
-/* What was found; the worst decides the exit status. */
-struct findings {
-	unsigned faults, warnings;
-};
-
-static void found(struct findings *findings, bool fault, const char *format,
-    ...) __attribute__((format(printf, 3, 4)));
-
-static void
-found(struct findings *findings, bool fault, const char *format, ...)
+void
+provider_check_found(
+    struct findings *findings, bool fault, const char *format, ...)
 {
 	va_list args;
 
@@ -74,12 +61,12 @@ check_is_private(const struct provider_config *config, const char *path,
 	if (path == NULL || stat(path, &st) != 0)
 		return;
 	if ((st.st_mode & OTHERS_MAY) != 0)
-		found(findings, false,
+		provider_check_found(findings, false,
 		    "%s: other users can read or change it (mode %04o); run"
 		    " `chmod 640 %s`",
 		    path, (unsigned)st.st_mode & 07777, path);
 	if (st.st_uid != 0 && (user == NULL || st.st_uid != user->pw_uid))
-		found(findings, false,
+		provider_check_found(findings, false,
 		    "%s: it belongs to another user (uid %lu), who can change"
 		    " it; run `chown root %s`",
 		    path, (unsigned long)st.st_uid, path);
@@ -93,7 +80,7 @@ check_inner_port(
 	unsigned first = inner_free_from();
 
 	if (config->inner_port >= first)
-		found(findings, false,
+		provider_check_found(findings, false,
 		    "inner_port %llu: while the service is stopped, any user of"
 		    " this host can listen there, and Postfix hands him the"
 		    " customers' mail; %s %d",
@@ -113,7 +100,7 @@ check_verification(struct findings *findings)
 	struct error err;
 
 	if (!inner_can_verify(&err))
-		found(findings, true, "%s", err.text);
+		provider_check_found(findings, true, "%s", err.text);
 }
 
 /* What is not there is made by one command; what is there and cannot be used is
@@ -127,12 +114,12 @@ found_bad_tls(const struct provider_config *config, struct findings *findings,
 	    faccessat(AT_FDCWD, config->tls_key_file, F_OK, AT_EACCESS) == 0;
 
 	if (there)
-		found(findings, true,
+		provider_check_found(findings, true,
 		    "%s; let the user %s read both files (chgrp, chmod 640), or"
 		    " put the right ones there",
 		    err->text, config->user);
 	else
-		found(findings, true,
+		provider_check_found(findings, true,
 		    "%s; `odmr-provider setup tls` makes a key and a"
 		    " certificate",
 		    err->text);
@@ -161,9 +148,9 @@ found_bad_users(const struct provider_config *config, struct findings *findings,
 	    faccessat(AT_FDCWD, config->users_file, R_OK, AT_EACCESS) == 0;
 
 	if (readable)
-		found(findings, true, "%s", err->text);
+		provider_check_found(findings, true, "%s", err->text);
 	else
-		found(findings, true,
+		provider_check_found(findings, true,
 		    "%s; let the user %s read it (chgrp, chmod 640)", err->text,
 		    config->user);
 }
@@ -175,7 +162,7 @@ check_users(const struct provider_config *config, struct findings *findings)
 	struct error err;
 
 	if (access(config->users_file, F_OK) != 0 && errno == ENOENT) {
-		found(findings, true,
+		provider_check_found(findings, true,
 		    "%s: there is no such file; `odmr-provider passwd USER`"
 		    " makes it",
 		    config->users_file);
@@ -189,7 +176,7 @@ check_users(const struct provider_config *config, struct findings *findings)
 			break;
 		case USERS_UNKNOWN:
 			if (account->tls_pins.count == 0)
-				found(findings, true,
+				provider_check_found(findings, true,
 				    "account %s has no password: run"
 				    " `odmr-provider passwd %s`",
 				    account->name, account->user);
@@ -210,7 +197,7 @@ check_dovecot(const struct provider_config *config, struct findings *findings)
 	struct dovecot *dovecot = dovecot_open(config->dovecot_auth, &err);
 
 	if (dovecot == NULL) {
-		found(findings, true, "%s", err.text);
+		provider_check_found(findings, true, "%s", err.text);
 		return;
 	}
 	dovecot_mechanisms(dovecot, mechanisms, sizeof mechanisms);
@@ -243,7 +230,7 @@ check_group(const struct provider_config *config, struct findings *findings)
 	bool member = false;
 
 	if (user == NULL) {
-		found(findings, true,
+		provider_check_found(findings, true,
 		    "there is no user %s on this system; run `useradd --system"
 		    " --groups postdrop %s`, or name another one (user)",
 		    config->user, config->user);
@@ -252,7 +239,7 @@ check_group(const struct provider_config *config, struct findings *findings)
 	gid_t own = user->pw_gid;
 	const struct group *group = getgrnam("postdrop");
 	if (group == NULL) {
-		found(findings, false,
+		provider_check_found(findings, false,
 		    "there is no group postdrop: is Postfix installed?");
 		return;
 	}
@@ -261,168 +248,11 @@ check_group(const struct provider_config *config, struct findings *findings)
 		for (int i = 0; i < count; i++)
 			member = member || groups[i] == postdrop;
 	if (!member)
-		found(findings, false,
+		provider_check_found(findings, false,
 		    "the user %s is not in the group postdrop, so it cannot"
 		    " ask Postfix to send, unless the systemd unit gives it"
 		    " that group; run `usermod -aG postdrop %s`",
 		    config->user, config->user);
-}
-
-static void
-check_table(const struct provider_config *config, struct findings *findings)
-{
-	char *path = postfix_table_path(config);
-	struct buf wanted;
-	bool same = false;
-
-	buf_init(&wanted, TABLE_MAX);
-	postfix_table_content(config, &wanted);
-	FILE *file = fopen(path, "re");
-	if (file != NULL) {
-		size_t len = buf_len(&wanted);
-		char *there = xmalloc(len + 1);
-		same = fread(there, 1, len + 1, file) == len &&
-		       memcmp(there, buf_data(&wanted), len) == 0;
-		free(there);
-		fclose(file);
-	}
-	if (!same)
-		found(findings, true,
-		    "%s is not what this configuration makes of it: run"
-		    " `odmr-provider setup postfix --apply`",
-		    path);
-	buf_clear(&wanted);
-	free(path);
-}
-
-static bool
-says(const struct provider_config *config, const char *name, const char *word)
-{
-	struct error err;
-	char *value = postfix_parameter(config, name, true, &err);
-	bool has = value != NULL && (*word != '\0' ? strstr(value, word) != NULL
-						   : value[0] != '\0');
-
-	free(value);
-	return has;
-}
-
-/* Unknown recipients would be accepted, and their bounces sent to whoever the
- * sender pretends to be. */
-static void
-check_recipients(
-    const struct provider_config *config, struct findings *findings)
-{
-	static const char probe[] = "reject_unverified_recipient";
-
-	if (!says(config, "relay_recipient_maps", "") &&
-	    !says(config, "smtpd_recipient_restrictions", probe) &&
-	    !says(config, "smtpd_relay_restrictions", probe))
-		found(findings, false,
-		    "main.cf: relay_recipient_maps is empty: mail for unknown"
-		    " recipients is accepted, and its bounces go to forged"
-		    " senders; see odmr-provider(8), RECIPIENTS");
-}
-
-/* transport_maps decides where the mail goes, but these lists decide who has a
- * mailbox: whom its table does not know is refused at the door. */
-static void
-check_list(const struct provider_config *config, const char *name,
-    const char *mailboxes, struct findings *findings)
-{
-	struct error err;
-	char *list = postfix_parameter(config, name, true, &err);
-	bool refuses = mailboxes == NULL || says(config, mailboxes, "");
-
-	for (size_t i = 0; list != NULL && i < config->accounts_count; i++) {
-		const struct config_texts *domains =
-		    &config->accounts[i].domains;
-		for (size_t k = 0; k < domains->count; k++)
-			if (postfix_list_has(list, domains->items[k]))
-				found(findings, refuses,
-				    "main.cf: %s has %s: whoever is no"
-				    " recipient of this host is refused there;"
-				    " take it out",
-				    name, domains->items[k]);
-	}
-	free(list);
-}
-
-static void
-check_domains_of_users(
-    const struct provider_config *config, struct findings *findings)
-{
-	check_list(config, "mydestination", "local_recipient_maps", findings);
-	check_list(config, "virtual_alias_domains", NULL, findings);
-	check_list(config, "virtual_mailbox_domains", "virtual_mailbox_maps",
-	    findings);
-}
-
-/* One for each account is enough: it has one connection. */
-static void
-check_processes(const struct provider_config *config, struct findings *findings)
-{
-	uint64_t limit, enough = PROCESSES;
-	struct error err;
-
-	if (config->accounts_count < enough)
-		enough = config->accounts_count;
-	if (!postfix_process_limit(config, &limit, &err))
-		found(findings, true, "%s", err.text);
-	else if (limit > 0 && limit < enough)
-		found(findings, false,
-		    "master.cf: Postfix starts no more than %llu processes of"
-		    " the service odmr (maxproc): where all of them wait for"
-		    " customers' next calls, other customers get no mail; run"
-		    " `postconf -F -e " POSTFIX_SERVICE "/process_limit=%d`"
-		    " and `postfix reload`",
-		    (unsigned long long)limit, PROCESSES);
-}
-
-/* One finding of the list. */
-static void
-tell_wanted(const struct wanted *wanted, struct findings *findings)
-{
-	char *line = wanted_line(wanted);
-
-	found(findings, wanted->kind != WANTED_AT_LEAST,
-	    "%s: `%s` is missing%s%s%s: %s", wanted_file(wanted),
-	    line + strspn(line, " "), wanted->now[0] != '\0' ? " (now: " : "",
-	    wanted->now, wanted->now[0] != '\0' ? ")" : "", wanted->why);
-	free(line);
-}
-
-static void
-check_postfix(const struct provider_config *config, struct findings *findings)
-{
-	struct wanted_list list = {.count = 0};
-	bool has_service = true, missing = false;
-	struct error err;
-
-	if (!wanted_find(config, &list, &err)) {
-		found(findings, true, "%s", err.text);
-		wanted_clear(&list);
-		return;
-	}
-	check_table(config, findings);
-	for (size_t i = 0; i < list.count; i++) {
-		const struct wanted *wanted = &list.items[i];
-		if (wanted->there)
-			continue;
-		missing = true;
-		if (wanted->kind == WANTED_SERVICE)
-			has_service = false;
-		/* Without the service its options say nothing new. */
-		if (wanted->kind != WANTED_OPTION || has_service)
-			tell_wanted(wanted, findings);
-	}
-	if (missing)
-		printf("`odmr-provider setup postfix --apply` makes all of"
-		       " this\n");
-	check_processes(config, findings);
-	check_recipients(config, findings);
-	check_domains_of_users(config, findings);
-	wanted_clear(&list);
 }
 
 int
@@ -444,7 +274,7 @@ provider_command_check(struct provider_context *context, int argc, char **argv)
 	check_inner_port(config, &findings);
 	check_as_service(config, &findings);
 	check_group(config, &findings);
-	check_postfix(config, &findings);
+	provider_check_postfix(config, &findings);
 	printf("%s: %u error%s, %u warning%s\n", config->path, findings.faults,
 	    findings.faults == 1 ? "" : "s", findings.warnings,
 	    findings.warnings == 1 ? "" : "s");

@@ -184,6 +184,24 @@ def test_check_names_lists_that_refuse_a_customers_mail(t):
         assert said not in good.out and not good.returncode, good
 
 
+def test_check_names_a_postfix_of_another_user(t):
+    """One whose connections would be refused, and one that does not let the service
+    ask it to send."""
+    host = ProviderHost(t, start=False)
+    quiet = host.run("check").out
+    assert "mail_owner" not in quiet and "authorized_flush_users" not in quiet, quiet
+    host.postconf("authorized_flush_users=anna, bert")
+    said = host.run("check").out
+    assert "authorized_flush_users has not the user root" in said, said
+    host.postconf("authorized_flush_users=anna, root")
+    assert "authorized_flush_users" not in host.run("check").out
+    host.config["postfix_user"] = "nobody"
+    host.write_config()
+    said = host.run("check", status=78).out
+    assert "error: main.cf: Postfix runs as postfix (mail_owner)" in said, said
+    assert "`postfix_user: postfix`" in said, said
+
+
 def test_check_names_too_few_processes_for_those_who_wait(t):
     """A limit below one for each account, wherever it stands; 0 is none. What the
     warning says to do mends it."""
