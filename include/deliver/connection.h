@@ -28,6 +28,13 @@ struct connection_options {
 	bool trace;
 };
 
+enum {
+	/* A service that accepts connections and says nothing to recipients
+	 * takes `timeout` for each message, and other deliveries have none of
+	 * the session left. Once may be a mailbox. */
+	CONNECTION_SILENCES_MAX = 3,
+};
+
 /* Embedded. */
 struct connection {
 	struct connection_options options;
@@ -40,6 +47,9 @@ struct connection {
 	 * it was opened. */
 	struct error refusal;
 	struct error lost; /* why the last exchange failed, if it did */
+	/* Connections in a row that ended since no reply came in time; set to 0
+	 * by whoever gets one that counts. */
+	unsigned silences;
 };
 
 void connection_init(

@@ -2,6 +2,7 @@
 #include "deliver/connection.h"
 
 #include "base/deadline.h"
+#include "base/stop.h"
 #include "net/local.h"
 #include "net/stream.h"
 #include "protocol/sender.h"
@@ -102,6 +103,8 @@ connection_exchange(
 	if (!ok) {
 		if (deadline_left(deadline) > 0)
 			take_last_words(connection);
+		else if (!stop_requested())
+			connection->silences++;
 		sender_fail(sender, "4.4.2", err->text);
 	}
 	if (step.ended) {

@@ -250,6 +250,8 @@ mailer_answer(struct delivery *delivery, size_t *rcpt, struct status *status,
 			       mailer->connection.sender, rcpt, status)) {
 			mailer->told = true;
 			mailer->complaint.welcome |= status_class(status) == 2;
+			if (status_class(status) == 2)
+				mailer->connection.silences = 0;
 			complaint_hear(
 			    &mailer->complaint, mailer->connection.sender);
 			return true;
@@ -377,7 +379,9 @@ mailer_gone(const struct delivery *delivery)
 {
 	const struct mailer *mailer = (const void *)delivery;
 
-	return mailer->gone || complaint_is_estranged(&mailer->complaint);
+	return mailer->gone ||
+	       mailer->connection.silences >= CONNECTION_SILENCES_MAX ||
+	       complaint_is_estranged(&mailer->complaint);
 }
 
 static bool

@@ -18,14 +18,23 @@ id_of(const struct serve *s, size_t rcpt)
 	return history_known_id(envelope->rcpt[rcpt]->path.mailbox);
 }
 
-/* Not believed at once: 451, and until when. */
-static void
-doubt(const struct serve *s, size_t rcpt, struct status *status)
+/* The delivery does not know the recipient, or we do not know the domain any more,
+ * as after a slip in the configuration. */
+static bool
+speaks_of_nobody(const struct status *status)
+{
+	return meaning_is_unknown(status) || status->cause == CAUSE_DOMAIN;
+}
+
+void
+serve_doubt(const struct serve *s, size_t rcpt, struct status *status)
 {
 	char reply[STATUS_LINE_MAX];
 	int64_t until;
 
-	if (!history_known_refused(
+	if (s->options->known == NULL || !speaks_of_nobody(status) ||
+	    !soft_bounce_doubts(s->options->soft_bounce) ||
+	    !history_known_refused(
 		s->options->known, id_of(s, rcpt), clock_unix_ms(), &until))
 		return;
 	status_format(status, reply, sizeof reply);
@@ -41,9 +50,7 @@ void
 serve_soften_reply(const struct serve *s, size_t rcpt, struct status *status)
 {
 	serve_soften(s, serve_delivery_of(s, rcpt), status);
-	if (s->options->known != NULL && meaning_is_unknown(status) &&
-	    soft_bounce_doubts(s->options->soft_bounce))
-		doubt(s, rcpt, status);
+	serve_doubt(s, rcpt, status);
 }
 
 void

@@ -89,8 +89,10 @@ const struct config_delivery *serve_delivery_of(
 /* soft_bounce: the provider keeps the mail. delivery NULL: of no delivery. */
 void serve_soften(const struct serve *s, const struct config_delivery *delivery,
     struct status *status);
-/* The same of a delivery's reply to a recipient, and of the refusal of somebody
- * who had mail before. */
+/* A recipient is refused as one that does not exist, and had mail before: that is
+ * not believed at once (record/history_known); 451, and until when. */
+void serve_doubt(const struct serve *s, size_t rcpt, struct status *status);
+/* Both, of a delivery's reply. */
 void serve_soften_reply(
     const struct serve *s, size_t rcpt, struct status *status);
 /* The delivery has accepted a message for this recipient. */

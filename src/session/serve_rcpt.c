@@ -113,6 +113,7 @@ admit(struct serve *s, size_t rcpt, struct status *status)
 
 	if (!accepts(s, path, status)) {
 		serve_soften(s, NULL, status);
+		serve_doubt(s, rcpt, status);
 		return LEDGER_SAID;
 	}
 	if (is_down(s, delivery, status) || is_hopeless(s, rcpt, status))

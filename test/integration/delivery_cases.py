@@ -168,6 +168,27 @@ def test_user_database_lost(t):
     assert shown.status == 0, shown
 
 
+def test_domain_lost_from_the_configuration(t):
+    """A slip in `accept` does not bounce the mail of those who had some before;
+    to others the domain is refused."""
+    local = t.local()
+
+    def later(line):
+        hello(line)
+        line.command("MAIL FROM:<s@r.example>", 250)
+        line.command("RCPT TO:<user@example.org>", LATER)
+        line.command("RCPT TO:<other@example.org>", "550 5.7.1")
+        goodbye(line)
+
+    for script, accept in ((one_message(TEXT), "example.org"),
+                           (later, "exmaple.org")):
+        t.configure(t.provider(script), {"lmtp": local.address}, drain=False,
+                    soft_bounce="auto", domains="any", accept=[accept])
+        run = t.run("fetch", "office")
+        t.check_provider()
+    assert "cause=vanished" in run.err, run
+
+
 def test_mailbox_removed(t):
     """Others have mail: the refusal is believed after a day, without an alarm."""
     unknown_again(t, ("bob",), [
@@ -431,6 +452,30 @@ def test_mailbox_that_hangs(t, delivery):
         run = t.run("fetch")  # who names the account has it tried at once
         t.check_provider()
     assert "cause=deferred-before" in run.err, run
+
+
+def test_server_that_hangs_leaves_time_for_others(t):
+    """Three messages wait for it, and not each one of the session."""
+    hangs = t.local("hangs", answers={"RCPT": SILENT})
+    works = t.local("works")
+
+    def script(line):
+        hello(line)
+        for reply in 3 * ["451 4.4.2"] + 2 * ["451 4.4.2 Local delivery unavailable"]:
+            line.command("MAIL FROM:<s@r.example>", 250)
+            line.command("RCPT TO:<a@example.com>", reply)
+            line.command("RSET", 250)
+        deliver(line, TEXT)
+        goodbye(line)
+
+    t.configure(t.provider(script), drain=False, top={
+        "deliveries": {"hangs": {"lmtp": hangs.address, "timeout": t.seconds(1)},
+                       "works": {"lmtp": works.address}},
+        "routes": [{"recipients": "example.com", "deliver": "hangs"},
+                   {"deliver": "works"}]})
+    run = t.fetch("office", status=75)
+    assert "delivery hangs is not used any more in this session" in run.err, run
+    assert len(works.messages) == 1
 
 
 def test_lmtp_gone_ends_the_session(t):
