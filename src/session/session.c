@@ -65,6 +65,7 @@ read_history(struct session *s)
 		log_say(CONFIG_LOG_WARNING, s->account->name, "status", "%s",
 		    err.text);
 	history_provider_is(&s->history, s->account);
+	s->failed_before = s->history.failures_in_a_row;
 	s->tally.kept = &s->history.deferrals;
 }
 

@@ -155,6 +155,18 @@ end_level(const struct session *s)
 						  : CONFIG_LOG_ERROR;
 }
 
+/* The end of what the log has warned of. */
+static void
+log_recovered(const struct session *s)
+{
+	if (s->failed_before == 0 || s->result->outcome == SESSION_FAILED ||
+	    s->history.last_success != s->result->ended)
+		return;
+	log_say(CONFIG_LOG_INFO, s->account->name, "recovered",
+	    "the account works again, after %u failed session%s",
+	    s->failed_before, s->failed_before == 1 ? "" : "s in a row");
+}
+
 void
 session_log_end(const struct session *s)
 {
@@ -175,4 +187,5 @@ session_log_end(const struct session *s)
 	log_number(&line, "refused", result->refused);
 	log_ms(&line, "seconds", result->elapsed);
 	log_end(&line);
+	log_recovered(s);
 }

@@ -45,6 +45,7 @@ struct session {
 	int locks[2];
 	char id[SESSION_ID_SIZE];
 	bool expiry_told;
+	unsigned failed_before; /* sessions in a row */
 
 	/* Of the calls. */
 	struct asking *asking;

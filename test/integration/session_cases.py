@@ -656,6 +656,17 @@ def test_failures_are_counted(t):
     assert t.status()["failures_in_a_row"] == 0
 
 
+def test_success_after_failures_is_logged(t):
+    """Whoever reads of failures in the log reads of their end as well, though there
+    is no mail; and then no more of it."""
+    t.configure(t.provider(replies={"ATRN": [b"451 4.3.0 Later"] * 2}))
+    for status, words in ((75, None), (75, None), (0, "after 2 failed sessions in a row"),
+                          (0, None)):
+        run = t.fetch("office", status=status)
+        assert (words or "recovered") in run.err or words is None, run
+        assert ("info office: recovered" in run.err) == (words is not None), run
+
+
 def test_broken_status_file(t):
     """It is told of, and does not stop the mail."""
     os.makedirs(t.path("state/status"))
