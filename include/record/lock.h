@@ -29,6 +29,9 @@ extern const char lock_of_account[];
 int lock_take(const char *state_dir, const char *name, const char *holder,
     const struct deadline *deadline, struct error *err)
     __attribute__((warn_unused_result));
+/* Only the file that lock_take() locks, whoever has it. Errors: ERROR_LOCAL. */
+int lock_open(const char *state_dir, const char *name, struct error *err)
+    __attribute__((warn_unused_result));
 /*
  * The name of the lock of the account's user at its provider, which accounts may
  * share; no account can have that name.

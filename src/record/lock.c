@@ -25,8 +25,8 @@ enum {
 const char lock_of_account[] =
     "another process of odmr-agent is fetching it now";
 
-static int
-open_lock(const char *state_dir, const char *name, struct error *err)
+int
+lock_open(const char *state_dir, const char *name, struct error *err)
 {
 	int fd = -1, folder = -1;
 	int state = whole_file_open_folder(AT_FDCWD, state_dir, true, err);
@@ -57,7 +57,7 @@ int
 lock_take(const char *state_dir, const char *name, const char *holder,
     const struct deadline *deadline, struct error *err)
 {
-	int fd = open_lock(state_dir, name, err);
+	int fd = lock_open(state_dir, name, err);
 
 	while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		struct deadline look = deadline_in(LOCK_LOOK_AGAIN, 0);

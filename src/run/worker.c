@@ -158,9 +158,9 @@ worker_main(const struct worker_job *job)
 	privilege_guard();
 	config_wipe_secrets(job->config, job->account);
 	if (job->lost != NULL) {
-		followup_alarm(
+		bool failing = followup_alarm(
 		    job->config, job->account, job->lost, job->watched);
-		followup_session(job->account, job->lost);
+		followup_session(job->account, job->lost, failing);
 		_exit(EX_OK);
 	}
 	pid_t ping = ping_send_aside(job->account, PING_START, job->pipe);
@@ -169,10 +169,11 @@ worker_main(const struct worker_job *job)
 	/* A sign of life, since it may take a minute. */
 	if (job->account->alarm_command != NULL)
 		(void)report(job->pipe, false, &result);
-	followup_alarm(job->config, job->account, &result, job->watched);
+	bool failing =
+	    followup_alarm(job->config, job->account, &result, job->watched);
 	report_end(job->pipe, &result);
 	ping_wait(ping);
-	followup_session(job->account, &result);
+	followup_session(job->account, &result, failing);
 	online_wait(&reporter.online);
 	_exit(EX_OK);
 }

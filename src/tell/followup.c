@@ -117,6 +117,25 @@ note_alarm_in_file(const struct config *config,
 	return raise;
 }
 
+/*
+ * Another process fetches the account, and raises what is due itself. But one
+ * that was halted does not, and no session comes about while it has the lock.
+ */
+static bool
+note_alarm_of_busy(const struct config *config,
+    const struct config_account *account, enum alarm alarm, int64_t now)
+{
+	struct error ignored;
+
+	if (alarm != ALARM_FAILING)
+		return false;
+	int lock = lock_open(config->state_dir, account->name, &ignored);
+	bool raise = lock >= 0 && note_alarm_at_lock(lock, now);
+	if (lock >= 0)
+		close(lock);
+	return raise;
+}
+
 /* Notes that the alarm is raised; false: it need not be, or not now. */
 static bool
 note_alarm(const struct config *config, const struct config_account *account,
@@ -127,8 +146,10 @@ note_alarm(const struct config *config, const struct config_account *account,
 	int lock = lock_take(
 	    config->state_dir, account->name, lock_of_account, &deadline, &err);
 
-	/* The session that has it comes here, too. But what cannot be locked,
-	 * as on a disk that has become read-only, fails each session. */
+	if (lock < 0 && err.class == ERROR_BUSY)
+		return note_alarm_of_busy(config, account, alarm, now);
+	/* What cannot be locked, as on a disk that has become read-only, fails
+	 * each session. */
 	if (lock < 0)
 		return err.class == ERROR_LOCAL;
 	bool raise = note_alarm_in_file(config, account, alarm, lock, now);
@@ -166,10 +187,14 @@ note_unheard(const struct config *config, const struct config_account *account,
 	close(lock);
 }
 
-/* A session may have ended well, and the file not know of it. */
+/* A session may have ended well, and the file not know of it; or another process
+ * waits for new mail now. */
 static bool
-is_contradicted(enum alarm alarm, const struct session_result *result)
+is_contradicted(enum alarm alarm, const struct history *history,
+    const struct session_result *result)
 {
+	if (result->error.class == ERROR_BUSY && history->listening != 0)
+		return true;
 	return alarm == ALARM_FAILING && result->outcome != SESSION_FAILED &&
 	       !result->untidy && !result->unanswered;
 }
@@ -213,8 +238,8 @@ tell_alarm(const struct config *config, const struct config_account *account,
 		note_unheard(config, account, alarm);
 }
 
-/* Each that stands, by itself. Where no session succeeds, the others are old. */
-static void
+/* Each that stands, by itself. true: no session succeeds; the others are old. */
+static bool
 raise_alarms(const struct config *config, const struct config_account *account,
     const struct history *history, const struct session_result *result)
 {
@@ -223,7 +248,7 @@ raise_alarms(const struct config *config, const struct config_account *account,
 
 	for (enum alarm each = ALARM_FAILING; each <= ALARM_LAST; each++) {
 		if (!alarm_stands(each, account, history, now) ||
-		    is_contradicted(each, result))
+		    is_contradicted(each, history, result))
 			continue;
 		if (alarm_is_due(each, account, history, now) &&
 		    note_alarm(config, account, each, now))
@@ -231,56 +256,59 @@ raise_alarms(const struct config *config, const struct config_account *account,
 			    alarm_format(why, each, account, history, now),
 			    result);
 		if (each == ALARM_FAILING)
-			return;
+			return true;
 	}
+	return false;
 }
 
-static void
+static bool
 raise_what_is_due(const struct config *config,
     const struct config_account *account, const struct session_result *result,
     bool watched)
 {
 	struct history history;
+	bool failing = false;
 	struct error err;
 
 	if (status_file_read(config->state_dir, account->name, &history, &err))
-		raise_alarms(config, account, &history, result);
+		failing = raise_alarms(config, account, &history, result);
 	if (!watched && is_blind(config, account, &history, result))
 		tell_alarm(config, account, &history, ALARM_NONE,
 		    "no session is possible, and nobody can say since when,"
 		    " because state_dir cannot be used",
 		    result);
 	history_clear(&history);
+	return failing;
 }
 
-/* false: another process fetches the account, or there is no time left. A
- * session that failed early may have kept root; nothing is done with that. */
+/* A session that failed early may have kept root; nothing is done with that. */
 static bool
 is_followed(const struct session_result *result)
 {
 	struct error err;
 
-	return result->error.class != ERROR_BUSY &&
-	       result->error.class != ERROR_STOPPED && privilege_drop(&err);
+	return result->error.class != ERROR_STOPPED && privilege_drop(&err);
 }
 
-void
+bool
 followup_alarm(const struct config *config,
     const struct config_account *account, const struct session_result *result,
     bool watched)
 {
 	/* Whoever is to stop has no time for alarm_command. */
-	if (account->enabled && !stop_requested() && is_followed(result))
-		raise_what_is_due(config, account, result, watched);
+	return account->enabled && !stop_requested() && is_followed(result) &&
+	       raise_what_is_due(config, account, result, watched);
 }
 
 void
-followup_session(
-    const struct config_account *account, const struct session_result *result)
+followup_session(const struct config_account *account,
+    const struct session_result *result, bool failing)
 {
-	if (!is_followed(result))
+	/* Another process fetches the account, and does all this. */
+	if (result->error.class == ERROR_BUSY || !is_followed(result))
 		return;
-	ping_send(account,
-	    result->outcome == SESSION_FAILED ? PING_FAIL : PING_SUCCESS);
+	ping_send(account, result->outcome == SESSION_FAILED || failing
+			       ? PING_FAIL
+			       : PING_SUCCESS);
 	run_after_mail_command(account, result);
 }

@@ -365,6 +365,25 @@ def test_alarm_where_the_next_session_begins_at_once(t):
     service.stop()
 
 
+def test_alarm_where_a_process_keeps_the_account(t):
+    """As a `fetch` that somebody halted at a terminal and forgot: no session comes
+    about, each finds the account locked, and the one that has it says nothing."""
+    gate = Gate()
+    begin_failing(t)
+    t.configure(t.provider(gate.silent, replies={}), alarm_command=alarm_command(t))
+    halted = t.start("fetch", "office")
+    gate.arrived()
+    before = time.time() - 3 * 86400
+    os.utime(t.path("state/lock/office"), (before, before))
+    for _ in range(2):
+        t.run("fetch", "office")
+        [line] = lines(t.path("alarms"))
+        assert "no session has succeeded since" in line, line
+        assert "another process of odmr-agent is fetching it" in line, line
+    halted.terminate()
+    t.finish(halted)
+
+
 def test_alarm_of_sessions_that_die(t):
     """A session that was killed cannot raise it; its parent has it raised."""
     gate = Gate()
@@ -422,6 +441,24 @@ def test_ping(t):
     ping(t, watcher, t.provider(replies=FAILING), 75)
     assert watcher.paths == ["/secret-7f3c/start", "/secret-7f3c/",
                              "/secret-7f3c/start", "/secret-7f3c/fail"], watcher.paths
+
+
+def test_ping_where_no_session_succeeds(t):
+    """Each connection is cut before the first message: that may be a quiet day. Once
+    the alarm has rung it is no success for whoever waits for pings."""
+    def ends(line):
+        line.expect(220)
+
+    watcher = Http()
+    t.at_end(watcher.close)
+    t.configure(t.provider(ends, ends), drain=False,
+                ping_url="http://%s/uuid" % watcher.address)
+    t.fetch("office")
+    assert watcher.paths == ["/uuid/start", "/uuid"], watcher.paths
+    t.change_status(since=ago(3))
+    run = t.fetch("office")
+    assert "error office: alarm: since" in run.err, run
+    assert watcher.paths[2:] == ["/uuid/start", "/uuid/fail"], watcher.paths
 
 
 def test_ping_that_fails(t):

@@ -80,8 +80,9 @@ followup_in_child(
 		int fd = open(
 		    in_folder(7, "log"), O_WRONLY | O_CREAT | O_APPEND, 0600);
 		dup2(fd, STDERR_FILENO);
-		followup_alarm(config, &config->accounts[0], result, false);
-		followup_session(&config->accounts[0], result);
+		bool failing =
+		    followup_alarm(config, &config->accounts[0], result, false);
+		followup_session(&config->accounts[0], result, failing);
 		_exit(0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
