@@ -61,10 +61,13 @@ bool tls_start(struct tls_context *context, struct stream *stream,
     const struct deadline *deadline, struct error *err)
     __attribute__((warn_unused_result));
 
+/* The cipher by IANA's name, as TLS_AES_128_GCM_SHA256; NULL: it is in the clear.
+ * Lives as long as the stream. */
+const char *tls_cipher(const struct stream *stream);
 /* What the handshake came to; names live as long as the stream. */
 struct tls_info {
 	const char *version; /* as TLSv1.3 */
-	const char *cipher; /* IANA's name, as TLS_AES_128_GCM_SHA256 */
+	const char *cipher; /* as of tls_cipher() */
 	const char *group; /* IANA's name, as x25519; NULL: none */
 	bool resumed;
 	time_t not_after; /* end of the peer's certificate; -1: not known */
@@ -72,7 +75,8 @@ struct tls_info {
 	char subject[TLS_SUBJECT_SIZE]; /* escaped */
 	char pin[TLS_PIN_SIZE]; /* the line for tls_pins */
 };
-/* false: the stream is in the clear. */
+/* false: the stream is in the clear. It reads the certificate each time: not for
+ * each message. */
 bool tls_info(const struct stream *stream, struct tls_info *info);
 
 /* Channel binding for SASL (RFC 5802 6). */

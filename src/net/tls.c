@@ -320,6 +320,16 @@ group_name(SSL *ssl)
 	return group == NID_undef ? NULL : SSL_group_to_name(ssl, group);
 }
 
+const char *
+tls_cipher(const struct stream *stream)
+{
+	SSL *ssl = stream_ssl(stream);
+
+	return ssl == NULL
+		   ? NULL
+		   : SSL_CIPHER_standard_name(SSL_get_current_cipher(ssl));
+}
+
 bool
 tls_info(const struct stream *stream, struct tls_info *info)
 {
@@ -329,7 +339,7 @@ tls_info(const struct stream *stream, struct tls_info *info)
 	if (ssl == NULL)
 		return false;
 	info->version = SSL_get_version(ssl);
-	info->cipher = SSL_CIPHER_standard_name(SSL_get_current_cipher(ssl));
+	info->cipher = tls_cipher(stream);
 	info->group = group_name(ssl);
 	info->resumed = SSL_session_reused(ssl) == 1;
 	X509 *own = SSL_get_certificate(ssl);

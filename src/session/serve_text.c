@@ -65,13 +65,12 @@ void
 serve_text_begin(struct serve *s)
 {
 	char field[TRACE_FIELD_MAX], id[SERVE_ID_SIZE];
-	struct tls_info tls;
 
 	struct trace_field trace = {
 	    .peer_name = receiver_peer_name(s->receiver),
 	    .peer_addr = s->options->peer_addr,
 	    .hostname = s->options->hostname,
-	    .cipher = tls_info(s->options->stream, &tls) ? tls.cipher : NULL,
+	    .cipher = tls_cipher(s->options->stream),
 	    .id = serve_id(s, id),
 	    .rcpt = only_rcpt(s),
 	    .date = date_now(s),

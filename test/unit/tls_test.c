@@ -1046,10 +1046,12 @@ info_tells_all(void **state)
 	SSL_CTX_set_ciphersuites(ctx, "TLS_CHACHA20_POLY1305_SHA256");
 	struct peer peer = start_peer(ctx, serve_clean_end);
 	assert_false(tls_info(peer.stream, &info));
+	assert_null(tls_cipher(peer.stream));
 	must_start(context, peer.stream);
 	assert_true(tls_info(peer.stream, &info));
 	assert_string_equal(info.version, "TLSv1.3");
 	assert_string_equal(info.cipher, "TLS_CHACHA20_POLY1305_SHA256");
+	assert_string_equal(tls_cipher(peer.stream), info.cipher);
 	assert_string_equal(info.group, "secp256r1");
 	assert_false(info.resumed);
 	assert_string_equal(info.subject, "CN=Prov\\xc3\\xadder, Inc.");
