@@ -40,6 +40,7 @@ enum join_end {
 	JOIN_INTERRUPTED,
 	JOIN_STOPPED, /* a stop request; the client has every reply */
 	JOIN_CUT, /* the same, but a reply was missing after stop_grace */
+	JOIN_ENDLESS, /* the server said more than any reply has */
 	JOIN_FAILED, /* a side was lost; error says how */
 };
 

@@ -17,6 +17,13 @@ enum {
 	LAST_WORDS_MS = 10 * 1000,
 	STOP_GRACE_MS = 3 * 1000, /* the same, after a stop */
 	REPLY_CODE = 3, /* digits */
+	/*
+	 * Octets of the server's without a word of the client's: a group of a
+	 * thousand recipients, each refused in some lines, has a tenth of it. A
+	 * reply without an end would keep both programs busy for as long as the
+	 * server likes, since it is never silent.
+	 */
+	REPLIES_MAX = 8 << 20,
 	/* Both sides, the interrupt, and what deadline_poll() adds. */
 	FDS = JOIN_SIDES + 2,
 };
@@ -29,6 +36,7 @@ struct join {
 	int64_t heard; /* clock_ms() of the last octet */
 	int interrupt; /* -1: none, or it was closed */
 	size_t column; /* of the server's line, for the next octet */
+	uint64_t replied; /* octets of the server since the client spoke */
 	bool more; /* the line is not the last one of its reply */
 	bool owed; /* the client spoke last, or a reply is not whole */
 	bool ended; /* result has the end */
@@ -71,6 +79,7 @@ note_moved(struct join *join, int side, const char *data, size_t octets)
 		note_reply(join, data, octets);
 	else
 		join->owed = true;
+	join->replied = side == 0 ? join->replied + octets : 0;
 	join->heard = clock_ms();
 	join->result->octets[side] += octets;
 	if (options->moved != NULL)
@@ -103,6 +112,8 @@ serve_side(struct join *join, int side)
 		buf_filled(from, exchange.read);
 		note_moved(join, side, exchange.in, exchange.read);
 	}
+	if (join->replied > REPLIES_MAX)
+		end_join(join, JOIN_ENDLESS);
 	if (exchange.ended)
 		end_join(
 		    join, side == 0 ? JOIN_FIRST_ENDED : JOIN_SECOND_ENDED);

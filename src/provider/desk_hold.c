@@ -373,6 +373,7 @@ log_end_of_turn(const struct desk *desk, const struct join_result *result)
 	    [JOIN_INTERRUPTED] = "a newer call of the account replaced it",
 	    [JOIN_STOPPED] = "",
 	    [JOIN_CUT] = late,
+	    [JOIN_ENDLESS] = "the customer's reply had no end",
 	};
 	bool stopped = result->end == JOIN_STOPPED || result->end == JOIN_CUT;
 	struct log_line line;

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: ISC
 """
-Who would keep customers out of odmr-provider, or its log and processors busy,
-without a password that is right.
+Who would keep customers out of odmr-provider, or its log and processors busy:
+without a password that is right, and a customer who has one.
 """
 import socket
 import time
 
+import mail
 from provider_host import Customer, ProviderHost
 from stage import until
 
@@ -68,3 +69,25 @@ def test_a_login_that_fails_takes_its_time(t):
     customer.ask(WRONG, 535)
     assert time.monotonic() - begun >= 6
     assert host.log().count("login-failed") == 3
+
+
+def test_a_customer_whose_reply_has_no_end(t):
+    """He is never silent; the mail stays for his next call."""
+    host = ProviderHost(t)
+    customer = host.customer()
+    customer.login()
+    customer.say("ATRN")
+    host.held()
+    host.send(["user@example.org"], mail.message("for somebody who listens"))
+    assert customer.reply()[0].startswith("250")
+    piece = b"220-" + b"y" * 4000 + b"\r\n"
+    sent = 0
+    try:
+        while sent < 1 << 30:
+            sent += customer.socket.send(piece)
+    except OSError:
+        pass
+    assert sent < 1 << 30, "it goes on for ever"
+    host.logged("turn-end", "the customer's reply had no end")
+    t.configure(accounts={"office": host.account()})
+    t.expect(t.fetch("office"), 0, "1 message")

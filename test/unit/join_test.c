@@ -236,6 +236,43 @@ say_all_it_can(const struct joined *joined, const char *data)
 	return said;
 }
 
+/* The first side says so much, which the other one hears. */
+static void
+reply_with(const struct joined *joined, size_t len)
+{
+	char *data = xcalloc(1, MUCH);
+
+	while (len > 0) {
+		size_t now = len < MUCH / 10 ? len : MUCH / 10;
+		assert_int_equal(
+		    send(joined->ends[0], data, now, MSG_NOSIGNAL), now);
+		assert_int_equal(
+		    recv(joined->ends[1], data, now, MSG_WAITALL), now);
+		len -= now;
+	}
+	free(data);
+}
+
+/* It is never silent, and would keep both programs busy for ever. What it says with
+ * words of the client's between counts anew. */
+static void
+a_reply_without_an_end(void **state)
+{
+	struct joined joined;
+	char text[8];
+
+	(void)state;
+	start(&joined, LONG_MS);
+	for (int i = 0; i < 2; i++) {
+		reply_with(&joined, VERY_MUCH);
+		assert_int_equal(send(joined.ends[1], "QUIT", 4, 0), 4);
+		assert_int_equal(recv(joined.ends[0], text, 4, MSG_WAITALL), 4);
+	}
+	reply_with(&joined, VERY_MUCH);
+	assert_int_equal(send(joined.ends[0], "x", 1, MSG_NOSIGNAL), 1);
+	assert_int_equal(finish(&joined).end, JOIN_ENDLESS);
+}
+
 /* Nothing is lost while one side does not read, and not all is taken in. */
 static void
 a_slow_reader_holds_the_other_side_back(void **state)
@@ -435,6 +472,7 @@ main(void)
 	    cmocka_unit_test(silence_ends_it),
 	    cmocka_unit_test(an_interrupt_ends_it),
 	    cmocka_unit_test(a_side_that_fails_is_named),
+	    cmocka_unit_test(a_reply_without_an_end),
 	    cmocka_unit_test(a_slow_reader_holds_the_other_side_back),
 	    cmocka_unit_test(a_stop_where_no_reply_is_owed),
 	    cmocka_unit_test(a_stop_waits_for_the_reply),
