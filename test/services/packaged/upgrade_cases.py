@@ -222,3 +222,18 @@ def test_upgrade_starts_nothing(place):
     install(place, "new")
     for unit in (SERVICE, FETCH, TIMER, PROVIDER, SOCKET):
         assert place.system().shown(unit, "ActiveState") == "inactive", unit
+
+
+def test_upgrade_while_the_socket_waits(place):
+    """No service is started for it, and the port stays open: who calls next has the
+    new program."""
+    install(place, "old")
+    with Host(place) as host:
+        system = host.system
+        system.systemctl("start", SOCKET)
+        opened = system.shown(SOCKET, "ActiveEnterTimestampMonotonic")
+        install(place, "new")
+        assert system.shown(SOCKET, "ActiveEnterTimestampMonotonic") == opened
+        assert system.shown(PROVIDER, "ActiveState") == "inactive"
+        host.fetches("by the new program")
+        is_new(system, PROVIDER, None)
