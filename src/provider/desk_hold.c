@@ -172,6 +172,20 @@ log_failed_flush(const struct desk *desk, const struct error *err)
 	    desk->hold.domains[desk->hold.next], err->text);
 }
 
+/* One domain that Postfix does not know yet, new in the configuration, must not
+ * keep the mail of the others away. false: there is no use in going on. */
+static bool
+bear_failure(struct desk *desk, const struct error *err)
+{
+	struct hold *hold = &desk->hold;
+
+	log_failed_flush(desk, err);
+	hold->failed = true;
+	hold->failures++;
+	return hold->asked ||
+	       (hold->failures < hold->count && hold->failures < FAILURES_MAX);
+}
+
 /* What Postfix has deferred comes in this call as well, behind what it is about to
  * send. Where it cannot be asked, that one is not kept away. */
 static void
@@ -185,11 +199,9 @@ flush_before_turn(struct desk *desk)
 		return;
 	while (hold->next < hold->count && deadline_left(&deadline) > 0) {
 		if (!postfix_flush(
-			desk->config, hold->domains[hold->next], &err)) {
-			if (err.class != ERROR_STOPPED)
-				log_failed_flush(desk, &err);
+			desk->config, hold->domains[hold->next], &err) &&
+		    (err.class == ERROR_STOPPED || !bear_failure(desk, &err)))
 			return;
-		}
 		hold->next++;
 	}
 }
@@ -279,20 +291,6 @@ desk_end_hold(struct desk *desk)
 		    "Another call of this account is being served");
 	else
 		answer_held(desk, 453, "4.3.0", "You have no mail");
-}
-
-/* One domain that Postfix does not know yet, new in the configuration, must not
- * keep the mail of the others away. false: there is no use in going on. */
-static bool
-bear_failure(struct desk *desk, const struct error *err)
-{
-	struct hold *hold = &desk->hold;
-
-	log_failed_flush(desk, err);
-	hold->failed = true;
-	hold->failures++;
-	return hold->asked ||
-	       (hold->failures < hold->count && hold->failures < FAILURES_MAX);
 }
 
 /* Where Postfix could not be asked, the customer shall try again later, and not

@@ -521,7 +521,9 @@ what_is_asked_for_before_a_turn(void **state)
 	    {"exit 0", "ATRN example.com\r\n", 0, SECOND},
 	    {"exit 0", "ATRN\r\n", 1, SECOND},
 	    {"exit 0", "ATRN\r\n", 2, ""},
-	    {"exit 1", "ATRN\r\n", 0, FIRST},
+	    /* One that Postfix does not know keeps no other's mail away. */
+	    {"[ $4 != example.org ]", "ATRN\r\n", 0, FIRST SECOND},
+	    {"exit 1", "ATRN\r\n", 0, FIRST SECOND},
 	    {"sleep 3", "ATRN\r\n", 0, FIRST},
 	};
 
