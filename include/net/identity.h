@@ -8,6 +8,7 @@
 #define ODMR_NET_IDENTITY_H
 
 #include <stdbool.h>
+#include <time.h>
 
 #include "net/tls.h"
 
@@ -21,5 +22,9 @@ bool identity_make(const char *hostname, const char *cert_file,
 /* The pin of the first certificate of a file in PEM. Errors: ERROR_CONFIG. */
 bool identity_pin(const char *cert_file, char pin[static TLS_PIN_SIZE],
     struct error *err) __attribute__((warn_unused_result));
+/* When that certificate ends; -1 where it does not say a time. Errors:
+ * ERROR_CONFIG. */
+bool identity_not_after(const char *cert_file, time_t *end, struct error *err)
+    __attribute__((warn_unused_result));
 
 #endif

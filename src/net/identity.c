@@ -145,23 +145,49 @@ identity_make(const char *hostname, const char *cert_file, const char *key_file,
 	return made;
 }
 
-bool
-identity_pin(
-    const char *cert_file, char pin[static TLS_PIN_SIZE], struct error *err)
+/* NULL: there is none. */
+static X509 *
+read_first_certificate(const char *cert_file, struct error *err)
 {
 	FILE *file = fopen(cert_file, "re");
 
 	if (file == NULL) {
 		error_set_errno(
 		    err, ERROR_CONFIG, errno, "cannot open %s", cert_file);
-		return false;
+		return NULL;
 	}
 	X509 *certificate = PEM_read_X509(file, NULL, NULL, NULL);
 	fclose(file);
-	bool found = certificate != NULL && certificate_pin(certificate, pin);
-	if (!found)
+	if (certificate == NULL)
 		error_set(err, ERROR_CONFIG, "%s holds no certificate: %s",
+		    cert_file, stream_tls_reason());
+	return certificate;
+}
+
+bool
+identity_pin(
+    const char *cert_file, char pin[static TLS_PIN_SIZE], struct error *err)
+{
+	X509 *certificate = read_first_certificate(cert_file, err);
+
+	if (certificate == NULL)
+		return false;
+	bool found = certificate_pin(certificate, pin);
+	if (!found)
+		error_set(err, ERROR_CONFIG, "the key in %s has no pin: %s",
 		    cert_file, stream_tls_reason());
 	X509_free(certificate);
 	return found;
+}
+
+bool
+identity_not_after(const char *cert_file, time_t *end, struct error *err)
+{
+	X509 *certificate = read_first_certificate(cert_file, err);
+
+	if (certificate == NULL)
+		return false;
+	*end = certificate_not_after(certificate);
+	X509_free(certificate);
+	return true;
 }

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "net/identity.h"
@@ -29,6 +30,9 @@
 enum {
 	MECHANISMS_SIZE = 512,
 	GROUPS_MAX = 64,
+	/* A certificate that ends so soon should have been renewed. */
+	RENEWED_DAYS = 14,
+	DATE_SIZE = 32,
 	OTHERS_MAY = 027, /* of the mode of a key or of passwords */
 };
 
@@ -125,6 +129,26 @@ found_bad_tls(const struct provider_config *config, struct findings *findings,
 		    err->text);
 }
 
+/* Whoever knows it by its pin does not look at the date. */
+static void
+check_end_of_certificate(
+    const struct provider_config *config, struct findings *findings)
+{
+	time_t end = -1, soon = time(NULL) + (time_t)RENEWED_DAYS * 86400;
+	char date[DATE_SIZE];
+	struct error ignored; /* told by whoever reads the pin */
+	struct tm tm;
+
+	if (!identity_not_after(config->tls_cert_file, &end, &ignored) ||
+	    end == -1 || end > soon || gmtime_r(&end, &tm) == NULL ||
+	    strftime(date, sizeof date, "%Y-%m-%d %H:%M:%SZ", &tm) == 0)
+		return;
+	provider_check_found(findings, false,
+	    "%s: the certificate ends at %s: after that customers who do not"
+	    " know it by its pin do not call; renew it",
+	    config->tls_cert_file, date);
+}
+
 static void
 check_tls_files(const struct provider_config *config, struct findings *findings)
 {
@@ -137,6 +161,8 @@ check_tls_files(const struct provider_config *config, struct findings *findings)
 		found_bad_tls(config, findings, &err);
 	else if (identity_pin(config->tls_cert_file, pin, &err))
 		printf("customers' odmr-agent.yaml: tls_pins: \"%s\"\n", pin);
+	if (tls != NULL)
+		check_end_of_certificate(config, findings);
 	tls_server_free(tls);
 }
 

@@ -222,6 +222,17 @@ def test_check_names_too_few_processes_for_those_who_wait(t):
     assert "processes" not in host.run("check").out
 
 
+def test_check_names_a_certificate_that_ends_soon(t):
+    host = ProviderHost(t, start=False)
+    assert "the certificate ends" not in host.run("check").out
+    for days, soon in (("10", True), ("20", False)):
+        subprocess.run(["openssl", "req", "-x509", "-key", host.config["tls_key_file"],
+                        "-days", days, "-subj", "/CN=mx.example.net",
+                        "-out", host.config["tls_cert_file"]], check=True)
+        assert ("warning: %s: the certificate ends at 20" % host.config["tls_cert_file"]
+                in host.run("check").out) == soon, days
+
+
 def test_check_names_who_else_could_come_in(t):
     """A key or passwords that others can read or change, and a port that is
     anybody's while the service is stopped."""

@@ -161,6 +161,21 @@ find_pin(char pin[TLS_PIN_SIZE], const char *name)
 	assert_true(identity_pin(file(name), pin, &err));
 }
 
+/* For a decade: whoever has it by its pin does not look. */
+static void
+when_it_ends(void **state)
+{
+	const time_t year = (time_t)365 * 86400;
+	struct error err;
+	time_t end;
+
+	(void)state;
+	assert_true(identity_not_after(file("cert"), &end, &err));
+	assert_true(end > time(NULL) + 9 * year);
+	assert_false(identity_not_after(file("nowhere"), &end, &err));
+	assert_int_equal(err.class, ERROR_CONFIG);
+}
+
 /* Says what it agreed on to info and binding. */
 static struct seen
 fetch(struct tls_server *server, struct tls_context *context,
@@ -429,6 +444,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(when_it_ends),
 	    cmocka_unit_test(both_sides_see_the_same),
 	    cmocka_unit_test(a_customer_without_a_certificate),
 	    cmocka_unit_test(another_key_is_not_called),
