@@ -8,12 +8,12 @@ import subprocess
 import sys
 
 import mail
-from doubles import DIE
+from doubles import DIE, Local, Transactions
 from provider_cases import USER
 from provider_host import ProviderHost
 from provider_stop_cases import Office, queue_up
 from servers import Skip, until
-from stage import rows
+from stage import PASSWORD, rows
 
 POISON = "poison@example.org"
 MULTIPART = (b"MIME-Version: 1.0\r\n"
@@ -196,6 +196,68 @@ def test_rules_for_refusals_of_the_world_bounce_no_customers_mail(t):
     until(lambda: len(office.messages) == 2, 120, "both messages")
     office.over = True
     assert mail.same(office.came(), texts) is None
+
+
+def restarted(host):
+    host.postfix.end()
+    host.postfix.start()
+
+
+@rows(("reloaded", lambda host: host.postfix.reload()), ("restarted", restarted))
+def test_a_postfix_that_is(t, done):
+    """While it waits for a customer's next call, of which its old processes may know and
+    its new ones do not: all mail comes, each message once."""
+    host = ProviderHost(t, hold="0s", settle=t.seconds(2, most=60))
+    texts = queue_up(host, 6)
+    caller = Caller(t, host, answers={"RCPT": [None, DIE]})
+    caller.session()
+    host.logged("info", "office", "more-mail")
+    done(host)
+    texts.append(mail.message("after it"))
+    host.send([USER], texts[-1])
+    until(lambda: len(host.postfix.queue()) == 6, 60, "the new message in the queue")
+    office = Office(t, host)
+    until(lambda: len(caller.messages) + len(office.messages) == len(texts), 120,
+          "all the mail: " + host.log())
+    host.postfix.emptied(120)
+    office.over = True
+    assert mail.same(caller.came() + office.came(), texts) is None
+
+
+def test_mail_for_the_last_of_hundreds_of_domains(t):
+    """Before mail of the first one is passed on, not all can be asked for; then the
+    next call has it."""
+    domains = ["example.org"] + ["d%d.example" % n for n in range(200)]
+    host = ProviderHost(t, {"office": domains}, hold="0s", settle=t.seconds(2, most=60))
+    texts = queue_up(host, 1) + [mail.message("for the last")]
+    host.send(["anna@" + domains[-1]], texts[-1])
+    host.postfix.keeps(2)
+    caller = Caller(t, host)
+    caller.session()
+    if len(caller.messages) < 2:
+        caller.session()
+    assert mail.same(caller.came(), texts) is None
+
+
+def test_mail_that_waits_goes_where_its_domain_goes(t):
+    """To the account that has the domain now, and to one that has another name."""
+    host = ProviderHost(t, {"office": ["example.org"], "shop": ["shop.example"]})
+    texts = queue_up(host, 1) + [mail.message("for the shop")]
+    host.send(["anna@shop.example"], texts[-1])
+    host.postfix.keeps(2)
+    host.reload({"office": ["shop.example"], "bureau": ["example.org"]})
+    host.run("passwd", "bureau", stdin=PASSWORD + "\n")
+    host.run("setup", "postfix", "--apply")
+    for name, text in (("office", texts[1]), ("bureau", texts[0])):
+        customer = host.customer()
+        customer.login(name)
+        customer.ask("ATRN", 250)
+        local = Local(lmtp=False)
+        t.at_end(local.close)
+        Transactions(local, customer.socket).run()
+        customer.close()
+        assert mail.same([mail.stored(m[2]) for m in local.messages], [text]) is None
+    host.postfix.emptied()
 
 
 # Starts a program that gets no socket of AF_NETLINK (socket(2) fails), as where the
