@@ -87,6 +87,12 @@ static const struct {
 	"a customer has to call again after each message"),
     OPTION("smtp_connection_cache_on_demand", "yes",
 	"a customer has to call again after each message"),
+    OPTION("smtp_connection_reuse_count_limit", "0",
+	"a customer has to call again after so many messages"),
+    /* It begins before the greeting, and so before the next call. */
+    {WANTED_OPTION, 's', SERVICE "/smtp_connection_reuse_time_limit", "1d",
+	"a call has one message where Postfix waited for it for longer, and a"
+	" long one ends then"},
     /* Longer than the gate lets it wait (gate_mail.c). */
     {WANTED_OPTION, 's', SERVICE "/smtp_helo_timeout", "90m",
 	"a message at which a customer's software breaks the connection keeps"

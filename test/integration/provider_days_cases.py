@@ -6,6 +6,7 @@ administrator does to the server meanwhile.
 import os
 import subprocess
 import sys
+import time
 
 import mail
 from doubles import DIE, Local, Transactions
@@ -161,6 +162,21 @@ def test_limits_for_the_world_split_no_call(t, setting):
     assert mail.same(caller.came(), texts) is None
     assert all(len(rcpts) == 2 for _, rcpts, _ in caller.messages), caller.messages
     host.postfix.emptied()
+
+
+@rows(("messages", "smtp_connection_reuse_count_limit = 2"),
+      ("time", "smtp_connection_reuse_time_limit = 1s"))
+def test_a_connection_that_waited_brings_all_mail(t, setting):
+    """However long it waited for the customer's call, and whatever main.cf has for
+    connections to the world."""
+    host = ProviderHost(t, hold="0s", settle=t.seconds(2, most=60), main_cf=setting + "\n")
+    queue_up(host, 6)
+    caller = Caller(t, host, answers={"RCPT": [DIE]})
+    caller.session()
+    host.logged("info", "office", "more-mail")
+    time.sleep(2)  # what it waits for is no more than time
+    caller.session()
+    assert len(caller.messages) >= 5, (len(caller.messages), host.log())
 
 
 def test_more_mail_of_one_customer_than_postfix_has_under_way(t):
