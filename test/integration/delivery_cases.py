@@ -168,6 +168,52 @@ def test_user_database_lost(t):
     assert shown.status == 0, shown
 
 
+def lost_dovecot(t):
+    dovecot = t.dovecot(USER)
+    yield {"lmtp": dovecot.socket}
+    dovecot.users([])
+    dovecot.reload()
+    yield
+
+
+def lost_postfix(t):
+    postfix = t.postfix(USER)
+    yield {"smtp": "127.0.0.1:%d" % postfix.port}
+    t.write("postfix/users", "")
+    postfix.reload()
+    yield
+
+
+def lost_maildir(t):
+    for who in ("user", "other"):
+        for part in ("cur", "new", "tmp"):
+            os.makedirs(os.path.join(t.sub("mail"), "example.org", who, part))
+    yield t.maildir(create=False)
+    os.rename(t.path("mail", "example.org", "user"), t.path("away"))
+    yield
+
+
+@rows(("dovecot", lost_dovecot), ("postfix", lost_postfix), ("maildir", lost_maildir))
+def test_user_is_lost_by_a_real_server(t, server):
+    """In its own words; an invented recipient is refused."""
+    steps = server(t)
+    delivery = next(steps)
+
+    def later(line):
+        hello(line)
+        line.command("MAIL FROM:<s@r.example>", 250)
+        line.command("RCPT TO:<%s>" % USER, LATER)
+        line.command("RCPT TO:<invented@example.org>", "550 5.1.1")
+        goodbye(line)
+
+    for script in (one_message(TEXT), later):
+        t.configure(t.provider(script), delivery, soft_bounce="auto", drain=False)
+        t.run("fetch", "office")
+        t.check_provider()
+        if script is not later:
+            next(steps)
+
+
 def test_domain_lost_from_the_configuration(t):
     """A slip in `accept` does not bounce the mail of those who had some before;
     to others the domain is refused."""
