@@ -166,6 +166,9 @@ def test_plugin_states(place):
           lines=[account(refused_domains=[{"domain": "b.example"}])])
     check(place, folder, 75, 2, "CRITICAL", "last success never",
           lines=[account(last_success=None, alarm="failing")])
+    for alarm, words in (("unknown", "unknown to the local side"),
+                         ("deferred", "deferred again and again")):
+        check(place, folder, 75, 2, "CRITICAL", words, lines=[account(alarm=alarm)])
     check(place, folder, 77, 2, "b: last success never",
           lines=[account(**hold), account(account="b", last_success=None, alarm="failing")])
     check(place, folder, 75, 1, "it has not succeeded yet: no line",
