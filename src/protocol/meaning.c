@@ -23,6 +23,7 @@ static const char *const unprepared_words[] = {
     "relaying is not allowed",
     "relaying not permitted",
     "relaying prohibited",
+    "relay not allowed", /* Stalwart */
     "allowed rcpthosts", /* qmail */
     "authentication required",
     "authentication is required",
@@ -52,6 +53,17 @@ static const char *const origin_words[] = {
 static const char *const unanswered_words[] = {
     "error: open resolver", /* Spamhaus */
     "/returnc/", /* the page for all such answers of it */
+    NULL,
+};
+
+/* With 5.1.2. */
+static const char *const host_words[] = {
+    "host unknown", /* sendmail */
+    "unknown host",
+    "host not found",
+    "domain not found", /* Postfix */
+    "unknown domain",
+    "domain does not exist",
     NULL,
 };
 
@@ -102,6 +114,8 @@ static const char *const unknown_words[] = {
     "mailbox not found",
     "user not found",
     "recipient not found",
+    "recipient unknown",
+    "address not found",
     "recipient address rejected", /* Exchange, with 5.4.1 */
     "invalid recipient", /* OpenSMTPD */
     "doesn't exist",
@@ -219,15 +233,17 @@ is_too_much(const struct status *reply, enum step_kind step)
 }
 
 /*
- * Not set up, or closed (RFC 3463 3.4), and a domain that it does not find (3.2):
- * since it is one that the account accepts, the mail of all its recipients would
- * bounce. To MAIL that is the sender's domain.
+ * Not set up, or closed (RFC 3463 3.4), or it finds no host of the domain: since
+ * that is one that the account accepts, the mail of all its recipients would
+ * bounce. To MAIL it is the sender's domain. 5.1.2 alone does not say so: Stalwart
+ * means a mailbox by it.
  */
 static bool
 is_of_system(const struct status *reply, enum step_kind step)
 {
 	return is_enhanced(reply, "5.3.2") || is_enhanced(reply, "5.3.5") ||
-	       (step != STEP_MAIL && strcmp(reply->enhanced, "5.1.2") == 0);
+	       (step != STEP_MAIL && strcmp(reply->enhanced, "5.1.2") == 0 &&
+		   holds_any(reply, host_words));
 }
 
 /* Commands out of order or not understood (RFC 3463 3.6), in a code of mail. */
@@ -328,7 +344,7 @@ bool
 meaning_is_unknown(const struct status *reply)
 {
 	static const char *const certain[] = {
-	    "5.1.1", "5.1.6", "5.1.10", "5.2.1", NULL};
+	    "5.1.1", "5.1.2", "5.1.6", "5.1.10", "5.2.1", NULL};
 	static const char *const vague[] = {
 	    "", "5.0.0", "5.1.0", "5.4.1", NULL};
 

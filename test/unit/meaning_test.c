@@ -114,6 +114,8 @@ static const struct reply replies[] = {
     /* A domain that the account accepts, and a service that is not ready. */
     {550, "5.1.2", "<u@example.org>... Host unknown (Name server: example.org)",
 	{US, US, NO, SETUP, SETUP, SETUP}},
+    {550, "5.1.2", "Relay not allowed.", {US, US, SETUP, SETUP, SETUP, NO}},
+    {550, "5.1.2", "Mailbox does not exist.", {US, US, NO, NO, NO, NO}},
     {553, "5.3.5", "system config error", {US, US, SETUP, SETUP, SETUP, SETUP}},
     {554, "5.3.2", "System not accepting network messages",
 	{US, US, SETUP, SETUP, SETUP, SETUP}},
@@ -247,6 +249,7 @@ a_recipient_that_does_not_exist(void **state)
 	} table[] = {
 	    {550, "5.1.1", "<a@example.org> User doesn't exist", true},
 	    {550, "5.1.1", "No such mailbox", true},
+	    {550, "5.1.2", "Mailbox does not exist.", true},
 	    {550, "5.1.6", "moved", true},
 	    {550, "5.1.10", "RESOLVER.ADR.RecipientNotFound", true},
 	    {550, "5.2.1", "Mailbox disabled", true},
