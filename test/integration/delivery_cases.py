@@ -148,6 +148,9 @@ def unknown_again(t, lost, days):
         run = t.run("fetch", "office", env=wall_clock(t, hours * 3600))
         t.check_provider()
         assert ("alarm: since" in run.err) == alarm, (hours, run)
+        shown = t.run("status", env=wall_clock(t, hours * 3600))
+        assert ("ALARM: since" in shown.out) == alarm, (hours, shown)
+        assert (shown.status == 75) == alarm, (hours, shown)
         assert ("cause=vanished" in run.err) == (LATER in (anna, bob)), (hours, run)
     return run
 
