@@ -6,7 +6,7 @@ import re
 # What a message may cost in calls of the system, by the names of the table.
 KINDS = {
     "sends": ("sendto", "sendmsg", "sendmmsg"),
-    "receives": ("recvfrom", "recvmsg"),
+    "receives": ("recvfrom", "recvmsg", "read"),
     "polls": ("poll", "ppoll", "select", "pselect6"),
     "writes": ("write", "writev", "pwrite64"),
     "syncs": ("fsync", "fdatasync", "syncfs", "sync_file_range"),
@@ -17,12 +17,12 @@ MEMORY = ("brk", "mmap", "munmap", "mremap", "madvise", "mprotect", "futex")
 
 def calls_of_system(text, begins):
     """Calls a message by kind, all others as "others", out of what strace says
-    of one process: from the first receive that begins so, one of each message,
-    to the last. None: it receives none."""
+    of one process: from the first call that begins so, one of each message, to the
+    last. None: there is none."""
     names = {name: kind for kind, all_of in KINDS.items() for name in all_of}
     lines = text.splitlines()
     messages = [number for number, line in enumerate(lines)
-                if re.match(rf'recvfrom\(\d+, "{begins}', line)]
+                if re.match(begins, line)]
     if len(messages) < 2:
         return None
     counts = collections.Counter()

@@ -8,6 +8,7 @@ wait is a wait.
 import os
 import select
 import socket
+import ssl
 import time
 
 PATIENCE = 240  # seconds without a word: a machine may be slow, not that slow
@@ -60,6 +61,13 @@ def messages(mode, count, octets):
         else:
             yield MAIL + RCPT + b"DATA\r\n", 3
         yield text + b".\r\n", 1
+
+
+def parts(data):
+    """Commands and the octets of a BDAT are two records, mostly."""
+    at = data.find(b" LAST\r\n")
+    end = at + len(b" LAST\r\n") if at >= 0 else 0
+    return [part for part in (data[:end], data[end:]) if part]
 
 
 class Provider:
@@ -120,6 +128,40 @@ class Provider:
             said, self.wanted = next(self.script, (b"QUIT\r\n", 1))
             self.ended = said == b"QUIT\r\n"
         return said
+
+
+class Secured:
+    """A side of the dialogue under TLS 1.3. What it says in one go goes out in the
+    records that `parts` makes of it."""
+
+    def __init__(self, side, certificate, key):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.load_cert_chain(certificate, key)
+        self.side = side
+        self.heard, self.said = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.heard, self.said, server_side=True)
+        self.shaken = False
+
+    def greeting(self):
+        return b""  # the client begins
+
+    def say(self, data):
+        for part in parts(data):
+            self.tls.write(part)
+
+    def take(self, data):
+        self.heard.write(data)
+        try:
+            if not self.shaken:
+                self.tls.do_handshake()
+                self.shaken = True
+                self.say(self.side.greeting())
+            while said := self.tls.read(PIECE):
+                self.say(self.side.take(said))
+        except ssl.SSLWantReadError:
+            pass
+        return self.said.read()
 
 
 class Lmtp:
@@ -191,8 +233,11 @@ def youngest(pid):
 class World:
     """One session; command_for(port, socket path) starts the agent."""
 
-    def __init__(self, folder, mode, count, octets):
+    def __init__(self, folder, mode, count, octets, identity=None):
         self.provider = Provider(mode, count, octets)
+        # As the socket has it: with a certificate and its key, under TLS.
+        self.upstream = (Secured(self.provider, *identity) if identity
+                         else self.provider)
         self.path = os.path.join(folder, "lmtp")
         self.listeners = [socket.socket(), socket.socket(socket.AF_UNIX)]
         self.listeners[0].bind(("127.0.0.1", 0))
@@ -241,7 +286,7 @@ class World:
         peer.setblocking(False)
         if listener.family == socket.AF_INET:
             peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.peers[peer] = self.provider
+            self.peers[peer] = self.upstream
         else:
             self.peers[peer] = Lmtp()
         self.out[peer] = self.peers[peer].greeting()
@@ -256,7 +301,7 @@ class World:
                 data = b""
             if data:
                 self.out[peer] += self.peers[peer].take(data)
-            if not data or (self.peers[peer] is self.provider and
+            if not data or (self.peers[peer] is self.upstream and
                             self.provider.ended and
                             self.provider.wanted == 0):
                 peer.close()
