@@ -16,7 +16,8 @@
 
 enum {
 	MESSAGE_MAX = 2048, /* a user, two nonces, a binding; ours have 600 */
-	HEADER_MAX = 128, /* "p=tls-exporter,," and what a client may write */
+	/* "p=tls-exporter,a=NAME,": no longer than the message. */
+	HEADER_MAX = MESSAGE_MAX / 2 + 1,
 };
 
 struct scram_server {
@@ -150,7 +151,19 @@ parse_first_bare(struct scram_server *server, char *bare, char *user)
 	return SCRAM_GOOD;
 }
 
-/* "FLAG,[a=AUTHZID],BARE": an authorization identity is not ours to give. */
+/* "" or "a=NAME": some clients always say whom they act for (RFC 5802 5.1), and
+ * nobody acts for another. */
+static bool
+acts_for(const char *authzid, const char *user)
+{
+	char name[SCRAM_USER_MAX + 1];
+
+	return authzid[0] == '\0' ||
+	       (strncmp(authzid, "a=", 2) == 0 &&
+		   decode_name(authzid + 2, name) && strcmp(name, user) == 0);
+}
+
+/* "FLAG,[a=AUTHZID],BARE" */
 enum scram_result
 scram_server_first(
     struct scram_server *server, const char *message, size_t len, char *user)
@@ -164,16 +177,20 @@ scram_server_first(
 	char *rest = copy;
 	const char *flag = strsep(&rest, ",");
 	const char *authzid = rest != NULL ? strsep(&rest, ",") : NULL;
-	if (rest == NULL || authzid == NULL || authzid[0] != '\0')
+	if (rest == NULL || authzid == NULL)
 		return SCRAM_MALFORMED;
 	enum scram_result result = check_header(server, flag);
 	if (result != SCRAM_GOOD)
 		return result;
-	snprintf(server->header, sizeof server->header, "%s,,", flag);
+	snprintf(
+	    server->header, sizeof server->header, "%s,%s,", flag, authzid);
 	buf_reset(&server->messages);
 	if (!buf_append(&server->messages, rest, strlen(rest)))
 		return SCRAM_MALFORMED;
-	return parse_first_bare(server, rest, user);
+	result = parse_first_bare(server, rest, user);
+	return result != SCRAM_GOOD || acts_for(authzid, user)
+		   ? result
+		   : SCRAM_MALFORMED;
 }
 
 void

@@ -40,9 +40,9 @@ static const struct scram_server_options plain = {.nonce = SERVER_NONCE};
 
 /* What the server says to a first message, and then to a final one. */
 static void
-exchange(const struct scram_server_options *options, const char *password,
+exchange_for(const struct scram_server_options *options, const char *password,
     const char *first, const char *final, enum scram_result want_first,
-    enum scram_result want_final)
+    enum scram_result want_final, const char *signature)
 {
 	struct scram_server *server = scram_server_new(options);
 	struct scram_keys keys = keys_of(password);
@@ -60,14 +60,23 @@ exchange(const struct scram_server_options *options, const char *password,
 		    want_final);
 	}
 	if (want_first == SCRAM_GOOD && want_final == SCRAM_GOOD) {
-		assert_int_equal(buf_len(&out), strlen(SIGNATURE));
+		assert_int_equal(buf_len(&out), strlen(signature));
 		assert_memory_equal(
-		    buf_data(&out), SIGNATURE, strlen(SIGNATURE));
+		    buf_data(&out), signature, strlen(signature));
 	} else {
 		assert_int_equal(buf_len(&out), 0);
 	}
 	buf_clear(&out);
 	scram_server_free(server);
+}
+
+static void
+exchange(const struct scram_server_options *options, const char *password,
+    const char *first, const char *final, enum scram_result want_first,
+    enum scram_result want_final)
+{
+	exchange_for(
+	    options, password, first, final, want_first, want_final, SIGNATURE);
 }
 
 static void
@@ -108,6 +117,12 @@ test_wrong(void **state)
 	    {"x,,n=user,r=a", "", SCRAM_MALFORMED, SCRAM_GOOD},
 	    /* Acting for somebody else. */
 	    {"n,a=other,n=user,r=a", "", SCRAM_MALFORMED, SCRAM_GOOD},
+	    {"n,a=use,n=user,r=a", "", SCRAM_MALFORMED, SCRAM_GOOD},
+	    {"n,a=,n=user,r=a", "", SCRAM_MALFORMED, SCRAM_GOOD},
+	    {"n,user,n=user,r=a", "", SCRAM_MALFORMED, SCRAM_GOOD},
+	    /* What was said of it is part of what is proven. */
+	    {"n,a=user,n=user,r=" CLIENT_NONCE, FINAL, SCRAM_GOOD,
+		SCRAM_BINDING},
 	    /* Binding without -PLUS. */
 	    {"p=tls-exporter,,n=user,r=a", "", SCRAM_BINDING, SCRAM_GOOD},
 	    {FIRST, "", SCRAM_GOOD, SCRAM_MALFORMED},
@@ -128,6 +143,21 @@ test_wrong(void **state)
 		exchange(&plain, "pencil", rows[i].first, rows[i].final,
 		    rows[i].want_first, rows[i].want_final);
 	exchange(&plain, "pencils", FIRST, FINAL, SCRAM_GOOD, SCRAM_WRONG);
+}
+
+/* Some clients always say whom they act for. */
+static void
+test_acting_for_himself(void **state)
+{
+	static const char final[] =
+	    "c=bixhPXVzZXIs,r=" CLIENT_NONCE SERVER_NONCE
+	    ",p=t03aUuq4eobF+sIe9aMDq7lKPDwSPmgQxsHhaE9hQnc=";
+	static const char signature[] =
+	    "v=s/GjApLe1lkg2qcPV+thFIArK07tHFCZvdc4Y+q94sg=";
+
+	(void)state;
+	exchange_for(&plain, "pencil", "n,a=user,n=user,r=" CLIENT_NONCE, final,
+	    SCRAM_GOOD, SCRAM_GOOD, signature);
 }
 
 /* With -PLUS on the list, 'y' means that somebody took it out. */
@@ -222,6 +252,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_vector),
 	    cmocka_unit_test(test_wrong),
+	    cmocka_unit_test(test_acting_for_himself),
 	    cmocka_unit_test(test_stripped_list),
 	    cmocka_unit_test(test_meets_the_client),
 	};
