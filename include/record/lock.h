@@ -17,9 +17,6 @@ struct error;
 /* An account's, or another name without '/'; NAME_MAX is 255. */
 enum { LOCK_NAME_MAX = 220 };
 
-/* What the holder of an account's lock does. */
-extern const char lock_of_account[];
-
 /*
  * Takes the lock; closing the descriptor gives it back. holder says in a
  * sentence who has it where another process does, for the error; deadline NULL
@@ -27,6 +24,10 @@ extern const char lock_of_account[];
  * cannot be used; ERROR_STOPPED.
  */
 int lock_take(const char *state_dir, const char *name, const char *holder,
+    const struct deadline *deadline, struct error *err)
+    __attribute__((warn_unused_result));
+/* The same of an account. Errors: ERROR_BUSY, ERROR_LOCAL, ERROR_STOPPED. */
+int lock_account(const char *state_dir, const char *account,
     const struct deadline *deadline, struct error *err)
     __attribute__((warn_unused_result));
 /* Only the file that lock_take() locks, whoever has it. Errors: ERROR_LOCAL. */

@@ -22,9 +22,6 @@ enum {
 	LOCK_DIGEST = 16, /* octets of a digest in a name */
 };
 
-const char lock_of_account[] =
-    "another process of odmr-agent is fetching it now";
-
 int
 lock_open(const char *state_dir, const char *name, struct error *err)
 {
@@ -76,6 +73,14 @@ lock_take(const char *state_dir, const char *name, const char *holder,
 		return -1;
 	}
 	return fd;
+}
+
+int
+lock_account(const char *state_dir, const char *account,
+    const struct deadline *deadline, struct error *err)
+{
+	return lock_take(state_dir, account,
+	    "another process of odmr-agent is fetching it now", deadline, err);
 }
 
 void

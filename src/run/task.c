@@ -233,8 +233,7 @@ task_publish(const struct task *task, const struct config *config,
 
 	if (next != 0 && next - now->unix < soon)
 		return;
-	int lock = lock_take(
-	    config->state_dir, task->name, lock_of_account, NULL, &err);
+	int lock = lock_account(config->state_dir, task->name, NULL, &err);
 	if (lock < 0)
 		return;
 	if (status_file_read(config->state_dir, task->name, &history, &err)) {

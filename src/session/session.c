@@ -44,8 +44,8 @@ take_locks(struct session *s, struct error *err)
 	char name[LOCK_NAME_MAX];
 	struct deadline deadline = deadline_in(account->session_timeout, 0);
 
-	s->locks[0] = lock_take(
-	    s->config->state_dir, account->name, lock_of_account, NULL, err);
+	s->locks[0] =
+	    lock_account(s->config->state_dir, account->name, NULL, err);
 	if (s->locks[0] < 0)
 		return false;
 	lock_provider_name(name, account);

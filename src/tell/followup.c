@@ -143,8 +143,8 @@ note_alarm(const struct config *config, const struct config_account *account,
 {
 	struct deadline deadline = deadline_in(LOCK_MS, 0);
 	struct error err;
-	int lock = lock_take(
-	    config->state_dir, account->name, lock_of_account, &deadline, &err);
+	int lock =
+	    lock_account(config->state_dir, account->name, &deadline, &err);
 
 	if (lock < 0 && err.class == ERROR_BUSY)
 		return note_alarm_of_busy(config, account, alarm, now);
@@ -166,8 +166,8 @@ note_unheard(const struct config *config, const struct config_account *account,
 	int64_t now = clock_unix_ms();
 	struct history history;
 	struct error err;
-	int lock = lock_take(
-	    config->state_dir, account->name, lock_of_account, &deadline, &err);
+	int lock =
+	    lock_account(config->state_dir, account->name, &deadline, &err);
 
 	if (lock < 0)
 		return;
@@ -212,8 +212,7 @@ is_blind(const struct config *config, const struct config_account *account,
 
 	if (history->any || result->outcome != SESSION_FAILED)
 		return false;
-	int lock = lock_take(
-	    config->state_dir, account->name, lock_of_account, NULL, &err);
+	int lock = lock_account(config->state_dir, account->name, NULL, &err);
 	if (lock >= 0)
 		close(lock);
 	return lock < 0 && err.class == ERROR_LOCAL;

@@ -59,8 +59,7 @@ a_lock_has_one_holder(void **state)
 	int fd = take("office");
 
 	(void)state;
-	assert_int_equal(
-	    lock_take(folder, "office", lock_of_account, NULL, &err), -1);
+	assert_int_equal(lock_account(folder, "office", NULL, &err), -1);
 	assert_int_equal(err.class, ERROR_BUSY);
 	assert_string_equal(
 	    err.text, "another process of odmr-agent is fetching it now");
