@@ -302,6 +302,12 @@ struct config_section {
 	const char *kind, *name; /* "account", "office" */
 };
 
+/* "KEY: ..." at the place of the key, which must be one of the table; where it is
+ * not set, of the whole file. */
+void config_key_fault(const struct config_section *section, const char *key,
+    const char *format, ...) __attribute__((format(printf, 3, 4)));
+void config_key_warn(const struct config_section *section, const char *key,
+    const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The key must be one of the table. */
 struct config_mark config_mark_of(
     const struct config_section *section, const char *key);

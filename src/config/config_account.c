@@ -83,11 +83,10 @@ check_secret(const struct config_section *section, bool needed)
 		if (first == NULL)
 			first = sources[i];
 		else
-			config_fault(section->loader,
-			    config_mark_of(section, sources[i]),
-			    "%s: \"%s\" is set as well; remove one of"
+			config_key_fault(section, sources[i],
+			    "\"%s\" is set as well; remove one of"
 			    " them",
-			    sources[i], first);
+			    first);
 	}
 	if (first == NULL && needed)
 		config_fault(section->loader, section->mark,
@@ -173,12 +172,11 @@ check_token(const struct config_section *section, bool needed)
 	bool there = config_is_set(section, "token_command");
 
 	if (needed && !there)
-		config_fault(section->loader, config_mark_of(section, "auth"),
-		    "auth: OAUTHBEARER and XOAUTH2 need \"token_command\"");
+		config_key_fault(section, "auth",
+		    "OAUTHBEARER and XOAUTH2 need \"token_command\"");
 	if (there && !needed)
-		config_warn(section->loader,
-		    config_mark_of(section, "token_command"),
-		    "token_command: without effect, since \"auth\" names"
+		config_key_warn(section, "token_command",
+		    "without effect, since \"auth\" names"
 		    " neither OAUTHBEARER nor XOAUTH2");
 }
 
@@ -190,15 +188,13 @@ check_text(const struct config_section *section, const char *key,
 	if (!config_is_set(section, key) || take == mechanisms)
 		return;
 	if (take == 0)
-		config_fault(section->loader, config_mark_of(section, key),
-		    "%s: SCRAM accepts printable ASCII only, and \"auth\" names"
-		    " no mechanism that accepts more",
-		    key);
+		config_key_fault(section, key,
+		    "SCRAM accepts printable ASCII only, and \"auth\" names"
+		    " no mechanism that accepts more");
 	else
-		config_warn(section->loader, config_mark_of(section, key),
-		    "%s: SCRAM accepts printable ASCII only, so that a weaker"
-		    " mechanism will be used",
-		    key);
+		config_key_warn(section, key,
+		    "SCRAM accepts printable ASCII only, so that a weaker"
+		    " mechanism will be used");
 }
 
 static void
@@ -217,14 +213,13 @@ check_login(
 	check_text(section, "user", needs.mechanisms, needs.take_user);
 	check_text(section, "password", needs.passwords, needs.take_password);
 	if (needs.external && !config_is_set(section, "tls_cert_file"))
-		config_fault(section->loader, config_mark_of(section, "auth"),
-		    "auth: only EXTERNAL is listed, which needs \"tls_cert_file\"");
+		config_key_fault(section, "auth",
+		    "only EXTERNAL is listed, which needs \"tls_cert_file\"");
 	if (account->tls == CONFIG_TLS_OFF && !needs.safe_in_clear)
-		config_fault(section->loader, config_mark_of(section, key),
-		    "%s: without TLS none of these mechanisms is safe, so"
-		    " that no login is possible; turn on \"tls\", or allow"
-		    " SCRAM or CRAM-MD5",
-		    key);
+		config_key_fault(section, key,
+		    "without TLS none of these mechanisms is safe, so that no"
+		    " login is possible; turn on \"tls\", or allow SCRAM or"
+		    " CRAM-MD5");
 }
 
 static void
@@ -238,17 +233,15 @@ check_tls(
 
 	const char *there = cert ? "tls_cert_file" : "tls_key_file";
 	if (cert != key)
-		config_fault(section->loader, config_mark_of(section, there),
-		    "%s: \"%s\" is needed as well (it may be the same file)",
-		    there, cert ? "tls_key_file" : "tls_cert_file");
+		config_key_fault(section, there,
+		    "\"%s\" is needed as well (it may be the same file)",
+		    cert ? "tls_key_file" : "tls_cert_file");
 	if (account->tls != CONFIG_TLS_OFF)
 		return;
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
 		if (config_is_set(section, keys[i]))
-			config_warn(section->loader,
-			    config_mark_of(section, keys[i]),
-			    "%s: without effect, since \"tls\" is off",
-			    keys[i]);
+			config_key_warn(section, keys[i],
+			    "without effect, since \"tls\" is off");
 }
 
 static int
@@ -273,9 +266,8 @@ check_accepted(
 	for (size_t i = 0; i < account->domains.count; i++)
 		if (bsearch(&account->domains.items[i], sorted, count,
 			sizeof *sorted, compare_texts) == NULL)
-			config_warn(section->loader,
-			    config_mark_of(section, "accept"),
-			    "accept: %s is in \"domains\" and not here, so that"
+			config_key_warn(section, "accept",
+			    "%s is in \"domains\" and not here, so that"
 			    " its mail would be refused; add it",
 			    account->domains.items[i]);
 	free(sorted);
@@ -293,19 +285,17 @@ check_account_times(
 	bool warn = !schedule && account->every > 0 && account->every < often;
 
 	if (every && schedule)
-		config_fault(section->loader,
-		    config_mark_of(section, "schedule"),
-		    "schedule: \"every\" is set as well; remove one of"
+		config_key_fault(section, "schedule",
+		    "\"every\" is set as well; remove one of"
 		    " them");
 	for (size_t i = 0; i < account->schedule.count; i++) {
 		int64_t interval = account->schedule.windows[i].every;
 		warn = warn || (interval > 0 && interval < often);
 	}
 	if (warn && config_is_set(section, key))
-		config_warn(section->loader, config_mark_of(section, key),
-		    "%s: providers dislike calls more often than once a"
-		    " minute",
-		    key);
+		config_key_warn(section, key,
+		    "providers dislike calls more often than once a"
+		    " minute");
 }
 
 void
@@ -324,9 +314,8 @@ config_check_account(
 	if (config_is_set(section, "domains") && account->domains.count == 0 &&
 	    !config_has_slip(section, "domains") &&
 	    !config_is_set(section, "accept"))
-		config_fault(section->loader,
-		    config_mark_of(section, "domains"),
-		    "domains: with \"any\" the account needs \"accept\", a"
+		config_key_fault(section, "domains",
+		    "with \"any\" the account needs \"accept\", a"
 		    " list of the domains whose mail may come");
 	check_accepted(section, account);
 	config_check_labels(section, account);

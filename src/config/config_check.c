@@ -262,25 +262,19 @@ check_mode(struct config_loader *loader)
 void
 config_check(struct config_loader *loader)
 {
-	static const struct config_mark nowhere;
 	const struct config *config = config_sections_of(loader)->config;
 	struct config_section top = {loader, &config_top_table, &loader->marks,
 	    loader->marks.here, "the", "configuration"};
 
 	config_check_required(&top);
 	if (config->faults == 0 && config->accounts_count == 0)
-		config_fault(loader, config_mark_of(&top, "accounts"),
-		    "accounts: at least one is needed");
+		config_key_fault(&top, "accounts", "at least one is needed");
 	if (config->faults == 0 && config->deliveries_count == 0)
-		config_fault(loader, config_mark_of(&top, "deliveries"),
-		    "deliveries: at least one is needed");
+		config_key_fault(&top, "deliveries", "at least one is needed");
 	if (config->hostname_fault != NULL &&
 	    !config_has_slip(&top, "hostname"))
-		config_warn(loader,
-		    config_is_set(&top, "hostname")
-			? config_mark_of(&top, "hostname")
-			: nowhere,
-		    "hostname: %s, so that the agent says its address"
+		config_key_warn(&top, "hostname",
+		    "%s, so that the agent says its address"
 		    " instead; set \"hostname\" to the full name of this host",
 		    config->hostname_fault);
 	index_accounts(loader);

@@ -61,14 +61,10 @@ config_check_file(struct config_loader *loader, const char *state_dir)
 static void
 check_state_dir(const struct config_section *top, const char *path)
 {
-	static const struct config_mark nowhere;
-
 	if (path == NULL || !all_can_change(path))
 		return;
-	config_warn(top->loader,
-	    config_is_set(top, "state_dir") ? config_mark_of(top, "state_dir")
-					    : nowhere,
-	    "state_dir: every user of this host can change what is recorded in"
+	config_key_warn(top, "state_dir",
+	    "every user of this host can change what is recorded in"
 	    " %s, so that mail counts as delivered that was not (chmod 750)",
 	    path);
 }
@@ -90,10 +86,10 @@ check_folder_of(const struct config_section *section, const char *key,
 	const char *folder = dirname(path);
 
 	if (all_can_change(folder))
-		config_warn(section->loader, config_mark_of(section, key),
-		    "%s: every user of this host can make %s; use a folder of"
+		config_key_warn(section, key,
+		    "every user of this host can make %s; use a folder of"
 		    " the mail server's, and not %s",
-		    key, what, folder);
+		    what, folder);
 }
 
 void

@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,6 +29,34 @@ bool
 config_has_slip(const struct config_section *section, const char *key)
 {
 	return config_mark_of(section, key).slip;
+}
+
+void
+config_key_fault(const struct config_section *section, const char *key,
+    const char *format, ...)
+{
+	char text[CONFIG_MESSAGE_SIZE];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	config_fault(
+	    section->loader, config_mark_of(section, key), "%s: %s", key, text);
+}
+
+void
+config_key_warn(const struct config_section *section, const char *key,
+    const char *format, ...)
+{
+	char text[CONFIG_MESSAGE_SIZE];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	config_warn(
+	    section->loader, config_mark_of(section, key), "%s: %s", key, text);
 }
 
 void
@@ -86,8 +116,7 @@ config_find_delivery_index(
 			return i;
 	for (size_t i = 0; i < config->deliveries_count; i++)
 		choices_add(&choices, config->deliveries[i].name);
-	config_fault(section->loader, config_mark_of(section, "deliver"),
-	    "deliver: there is no delivery \"%s\"%s",
+	config_key_fault(section, "deliver", "there is no delivery \"%s\"%s",
 	    config_excerpt(shown, name, strlen(name)),
 	    choices_phrase(&choices));
 	return CONFIG_BY_ROUTES;
