@@ -122,6 +122,16 @@ print_json(
 	buf_clear(&line);
 }
 
+static void
+print_state(struct fetch *fetch, const char *account,
+    const struct history *history, const char *in_words)
+{
+	if (fetch->json)
+		print_json(fetch, account, history);
+	else
+		print_line(fetch, account, in_words);
+}
+
 /* In a moment a call may be made: that is near enough for cron. */
 static bool
 is_fetch_spaced(const struct history *history, int64_t now)
@@ -150,12 +160,9 @@ must_wait(struct fetch *fetch, const struct config_account *account)
 	if (held || spaced) {
 		int status =
 		    held ? history.hold_status : history.last.exit_status;
-		if (fetch->json)
-			print_json(fetch, account->name, &history);
-		else
-			print_line(fetch, account->name,
-			    held ? summary_hold(text, &history, now)
-				 : summary_spaced(text, &history, now));
+		print_state(fetch, account->name, &history,
+		    held ? summary_hold(text, &history, now)
+			 : summary_spaced(text, &history, now));
 		if (held && !fetch->json)
 			print_line(fetch, account->name,
 			    summary_hold_advice(text, account, &history));
@@ -209,10 +216,8 @@ is_listened_to(struct fetch *fetch, const struct config_account *account)
 	bool listens = status_file_read(fetch->context->config->state_dir,
 			   account->name, &history, &err) &&
 		       history.listening != 0;
-	if (listens && fetch->json)
-		print_json(fetch, account->name, &history);
-	else if (listens)
-		print_line(fetch, account->name,
+	if (listens)
+		print_state(fetch, account->name, &history,
 		    summary_listening(text, &history, clock_unix_ms()));
 	history_clear(&history);
 	return listens;

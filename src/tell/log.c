@@ -179,14 +179,19 @@ add_field(struct log_line *line, const char *key, const char *shown)
 	add_words(line, "\"");
 }
 
-void
-log_text(struct log_line *line, const char *key, const char *text)
+static void
+add_value(
+    struct log_line *line, const char *key, const char *text, bool is_escaped)
 {
+	char shown[LOG_VALUE_MAX];
+
 	if (!line->on || text == NULL || text[0] == '\0')
 		return;
-	char shown[LOG_VALUE_MAX];
 	if (line_format == CONFIG_LOG_JSON)
 		json_text(&line->json, key, text);
+	else if (is_escaped)
+		add_field(
+		    line, key, escape_sentence(shown, sizeof shown, text));
 	else
 		/* A backslash is doubled by now, so \" is the value's. */
 		add_field(line, key,
@@ -194,16 +199,15 @@ log_text(struct log_line *line, const char *key, const char *text)
 }
 
 void
+log_text(struct log_line *line, const char *key, const char *text)
+{
+	add_value(line, key, text, false);
+}
+
+void
 log_escaped(struct log_line *line, const char *key, const char *text)
 {
-	if (!line->on || text == NULL || text[0] == '\0')
-		return;
-	char shown[LOG_VALUE_MAX];
-	if (line_format == CONFIG_LOG_JSON)
-		json_text(&line->json, key, text);
-	else
-		add_field(
-		    line, key, escape_sentence(shown, sizeof shown, text));
+	add_value(line, key, text, true);
 }
 
 void

@@ -129,8 +129,7 @@ summary_hold(
 {
 	char clock[TIMESTAMP_WORDS_SIZE];
 
-	out[0] = '\0';
-	append_words(out, "on hold until %s: ",
+	snprintf(out, SUMMARY_SIZE, "on hold until %s: ",
 	    timestamp_format_clock(clock, history->hold_until, now));
 	append_sentence(out, history->hold_reason);
 	return out;
@@ -146,8 +145,7 @@ summary_hold_advice(char out[static SUMMARY_SIZE],
 	bool password = account->password_command != NULL;
 	bool token = account->token_command != NULL;
 
-	out[0] = '\0';
-	append_words(out,
+	snprintf(out, SUMMARY_SIZE,
 	    "%s, or ask the provider; then odmr-agent fetch %s tries at once.",
 	    login ? "Correct user and password" : "Correct what the error says",
 	    account->name);
@@ -179,8 +177,7 @@ summary_spaced(
 {
 	char clock[TIMESTAMP_WORDS_SIZE];
 
-	out[0] = '\0';
-	append_words(out,
+	snprintf(out, SUMMARY_SIZE,
 	    "not asked before %s: the provider refuses to be asked more often",
 	    timestamp_format_clock(
 		clock, now + asking_memory_wait(&history->asking, now), now));
