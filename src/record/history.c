@@ -157,6 +157,16 @@ is_by_anybody(const struct session_result *result)
 				       result->error.class == ERROR_PROTOCOL);
 }
 
+/* A domain that was not asked for yet must not wait for others; but where the
+ * login failed nothing is known of any, and the next one would be asked for with
+ * the same password. */
+static bool
+waits_for_others(const struct session_result *result)
+{
+	return result->more && result->error.class != ERROR_AUTH &&
+	       !is_by_anybody(result);
+}
+
 static void
 begin_hold(struct history *history, const struct session_result *result)
 {
@@ -164,9 +174,9 @@ begin_hold(struct history *history, const struct session_result *result)
 	int64_t length = retry_hold(
 	    result->error.class, counts ? history->holds_in_a_row + 1 : 1);
 
-	/* A domain that was not asked for yet must not wait for others, and no
-	 * mail for one message that the provider cannot send in order. */
-	if (length == 0 || result->more || result->messages > 0)
+	/* No mail must wait for one message that the provider cannot send in
+	 * order. */
+	if (length == 0 || waits_for_others(result) || result->messages > 0)
 		return;
 	history->holds_in_a_row += counts;
 	history->hold_until = result->ended + length;

@@ -327,6 +327,20 @@ def test_hold_by_anybody(t, replies, status, hours):
     assert left == hours * 3600, held
 
 
+@rows(("a password", {"AUTH": b"535 5.7.8 Wrong"}, 77),
+      ("a greeting", {"GREETING": b"554 5.3.2 No mail service"}, 69))
+def test_long_list_is_held_as_a_short_one(t, replies, status):
+    """What was refused is the login, and no domain: that most of a list was not
+    asked for yet is no reason to try a wrong password again and again."""
+    provider = t.provider(replies=replies)
+    t.configure(provider, domains=["customer-%03d.example.org" % n
+                                   for n in range(100)])
+    t.fetch("office", status=status)
+    assert t.status()["more"] and t.status()["hold_until"], t.status()
+    t.expect(t.run("fetch"), status, "on hold")
+    assert len(provider.sessions) == 1, "no call while on hold"
+
+
 def test_no_hold_where_mail_came(t):
     """One message at which the provider loses its way is an error of protocol,
     and keeps no other mail away for hours."""

@@ -343,6 +343,14 @@ what_was_not_asked_yet_is_not_held(void **state)
 	assert_int_equal(history_hold_left(&history, start), 0);
 	assert_int_equal(history.failures_in_a_row, 1);
 	history_clear(&history);
+
+	/* But no domain was refused where the login was. */
+	history_init(&history);
+	result = ended(SESSION_FAILED, ERROR_AUTH, start);
+	result.more = true;
+	history_add(&history, &result);
+	assert_int_equal(history_hold_left(&history, start), hour);
+	history_clear(&history);
 }
 
 static void
