@@ -38,6 +38,12 @@ struct customer_outcome {
 };
 
 /*
+ * ATRN was refused for good, and the domains may be why: 5yz but for what says
+ * that there is no such command (502), that it comes too early (503, 530) or that
+ * the host serves nobody (521). 500 may be about a line that is too long.
+ */
+bool outcome_is_about_domains(const struct customer_outcome *outcome);
+/*
  * FAILED by a reply that is not the one hoped for, and the sentence "WHAT:
  * REPLY": 4yz is ERROR_AGAIN, 5yz what permanent says, else ERROR_PROTOCOL.
  */

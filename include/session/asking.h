@@ -15,7 +15,8 @@
  * - Refused domains are asked for again, one a session, before all others and
  *   by themselves, and the list as a whole as well: once it is served, nobody
  *   is refused any longer.
- * - A list that is refused with 5yz is followed by each domain by itself.
+ * - A list that is refused with 5yz is followed by each domain by itself, but for
+ *   what speaks of ATRN or of the host (outcome_is_about_domains()).
  * - Where the provider is Exim, a list is asked for as a whole or not at all
  *   (asking_memory.indivisible): a part of it loses mail there.
  */
@@ -32,7 +33,7 @@ struct asking_memory;
 enum asking_answer {
 	ASKING_SERVED, /* 250, or 453: access is fine */
 	ASKING_REFUSED, /* 450 */
-	ASKING_REJECTED, /* 5yz */
+	ASKING_REJECTED, /* 5yz that may be about them */
 	ASKING_NO_ANSWER, /* no connection, 4yz, a fault of the protocol */
 };
 

@@ -42,3 +42,20 @@ outcome_failed(struct customer_outcome *outcome, enum error_class class,
 	outcome->result = CUSTOMER_FAILED;
 	error_set(&outcome->error, class, "%s", text);
 }
+
+bool
+outcome_is_about_domains(const struct customer_outcome *outcome)
+{
+	/* Once logged in nothing but ATRN is asked. */
+	if (!outcome->logged_in || status_class(&outcome->reply) != 5)
+		return false;
+	switch (outcome->reply.code) {
+	case 502:
+	case 503:
+	case 521:
+	case 530:
+		return false;
+	default:
+		return true;
+	}
+}

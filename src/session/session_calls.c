@@ -231,10 +231,8 @@ answer_of(const struct customer_outcome *outcome)
 		return ASKING_SERVED;
 	if (outcome->refused_450)
 		return ASKING_REFUSED;
-	/* Once logged in nothing but ATRN is asked. */
-	if (outcome->logged_in && outcome->reply.code / 100 == 5)
-		return ASKING_REJECTED;
-	return ASKING_NO_ANSWER;
+	return outcome_is_about_domains(outcome) ? ASKING_REJECTED
+						 : ASKING_NO_ANSWER;
 }
 
 static void

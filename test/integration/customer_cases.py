@@ -934,6 +934,21 @@ def test_list_refused_for_good(t):
     t.assert_mail("user@example.org", TEXT)
 
 
+@rows(("502", b"502 5.5.1 Not implemented", 69),
+      ("503", b"503 5.5.1 Not now", 69), ("521", b"521 5.3.2 Not here", 69),
+      ("530", b"530 5.7.0 Log in first", 77))
+def test_refusal_of_the_command_is_none_of_a_domain(t, reply, status):
+    """As for some days after an upgrade: it says nothing of any domain, and they are
+    not noted as refused one by one, to be left alone for a day later."""
+    provider = t.provider(one_message(TEXT), replies={"ATRN": [reply]})
+    t.configure(provider)
+    run = t.fetch("office", status=status)
+    assert len(provider.sessions) == 1 and "office: domain" not in run.err, run
+    assert not t.status()["refused_domains"] and t.status()["hold_until"]
+    t.expect(t.fetch("office"), 0, "office: 1 message")
+    assert provider.sessions[1].atrn == "example.org,example.com"
+
+
 def test_list_of_exim_is_not_divided(t):
     """Exim drops recipients outside the domains that were asked for: with a
     lapsed domain in the list no part of it may be asked for."""
