@@ -57,6 +57,7 @@ struct asking_memory {
 	int64_t last_call, last_served; /* times of answers to ATRN */
 	unsigned refusals; /* sessions in a row that began with 450 */
 	bool extra_before; /* the last session began with refused ones */
+	bool extra_unanswered; /* and got no answer to them */
 
 	/* ms of silence after which a connection is given up; 0: the usual */
 	int64_t patience;

@@ -14,7 +14,8 @@
  *   then, one a session, and each session begins where the last one stopped.
  * - Refused domains are asked for again, one a session, before all others and
  *   by themselves, and the list as a whole as well: once it is served, nobody
- *   is refused any longer.
+ *   is refused any longer. Where that has no answer the next session begins
+ *   with the others.
  * - A list that is refused with 5yz is followed by each domain by itself, but for
  *   what speaks of ATRN or of the host (outcome_is_about_domains()).
  * - Where the provider is Exim, a list is asked for as a whole or not at all

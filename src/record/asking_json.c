@@ -55,6 +55,7 @@ asking_json_write(struct json_writer *json, const struct asking_memory *memory)
 	json_time(json, "last_served", memory->last_served);
 	json_number(json, "refusals", memory->refusals);
 	json_bool(json, "extra_before", memory->extra_before);
+	json_bool(json, "extra_unanswered", memory->extra_unanswered);
 	json_seconds(json, "patience", memory->patience);
 	json_close(json, '}');
 }
@@ -131,5 +132,7 @@ asking_json_read(const struct json_value *object, struct asking_memory *memory)
 	memory->last_served = json_get_time(own, "last_served");
 	memory->refusals = read_asking_count(own, "refusals");
 	memory->extra_before = json_get_bool(own, "extra_before", false);
+	memory->extra_unanswered =
+	    json_get_bool(own, "extra_unanswered", false);
 	memory->patience = read_span(own, "patience", ASKING_HOUR);
 }

@@ -188,6 +188,7 @@ asking_end(struct asking *asking, int64_t now)
 			    memory->refusals < asking->regular),
 		    now);
 	memory->extra_before = asking_group_at(asking, 0)->extra;
+	memory->extra_unanswered = memory->extra_before && !asking->answered;
 	if (left != SIZE_MAX)
 		set_cursor(asking, left, false);
 	else

@@ -295,6 +295,10 @@ asking_agenda_plan(
 	bool unsure = spaced && memory->enough == 0 && memory->refusals == 0;
 	bool extra = !spaced || (!unsure && !memory->extra_before);
 
+	/* A session ends where there is no answer: what comes first each time
+	 * and has none would keep all others away. */
+	extra &= options->named || !memory->extra_unanswered;
+
 	*agenda = (struct asking_agenda){.count = 0};
 	if (options->count == 0) {
 		add_group(agenda, &(struct asking_group){.regular = true});

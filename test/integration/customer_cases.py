@@ -14,6 +14,7 @@ from doubles import HttpProxy, NameServer, SocksProxy
 from stage import (PASSWORD, Skip, ago, deliver, dotted, goodbye, hello, no_mail,
                    one_message, rows, until)
 from state_cases import in_namespace
+from turned import Scripts
 
 TEXT = mail.message("a message")
 
@@ -947,6 +948,24 @@ def test_refusal_of_the_command_is_none_of_a_domain(t, reply, status):
     assert not t.status()["refused_domains"] and t.status()["hold_until"]
     t.expect(t.fetch("office"), 0, "office: 1 message")
     assert provider.sessions[1].atrn == "example.org,example.com"
+
+
+@rows(("451", b"451 4.3.0 Unable to process now"), ("cut", b""))
+def test_domain_without_an_answer_keeps_no_other_away(t, reply):
+    """One that was refused is tried before all others; where the provider now says
+    neither yes nor no to it, the mail of the others comes all the same."""
+    provider = t.provider(one_message(TEXT))
+    provider.replies["ATRN"] = (
+        lambda _session, domains: reply if domains == "example.com" else None)
+    t.configure(provider)
+    t.fetch("office")
+    t.change_status(last_call=None, refused_domains=[{
+        "domain": "example.com", "since": ago(3), "asked": ago(2),
+        "reply": "450 4.7.1 No right"}])
+    provider.source = Scripts(one_message(TEXT))
+    t.fetch(status=75)
+    t.expect(t.fetch(), 0, "office: 1 message")
+    assert [s.atrn for s in provider.sessions[-2:]] == ["example.org"] * 2
 
 
 def test_list_of_exim_is_not_divided(t):

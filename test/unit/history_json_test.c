@@ -156,6 +156,7 @@ make_asking(struct asking_memory *asking)
 	asking->last_served = make_time();
 	asking->refusals = (unsigned)chance(UINT_MAX);
 	asking->extra_before = chance(2) == 0;
+	asking->extra_unanswered = chance(2) == 0;
 	asking->patience = (int64_t)chance(ASKING_HOUR);
 }
 
@@ -305,6 +306,7 @@ assert_same_asking(const struct asking_memory *a, const struct asking_memory *b)
 	SAME(last_served);
 	SAME(refusals);
 	SAME(extra_before);
+	SAME(extra_unanswered);
 	SAME(patience);
 }
 
