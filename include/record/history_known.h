@@ -30,7 +30,7 @@ struct history_rcpt {
 
 /* Begins zeroed. */
 struct history_known {
-	struct history_rcpt *list;
+	struct history_rcpt *list; /* in the order of ids */
 	size_t count;
 };
 

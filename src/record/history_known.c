@@ -2,6 +2,7 @@
 #include "record/history_known.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/array.h"
 #include "base/digest.h"
@@ -44,19 +45,38 @@ history_known_id(const char *mailbox)
 	return id;
 }
 
+/* Where it is, or would be: the list is in the order of ids. One message may have a
+ * thousand recipients, and none of them is compared with all. */
+static size_t
+position_of_id(const struct history_known *known, uint64_t id)
+{
+	size_t low = 0, high = known->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (known->list[middle].id < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 static struct history_rcpt *
 find_rcpt(const struct history_known *known, uint64_t id)
 {
-	for (size_t i = 0; i < known->count; i++)
-		if (known->list[i].id == id)
-			return &known->list[i];
-	return NULL;
+	size_t at = position_of_id(known, id);
+
+	return at < known->count && known->list[at].id == id ? &known->list[at]
+							     : NULL;
 }
 
 static void
 forget_rcpt(struct history_known *known, struct history_rcpt *rcpt)
 {
-	*rcpt = known->list[--known->count];
+	known->count--;
+	size_t after = known->count - (size_t)(rcpt - known->list);
+	memmove(rcpt, rcpt + 1, after * sizeof *rcpt);
 }
 
 static struct history_rcpt *
@@ -80,7 +100,11 @@ history_known_restore(
 		forget_rcpt(known, longest_without_mail(known));
 	known->list =
 	    array_more(known->list, known->count, sizeof *known->list);
-	known->list[known->count++] = *rcpt;
+	struct history_rcpt *at = &known->list[position_of_id(known, rcpt->id)];
+	size_t after = known->count - (size_t)(at - known->list);
+	memmove(at + 1, at, after * sizeof *at);
+	*at = *rcpt;
+	known->count++;
 }
 
 void
