@@ -414,27 +414,35 @@ bool
 users_set(const char *path, const char *user, const char *password, size_t len,
     struct error *err)
 {
-	struct buf content, made;
+	struct buf line, content, made;
 	bool written = false;
+	int lock = -1;
 
-	/* Who sets another user's at the same time waits, and both count. */
-	int lock = lock_users(path, err);
-	if (lock < 0)
-		return false;
+	buf_init(&line, USERS_SECRET_MAX + NAME_LONGEST);
 	buf_init(&content, USERS_FILE_MAX);
 	buf_init(&made, USERS_FILE_MAX + 2 * USERS_SECRET_MAX + NAME_LONGEST);
-	if (read_users(path, &content, err) == WHOLE_FILE_FAILED)
+	/* Not under the lock: the keys take long, and others wait for it. */
+	if (password != NULL && !put_user_line(&line, user, password, len)) {
+		error_set(err, ERROR_SYSTEM, "%s: no keys for the user", path);
+		goto out;
+	}
+	/* Who sets another user's at the same time waits, and both count. */
+	lock = lock_users(path, err);
+	if (lock < 0 || read_users(path, &content, err) == WHOLE_FILE_FAILED)
 		goto out;
 	if (!put_others(&made, &content, user) ||
-	    (password != NULL && (!put_user_line(&made, user, password, len) ||
-				     !put_seed(&made, &content)))) {
+	    (password != NULL &&
+		(!buf_append(&made, buf_data(&line), buf_len(&line)) ||
+		    !put_seed(&made, &content)))) {
 		error_set(err, ERROR_SYSTEM, "%s: no room for the user", path);
 		goto out;
 	}
 	written = write_users(path, &made, err);
 out:
+	buf_clear(&line);
 	buf_clear(&content);
 	buf_clear(&made);
-	close(lock);
+	if (lock >= 0)
+		close(lock);
 	return written;
 }
