@@ -52,6 +52,9 @@ static const struct {
     {WANTED_AT_LEAST, NUMBER, "qmgr_message_active_limit", "100000",
 	"where as many messages wait for one customer, the mail of all others"
 	" stops"},
+    {WANTED_AT_LEAST, NUMBER, "qmgr_message_recipient_limit", "100000",
+	"Postfix warns at each start that it is below"
+	" qmgr_message_active_limit"},
     {WANTED_AT_LEAST, 'd', "maximal_queue_lifetime", "30d",
 	"mail for a customer who is off for longer is bounced"},
     {WANTED_AT_LEAST, 'd', "bounce_queue_lifetime", "30d",

@@ -194,6 +194,7 @@ def test_more_mail_of_one_customer_than_postfix_has_under_way(t):
     host.send(["anna@shop.example"], mail.message("for another one"))
     assert shop.reply()[-1].startswith("250"), "he has mail"
     shop.close()
+    assert "qmgr_message_recipient_limit" not in host.postfix.log(), "it warns of none"
 
 
 def test_rules_for_refusals_of_the_world_bounce_no_customers_mail(t):
