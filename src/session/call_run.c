@@ -12,15 +12,19 @@
 
 #include "call_private.h"
 
-/* Nothing was said that is more than the word of this one host. */
+/* Nothing was said that is more than the word of this one host. That the login
+ * cannot be judged just now (4yz) may be its own trouble, too; 5yz is the word of
+ * the provider on a password, which is tried once. */
 static bool
 is_worth_another(const struct call_result *result)
 {
 	const struct customer_outcome *outcome = &result->outcome;
 
-	if (outcome->result != CUSTOMER_FAILED || outcome->mechanism != NULL ||
+	if (outcome->result != CUSTOMER_FAILED || outcome->logged_in ||
 	    result->address[0] == '\0')
 		return false;
+	if (outcome->mechanism != NULL)
+		return status_class(&outcome->reply) == 4;
 	return outcome->error.class == ERROR_AGAIN ||
 	       outcome->error.class == ERROR_UNABLE ||
 	       outcome->error.class == ERROR_PROTOCOL ||

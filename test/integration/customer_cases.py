@@ -522,10 +522,11 @@ def test_name_server_without_answer_for_ipv6(t, keys):
 @rows(("closed", {"GREETING": b""}, "closed|ended"),
       ("busy", {"GREETING": b"421 4.3.2 Not now"}, "421 4.3.2 Not now"),
       ("no mail service", {"GREETING": b"521 5.3.2 Not here"}, "521 5.3.2"),
-      ("no STARTTLS", {"EHLO": b"250 provider.example"}, "does not offer STARTTLS"))
+      ("no STARTTLS", {"EHLO": b"250 provider.example"}, "does not offer STARTTLS"),
+      ("no list of customers", {"AUTH": b"454 4.7.0 Database is down"}, "454 4.7.0"))
 def test_one_dead_address_of_several(t, replies, reason):
-    """Something accepts connections at the first address, and no dialogue comes
-    about there, day by day: the mail comes from the other one. The warning does
+    """Something accepts connections at the first address, and no login comes about
+    there, day by day: the mail comes from the other one. The warning does
     not wait for the end of that call, which a provider may hold for hours."""
     children = []
 
