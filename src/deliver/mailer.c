@@ -250,7 +250,7 @@ mailer_answer(struct delivery *delivery, size_t *rcpt, struct status *status,
 			       mailer->connection.sender, rcpt, status)) {
 			mailer->told = true;
 			mailer->complaint.welcome |= status_class(status) == 2;
-			if (status_class(status) == 2)
+			if (!sender_is_over(mailer->connection.sender))
 				mailer->connection.silences = 0;
 			complaint_hear(
 			    &mailer->complaint, mailer->connection.sender);
