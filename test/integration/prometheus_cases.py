@@ -134,7 +134,7 @@ def test_dashboard(t):
         if data is None:
             return False
         rules = [rule for group in data["groups"] for rule in group["rules"]]
-        assert len(rules) == 7, rules
+        assert len(rules) == 8, rules
         return all(rule["health"] == "ok" for rule in rules) and {
             rule["name"] for rule in rules if rule["alerts"]} == {
                 "OdmrNoSuccess", "OdmrHold", "OdmrCertificateEnds"}
