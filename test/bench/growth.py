@@ -207,7 +207,7 @@ def recipients_lmtp(stage, count):
 def recipients_mixed(stage, count):
     """Half of them deferred at the end: one answer for all, and the ledger."""
     def answer(_server, rcpt):
-        return "452 4.2.2 Full" if int(rcpt[4:rcpt.index("@")]) % 2 else None
+        return None if int(rcpt[4:rcpt.index("@")]) % 2 else "452 4.2.2 Full"
     return stage.fetched(recipients(count, expect="4"),
                          deliver=stage.lmtp(answers={"END": answer}))
 
