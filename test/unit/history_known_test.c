@@ -270,6 +270,37 @@ who_had_no_mail_for_longest_makes_room(void **state)
 	history_clear(&history);
 }
 
+/* Found without a walk, in whatever order they came and went. */
+static void
+many_mailboxes_are_told_apart(void **state)
+{
+	struct history_known known = {.count = 0};
+	int64_t until;
+
+	(void)state;
+	/* 7 is prime to 900: each number once, in leaps. */
+	for (uint64_t n = 0; n < 900; n++)
+		history_known_delivered(&known, n * 7 % 900, start);
+	for (uint64_t id = 0; id < 900; id++)
+		history_known_delivered(&known, id, start + (int64_t)id);
+	assert_int_equal(known.count, 900);
+	for (uint64_t id = 0; id < 900; id++)
+		assert_true(known.list[id].id == id &&
+			    known.list[id].delivered == start + (int64_t)id);
+	/* In doubt until providers give up, then believed and forgotten. */
+	for (int64_t days = 1; days < 4; days++)
+		for (uint64_t id = 0; id < 900; id += 3)
+			assert_true(history_known_refused(
+			    &known, id, start + days * DAY, &until));
+	for (uint64_t id = 0; id < 900; id += 3)
+		assert_false(
+		    history_known_refused(&known, id, start + 5 * DAY, &until));
+	assert_int_equal(known.count, 600);
+	for (size_t i = 0; i < 600; i++)
+		assert_true(known.list[i].id == i / 2 * 3 + i % 2 + 1);
+	history_known_clear(&known);
+}
+
 int
 main(void)
 {
@@ -285,6 +316,7 @@ main(void)
 	    cmocka_unit_test(a_clock_that_ran_ahead_is_no_time_that_passed),
 	    cmocka_unit_test(a_mailbox_is_known_by_any_case_and_tag),
 	    cmocka_unit_test(who_had_no_mail_for_longest_makes_room),
+	    cmocka_unit_test(many_mailboxes_are_told_apart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
