@@ -72,6 +72,9 @@ static const struct {
 	"TLS is asked of the inner connection, or all mail waits while the"
 	" policies cannot be read"),
     OPTION("smtp_sasl_auth_enable", "no", "customers are sent a login"),
+    /* It separates senders in the cache even where there is no login. */
+    OPTION("smtp_sender_dependent_authentication", "no",
+	"a customer has to call again for each sender"),
     OPTION("smtp_fallback_relay", "",
 	"mail of a customer who is off goes to another host"),
     OPTION("smtp_bind_address", "", "the inner address cannot be reached"),

@@ -148,14 +148,16 @@ def test_settings_for_outgoing_mail_are_not_for_customers(t):
 
 @rows(("recipients", "default_destination_recipient_limit=1"),
       ("pauses for a destination", "default_destination_rate_delay=1h"),
-      ("pauses for a transport", "default_transport_rate_delay=1h"))
+      ("pauses for a transport", "default_transport_rate_delay=1h"),
+      ("a login for each sender", "smtp_sender_dependent_authentication=yes\n"
+       "smtp_sasl_password_maps=static:a:b"))
 def test_limits_for_the_world_split_no_call(t, setting):
     """One call has all mail that waits, and a message for two comes once, whatever
     main.cf has for other destinations."""
     host = ProviderHost(t, hold="0s", settle=t.seconds(2, most=60), main_cf=setting + "\n")
     texts = [mail.message("number %d" % n) for n in range(3)]
-    for text in texts:
-        host.send([USER, "anna@example.org"], text)
+    for n, text in enumerate(texts):
+        host.send([USER, "anna@example.org"], text, "sender%d@remote.example" % n)
     host.postfix.keeps(3)
     caller = Caller(t, host)
     caller.session()
