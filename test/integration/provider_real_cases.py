@@ -312,7 +312,7 @@ def test_a_flood_of_strangers(t):
         if n == 5000:
             host.send([USER], mail.message("in the midst"))
     # Refused, or let in for one who has stayed for longer than a login takes.
-    assert answers[0] == b"421" and set(answers) <= {b"421", b"220"}, answers
+    assert set(answers) <= {b"421", b"220"}, answers
     until(lambda: t.mail(USER), 60, "the message")
     lines = [line for line in host.log().split("\n") if "crowded" in line]
     assert 1 <= len(lines) <= 20, len(lines)
