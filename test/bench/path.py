@@ -69,6 +69,7 @@ class Call:
         self.far = far
         self.begun = begun  # in halves, as all times here
         self.over = None  # when the far end closed
+        self.gone = False  # the agent has closed
         self.implicit = implicit
         self.secured = None
         self.shaken = False
@@ -153,12 +154,12 @@ class Path:
         self.locals = {}
 
     def close(self):
-        for each in self.sockets():
+        for each in (*self.sockets(), *(call.sock for call in self.calls)):
             each.close()
 
     def sockets(self):
         return [self.listener, self.local_listener, *self.locals,
-                *(call.sock for call in self.calls if call.sock.fileno() >= 0)]
+                *(call.sock for call in self.calls if not call.gone)]
 
     def at(self, when, action):
         heapq.heappush(self.events, (when, next(self.numbers), action))
@@ -219,8 +220,8 @@ class Path:
 
     def hear_call(self, call):
         data = receive(call.sock)
-        if not data:
-            call.sock.close()
+        # The far end knows of it, and closes, no sooner than of what was said.
+        call.gone = not data
         sent = max(self.now, call.begun + HANDSHAKE)
         self.at(sent + 1, lambda: self.answer(call, call.hear, data))
 
@@ -234,11 +235,13 @@ class Path:
 
     def deliver(self, call, said):
         """To the agent, if it is still there."""
-        if call.sock.fileno() < 0:
-            return
-        call.sock.sendall(said)
-        if call.over is not None:
-            call.sock.shutdown(socket.SHUT_WR)
+        try:
+            call.sock.sendall(said)
+            if call.over is not None:
+                call.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            if not call.gone:
+                raise
 
 
 class Wire(Path):
