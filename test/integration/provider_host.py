@@ -80,8 +80,7 @@ class ProviderHost:
         first, *others = self.accounts
         self.run("passwd", first, stdin=PASSWORD + "\n")
         with open(self.config["users_file"], "r+", encoding="ascii") as file:
-            line = file.readline()
-            assert line.startswith(first + ":"), line
+            line = next(line for line in file if line.startswith(first + ":"))
             file.seek(0, os.SEEK_END)
             file.writelines(name + line[len(first):] for name in others)
 
