@@ -13,6 +13,7 @@ from provider_stop_cases import over_restarts, queue_up
 from servers import until
 
 DOMAIN = "example.org"
+EXIM_WAITS = 20  # for the reply to ATRN 30 s, and a flush comes before
 
 
 def came(exim, texts):
@@ -25,7 +26,7 @@ def came(exim, texts):
 
 def test_exim_has_what_waits(t):
     """And then is told that there is no mail, which is no failure."""
-    host = ProviderHost(t, hold="0s", settle=t.seconds(2, most=60))
+    host = ProviderHost(t, hold="0s", settle=t.seconds(2, most=EXIM_WAITS))
     texts = queue_up(host, 4)
     exim = EximCustomer(t, host.port)
 
@@ -40,7 +41,7 @@ def test_exim_has_what_waits(t):
 
 def test_restarts_while_exim_has_many_messages(t):
     """It is told what it needs to know: each message comes once."""
-    host = ProviderHost(t, hold="0s", settle=t.seconds(2, most=60))
+    host = ProviderHost(t, hold="0s", settle=t.seconds(2, most=EXIM_WAITS))
     texts = queue_up(host, 12)
     exim = EximCustomer(t, host.port, delay="1s")
 
