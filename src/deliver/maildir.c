@@ -185,13 +185,45 @@ write_maildir_fields(
 		    envelope->rcpt[box->rcpts.items[i]]->path.mailbox, "\n");
 }
 
+/*
+ * The message has failed for all, by this box. What is a word on its mailbox
+ * (X.2) is kept by the ledger, and must not be so of the others: they come
+ * without it, in the next session.
+ */
+static void
+spare_others(struct maildir *maildir, struct box *box)
+{
+	struct status *failure = &maildir->failure;
+
+	if (strncmp(failure->enhanced, "4.2.", 4) != 0)
+		return;
+	box->outcome = *failure;
+	status_set(failure, 451, "4.3.0", "%s", failure->text);
+}
+
+static void
+note_failed(struct maildir *maildir, struct box *box, int errnum)
+{
+	box_failed(&maildir->place, box->folder, &maildir->failure, errnum);
+	spare_others(maildir, box);
+}
+
+static int
+create_file(struct maildir *maildir, struct box *box)
+{
+	int fd = box_create(&maildir->place, box, &maildir->failure);
+
+	if (fd < 0)
+		spare_others(maildir, box);
+	return fd;
+}
+
 /* The text goes to the file of the first box. */
 static void
 open_first(struct maildir *maildir)
 {
 	assert(maildir->boxes_len > 0);
-	maildir->writer.fd =
-	    box_create(&maildir->place, &maildir->boxes[0], &maildir->failure);
+	maildir->writer.fd = create_file(maildir, &maildir->boxes[0]);
 	if (maildir->writer.fd < 0)
 		return;
 	write_maildir_fields(maildir, &maildir->writer, &maildir->boxes[0]);
@@ -231,7 +263,7 @@ write_copy(const struct maildir *maildir, const struct box *box, int fd)
 static bool
 copy_file(struct maildir *maildir, struct box *box)
 {
-	int fd = box_create(&maildir->place, box, &maildir->failure);
+	int fd = create_file(maildir, box);
 
 	if (fd < 0)
 		return false;
@@ -239,8 +271,7 @@ copy_file(struct maildir *maildir, struct box *box)
 	if (!box_close(&maildir->place, fd) && errnum == 0)
 		errnum = errno;
 	if (errnum != 0)
-		box_failed(
-		    &maildir->place, box->folder, &maildir->failure, errnum);
+		note_failed(maildir, box, errnum);
 	return errnum == 0;
 }
 
@@ -252,8 +283,7 @@ complete_files(struct maildir *maildir)
 	if (maildir->failure.code != 0)
 		return false;
 	if (!writer_flush(writer)) {
-		box_failed(&maildir->place, maildir->boxes[0].folder,
-		    &maildir->failure, writer->errnum);
+		note_failed(maildir, &maildir->boxes[0], writer->errnum);
 		return false;
 	}
 	for (size_t i = 1; i < maildir->boxes_len; i++)
@@ -263,8 +293,7 @@ complete_files(struct maildir *maildir)
 	writer->fd = -1;
 	if (box_close(&maildir->place, fd))
 		return true;
-	box_failed(&maildir->place, maildir->boxes[0].folder, &maildir->failure,
-	    errno);
+	note_failed(maildir, &maildir->boxes[0], errno);
 	return false;
 }
 
@@ -298,7 +327,7 @@ maildir_result(struct delivery *delivery, size_t *rcpt, struct status *status,
 		struct box *box = &maildir->boxes[maildir->boxes_told];
 		if (!rcpts_next(&box->rcpts, rcpt))
 			continue;
-		if (maildir->failure.code != 0)
+		if (box->outcome.code == 0 && maildir->failure.code != 0)
 			box->outcome = maildir->failure;
 		else if (box->outcome.code == 0)
 			box_move(&maildir->place, box);

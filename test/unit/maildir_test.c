@@ -585,6 +585,9 @@ test_mailbox_that_vanishes(void **state)
 	assert_false(kit_end(kit));
 	assert_int_equal(kit->results[0].code, 451);
 	assert_int_equal(kit->results[1].code, 451);
+	/* A word on him, which the ledger keeps, and none on her. */
+	assert_string_equal(kit->results[0].enhanced, "4.3.0");
+	assert_string_equal(kit->results[1].enhanced, "4.2.1");
 	expect_message(kit, "anna", for_anna);
 	free(ben);
 	free(away);
