@@ -62,6 +62,8 @@ bool folder_is_writable(const struct folder *folder)
     __attribute__((warn_unused_result));
 /* That its disk has room for one more message of so many octets; 0: of any. */
 bool folder_has_room(const struct folder *folder, uint64_t octets);
+/* That there is no room for any message where the base is. */
+bool folder_base_is_full(const struct folder_place *place);
 /* FOLDER_OK, FOLDER_NO_BASE or FOLDER_BARE, of the base alone. */
 enum folder_result folder_check(const struct folder_place *place)
     __attribute__((warn_unused_result));

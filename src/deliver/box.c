@@ -164,9 +164,20 @@ reopen_folder(struct box_place *place, const struct box *box,
 }
 
 /*
- * A message that does not fit is only itself deferred, and others go on: a
- * session that ended there would do so each time.
+ * A message that does not fit, or a mailbox whose own disk is full, is only
+ * itself deferred, and others go on: a session that ended there would do so each
+ * time. Where the disk of all is full, none of them need be put on the provider's
+ * back-off.
  */
+static void
+set_too_full(struct box_place *place, const char *folder,
+    const struct folder *opened, struct status *answer)
+{
+	box_fault(place, folder, answer, ENOSPC);
+	place->gone |=
+	    !folder_has_room(opened, 0) && folder_base_is_full(&place->folders);
+}
+
 bool
 box_exists(struct box_place *place, const char *folder, uint64_t octets,
     struct status *answer)
@@ -180,7 +191,7 @@ box_exists(struct box_place *place, const char *folder, uint64_t octets,
 		set_failed(place, folder, answer, errno);
 	} else if (!folder_has_room(&opened, octets)) {
 		usable = false;
-		box_fault(place, folder, answer, ENOSPC);
+		set_too_full(place, folder, &opened, answer);
 	}
 	folder_close(&opened);
 	return usable;

@@ -255,6 +255,14 @@ folder_has_room(const struct folder *folder, uint64_t octets)
 	return fstatvfs(folder->tmp, &fs) != 0 || writer_has_room(&fs, octets);
 }
 
+bool
+folder_base_is_full(const struct folder_place *place)
+{
+	struct statvfs fs;
+
+	return statvfs(place->base, &fs) == 0 && !writer_has_room(&fs, 0);
+}
+
 void
 folder_explain_bare(const struct folder_place *place, char *out, size_t size)
 {

@@ -346,6 +346,22 @@ def test_mistake_full_disk_of_the_mailboxes(t):
                "No space left", "free space on that disk")
 
 
+def test_mistake_full_disk_of_the_mailboxes_is_found_by_the_first_message(t):
+    """The others are not put on the provider's back-off, one by one."""
+    def script(line):
+        hello(line)
+        line.command("MAIL FROM:<a@remote.example>", 250)
+        line.command("RCPT TO:<anna@example.org>", "451 4.3.1")
+        line.command("RSET", 421)
+        line.wait_end()
+
+    prepare(t, swap("{lmtp: %(local)s}", MAILDIR), double=t.provider(script, tls="starttls"))
+    run = on_small_disk(t, t.sub("mail"), 64, "fetch", "office")
+    t.check_provider()
+    read_aloud(run, 75, "delivery local: cannot write to " + re.escape(t.path("mail/anna")),
+               "No space left", "free space on that disk")
+
+
 def test_mistake_full_disk_of_state_dir(t):
     """Without a ledger no provider is called."""
     prepare(t)
