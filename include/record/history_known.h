@@ -44,7 +44,8 @@ struct history_unknown {
 
 void history_known_clear(struct history_known *known);
 /* A mailbox without regard to case and to what comes behind a '+': a list may
- * make an address of its own for each message. */
+ * make an address of its own for each message. That there is one counts: many
+ * servers know of no tags, and mail without one does not show that they do. */
 uint64_t history_known_id(const char *mailbox);
 /* A message was delivered. */
 void history_known_delivered(

@@ -35,10 +35,11 @@ history_known_id(const char *mailbox)
 	bool tag = false;
 
 	for (const char *c = mailbox; *c != '\0'; c++) {
-		tag = (tag || (*c == '+' && c > mailbox)) && *c != '@';
+		tag = tag && *c != '@';
 		if (!tag)
 			*to++ = (char)(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a'
 							      : *c);
+		tag |= *c == '+' && c > mailbox;
 	}
 	uint64_t id = digest_number(name, (size_t)(to - name));
 	free(name);
