@@ -25,9 +25,13 @@ enum {
 	/* A message that is accepted out of the ledger on so many connections,
 	 * and comes again, keeps others from coming. */
 	TALLY_STUCK = 2,
-	/* Mailboxes that are not asked again in the session. One that is left
-	 * out costs time, no mail. */
-	TALLY_UNANSWERED_MAX = 100,
+	/* Once may be the message: one at which a filter hangs is due in each
+	 * session where these are hours apart, and would keep from its mailbox
+	 * whatever comes behind it. */
+	TALLY_UNANSWERED = 2,
+	/* Messages for mailboxes that are not asked again in the session then.
+	 * One that is left out costs time, no mail. */
+	TALLY_UNANSWERED_MAX = 200,
 };
 
 /* Digest of a recipient that had a final answer; 0: none. */
@@ -100,9 +104,9 @@ bool tally_is_stuck(
 void tally_note_unanswered(
     struct tally *tally, const struct envelope *envelope, size_t rcpt);
 /*
- * It was so with another message for this mailbox in this session: each of them
- * would take all the time that an answer may take, and then the session has none
- * for others.
+ * It was so with TALLY_UNANSWERED messages for this mailbox in this session: each
+ * of them would take all the time that an answer may take, and then the session
+ * has none for others.
  */
 bool tally_is_unanswered(
     const struct tally *tally, const struct envelope *envelope, size_t rcpt);

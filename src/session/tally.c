@@ -197,19 +197,18 @@ tally_is_unanswered(
     const struct tally *tally, const struct envelope *envelope, size_t rcpt)
 {
 	uint64_t hash = digest_mailbox(envelope, rcpt);
+	unsigned messages = 0;
 
 	for (size_t i = 0; i < tally->unanswered_count; i++)
-		if (tally->unanswered[i] == hash)
-			return true;
-	return false;
+		messages += tally->unanswered[i] == hash;
+	return messages >= TALLY_UNANSWERED;
 }
 
 void
 tally_note_unanswered(
     struct tally *tally, const struct envelope *envelope, size_t rcpt)
 {
-	if (tally->unanswered_count < TALLY_UNANSWERED_MAX &&
-	    !tally_is_unanswered(tally, envelope, rcpt))
+	if (tally->unanswered_count < TALLY_UNANSWERED_MAX)
 		tally->unanswered[tally->unanswered_count++] =
 		    digest_mailbox(envelope, rcpt);
 }

@@ -464,6 +464,15 @@ def test_lmtp_fault(t, verb, fault):
     assert local.messages == []
 
 
+def send_sized(line, who, text, rcpt=250, end=None):
+    line.command("MAIL FROM:<s@r.example> SIZE=%d" % len(text), 250)
+    line.command("RCPT TO:<%s@example.org>" % who, rcpt)
+    if end is not None:
+        line.command("DATA", 354)
+        line.send(dotted(text))
+        line.expect(end)
+
+
 @rows(("lmtp", lambda t: {"lmtp": t.local(answers={
           "END": {"slow@example.org": SILENT}}).address}),
       ("sendmail", lambda t: {"sendmail": t.write("sendmail", """#!/bin/sh
@@ -471,28 +480,21 @@ cat >/dev/null
 case "$*" in *slow*) exec sleep 1000;; esac
 """, mode=0o755)}))
 def test_mailbox_that_hangs(t, delivery):
-    """It takes the time of one message of a session, and not of all; and what may
+    """It takes the time of two messages of a session, and not of all; and what may
     have been delivered does not come again in each session."""
-    def send(line, who, text, rcpt=250, end=None):
-        line.command("MAIL FROM:<s@r.example> SIZE=%d" % len(text), 250)
-        line.command("RCPT TO:<%s@example.org>" % who, rcpt)
-        if end is not None:
-            line.command("DATA", 354)
-            line.send(dotted(text))
-            line.expect(end)
-
     def first(line):
         hello(line)
-        send(line, "slow", TEXT, 250, 451)
-        send(line, "slow", mail.message("one more"),
-             "451 4.3.0 Local delivery did not answer for this recipient")
-        send(line, "other", TEXT, 250, 250)
+        send_sized(line, "slow", TEXT, 250, 451)
+        send_sized(line, "slow", mail.message("one more"), 250, 451)
+        send_sized(line, "slow", mail.message("and another one"),
+                   "451 4.3.0 Local delivery did not answer for this recipient")
+        send_sized(line, "other", TEXT, 250, 250)
         goodbye(line)
 
     def second(line):
         hello(line)
-        send(line, "slow", TEXT, 451)
-        send(line, "other", mail.message("again"), 250, 250)
+        send_sized(line, "slow", TEXT, 451)
+        send_sized(line, "other", mail.message("again"), 250, 250)
         goodbye(line)
 
     keys = dict(delivery(t), timeout=t.seconds(1))
@@ -501,6 +503,22 @@ def test_mailbox_that_hangs(t, delivery):
         run = t.run("fetch")  # who names the account has it tried at once
         t.check_provider()
     assert "cause=deferred-before" in run.err, run
+
+
+def test_message_that_hangs_keeps_no_other_from_its_mailbox(t):
+    """As one of which a filter dies: where sessions are hours apart, each begins
+    with it."""
+    def script(line):
+        hello(line)
+        send_sized(line, "user", TEXT, 250, 451)
+        send_sized(line, "user", mail.message("one more"), 250, 250)
+        goodbye(line)
+
+    local = t.local(answers={"END": [SILENT]})
+    t.configure(t.provider(script), {"lmtp": local.address, "timeout": t.seconds(1)},
+                drain=False)
+    t.fetch("office", status=75)
+    assert len(local.messages) == 1, local.messages
 
 
 def test_server_that_hangs_leaves_time_for_others(t):
