@@ -157,13 +157,14 @@ is_by_anybody(const struct session_result *result)
 				       result->error.class == ERROR_PROTOCOL);
 }
 
-/* A domain that was not asked for yet must not wait for others; but where the
- * login failed nothing is known of any, and the next one would be asked for with
- * the same password. */
+/* A domain that was not asked for yet must not wait for others; but where no
+ * login succeeded nothing is known of any, and the next one would be asked for
+ * with the same password. */
 static bool
 waits_for_others(const struct session_result *result)
 {
-	return result->more && result->error.class != ERROR_AUTH &&
+	return result->more &&
+	       (result->reached || result->error.class != ERROR_AUTH) &&
 	       !is_by_anybody(result);
 }
 

@@ -351,6 +351,13 @@ what_was_not_asked_yet_is_not_held(void **state)
 	history_add(&history, &result);
 	assert_int_equal(history_hold_left(&history, start), hour);
 	history_clear(&history);
+
+	/* Unless another call of the session got in by the same password. */
+	history_init(&history);
+	result.reached = true;
+	history_add(&history, &result);
+	assert_int_equal(history_hold_left(&history, start), 0);
+	history_clear(&history);
 }
 
 static void
