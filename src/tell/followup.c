@@ -187,13 +187,26 @@ note_unheard(const struct config *config, const struct config_account *account,
 	close(lock);
 }
 
+/* Another process waits for new mail, or has it now. One that was halted in that
+ * wait has said the same, but no session takes so long. */
+static bool
+is_listening(const struct config_account *account,
+    const struct history *history, int64_t now)
+{
+	return history->listening != 0 &&
+	       now - history->listening <=
+		   account->provider_timeout + account->session_timeout;
+}
+
 /* A session may have ended well, and the file not know of it; or another process
  * waits for new mail now. */
 static bool
-is_contradicted(enum alarm alarm, const struct history *history,
-    const struct session_result *result)
+is_contradicted(enum alarm alarm, const struct config_account *account,
+    const struct history *history, const struct session_result *result,
+    int64_t now)
 {
-	if (result->error.class == ERROR_BUSY && history->listening != 0)
+	if (result->error.class == ERROR_BUSY &&
+	    is_listening(account, history, now))
 		return true;
 	return alarm == ALARM_FAILING && result->outcome != SESSION_FAILED &&
 	       !result->untidy && !result->unanswered;
@@ -247,7 +260,7 @@ raise_alarms(const struct config *config, const struct config_account *account,
 
 	for (enum alarm each = ALARM_FAILING; each <= ALARM_LAST; each++) {
 		if (!alarm_stands(each, account, history, now) ||
-		    is_contradicted(each, history, result))
+		    is_contradicted(each, account, history, result, now))
 			continue;
 		if (alarm_is_due(each, account, history, now) &&
 		    note_alarm(config, account, each, now))

@@ -25,6 +25,7 @@
 #include "config/config.h"
 #include "read_text.h"
 #include "record/history.h"
+#include "record/lock.h"
 #include "record/status_file.h"
 #include "remove_tree.h"
 #include "session/session.h"
@@ -206,6 +207,47 @@ an_alarm_is_raised_once_a_day(void **state)
 	history_clear(&history);
 }
 
+/* `fetch` that waited for new mail when it was halted at a terminal says so for
+ * ever, and no session comes about. */
+static void
+who_listens_too_long_keeps_no_alarm_away(void **state)
+{
+	struct config_account account = {.name = "office",
+	    .enabled = true,
+	    .every = 300000,
+	    .alarm_after = DAY_MS,
+	    .provider_timeout = 600000,
+	    .session_timeout = 7200000};
+	struct config config = {
+	    .state_dir = folder, .accounts = &account, .accounts_count = 1};
+	int64_t now = clock_unix_ms(), before = now - 3 * (int64_t)DAY_MS;
+	struct timespec long_ago[2] = {
+	    {.tv_sec = before / 1000}, {.tv_sec = before / 1000}};
+	struct session_result result = {
+	    .outcome = SESSION_FAILED, .started = before, .ended = before};
+	struct history history;
+	struct error err;
+
+	(void)state;
+	error_set(&result.error, ERROR_AGAIN, "no connection");
+	history_init(&history);
+	history_add(&history, &result);
+	int lock = lock_account(folder, "office", NULL, &err);
+	assert_true(lock >= 0);
+	assert_int_equal(futimens(lock, long_ago), 0);
+	error_set(&result.error, ERROR_BUSY, "another process");
+	history.listening = now - 300000;
+	assert_true(status_file_write(folder, "office", &history, &err));
+	followup_in_child(&config, &result);
+	assert_null(strstr(read_text("log"), "no session has succeeded"));
+	history.listening = before;
+	assert_true(status_file_write(folder, "office", &history, &err));
+	followup_in_child(&config, &result);
+	assert_non_null(strstr(read_text("log"), "no session has succeeded"));
+	history_clear(&history);
+	close(lock);
+}
+
 static void
 metrics_are_as_prometheus_wants(void **state)
 {
@@ -359,6 +401,7 @@ main(void)
 	    EACH(mail_is_followed_by_its_command),
 	    EACH(online_command_runs_once_where_the_provider_was_reached),
 	    EACH(an_alarm_is_raised_once_a_day),
+	    EACH(who_listens_too_long_keeps_no_alarm_away),
 	    EACH(metrics_are_as_prometheus_wants),
 	    EACH(pings_have_their_place_in_the_url),
 	    EACH(a_ping_is_sent_aside),
