@@ -43,6 +43,8 @@ struct task {
 	int64_t next; /* the session, on the wall clock, or SCHEDULE_NEVER */
 	int64_t look; /* CLOCK_BOOTTIME: not started before, since another
 		       * process had the provider's lock */
+	int64_t locked; /* CLOCK_BOOTTIME since when it was so at each look;
+			 * 0: it was not */
 };
 
 /* With what the status file has; to be planned next. */

@@ -21,7 +21,12 @@
 /* No account can have this name. */
 static const char lock_name[] = "run:";
 
-enum { LOOK_MS = 1000 }; /* sessions last for seconds */
+enum {
+	LOOK_MS = 1000, /* sessions last for seconds */
+	/* The wait for a lock, the session, and its last message each may take
+	 * session_timeout. */
+	SESSIONS = 3,
+};
 
 /* It is to be started, but for a free place. */
 static bool
@@ -50,6 +55,29 @@ find_due(const struct scheduler *scheduler, int64_t boot)
 	return due;
 }
 
+/*
+ * Another process has the lock, a `fetch` say: nothing tells when it ends. One
+ * that was halted never does; a session that finds it so raises the alarm, and
+ * begins when all that a session may take is over.
+ */
+static bool
+must_look_again(
+    const struct scheduler *scheduler, struct task *task, int64_t boot)
+{
+	const struct config_account *account = task->account;
+	bool held = lock_provider_is_held(
+	    scheduler_config(scheduler)->state_dir, account);
+
+	if (held && task->locked == 0)
+		task->locked = boot;
+	if (held && boot - task->locked < SESSIONS * account->session_timeout) {
+		task->look = boot + LOOK_MS;
+		return true;
+	}
+	task->locked = 0;
+	return false;
+}
+
 static void
 start_due(struct scheduler *scheduler)
 {
@@ -64,14 +92,8 @@ start_due(struct scheduler *scheduler)
 		if (!forced &&
 		    task_is_held(task, scheduler_config(scheduler), &now))
 			continue;
-		/* By another process, a `fetch` say: nothing tells when it
-		 * ends. */
-		if (lock_provider_is_held(
-			scheduler_config(scheduler)->state_dir,
-			task->account)) {
-			task->look = now.boot + LOOK_MS;
+		if (must_look_again(scheduler, task, now.boot))
 			continue;
-		}
 		task_begin(task, &now);
 		struct workers_order order = {.account = task->account,
 		    .trace = options->trace,

@@ -436,6 +436,22 @@ who_would_wait_for_another_process_takes_no_place(void **state)
 	end_scheduler();
 }
 
+/* As one that was halted at a terminal: nothing else would ever tell of it. */
+static void
+who_waits_for_another_process_is_started_in_the_end(void **state)
+{
+	(void)state;
+	write_config("  one: {session_timeout: 1s}\n  two: {every: 1h}\n");
+	pid_t holder = start_holder();
+	start();
+	await_line("calls", "one");
+	assert_int_equal(count_lines("calls", "two"), 0);
+	kill(holder, SIGKILL);
+	assert_int_equal(waitpid(holder, NULL, 0), holder);
+	await_line("calls", "two");
+	end_scheduler();
+}
+
 /* None of them gets its turn at the expense of the others. */
 static void
 accounts_of_one_provider_take_turns(void **state)
@@ -529,6 +545,7 @@ main(void)
 	    EACH(sigterm_ends_the_sessions),
 	    EACH(who_would_wait_for_a_provider_takes_no_place),
 	    EACH(who_would_wait_for_another_process_takes_no_place),
+	    EACH(who_waits_for_another_process_is_started_in_the_end),
 	    EACH(accounts_of_one_provider_take_turns),
 	    EACH(a_thousand_accounts_fit),
 	};
