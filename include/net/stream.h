@@ -96,7 +96,8 @@ bool stream_pending(struct stream *stream);
 /*
  * Ends our direction (close_notify, FIN) and reads what still comes until the
  * peer ends its own, or the deadline, so that our last reply is not lost to a
- * reset (a close with unread octets sends one). Nothing can be written after.
+ * reset (a close with unread octets sends one). A peer that sends on and on is
+ * heard for 16 MiB. Nothing can be written after.
  */
 void stream_finish(struct stream *stream, const struct deadline *deadline);
 

@@ -24,6 +24,9 @@ enum {
 	KEEPALIVE_INTERVAL_S = 10,
 	KEEPALIVE_PROBES = 3,
 	DRAIN_SIZE = 4096, /* what a peer still says after our last reply */
+	/* More than was under way when it came: sockets hold 6 and 4 MB
+	 * (tcp_rmem, tcp_wmem). Who goes on will not read it. */
+	DRAIN_MAX = 16 << 20,
 };
 
 /* On a Unix socket these fail, and nothing is lost. */
@@ -321,10 +324,14 @@ stream_finish(struct stream *stream, const struct deadline *deadline)
 {
 	char rest[DRAIN_SIZE];
 	struct error ignored;
+	ssize_t n = 0;
 
 	stream_say_goodbye(stream, deadline);
 	shutdown(stream->fd, SHUT_WR);
 	stream->broken = true;
-	while (stream_read(stream, rest, sizeof rest, deadline, &ignored) > 0)
-		continue;
+	for (ssize_t heard = 0; heard < DRAIN_MAX; heard += n) {
+		n = stream_read(stream, rest, sizeof rest, deadline, &ignored);
+		if (n <= 0)
+			break;
+	}
 }

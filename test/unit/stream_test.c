@@ -262,6 +262,30 @@ exchange_reads_last_words(void **state)
 	stream_free(stream);
 }
 
+/* It would keep the process busy until the deadline. */
+static void
+who_does_not_stop_is_not_heard_to_the_end(void **state)
+{
+	static const char said[MUCH / 4];
+	struct deadline deadline = deadline_in(LONG_MS, 0);
+	int peer;
+	struct stream *stream = pair(&peer);
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) {
+		stream_free(stream);
+		while (write(peer, said, sizeof said) > 0)
+			continue;
+		_exit(0);
+	}
+	close(peer);
+	stream_finish(stream, &deadline);
+	assert_true(deadline_left(&deadline) > 0);
+	stream_free(stream);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 /* Waits for an octet of the peer, as after a reply. */
 static void
 await_octet(struct stream *stream, int peer)
@@ -381,6 +405,7 @@ main(void)
 	    cmocka_unit_test(half_a_write_is_the_last),
 	    cmocka_unit_test(exchange_never_deadlocks),
 	    cmocka_unit_test(exchange_reads_last_words),
+	    cmocka_unit_test(who_does_not_stop_is_not_heard_to_the_end),
 	    cmocka_unit_test(a_wait_for_one_of_a_pair_looks_at_the_other),
 	    cmocka_unit_test(finish_waits_for_the_peer),
 	    cmocka_unit_test(finish_ends_with_the_deadline),
