@@ -165,13 +165,6 @@ desk_may_end_hold(const struct desk *desk)
 	       (hold->begun == 0 || hold->flushes > 0);
 }
 
-static void
-log_failed_flush(const struct desk *desk, const struct error *err)
-{
-	log_say(CONFIG_LOG_ERROR, desk->account->name, "flush", "%s: %s",
-	    desk->hold.domains[desk->hold.next], err->text);
-}
-
 /* One domain that Postfix does not know yet, new in the configuration, must not
  * keep the mail of the others away. false: there is no use in going on. */
 static bool
@@ -179,7 +172,8 @@ bear_failure(struct desk *desk, const struct error *err)
 {
 	struct hold *hold = &desk->hold;
 
-	log_failed_flush(desk, err);
+	log_say(CONFIG_LOG_ERROR, desk->account->name, "flush", "%s: %s",
+	    hold->domains[hold->next], err->text);
 	hold->failed = true;
 	hold->failures++;
 	return hold->asked ||
