@@ -121,17 +121,14 @@ users_is_line(const char *line, size_t len)
 const char *
 users_find_seed(const struct buf *content, size_t *len)
 {
-	const char *rest = buf_data(content), *line, *found = NULL;
+	const char *rest = buf_data(content), *line;
 	const char *end = rest + buf_len(content);
-	size_t prefix = sizeof USERS_SEED - 1, here;
+	size_t prefix = sizeof USERS_SEED - 1;
 
-	while ((line = users_next_line(&rest, end, &here)) != NULL)
-		if (found == NULL && here > prefix &&
-		    memcmp(line, USERS_SEED, prefix) == 0) {
-			found = line;
-			*len = here;
-		}
-	return found;
+	while ((line = users_next_line(&rest, end, len)) != NULL)
+		if (*len > prefix && memcmp(line, USERS_SEED, prefix) == 0)
+			return line;
+	return NULL;
 }
 
 /*
