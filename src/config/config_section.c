@@ -31,32 +31,45 @@ config_has_slip(const struct config_section *section, const char *key)
 	return config_mark_of(section, key).slip;
 }
 
+/* config_fault() or config_warn() */
+typedef void tell_function(struct config_loader *loader,
+    struct config_mark mark, const char *format, ...);
+
+static void tell_of_key(tell_function *tell,
+    const struct config_section *section, const char *key, const char *format,
+    va_list args) __attribute__((format(printf, 4, 0)));
+
+static void
+tell_of_key(tell_function *tell, const struct config_section *section,
+    const char *key, const char *format, va_list args)
+{
+	char text[CONFIG_MESSAGE_SIZE];
+
+	vsnprintf(text, sizeof text, format, args);
+	tell(
+	    section->loader, config_mark_of(section, key), "%s: %s", key, text);
+}
+
 void
 config_key_fault(const struct config_section *section, const char *key,
     const char *format, ...)
 {
-	char text[CONFIG_MESSAGE_SIZE];
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(text, sizeof text, format, args);
+	tell_of_key(config_fault, section, key, format, args);
 	va_end(args);
-	config_fault(
-	    section->loader, config_mark_of(section, key), "%s: %s", key, text);
 }
 
 void
 config_key_warn(const struct config_section *section, const char *key,
     const char *format, ...)
 {
-	char text[CONFIG_MESSAGE_SIZE];
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(text, sizeof text, format, args);
+	tell_of_key(config_warn, section, key, format, args);
 	va_end(args);
-	config_warn(
-	    section->loader, config_mark_of(section, key), "%s: %s", key, text);
 }
 
 void
