@@ -98,9 +98,9 @@ struct call *call_new(const struct call_options *options, struct error *err)
 void call_free(struct call *call);
 /*
  * Calls, where the provider has several addresses until a login can be tried and
- * is judged at one of them or try_another says no, and asks for these domains (by commas, at
- * most CUSTOMER_DOMAINS_MAX octets; NULL: no parameter). Fills in the result,
- * whatever happens.
+ * is judged at one of them or try_another says no, and asks for these domains (by
+ * commas, at most CUSTOMER_DOMAINS_MAX octets; NULL: no parameter). Fills in the
+ * result, whatever happens.
  */
 void call_run(
     struct call *call, const char *domains, struct call_result *result);

@@ -16,8 +16,8 @@ struct session_result;
  * Raises the alarm where one is due, before the result of the session is told:
  * then the next one may have the account's lock at once and keep it for hours,
  * and nothing can be noted meanwhile. It takes some seconds where the lock is
- * another process', and a minute once a day where alarm_command hangs. true: the alarm is
- * on that no session succeeds.
+ * another process', and a minute once a day where alarm_command hangs. true: the
+ * alarm is on that no session succeeds.
  *
  * watched: whoever started the session sees on a terminal what fails. He may be
  * a user who may not use state_dir; that no session is possible for him is no
