@@ -33,6 +33,8 @@ char *digest_random(char *out, size_t count);
  */
 bool digest_hex_number(const char *text, size_t digits, uint64_t *number)
     __attribute__((warn_unused_result));
+/* All digits of a number, as those of digest_number(). */
+enum { DIGEST_NUMBER_DIGITS = 16 };
 /* The last so many of the 16 hexadecimal digits of a number, in lower case, with
  * a NUL; out has digits + 1 octets; returns out. */
 char *digest_number_hex(char *out, uint64_t number, size_t digits);

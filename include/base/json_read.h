@@ -61,5 +61,8 @@ int64_t json_get_seconds(
     const struct json_value *object, const char *key, int64_t fallback);
 /* RFC 3339 in UTC, as ms of Unix time; 0 for null or anything else. */
 int64_t json_get_time(const struct json_value *object, const char *key);
+/* As json_id() writes it; false: value is NULL or anything else. */
+bool json_read_id(const struct json_value *value, uint64_t *id)
+    __attribute__((warn_unused_result));
 
 #endif

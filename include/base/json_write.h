@@ -33,5 +33,8 @@ void json_seconds(struct json_writer *json, const char *key, int64_t ms);
 void json_bool(struct json_writer *json, const char *key, bool value);
 /* ms of Unix time as RFC 3339 in UTC; 0 is null. */
 void json_time(struct json_writer *json, const char *key, int64_t ms);
+/* A digest of 64 bits as a text in hexadecimal: numbers of JSON are not sure to have
+ * so many. */
+void json_id(struct json_writer *json, const char *key, uint64_t id);
 
 #endif

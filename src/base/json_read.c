@@ -420,3 +420,11 @@ json_get_time(const struct json_value *object, const char *key)
 
 	return text != NULL && timestamp_parse_utc(text, &ms) ? ms : 0;
 }
+
+bool
+json_read_id(const struct json_value *value, uint64_t *id)
+{
+	return value != NULL && value->type == JSON_TEXT &&
+	       strlen(value->text) == DIGEST_NUMBER_DIGITS &&
+	       digest_hex_number(value->text, DIGEST_NUMBER_DIGITS, id);
+}

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/digest.h"
 #include "base/timestamp.h"
 #include "base/utf8.h"
 
@@ -154,4 +155,12 @@ json_time(struct json_writer *json, const char *key, int64_t ms)
 	char out[TIMESTAMP_UTC_SIZE];
 
 	json_text(json, key, ms == 0 ? NULL : timestamp_format_utc(out, ms));
+}
+
+void
+json_id(struct json_writer *json, const char *key, uint64_t id)
+{
+	char out[DIGEST_NUMBER_DIGITS + 1];
+
+	json_text(json, key, digest_number_hex(out, id, DIGEST_NUMBER_DIGITS));
 }

@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 #include "record/history_json.h"
 
-#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/digest.h"
 #include "base/json_read.h"
 #include "base/json_write.h"
 #include "record/asking_json.h"
 #include "record/history.h"
 #include "record/history_days_json.h"
 #include "record/history_known_json.h"
-
-enum { ID_SIZE = 17 }; /* 64 bits in hexadecimal */
 
 static const char *const class_names[] = {
     [ERROR_NONE] = "none",
@@ -101,22 +97,19 @@ write_hold(struct json_writer *json, const struct history *history)
 	write_text_member(json, "hold_fingerprint", history->hold_fingerprint);
 }
 
-/* Numbers of JSON are not sure to have 64 bits: the digest is a text. */
 static void
 write_deferrals(
     struct json_writer *json, const struct history_deferrals *deferrals)
 {
 	const struct history_deferral *longest =
 	    history_deferrals_longest(deferrals);
-	char id[ID_SIZE];
 
 	json_time(json, "deferred_since", longest != NULL ? longest->since : 0);
 	json_open(json, "deferrals", '[');
 	for (size_t i = 0; i < deferrals->count; i++) {
 		const struct history_deferral *each = &deferrals->list[i];
-		snprintf(id, sizeof id, "%016" PRIx64, each->id);
 		json_open(json, NULL, '{');
-		json_text(json, "id", id);
+		json_id(json, "id", each->id);
 		json_time(json, "since", each->since);
 		json_time(json, "last", each->last);
 		json_close(json, '}');
@@ -127,12 +120,9 @@ write_deferrals(
 static void
 write_proven(struct json_writer *json, const struct history *history)
 {
-	char id[ID_SIZE];
-
 	json_open(json, "proven_deliveries", '[');
 	for (size_t i = 0; i < history->proven_count; i++) {
-		snprintf(id, sizeof id, "%016" PRIx64, history->proven[i]);
-		json_text(json, NULL, id);
+		json_id(json, NULL, history->proven[i]);
 	}
 	json_close(json, ']');
 }
@@ -140,10 +130,10 @@ write_proven(struct json_writer *json, const struct history *history)
 static void
 write_provider(struct json_writer *json, const struct history *history)
 {
-	char id[ID_SIZE];
-
-	snprintf(id, sizeof id, "%016" PRIx64, history->provider);
-	json_text(json, "provider", history->provider != 0 ? id : NULL);
+	if (history->provider != 0)
+		json_id(json, "provider", history->provider);
+	else
+		json_text(json, "provider", NULL);
 }
 
 static void
@@ -306,13 +296,6 @@ read_hold(const struct json_value *root, struct history *history)
 	    json_get_text(root, "hold_class", "none"), &history->hold_class);
 }
 
-static bool
-read_id(const char *text, uint64_t *id)
-{
-	return strlen(text) == ID_SIZE - 1 &&
-	       digest_hex_number(text, ID_SIZE - 1, id);
-}
-
 static void
 read_deferrals(
     const struct json_value *root, struct history_deferrals *deferrals)
@@ -322,13 +305,12 @@ read_deferrals(
 	if (list == NULL || list->type != JSON_ARRAY)
 		return;
 	for (const struct json_value *v = list->child; v != NULL; v = v->next) {
-		const char *id = json_get_text(v, "id", "");
 		struct history_deferral deferral = {
 		    .since = json_get_time(v, "since"),
 		    .last = json_get_time(v, "last"),
 		};
-		if (read_id(id, &deferral.id) && deferral.since != 0 &&
-		    deferral.last != 0)
+		if (json_read_id(json_member(v, "id"), &deferral.id) &&
+		    deferral.since != 0 && deferral.last != 0)
 			history_deferrals_restore(deferrals, &deferral);
 	}
 }
@@ -342,7 +324,7 @@ read_proven(const struct json_value *root, struct history *history)
 	if (list == NULL || list->type != JSON_ARRAY)
 		return;
 	for (const struct json_value *v = list->child; v != NULL; v = v->next)
-		if (v->type == JSON_TEXT && read_id(v->text, &id))
+		if (json_read_id(v, &id))
 			history_add_proven(history, id);
 }
 
@@ -394,7 +376,7 @@ read_members(const struct json_value *root, struct history *history)
 	history->certificate_end = json_get_time(root, "certificate_end");
 	history->own_certificate_end =
 	    json_get_time(root, "own_certificate_end");
-	if (!read_id(json_get_text(root, "provider", ""), &history->provider))
+	if (!json_read_id(json_member(root, "provider"), &history->provider))
 		history->provider = 0;
 	asking_json_read(root, &history->asking);
 	read_proven(root, history);

@@ -1,27 +1,19 @@
 /* SPDX-License-Identifier: ISC */
 #include "record/history_known_json.h"
 
-#include <string.h>
-
-#include "base/digest.h"
 #include "base/json_read.h"
 #include "base/json_write.h"
 #include "record/history_known.h"
-
-enum { ID_DIGITS = 16 }; /* numbers of JSON are not sure to have 64 bits */
 
 void
 history_known_json_write(
     struct json_writer *json, const struct history_known *known)
 {
-	char id[ID_DIGITS + 1];
-
 	json_open(json, "known_recipients", '[');
 	for (size_t i = 0; i < known->count; i++) {
 		const struct history_rcpt *each = &known->list[i];
 		json_open(json, NULL, '{');
-		json_text(
-		    json, "id", digest_number_hex(id, each->id, ID_DIGITS));
+		json_id(json, "id", each->id);
 		json_time(json, "delivered", each->delivered);
 		if (each->refused != 0) {
 			json_time(json, "refused_since", each->refused);
@@ -35,15 +27,14 @@ history_known_json_write(
 static void
 read_rcpt(const struct json_value *value, struct history_known *known)
 {
-	const char *id = json_get_text(value, "id", "");
 	struct history_rcpt rcpt = {
 	    .delivered = json_get_time(value, "delivered"),
 	    .refused = json_get_time(value, "refused_since"),
 	    .refused_last = json_get_time(value, "refused_last"),
 	};
 
-	if (strlen(id) == ID_DIGITS &&
-	    digest_hex_number(id, ID_DIGITS, &rcpt.id) && rcpt.delivered != 0)
+	if (json_read_id(json_member(value, "id"), &rcpt.id) &&
+	    rcpt.delivered != 0)
 		history_known_restore(known, &rcpt);
 }
 
