@@ -7,23 +7,31 @@
 #include "base/json_read.h"
 #include "base/json_write.h"
 
+/* count: it is not there. */
+static size_t
+position_of_alarm(const struct history_alarms *alarms, const char *name)
+{
+	size_t at = 0;
+
+	while (at < alarms->count && strcmp(alarms->list[at].name, name) != 0)
+		at++;
+	return at;
+}
+
 const struct history_alarm *
 history_alarms_find(const struct history_alarms *alarms, const char *name)
 {
-	for (size_t i = 0; i < alarms->count; i++)
-		if (strcmp(alarms->list[i].name, name) == 0)
-			return &alarms->list[i];
-	return NULL;
+	size_t at = position_of_alarm(alarms, name);
+
+	return at < alarms->count ? &alarms->list[at] : NULL;
 }
 
 void
 history_alarms_note(
     struct history_alarms *alarms, const char *name, int64_t now, bool unheard)
 {
-	size_t at = 0;
+	size_t at = position_of_alarm(alarms, name);
 
-	while (at < alarms->count && strcmp(alarms->list[at].name, name) != 0)
-		at++;
 	if (at == HISTORY_ALARMS_MAX)
 		return;
 	alarms->count += at == alarms->count;
