@@ -15,11 +15,9 @@
 
 #include <cmocka.h>
 
-#include "base/buf.h"
 #include "config/config.h"
+#include "history_file.h"
 #include "record/history.h"
-#include "record/history_json.h"
-#include "record/status_file.h"
 #include "tell/alarm.h"
 
 #define MINUTE INT64_C(60000)
@@ -41,20 +39,6 @@ init(struct history *history)
 	history_init(history);
 	history->any = true;
 	history->since = history->last_success = start;
-}
-
-/* Each session knows of the others by the status file. */
-static void
-through_the_file(struct history *history)
-{
-	struct buf text;
-
-	buf_init(&text, STATUS_FILE_MAX);
-	assert_true(history_json_format("office", history, &text));
-	history_clear(history);
-	assert_true(history_json_parse(
-	    "office", buf_data(&text), buf_len(&text), history));
-	buf_clear(&text);
 }
 
 static void
