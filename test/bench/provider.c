@@ -30,6 +30,8 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include "loopback.h"
+
 enum mode { LOCKSTEP, PIPELINED, BDAT };
 
 struct job {
@@ -304,23 +306,6 @@ greet_customer(struct wire *wire, bool has_mail)
 		}
 	}
 	return false;
-}
-
-static int
-listen_anywhere(void)
-{
-	struct sockaddr_in at = {.sin_family = AF_INET};
-	socklen_t len = sizeof at;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&at, len) != 0 ||
-	    listen(fd, 16) != 0 ||
-	    getsockname(fd, (struct sockaddr *)&at, &len) != 0)
-		die("cannot listen: %s", strerror(errno));
-	printf("%d\n", ntohs(at.sin_port));
-	fflush(stdout);
-	return fd;
 }
 
 static _Noreturn void

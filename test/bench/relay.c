@@ -24,6 +24,8 @@
 
 #include <openssl/evp.h>
 
+#include "loopback.h"
+
 enum {
 	ROOM = 65536,
 	/* What is longer is text, not commands. */
@@ -187,23 +189,6 @@ join(struct relay *relay)
 		if (fds[1].revents != 0)
 			both = both && hear_service(relay);
 	}
-}
-
-static int
-listen_anywhere(void)
-{
-	struct sockaddr_in at = {.sin_family = AF_INET};
-	socklen_t len = sizeof at;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&at, len) != 0 ||
-	    listen(fd, 16) != 0 ||
-	    getsockname(fd, (struct sockaddr *)&at, &len) != 0)
-		die("cannot listen");
-	printf("%d\n", ntohs(at.sin_port));
-	fflush(stdout);
-	return fd;
 }
 
 static int
